@@ -1,0 +1,119 @@
+// Package durable is the one seam between edged and the disk.
+//
+// The journal, the projections and the operations reach the persistent
+// partition through an [FS] and through nothing else, so that one in-memory
+// twin (package memfs) can crash each of them at every operation.
+//
+// # What an FS promises
+//
+//   - Names are slash-separated, relative to the root and clean; "." is the
+//     root itself. A name that escapes, is absolute or is not clean is
+//     [ErrName] before the disk is touched.
+//   - No symbolic link is followed in any component: [ErrSymlink].
+//   - Open, OpenWrite and Create give regular files only, and never block on
+//     what is not one (a FIFO, a device): [ErrNotRegular].
+//   - A file's bytes are durable after File.Sync (or Datasync) has returned; a name is
+//     durable (created, renamed, removed) after SyncDir of its directory has.
+//     Until then a crash may keep all, some or none of them.
+//   - Rename is atomic, replaces a file, and replaces a directory only when
+//     that directory is empty, as rename(2) does.
+//   - Permissions are of 0777; set-id and sticky bits are refused (EINVAL). A
+//     directory keeps the set-group-id bit that it inherits.
+//   - After a Sync or Datasync that failed, the bytes it should have flushed
+//     may never reach the disk, whatever a later one returns: write them anew,
+//     to a new file, or give up.
+//
+// # What it stands on
+//
+// That a flush the kernel reports as done has reached the medium; that rename
+// is atomic on the filesystem beneath (on those that statfs names as ext4,
+// xfs, btrfs, f2fs, zfs, bcachefs and ubifs it is); and that no other process
+// writes what edged is writing, which [Root.TryLock] sees to among edged's
+// own. It protects from links and special files placed by whoever may write
+// beneath the root; it does not protect from whoever may write the disk itself.
+//
+// Errors are [*fs.PathError] or [*os.LinkError] and answer errors.Is for
+// fs.ErrNotExist, fs.ErrExist, syscall.ENOSPC, syscall.EIO and so on.
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+)
+
+var (
+	// ErrName: the name is empty, absolute, not clean, or leaves the root.
+	ErrName = errors.New("name is not a clean path beneath the root")
+	// ErrSymlink: a component of the path is a symbolic link.
+	ErrSymlink = errors.New("a component of the path is a symbolic link")
+	// ErrNotRegular: the path is a directory, FIFO, socket or device where a
+	// regular file belongs.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrTooLarge: the file is larger than the reader's limit.
+	ErrTooLarge = errors.New("file is larger than the limit")
+)
+
+// FS is a directory tree on a disk that can lose power. See the package
+// documentation for what every method promises.
+type FS interface {
+	// Open opens a regular file for reading.
+	Open(name string) (File, error)
+	// OpenWrite opens an existing regular file for reading and for writing
+	// in place, without truncating it.
+	OpenWrite(name string) (File, error)
+	// Create makes a new regular file (O_EXCL) with exactly perm, whatever
+	// the umask, open for reading and writing.
+	Create(name string, perm fs.FileMode) (File, error)
+	// Mkdir makes one directory with exactly perm.
+	Mkdir(name string, perm fs.FileMode) error
+	// Rename moves oldname to newname.
+	Rename(oldname, newname string) error
+	// Remove unlinks a file (or symbolic link, or FIFO) or removes an empty directory.
+	Remove(name string) error
+	// Lstat describes the last component itself; components before it are
+	// not followed if they are links.
+	Lstat(name string) (Info, error)
+	// ReadDir lists a directory in order of name, without "." and "..".
+	ReadDir(name string) ([]Info, error)
+	// SyncDir makes the directory's names durable.
+	SyncDir(name string) error
+}
+
+// File is an open regular file.
+type File interface {
+	io.Reader
+	io.ReaderAt
+	io.Writer
+	io.WriterAt
+	io.Closer
+	// Truncate sets the size.
+	Truncate(size int64) error
+	// Preallocate reserves disk space for [off, off+length) and extends the
+	// size to cover it (fallocate). Where the filesystem cannot, it writes zeros.
+	Preallocate(off, length int64) error
+	// Chmod sets exactly perm.
+	Chmod(perm fs.FileMode) error
+	// Sync flushes data and metadata (fsync).
+	Sync() error
+	// Datasync flushes data and the metadata needed to read it (fdatasync).
+	Datasync() error
+	// Stat describes the open file.
+	Stat() (Info, error)
+}
+
+// Info describes a file. Size is in bytes; Mode has type and permission bits.
+type Info struct {
+	Name    string // base name
+	Size    int64
+	Mode    fs.FileMode
+	ModTime time.Time
+	Nlink   uint64
+	UID     uint32
+	Dev     uint64
+	Ino     uint64
+}
+
+// IsDir reports whether the file is a directory.
+func (i Info) IsDir() bool { return i.Mode.IsDir() }

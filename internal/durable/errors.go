@@ -1,0 +1,85 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// classError is an errno with the class that an FS promises for it, so that
+// errors.Is answers for both.
+type classError struct {
+	class error
+	errno syscall.Errno
+	found string // what was found instead; "" where class says it all
+}
+
+func (e *classError) Error() string {
+	if e.found == "" {
+		return e.class.Error()
+	}
+	return e.class.Error() + " but " + e.found
+}
+
+func (e *classError) Unwrap() []error { return []error{e.class, e.errno} }
+
+// classify gives an errno its class. Every call here is made with O_NOFOLLOW
+// or RESOLVE_NO_SYMLINKS, so that ELOOP can only mean a symbolic link.
+func classify(err error) error {
+	errno, ok := err.(syscall.Errno)
+	if !ok {
+		return err
+	}
+	switch errno {
+	case unix.ELOOP:
+		return &classError{class: ErrSymlink, errno: errno}
+	case unix.ENXIO: // open(2) of a socket, or of a device without a driver
+		return &classError{class: ErrNotRegular, errno: errno, found: "a socket or a device"}
+	}
+	return errno
+}
+
+// NotRegularError says what stands where a regular file belongs: [ErrSymlink]
+// for a symbolic link, [ErrNotRegular] for anything else. It is the one
+// wording for every implementation of [FS].
+func NotRegularError(mode fs.FileMode) error {
+	switch mode.Type() {
+	case fs.ModeSymlink:
+		return &classError{class: ErrSymlink, errno: unix.ELOOP}
+	case fs.ModeDir:
+		return &classError{class: ErrNotRegular, errno: unix.EISDIR, found: "a directory"}
+	case fs.ModeNamedPipe:
+		return &classError{class: ErrNotRegular, errno: unix.ENXIO, found: "a FIFO"}
+	case fs.ModeSocket:
+		return &classError{class: ErrNotRegular, errno: unix.ENXIO, found: "a socket"}
+	}
+	return &classError{class: ErrNotRegular, errno: unix.ENXIO, found: "a device"}
+}
+
+// pathError wraps err for one path.
+func pathError(op, path string, err error) error {
+	return &fs.PathError{Op: op, Path: path, Err: classify(err)}
+}
+
+// linkError wraps err for a rename.
+func linkError(op, oldpath, newpath string, err error) error {
+	return &os.LinkError{Op: op, Old: oldpath, New: newpath, Err: classify(err)}
+}
+
+// tooLarge is ErrTooLarge with the limit in bytes.
+func tooLarge(limit int64) error {
+	return fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+}
+
+// retry repeats a system call that a signal interrupted.
+func retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

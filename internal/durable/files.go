@@ -1,0 +1,127 @@
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"syscall"
+)
+
+// ReadFile reads a regular file of at most limit bytes whole. A larger one is
+// [ErrTooLarge], and its Info is returned all the same; a file that grows
+// while it is read cannot make it read more than limit+1 bytes.
+func ReadFile(fsys FS, name string, limit int64) ([]byte, Info, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	info, err := f.Stat()
+	if err != nil {
+		return nil, Info{}, err
+	}
+	data, err := readBounded(f, name, info.Size, limit)
+	return data, info, err
+}
+
+// WriteFile makes name hold exactly data with exactly perm, durably: it
+// writes name+".tmp" beside it, flushes that, renames it into place and
+// flushes the directory. A crash leaves the old file or the new one, and
+// perhaps the temporary, which the next WriteFile of the same name removes.
+// After an error name holds the old bytes or the new ones, never a mixture.
+func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
+	tmp := name + ".tmp"
+	f, err := fsys.Create(tmp, perm)
+	if errors.Is(err, fs.ErrExist) {
+		if err := RemoveAll(fsys, tmp); err != nil {
+			return err
+		}
+		f, err = fsys.Create(tmp, perm)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = fsys.Rename(tmp, name)
+	}
+	if err != nil {
+		_ = fsys.Remove(tmp) // the first error is the one that tells
+		return err
+	}
+	return fsys.SyncDir(path.Dir(name))
+}
+
+// MkdirAll makes the directory name and those above it that are missing, each
+// with exactly perm, and flushes every directory that gained a name. One that
+// exists is left as it is. A symbolic link on the way is [ErrSymlink],
+// anything else that is not a directory syscall.ENOTDIR.
+func MkdirAll(fsys FS, name string, perm fs.FileMode) error {
+	info, err := fsys.Lstat(name)
+	if err == nil {
+		return mustBeDir(name, info)
+	}
+	if !errors.Is(err, fs.ErrNotExist) || name == "." {
+		return err
+	}
+	parent := path.Dir(name)
+	if err := MkdirAll(fsys, parent, perm); err != nil {
+		return err
+	}
+	if err := fsys.Mkdir(name, perm); err != nil {
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		info, statErr := fsys.Lstat(name) // made by another meanwhile
+		if statErr != nil {
+			return statErr
+		}
+		if err := mustBeDir(name, info); err != nil {
+			return err
+		}
+	}
+	return fsys.SyncDir(parent)
+}
+
+func mustBeDir(name string, info Info) error {
+	switch {
+	case info.IsDir():
+		return nil
+	case info.Mode&fs.ModeSymlink != 0:
+		return pathError("mkdir", name, NotRegularError(info.Mode))
+	}
+	return pathError("mkdir", name, syscall.ENOTDIR)
+}
+
+// RemoveAll removes name and, where it is a directory, all it holds. A
+// symbolic link is removed, never followed; a missing name is no error. The
+// removal is durable once the caller has flushed the directory that held name.
+func RemoveAll(fsys FS, name string) error {
+	err := fsys.Remove(name)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST): // POSIX allows either
+		return err
+	}
+	entries, err := fsys.ReadDir(name)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := RemoveAll(fsys, name+"/"+e.Name); err != nil {
+			return err
+		}
+	}
+	err = fsys.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

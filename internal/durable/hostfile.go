@@ -1,0 +1,80 @@
+package durable
+
+import (
+	"io"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// ReadHostFile reads a file outside every root: a configuration, a
+// certificate, os-release. Symbolic links are followed, as operators and
+// certificate tools place them; what they lead to must be a regular file
+// ([ErrNotRegular], without opening it) of at most limit bytes
+// ([ErrTooLarge]). It never blocks on a FIFO, and never reads more than
+// limit+1 bytes from a file that grows meanwhile or that, as in /proc, claims
+// to be empty.
+func ReadHostFile(path string, limit int64) ([]byte, error) {
+	var st unix.Stat_t
+	if err := retry(func() error { return unix.Stat(path, &st) }); err != nil {
+		return nil, hostError(path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, pathError("open", path, NotRegularError(modeOf(st.Mode)))
+	}
+	fd, err := openat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, hostError(path, err)
+	}
+	f := newFile(fd, path, path)
+	defer func() { _ = f.Close() }()
+	if err := regularFD(fd, &st); err != nil {
+		return nil, pathError("open", path, err)
+	}
+	return readBounded(f, path, st.Size, limit)
+}
+
+// HostDevice is the device number (st_dev) of the filesystem that path, links
+// followed, lies on.
+func HostDevice(path string) (uint64, error) {
+	var st unix.Stat_t
+	if err := retry(func() error { return unix.Stat(path, &st) }); err != nil {
+		return 0, hostError(path, err)
+	}
+	return st.Dev, nil
+}
+
+// hostError leaves ELOOP what it is here, where links are followed: a chain of
+// them without an end.
+func hostError(path string, err error) error {
+	if err == unix.ELOOP {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return pathError("open", path, err)
+}
+
+// readBounded reads the rest of f, whose size was size when it was opened.
+func readBounded(f io.Reader, path string, size, limit int64) ([]byte, error) {
+	if size > limit {
+		return nil, pathError("read", path, tooLarge(limit))
+	}
+	// One byte more than fits: it shows the end of the file without a
+	// second buffer, and a file that grew.
+	buf := make([]byte, 0, min(max(size, 512), limit)+1)
+	for {
+		n, err := f.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limit:
+			return nil, pathError("read", path, tooLarge(limit))
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return nil, err
+		case len(buf) == cap(buf):
+			grown := make([]byte, len(buf), min(int64(2*cap(buf)), limit+1))
+			copy(grown, buf)
+			buf = grown
+		}
+	}
+}

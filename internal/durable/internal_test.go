@@ -1,0 +1,109 @@
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestFilesystemName(t *testing.T) {
+	for magic, want := range map[uint32]string{
+		0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0xf2f52010: "f2fs", 0x2fc12fc1: "zfs",
+		0xca451a4e: "bcachefs", 0x24051905: "ubifs", 0x01021994: "tmpfs", 0x794c7630: "overlayfs",
+		0x858458f6: "ramfs", 0x6969: "nfs", 0x4d44: "vfat", 0x2011bab0: "exfat", 0x7366746e: "ntfs3",
+		0x73717368: "squashfs", 0xe0f5e1e2: "erofs", 0x9660: "iso9660", 0xff534d42: "cifs", 0xfe534d42: "cifs",
+		0x65735546: "fuse", 0x01021997: "9p", 0x72b6: "jffs2", 0x3434: "nilfs2", 0x52654973: "reiserfs",
+		0xf15f: "ecryptfs", 0x28cd3d45: "cramfs", 0x12345678: "0x12345678",
+	} {
+		if got := filesystemName(magic); got != want {
+			t.Errorf("%#x is %s, want %s", magic, got, want)
+		}
+	}
+}
+
+func TestModeOf(t *testing.T) {
+	for m, want := range map[uint32]fs.FileMode{
+		unix.S_IFREG | 0o644:  0o644,
+		unix.S_IFREG | 0o6755: 0o755 | fs.ModeSetuid | fs.ModeSetgid,
+		unix.S_IFDIR | 0o1777: 0o777 | fs.ModeDir | fs.ModeSticky,
+		unix.S_IFLNK | 0o777:  0o777 | fs.ModeSymlink,
+		unix.S_IFIFO:          fs.ModeNamedPipe,
+		unix.S_IFSOCK:         fs.ModeSocket,
+		unix.S_IFCHR:          fs.ModeDevice | fs.ModeCharDevice,
+		unix.S_IFBLK:          fs.ModeDevice,
+		0o600:/* no type: no filesystem says this */ 0o600 | fs.ModeIrregular,
+	} {
+		if got := modeOf(m); got != want {
+			t.Errorf("%#o is %v, want %v", m, got, want)
+		}
+	}
+}
+
+func TestErrorsSayWhatWasFound(t *testing.T) {
+	for mode, want := range map[fs.FileMode]string{
+		fs.ModeDir:                        "not a regular file but a directory",
+		fs.ModeNamedPipe:                  "not a regular file but a FIFO",
+		fs.ModeSocket:                     "not a regular file but a socket",
+		fs.ModeDevice | fs.ModeCharDevice: "not a regular file but a device",
+		fs.ModeSymlink:                    "a component of the path is a symbolic link",
+	} {
+		err := pathError("open", "/x", NotRegularError(mode))
+		if got := err.Error(); got != "open /x: "+want {
+			t.Errorf("%v: %s", mode, got)
+		}
+	}
+	if err := pathError("open", "/x", unix.ENXIO); !errors.Is(err, ErrNotRegular) || !errors.Is(err, syscall.ENXIO) {
+		t.Error(err)
+	}
+	if err := hostError("/x", unix.ELOOP); !errors.Is(err, unix.ELOOP) || !strings.Contains(err.Error(), "/x") {
+		t.Error(err)
+	}
+	root := &Root{path: "/"}
+	if got := root.full("a"); got != "/a" {
+		t.Error(got)
+	}
+}
+
+// TestRegularFD is the second look, after a name was replaced in between.
+func TestRegularFD(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = r.Close(), w.Close() }()
+	var st unix.Stat_t
+	if err := regularFD(int(r.Fd()), &st); !errors.Is(err, ErrNotRegular) {
+		t.Error(err)
+	}
+	if err := regularFD(-1, &st); !errors.Is(err, unix.EBADF) {
+		t.Error(err)
+	}
+}
+
+func TestShortWriteIsAnError(t *testing.T) {
+	if n, err := short(1, 2, nil); n != 1 || err != io.ErrShortWrite {
+		t.Error(n, err)
+	}
+	if _, err := short(2, 2, nil); err != nil {
+		t.Error(err)
+	}
+	if err := retry(interrupted(3)); err != nil {
+		t.Error(err)
+	}
+}
+
+// interrupted is a system call that a signal interrupts n times.
+func interrupted(n int) func() error {
+	return func() error {
+		if n--; n >= 0 {
+			return unix.EINTR
+		}
+		return nil
+	}
+}

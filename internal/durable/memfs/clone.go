@@ -1,0 +1,99 @@
+package memfs
+
+import "slices"
+
+// Clone returns an independent disk in the same state, durable and volatile,
+// with the same capacity, without a hook and with its count of operations at
+// 0. Open handles stay with the original.
+func (m *FS) Clone() *FS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	disk := m.clone()
+	disk.settleHandles()
+	return disk
+}
+
+// settleHandles frees what only open handles of the original held.
+func (m *FS) settleHandles() {
+	m.used = 0
+	seen := map[*inode]bool{}
+	var visit func(n *inode)
+	visit = func(n *inode) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		n.opens = 0
+		for _, taken := range n.alloc {
+			if taken {
+				m.used++
+			}
+		}
+		for _, e := range n.entries {
+			visit(e)
+		}
+	}
+	visit(m.root)
+}
+
+// clone copies the disk; m.mu is held.
+func (m *FS) clone() *FS {
+	c := cloner{nodes: map[*inode]*inode{}, changes: map[*change]*change{}}
+	disk := &FS{
+		root: c.node(m.root), lastIno: m.lastIno, capacity: m.capacity, used: m.used, dead: m.dead,
+	}
+	for _, p := range m.pending {
+		disk.pending = append(disk.pending, c.change(p))
+	}
+	return disk
+}
+
+// cloner maps the originals to their copies.
+type cloner struct {
+	nodes   map[*inode]*inode
+	changes map[*change]*change
+}
+
+func (c cloner) node(n *inode) *inode {
+	if n == nil {
+		return nil
+	}
+	if done := c.nodes[n]; done != nil {
+		return done
+	}
+	twin := *n
+	c.nodes[n] = &twin
+	twin.data, twin.durData = n.data.share(), n.durData.share()
+	twin.pending = slices.Clone(n.pending)
+	twin.alloc = slices.Clone(n.alloc)
+	twin.parent = c.node(n.parent)
+	twin.entries = c.names(n.entries)
+	twin.durNames = c.names(n.durNames)
+	return &twin
+}
+
+func (c cloner) names(names map[string]*inode) map[string]*inode {
+	if names == nil {
+		return nil
+	}
+	twins := make(map[string]*inode, len(names))
+	for name, n := range names {
+		twins[name] = c.node(n)
+	}
+	return twins
+}
+
+func (c cloner) change(p *change) *change {
+	if done := c.changes[p]; done != nil {
+		return done
+	}
+	twin := &change{}
+	c.changes[p] = twin
+	for _, e := range p.edits {
+		twin.edits = append(twin.edits, edit{dir: c.node(e.dir), name: e.name, before: c.node(e.before), after: c.node(e.after)})
+	}
+	for _, n := range p.needs {
+		twin.needs = append(twin.needs, c.change(n))
+	}
+	return twin
+}

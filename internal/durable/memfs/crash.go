@@ -1,0 +1,163 @@
+package memfs
+
+import (
+	"bytes"
+	"maps"
+	"math/rand/v2"
+	"slices"
+)
+
+// Keep says what of the unflushed state a crash leaves.
+type Keep int
+
+// What a crash keeps.
+const (
+	None   Keep = iota // only what was flushed
+	All                // everything, as when the power goes just after the kernel wrote it all
+	Random             // each change of names and each write kept or not; writes also torn
+)
+
+// Crash is a loss of power. The same Seed gives the same outcome.
+type Crash struct {
+	Keep Keep
+	Seed uint64 // of Random
+}
+
+// Crash returns a new disk as the next boot finds it after the power went
+// now (or when [FS.Ghost] was first called). This disk is left as it is: its
+// hook, operations and handles go on, and it may be crashed again otherwise.
+// The new disk has the same capacity and no hook, and all of it is durable.
+//
+// Under Random each change of names is kept or lost by itself, but never
+// without those it builds on; each write is kept, lost, or torn after any
+// byte, and where it is lost its extension of the file may stay, with zeros.
+func (m *FS) Crash(c Crash) *FS {
+	m.mu.Lock()
+	from := m
+	if m.frozen != nil {
+		from = m.frozen
+	}
+	disk := from.clone()
+	m.mu.Unlock()
+
+	rng := rand.New(rand.NewPCG(c.Seed, 0x9e3779b97f4a7c15))
+	disk.settleNames(c.Keep, rng)
+	disk.settleFiles(c.Keep, rng)
+	disk.dead = false
+	return disk
+}
+
+// settleNames decides which changes of names were written.
+func (m *FS) settleNames(keep Keep, rng *rand.Rand) {
+	// One crash loses much, another little: at even odds a long chain of
+	// changes that build on each other would never be kept whole.
+	odds := 2 << rng.IntN(4)
+	done, lost := map[*change]bool{}, map[*change]bool{}
+	for _, c := range m.pending {
+		drop := keep == None || keep == Random && rng.IntN(odds) == 0
+		for _, n := range c.needs {
+			drop = drop || lost[n]
+		}
+		if drop {
+			lost[c] = true
+			continue
+		}
+		c.apply(done)
+	}
+	m.pending = nil
+}
+
+// settleFiles decides what of the files was written, and makes the durable
+// tree the one that calls see.
+func (m *FS) settleFiles(keep Keep, rng *rand.Rand) {
+	m.used = 0
+	seen := map[*inode]bool{}
+	var visit func(n *inode)
+	visit = func(n *inode) {
+		n.nlink++
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		n.opens = 0
+		if !n.mode.IsDir() {
+			m.settleFile(n, keep, rng)
+			return
+		}
+		n.nlink = 1
+		n.entries = maps.Clone(n.durNames)
+		for _, name := range slices.Sorted(maps.Keys(n.entries)) {
+			e := n.entries[name]
+			if !seen[e] {
+				e.nlink = 0
+			}
+			if e.mode.IsDir() {
+				e.parent = n
+			}
+			visit(e)
+		}
+	}
+	visit(m.root)
+}
+
+func (m *FS) settleFile(n *inode, keep Keep, rng *rand.Rand) {
+	switch keep {
+	case All: // not by replay: what was read last is what is there
+		n.durData, n.durMode = n.data.share(), n.mode
+	default:
+		for i := range n.pending {
+			n.pending[i].settle(n, keep, rng)
+		}
+		n.data, n.mode = n.durData.share(), n.durMode
+	}
+	n.pending = nil
+	m.occupy(n)
+}
+
+// settle decides what of one change the crash left.
+func (d *dataOp) settle(n *inode, keep Keep, rng *rand.Rand) {
+	switch {
+	case d.flushed:
+		d.apply(n)
+	case keep == None:
+	case d.kind != dataWrite:
+		if rng.IntN(2) == 0 {
+			d.apply(n)
+		}
+	default:
+		written := len(d.bytes)
+		switch rng.IntN(4) {
+		case 0:
+			written = 0
+		case 1:
+			written = rng.IntN(written)
+		}
+		if written > 0 {
+			n.durData.write(d.bytes[:written], d.off)
+		}
+		// The size is metadata: it may have been written without the bytes.
+		if end := d.off + len(d.bytes); end > len(n.durData.b) && rng.IntN(2) == 0 {
+			n.durData.resize(end)
+		}
+	}
+}
+
+// occupy counts the blocks of a file as the crash left it: those that were
+// allocated and still lie within it. What was cut off or unlinked and came
+// back is no longer known block by block: there, zeros count as a hole.
+func (m *FS) occupy(n *inode) {
+	var zeros [blockSize]byte
+	alloc := make([]bool, (len(n.data.b)+blockSize-1)/blockSize)
+	for b := range alloc {
+		if b < len(n.alloc) {
+			alloc[b] = n.alloc[b]
+		} else {
+			block := n.data.b[b*blockSize : min((b+1)*blockSize, len(n.data.b))]
+			alloc[b] = !bytes.Equal(block, zeros[:len(block)])
+		}
+		if alloc[b] {
+			m.used++
+		}
+	}
+	n.alloc = alloc
+}

@@ -1,0 +1,98 @@
+package memfs
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/autonomyops/edged/internal/durable"
+)
+
+// device is the st_dev of every file here.
+const device = 0xed6ed
+
+// inode is a file, a directory, or something planted. Fields without "dur"
+// are what calls see; those with it are what a flush has made durable.
+type inode struct {
+	ino      uint64
+	mode     fs.FileMode // type and permissions
+	durMode  fs.FileMode
+	modTime  time.Time
+	nlink    uint64 // names in the volatile tree; of a directory 1 (0 once removed)
+	opens    int    // open handles: an unlinked file keeps its blocks until the last is closed
+	data     blob
+	durData  blob
+	pending  []dataOp // since the last flush, in order
+	alloc    []bool   // per block of blockSize: occupied
+	parent   *inode   // of a directory
+	entries  map[string]*inode
+	durNames map[string]*inode
+}
+
+func (m *FS) newInode(mode fs.FileMode) *inode {
+	m.lastIno++
+	n := &inode{ino: m.lastIno, mode: mode, durMode: mode, modTime: m.now(), nlink: 1}
+	if mode.IsDir() {
+		n.entries = map[string]*inode{}
+		n.durNames = map[string]*inode{}
+	}
+	return n
+}
+
+func (n *inode) info(name string) durable.Info {
+	info := durable.Info{
+		Name: name, Size: int64(len(n.data.b)), Mode: n.mode, ModTime: n.modTime,
+		Nlink: n.nlink, Dev: device, Ino: n.ino,
+	}
+	if n.mode.IsDir() { // as ext4 and xfs count
+		info.Size, info.Nlink = blockSize, 2*n.nlink
+		for _, e := range n.entries {
+			if e.mode.IsDir() {
+				info.Nlink++
+			}
+		}
+	}
+	return info
+}
+
+// blob is a byte slice that disks share until one of them writes.
+type blob struct {
+	b     []byte
+	owned bool
+}
+
+// share gives a blob with the same bytes; from now on neither owns them.
+func (s *blob) share() blob {
+	s.owned = false
+	return blob{b: s.b}
+}
+
+// own makes the bytes writable, with room for size of them.
+func (s *blob) own(size int) {
+	if s.owned && size <= cap(s.b) {
+		return
+	}
+	b := make([]byte, len(s.b), max(size, len(s.b)+len(s.b)/4))
+	copy(b, s.b)
+	s.b, s.owned = b, true
+}
+
+// resize cuts the bytes or extends them with zeros.
+func (s *blob) resize(size int) {
+	s.own(size)
+	if old := len(s.b); size > old {
+		s.b = s.b[:size]
+		clear(s.b[old:])
+		return
+	}
+	s.b = s.b[:size]
+}
+
+// write puts p at off, with zeros before it where the bytes end earlier.
+func (s *blob) write(p []byte, off int) {
+	if off+len(p) > len(s.b) {
+		s.resize(off + len(p))
+	} else {
+		s.own(len(s.b))
+	}
+	copy(s.b[off:], p)
+}
