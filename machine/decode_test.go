@@ -1,0 +1,103 @@
+package machine
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestDecodeEvolution(t *testing.T) {
+	cases := map[string]struct {
+		kind Kind
+		crit bool
+		data string
+		want error
+		kept bool // decoded to Unknown
+	}{
+		"known":                      {KindHeadRebuilt, false, `{"v":1,"found":"x","seq":2}`, nil, false},
+		"known with unknown members": {KindHeadRebuilt, false, `{"v":1,"later":true}`, nil, false},
+		"unknown, not critical":      {"CoffeeBrewed", false, `{"v":9}`, nil, true},
+		"unknown, critical":          {"CoffeeBrewed", true, `{"v":1}`, ErrNewer, false},
+		"newer data, not critical":   {KindHeadRebuilt, false, `{"v":2}`, nil, true},
+		"newer data, critical":       {KindOpApplied, true, `{"v":2}`, ErrNewer, false},
+		"no data version":            {KindOpApplied, true, `{}`, ErrPayload, false},
+		"not an object":              {KindOpApplied, true, `[]`, ErrPayload, false},
+		"wrong type":                 {KindOpApplied, true, `{"v":1,"index":"a"}`, ErrPayload, false},
+		"no kind":                    {"", false, `{"v":1}`, ErrPayload, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p, err := Decode(c.kind, c.crit, []byte(c.data))
+			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+				t.Fatalf("error %v, want %v", err, c.want)
+			}
+			if _, unknown := p.(Unknown); unknown != c.kept {
+				t.Fatalf("payload %#v", p)
+			}
+		})
+	}
+	if _, err := Encode(Unknown{Name: "CoffeeBrewed"}); err == nil {
+		t.Error("an unknown kind was encoded")
+	}
+}
+
+// Every kind of the sealed set has a payload type that says so, starts with a
+// data version, and is critical as the format's table says.
+func TestSealedSet(t *testing.T) {
+	notCritical := map[Kind]bool{KindPrecheckFailed: true, KindProjectionRepaired: true, KindHeadRebuilt: true, KindCertificateRotated: true}
+	if len(Kinds()) != 18 {
+		t.Fatalf("%d kinds", len(Kinds()))
+	}
+	for _, k := range Kinds() {
+		if Critical(k) == notCritical[k] {
+			t.Errorf("%s: crit %t", k, Critical(k))
+		}
+		p, err := Decode(k, Critical(k), []byte(`{"v":1}`))
+		if err != nil || p.Kind() != k {
+			t.Errorf("%s decodes to %T, %v", k, p, err)
+			continue
+		}
+		p.sealed()
+		data, err := Encode(p)
+		var v struct{ V int }
+		if err != nil || json.Unmarshal(data, &v) != nil || v.V != 1 {
+			t.Errorf("%s encodes to %s, %v", k, data, err)
+		}
+	}
+}
+
+func TestSnapshots(t *testing.T) {
+	s := newSim(t)
+	s.run(boot{live: "a"})
+	s.run(boot{live: "b", manifest: "m", ops: 2, crashAfter: 4})
+	whole := mustEncode(t, s.fold.State())
+	back, err := DecodeState([]byte(whole))
+	if err != nil || mustEncode(t, back) != whole {
+		t.Fatalf("a snapshot does not read back: %v", err)
+	}
+	for name, data := range map[string]string{
+		"newer":           strings.Replace(whole, `{"v":1`, `{"v":2`, 1),
+		"not json":        whole[:len(whole)/2],
+		"unknown phase":   strings.Replace(whole, `"applying"`, `"asleep"`, 1),
+		"phase of others": strings.Replace(whole, `"applying"`, `"settled"`, 1),
+		"empty":           `{"v":1}`,
+		"nothing":         ``,
+	} {
+		if _, err := DecodeState([]byte(data)); err == nil {
+			t.Errorf("%s: read as a state", name)
+		}
+	}
+}
+
+func TestDiagramShowsEveryPhase(t *testing.T) {
+	d, err := Diagram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range anyPhase {
+		if !strings.Contains(d, string(p)) {
+			t.Errorf("phase %s is not drawn", p)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+// Package machine holds the events of a node's gate, the states they lead
+// through, one transition table, and the two pure functions at the heart:
+// Apply (a state and an event give the next state) and Decide (a state and
+// what was observed give the next step). It does no I/O, reads no clock and
+// draws no randomness, so that a boot, a replay and an audit of the same
+// records reach the same state.
+//
+// # Evolution rules
+//
+// An event, once released, is never given another meaning. A payload grows by
+// optional members, or by a new data version v with an upcaster in [Decode],
+// which runs after verification and never touches hashed bytes. A kind is
+// critical (crit) when a reader that decides must understand it: an older
+// binary refuses an unknown critical kind with [ErrNewer] and skips an unknown
+// one that is not. A new critical kind is written only from the release after
+// the one that first understands it. Kinds are never renamed or reused.
+package machine
+
+import "time"
+
+// Kind names an event. The zero Kind is invalid.
+type Kind string
+
+// The sealed set of kinds.
+const (
+	KindFingerprintCaptured Kind = "FingerprintCaptured"
+	KindUpdateDetected      Kind = "UpdateDetected"
+	KindManifestVerified    Kind = "ManifestVerified"
+	KindOpApplied           Kind = "OpApplied"
+	KindEpochRotated        Kind = "EpochRotated"
+	KindPrecheckFailed      Kind = "PrecheckFailed"
+	KindUpdateAbandoned     Kind = "UpdateAbandoned"
+	KindLegacyStateAdopted  Kind = "LegacyStateAdopted"
+	KindProjectionRepaired  Kind = "ProjectionRepaired"
+	KindHeadRebuilt         Kind = "HeadRebuilt"
+	KindCertificateRotated  Kind = "CertificateRotated"
+	KindDrillRequested      Kind = "DrillRequested"
+	KindDrillCancelled      Kind = "DrillCancelled"
+	KindKeyRotated          Kind = "KeyRotated"
+	KindKeyReplaced         Kind = "KeyReplaced"
+	KindClockReset          Kind = "ClockReset"
+	KindNodeRenamed         Kind = "NodeRenamed"
+	KindJournalSalvaged     Kind = "JournalSalvaged"
+)
+
+// Event is one record as the machine sees it: the envelope's members that
+// decide or describe, and the typed payload.
+type Event struct {
+	Meta
+	Payload Payload
+}
+
+// Meta is the part of a record's envelope that the machine and the
+// projections use. Hashes are lower-case hex of BLAKE3-256.
+type Meta struct {
+	Journal  string    `json:"journal"`
+	Seq      uint64    `json:"seq"`
+	Hash     string    `json:"hash"`
+	Prev     string    `json:"prev"`
+	ID       string    `json:"id"`
+	Kind     Kind      `json:"type"`
+	Crit     bool      `json:"crit"`
+	Time     time.Time `json:"time"`
+	BootID   string    `json:"boot_id"`
+	UptimeMS int64     `json:"uptime_ms"`
+	Run      string    `json:"run"`
+	Node     string    `json:"node"`
+	Epoch    uint64    `json:"epoch"`
+}
+
+// Payload is an event's data. The set of payloads is sealed.
+type Payload interface {
+	Kind() Kind
+	sealed()
+}

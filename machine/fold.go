@@ -1,0 +1,123 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/looplab/fsm"
+)
+
+// ErrTransition: the event is not one that may follow in this state. A
+// history that holds such an event was not written by a gate.
+var ErrTransition = errors.New("event not allowed in this state")
+
+// Fold applies events to a state, one after the other. It holds the one table
+// instance of the fold: making one costs more than twenty steps.
+type Fold struct {
+	table *fsm.FSM
+	state State
+}
+
+// NewFold starts at s; the zero State is the state before the first record.
+func NewFold(s State) *Fold {
+	if s.Phase == "" {
+		s.Phase = PhaseNew
+	}
+	return &Fold{table: newTable(s.Phase), state: s}
+}
+
+// State is the state after the events applied so far.
+func (f *Fold) State() State {
+	s := f.state
+	s.Phase = Phase(f.table.Current())
+	return s
+}
+
+// Apply gives the state after e. It is what every reader of a history uses: a
+// boot, a replay, an audit.
+func Apply(s State, e Event) (State, error) {
+	f := NewFold(s)
+	if err := f.Apply(e); err != nil {
+		return s, err
+	}
+	return f.State(), nil
+}
+
+// Apply moves the fold by one event. On an error ([ErrTransition]) the fold is
+// where it was before.
+func (f *Fold) Apply(e Event) error {
+	next := f.State() // a shallow copy: what it points to is replaced, never written
+	if next.Seq != 0 && e.Journal != next.Journal {
+		return refuse(next, e, "it belongs to journal %s", e.Journal)
+	}
+	if e.Seq != next.Seq+1 {
+		return refuse(next, e, "the record before it is %d", next.Seq)
+	}
+	next.beginRun(e)
+	tr, err := next.apply(e)
+	if err != nil {
+		return err
+	}
+	if err := step(f.table, tr); err != nil {
+		return refuse(f.State(), e, "%s", err)
+	}
+	next.Journal, next.Seq, next.Hash = e.Journal, e.Seq, e.Hash
+	if next.Node == "" {
+		next.Node = e.Node
+	}
+	next.endEvent(e)
+	f.state = next
+	return nil
+}
+
+func refuse(s State, e Event, format string, args ...any) error {
+	return fmt.Errorf("record %d (%s) in phase %s: %w: %s",
+		e.Seq, e.Meta.Kind, s.Phase, ErrTransition, fmt.Sprintf(format, args...))
+}
+
+// beginRun closes the books of the run before when e is another run's first
+// event: only now is it known that the run reached its end.
+func (s *State) beginRun(e Event) {
+	if e.Run == s.Run.ID {
+		return
+	}
+	s.Clock.Floor = s.TimeFloor(e.Run)
+	s.Clock.Pending, s.Clock.PendingRun = time.Time{}, ""
+	s.Run = Run{ID: e.Run, BootID: e.BootID, First: e.Seq}
+}
+
+// endEvent keeps the newest run's time: it raises the floor later only if the
+// run has reached a good end and did not fail after it.
+func (s *State) endEvent(e Event) {
+	s.Run.Time = e.Time
+	if s.Run.Ended && s.Run.Failed == 0 {
+		s.Clock.PendingRun = e.Run
+		if e.Time.After(s.Clock.Pending) {
+			s.Clock.Pending = e.Time
+		}
+	} else {
+		s.Clock.Pending, s.Clock.PendingRun = time.Time{}, ""
+	}
+}
+
+// TimeFloor is the newest journaled time of a run that ended in 0, as seen by
+// run: the run's own events do not count.
+func (s State) TimeFloor(run string) time.Time {
+	if s.Clock.PendingRun != "" && s.Clock.PendingRun != run && s.Clock.Pending.After(s.Clock.Floor) {
+		return s.Clock.Pending
+	}
+	return s.Clock.Floor
+}
+
+func (s State) open() bool {
+	return slices.Contains(openPhases, s.Phase)
+}
+
+// AcceptsManifestKey reports whether the manifest may be verified under the
+// key with this BLAKE3: any key before the first completed epoch, afterwards
+// that epoch's key or one that a rotation or replacement leads to.
+func (s State) AcceptsManifestKey(blake3 string) bool {
+	return s.Keys.Manifest == "" || blake3 == s.Keys.Manifest || slices.Contains(s.Keys.Successors, blake3)
+}

@@ -1,0 +1,42 @@
+package machine
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// snapshotVersion changes whenever State changes its meaning; a snapshot of
+// any other version is ignored and the history folded instead.
+const snapshotVersion = 1
+
+type snapshot struct {
+	V     int   `json:"v"`
+	State State `json:"state"`
+}
+
+// EncodeState gives the snapshot form of s.
+func EncodeState(s State) ([]byte, error) {
+	return json.Marshal(snapshot{V: snapshotVersion, State: s})
+}
+
+// DecodeState reads a snapshot. A newer or older version, or a state that no
+// history could reach, is an error: the caller folds the history instead.
+func DecodeState(data []byte) (State, error) {
+	var head struct {
+		V int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return State{}, fmt.Errorf("snapshot: %w", err)
+	}
+	if head.V != snapshotVersion {
+		return State{}, fmt.Errorf("snapshot: version %d, this binary reads %d", head.V, snapshotVersion)
+	}
+	var snap snapshot
+	if err := json.Unmarshal(data, &snap); err != nil {
+		return State{}, fmt.Errorf("snapshot: %w", err)
+	}
+	if s := snap.State; s.Seq == 0 || !known(s.Phase) || s.open() != (s.Open != nil) {
+		return State{}, fmt.Errorf("snapshot: not a state that a history reaches (seq %d, phase %q)", s.Seq, s.Phase)
+	}
+	return snap.State, nil
+}

@@ -1,0 +1,104 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/looplab/fsm"
+)
+
+// trigger is a row of the transition table. A guard is a trigger of its own
+// (an initial, a matching and a differing capture are three), so that the
+// table alone says what may happen where.
+type trigger string
+
+const (
+	trCaptureInitial trigger = "capture_initial"
+	trCaptureMatch   trigger = "capture_match"
+	trCaptureDiffers trigger = "capture_differs"
+	trVerifyFirst    trigger = "verify_before_first_run"
+	trAdoptFresh     trigger = "adopt_epoch_0"
+	trAdopt          trigger = "adopt_epoch_n"
+	trSalvage        trigger = "salvage"
+	trDetect         trigger = "detect"
+	trRetry          trigger = "retry_or_supersede"
+	trVerify         trigger = "verify_manifest"
+	trApply          trigger = "apply_operation"
+	trRotate         trigger = "rotate_epoch"
+	trAbandon        trigger = "abandon"
+	trAttemptFailed  trigger = "attempt_failed"
+	trRecorded       trigger = "recorded" // events that every phase takes and none is changed by
+)
+
+var (
+	anyPhase = []Phase{
+		PhaseNew, PhaseAdopted, PhaseSalvaged, PhaseSettled,
+		PhaseDetected, PhaseVerified, PhaseApplying, PhaseFailed,
+	}
+	openPhases = []Phase{PhaseDetected, PhaseVerified, PhaseApplying, PhaseFailed}
+)
+
+// table is the one transition table. looplab/fsm holds it and steps through
+// it, and is used for nothing else: no callbacks (it matches them by name
+// prefix and runs some after the state has changed), no SetState.
+func table() fsm.Events {
+	var t fsm.Events
+	to := func(tr trigger, dst Phase, src ...Phase) {
+		from := make([]string, len(src))
+		for i, p := range src {
+			from[i] = string(p)
+		}
+		t = append(t, fsm.EventDesc{Name: string(tr), Src: from, Dst: string(dst)})
+	}
+	stay := func(tr trigger, phases ...Phase) {
+		for _, p := range phases {
+			to(tr, p, p)
+		}
+	}
+
+	// A history begins.
+	stay(trVerifyFirst, PhaseNew)
+	to(trCaptureInitial, PhaseSettled, PhaseNew)
+	to(trAdoptFresh, PhaseSettled, PhaseNew)
+	to(trAdopt, PhaseAdopted, PhaseNew)
+	to(trSalvage, PhaseSalvaged, PhaseNew)
+
+	// A boot measures the operating system; the measurement alone moves nothing.
+	stay(trCaptureMatch, PhaseSettled, PhaseAdopted)
+	stay(trCaptureMatch, openPhases...)
+	stay(trCaptureDiffers, anyPhase...)
+
+	// A reconstruction, with its retries, to its commit or its abandonment.
+	to(trDetect, PhaseDetected, PhaseNew, PhaseAdopted, PhaseSalvaged, PhaseSettled)
+	to(trRetry, PhaseDetected, openPhases...)
+	to(trVerify, PhaseVerified, PhaseDetected, PhaseVerified, PhaseApplying)
+	to(trApply, PhaseApplying, PhaseVerified, PhaseApplying)
+	to(trRotate, PhaseSettled, PhaseVerified, PhaseApplying)
+	to(trAbandon, PhaseSettled, PhaseDetected, PhaseVerified, PhaseFailed)
+	to(trAttemptFailed, PhaseFailed, openPhases...)
+
+	stay(trRecorded, anyPhase...)
+	return t
+}
+
+func newTable(at Phase) *fsm.FSM {
+	return fsm.NewFSM(string(at), table(), nil)
+}
+
+// step moves the table. A transition to the same phase is not an error here.
+func step(m *fsm.FSM, tr trigger) error {
+	err := m.Event(context.Background(), string(tr))
+	var same fsm.NoTransitionError
+	if errors.As(err, &same) && same.Err == nil {
+		return nil
+	}
+	return err
+}
+
+// Diagram draws the transition table as a Mermaid state diagram.
+func Diagram() (string, error) {
+	return fsm.VisualizeForMermaidWithGraphType(newTable(PhaseNew), fsm.StateDiagram)
+}
+
+func known(p Phase) bool { return slices.Contains(anyPhase, p) }
