@@ -1,0 +1,317 @@
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth bounds how deep data may nest, so that no input exhausts the stack.
+const maxDepth = 128
+
+// errInexact: RFC 8785 numbers are doubles; a whole number that a double
+// cannot hold would be changed by being written.
+var errInexact = errors.New("a number would not survive: write it as a string")
+
+// value skips one JSON value in canonical form.
+func (s *scanner) value(depth int) {
+	if s.err != "" {
+		return
+	}
+	if s.i >= len(s.b) {
+		s.fail("unexpected end")
+		return
+	}
+	if depth > maxDepth {
+		s.fail("nested too deeply")
+		return
+	}
+	switch c := s.b[s.i]; c {
+	case '{':
+		s.object(depth)
+	case '[':
+		s.array(depth)
+	case '"':
+		s.str()
+	case 't':
+		s.lit("true")
+	case 'f':
+		s.lit("false")
+	case 'n':
+		s.lit("null")
+	default:
+		s.double()
+	}
+}
+
+func (s *scanner) array(depth int) {
+	s.i++
+	if s.i < len(s.b) && s.b[s.i] == ']' {
+		s.i++
+		return
+	}
+	for s.err == "" {
+		s.value(depth + 1)
+		if s.err != "" || s.i >= len(s.b) {
+			s.fail("unexpected end")
+			return
+		}
+		s.i++
+		switch s.b[s.i-1] {
+		case ']':
+			return
+		case ',':
+		default:
+			s.fail("expected , or ]")
+		}
+	}
+}
+
+func (s *scanner) object(depth int) {
+	s.i++
+	if s.i < len(s.b) && s.b[s.i] == '}' {
+		s.i++
+		return
+	}
+	var last span
+	for first := true; s.err == ""; first = false {
+		name := s.text("")
+		if s.err != "" {
+			return
+		}
+		if !first && !s.ascends(last, name) {
+			s.fail("members out of order or repeated")
+			return
+		}
+		last = name
+		s.lit(":")
+		s.value(depth + 1)
+		if s.err != "" || s.i >= len(s.b) {
+			s.fail("unexpected end")
+			return
+		}
+		s.i++
+		switch s.b[s.i-1] {
+		case '}':
+			return
+		case ',':
+		default:
+			s.fail("expected , or }")
+		}
+	}
+}
+
+// ascends compares member names by UTF-16 code units, as RFC 8785 orders
+// them. Below U+E000 that is the order of the UTF-8 bytes too.
+func (s *scanner) ascends(a, b span) bool {
+	x, y := s.b[a.start:a.end], s.b[b.start:b.end]
+	if !a.escaped && !b.escaped {
+		i := 0
+		for i < len(x) && i < len(y) && x[i] == y[i] {
+			i++
+		}
+		if i == len(x) || i == len(y) {
+			return len(x) < len(y)
+		}
+		if x[i] < 0xee && y[i] < 0xee {
+			return x[i] < y[i]
+		}
+	}
+	u, v := s.units(a), s.units(b)
+	for i := 0; i < len(u) && i < len(v); i++ {
+		if u[i] != v[i] {
+			return u[i] < v[i]
+		}
+	}
+	return len(u) < len(v)
+}
+
+func (s *scanner) units(sp span) []uint16 {
+	text, err := jsontext.AppendUnquote(nil, s.b[sp.start-1:sp.end+1])
+	if err != nil {
+		s.fail("member name")
+	}
+	return utf16.Encode([]rune(string(text)))
+}
+
+// str skips a string and reports whether it has escapes. RFC 8785 escapes
+// what must be escaped, in the shortest form, and nothing else.
+func (s *scanner) str() (escaped bool) {
+	if s.err != "" {
+		return false
+	}
+	if s.i >= len(s.b) || s.b[s.i] != '"' {
+		s.fail("expected a string")
+		return false
+	}
+	b, i := s.b, s.i+1
+	for i < len(b) {
+		for i+8 <= len(b) {
+			m := special(binary.LittleEndian.Uint64(b[i:]))
+			i += bits.TrailingZeros64(m) / 8 // 8 if there is none
+			if m != 0 {
+				break
+			}
+		}
+		if i == len(b) {
+			break
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.i = i + 1
+			return escaped
+		case c == '\\':
+			n := canonicalEscape(b[i:])
+			if n == 0 {
+				s.i = i
+				s.fail("escape is not in its shortest form")
+				return false
+			}
+			escaped = true
+			i += n
+		case c < 0x20:
+			s.i = i
+			s.fail("control character in a string")
+			return false
+		case c < utf8.RuneSelf:
+			i++
+		default:
+			r, n := utf8.DecodeRune(b[i:])
+			if r == utf8.RuneError && n == 1 {
+				s.i = i
+				s.fail("invalid UTF-8")
+				return false
+			}
+			i += n
+		}
+	}
+	s.i = i
+	s.fail("unexpected end")
+	return false
+}
+
+// special marks the top bit of the first of eight bytes that is a quote, a
+// backslash, a control character or not ASCII; bits above it mean nothing.
+func special(w uint64) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^(ones*'"'), w^(ones*'\\')
+	return (w | (w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & tops
+}
+
+// canonicalEscape gives the length of the escape that b begins with, 0 if
+// RFC 8785 would not write it so.
+func canonicalEscape(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', 'b', 't', 'n', 'f', 'r':
+		return 2
+	case 'u':
+		if len(b) < 6 || b[2] != '0' || b[3] != '0' || b[4] > '1' || b[4] < '0' {
+			return 0
+		}
+		lo := hexDigit(b[5])
+		if lo > 15 {
+			return 0
+		}
+		switch c := (b[4]-'0')<<4 | lo; c {
+		case '\b', '\t', '\n', '\f', '\r':
+			return 0
+		}
+		return 6
+	}
+	return 0
+}
+
+// double skips a number. Whole numbers of up to 15 digits are their own
+// canonical form; others are formatted and compared.
+func (s *scanner) double() {
+	start := s.i
+	i := s.i
+	if i < len(s.b) && s.b[i] == '-' {
+		i++
+	}
+	digits := i
+	for i < len(s.b) && s.b[i]-'0' <= 9 {
+		i++
+	}
+	simple := true
+	for i < len(s.b) {
+		if c := s.b[i]; c != '.' && c != 'e' && c != 'E' && c != '+' && c != '-' && c-'0' > 9 {
+			break
+		}
+		simple = false
+		i++
+	}
+	s.i = i
+	if n := i - digits; simple && n > 0 && n <= 15 && (s.b[digits] != '0' || (n == 1 && digits == start)) {
+		return
+	}
+	text := s.b[start:i]
+	canon := jsontext.Value(append([]byte(nil), text...))
+	if len(text) == 0 || canon.Canonicalize() != nil || string(canon) != string(text) {
+		s.i = start
+		s.fail("not a canonical number")
+	}
+}
+
+// appendString writes s as RFC 8785 does.
+func appendString(dst []byte, s string) ([]byte, error) {
+	if !utf8.ValidString(s) {
+		return dst, fmt.Errorf("%.80q is not valid UTF-8", s)
+	}
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\b':
+			dst = append(dst, '\\', 'b')
+		case c == '\t':
+			dst = append(dst, '\\', 't')
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c == '\f':
+			dst = append(dst, '\\', 'f')
+		case c == '\r':
+			dst = append(dst, '\\', 'r')
+		case c < 0x20:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"'), nil
+}
+
+// checkExact refuses whole numbers that canonicalisation would change.
+func checkExact(v jsontext.Value) error {
+	d := jsontext.NewDecoder(strings.NewReader(string(v)))
+	for {
+		t, err := d.ReadToken()
+		if err != nil {
+			return nil // the end, or an error that Canonicalize reports better
+		}
+		if t.Kind() != '0' {
+			continue
+		}
+		text := t.String()
+		if len(text) <= 15 || strings.ContainsAny(text, ".eE") {
+			continue
+		}
+		// The digits are compared, not the value: 2^60 is a double, but RFC
+		// 8785 writes it as 1152921504606847000, which reads back as another.
+		canon := jsontext.Value(text)
+		if canon.Canonicalize() != nil || string(canon) != text {
+			return fmt.Errorf("%.40s: %w", text, errInexact)
+		}
+	}
+}

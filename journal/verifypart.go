@@ -1,0 +1,129 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// partRecords is the number of records in a part of a history.
+const partRecords = 4096
+
+// partBytes bounds a part's memory whatever the records' length.
+const partBytes = 2 << 20
+
+// part is a stretch of a history, read and examined by one goroutine.
+type part struct {
+	index int
+	arena []byte
+	items []item
+
+	n           int
+	first, last edge
+	findings    []Finding
+}
+
+// item is one record's bytes in the arena. key is its place, 0 if only the
+// record itself tells.
+type item struct {
+	key      uint64
+	from, to int
+}
+
+// edge is what one record tells about its neighbours. A record that cannot
+// be read has a place and a hash, but is not known.
+type edge struct {
+	seq     uint64
+	known   bool
+	journal string
+	prev    Hash
+	hash    Hash
+	time    time.Time
+}
+
+func (e *edge) tip() Tip { return Tip{e.seq, e.hash} }
+
+func (p *part) reset(index int) {
+	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0]}
+}
+
+func (p *part) put(key uint64, raw []byte) {
+	from := len(p.arena)
+	p.arena = append(p.arena, raw...)
+	p.items = append(p.items, item{key, from, len(p.arena)})
+}
+
+func (p *part) full() bool { return len(p.items) >= partRecords || len(p.arena) >= partBytes }
+
+func (p *part) find(sev Severity, code string, seq uint64, format string, args ...any) {
+	p.findings = append(p.findings, Finding{sev, code, seq, fmt.Sprintf(format, args...)})
+}
+
+// examine checks every record of the part, and the links inside it.
+func (p *part) examine(o *VerifyOptions) {
+	var rec Record
+	var last edge
+	for i, it := range p.items {
+		raw := p.arena[it.from:it.to]
+		e := edge{seq: it.key}
+		if e.seq == 0 {
+			e.seq = last.seq + 1
+		}
+		if err := decodeInto(raw, &rec); err != nil {
+			f := FindingOf(err)
+			if f.Code == CodeStorage || errors.Is(err, errNotCanonical) {
+				f.Code = CodeNotCanonical
+			}
+			f.Seq = e.seq
+			p.findings = append(p.findings, f)
+			e.hash = HashOf(raw)
+		} else {
+			if it.key != 0 && rec.Seq != it.key {
+				code := CodeGap
+				if rec.Seq < it.key {
+					code = CodeDuplicate
+				}
+				p.find(SeverityError, code, it.key, "at place %d stands a record that says it is %d", it.key, rec.Seq)
+			} else {
+				e.seq = rec.Seq
+			}
+			e.known, e.journal, e.prev, e.hash, e.time = true, rec.Journal, rec.Prev, rec.Hash, rec.Time
+			if o.Known != nil && !o.Known(rec.Type) {
+				p.find(SeverityWarning, CodeUnknownKind, e.seq, "kind %.80q is not known to this version", rec.Type)
+			}
+		}
+		if i == 0 {
+			p.first = e
+		} else {
+			if e.known && last.known && e.journal != last.journal {
+				p.find(SeverityError, CodeWrongJournal, e.seq, "record %d names journal %s, the one before %s", e.seq, e.journal, last.journal)
+			}
+			p.findings = follow(p.findings, &last, &e)
+		}
+		last = e
+	}
+	p.n, p.last = len(p.items), last
+}
+
+// follow checks that b comes right after a; the zero edge stands for the
+// beginning.
+func follow(found []Finding, a, b *edge) []Finding {
+	switch {
+	case b.seq <= a.seq:
+		found = append(found, Finding{SeverityError, CodeDuplicate, b.seq, fmt.Sprintf("record %d comes after record %d", b.seq, a.seq)})
+	case b.seq > a.seq+1:
+		detail := fmt.Sprintf("records %d to %d are missing", a.seq+1, b.seq-1)
+		if b.seq == a.seq+2 {
+			detail = fmt.Sprintf("record %d is missing", a.seq+1)
+		}
+		return append(found, Finding{SeverityError, CodeGap, a.seq + 1, detail})
+	case b.known && b.prev != a.hash:
+		found = append(found, Finding{SeverityError, CodeBrokenLink, b.seq,
+			fmt.Sprintf("record %d names %s as the one before, whose hash is %s", b.seq, b.prev, a.hash)})
+	}
+	if a.known && b.known && b.time.Before(a.time) {
+		found = append(found, Finding{SeverityWarning, CodeTimeBackwards, b.seq,
+			fmt.Sprintf("%s comes after %s", b.time.Format(time.RFC3339Nano), a.time.Format(time.RFC3339Nano))})
+	}
+	return found
+}

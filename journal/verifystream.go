@@ -1,0 +1,79 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+)
+
+// Stream is a history exported as one record a line.
+type Stream struct {
+	mu       sync.Mutex
+	r        *bufio.Reader
+	next     int
+	ended    bool
+	findings []Finding
+}
+
+// NewStream reads records from r, one a line, each line ended by a newline.
+func NewStream(r io.Reader) *Stream {
+	// A line that does not fit into the buffer is longer than any record.
+	return &Stream{r: bufio.NewReaderSize(r, MaxRecord+2)}
+}
+
+func (s *Stream) expects() string { return "" }
+
+// fill reads lines under a lock; examining them is what takes the time.
+func (s *Stream) fill(p *part) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	p.reset(s.next)
+	s.next++
+	for !p.full() {
+		line, err := s.r.ReadSlice('\n')
+		if err == nil {
+			p.put(0, line[:len(line)-1])
+			continue
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			p.put(0, line) // reported as oversized
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = s.r.ReadSlice('\n')
+			}
+			if err == nil {
+				continue
+			}
+		} else if len(line) > 0 {
+			s.lastLine(p, bytes.Clone(line))
+		}
+		s.ended = true
+		if !errors.Is(err, io.EOF) {
+			s.findings = append(s.findings, FindingOf(ioError("read the exported records", "", err)))
+		}
+		break
+	}
+	return true
+}
+
+// lastLine takes a line without a newline: whole, or cut short.
+func (s *Stream) lastLine(p *part, line []byte) {
+	if _, err := Decode(line); err != nil && !errors.Is(err, ErrNewer) {
+		s.findings = append(s.findings, Finding{SeverityError, CodeTornTail, 0, "the last line is cut short"})
+		return
+	}
+	p.put(0, line)
+}
+
+func (s *Stream) conclude(r *Report) {
+	for _, f := range s.findings {
+		if f.Seq == 0 {
+			f.Seq = r.Head.Seq + 1
+		}
+		r.add(f)
+	}
+}

@@ -1,0 +1,109 @@
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Source gives the view's records for one Verify.
+func (v *View) Source() RecordSource { return &viewSource{v: v} }
+
+// viewSource deals out stretches of sequence numbers; each worker reads its
+// own, so that reading is shared among the cores as hashing is.
+type viewSource struct {
+	v    *View
+	next atomic.Int64
+	mu   sync.Mutex
+	bad  []Finding
+}
+
+func (s *viewSource) expects() string { return s.v.text }
+
+func (s *viewSource) fill(p *part) bool {
+	index := int(s.next.Add(1)) - 1
+	from := uint64(index)*partRecords + 1
+	if from > s.v.tip.Seq {
+		return false
+	}
+	p.reset(index)
+	if err := s.read(p, from, min(from+partRecords-1, s.v.tip.Seq)); err != nil {
+		at := from
+		if n := len(p.items); n > 0 {
+			at = p.items[n-1].key + 1
+		}
+		s.mu.Lock()
+		s.bad = append(s.bad, FindingOf(placed(ioError("verify the journal", s.v.l.Dir, err), s.v.l.Dir, at)))
+		s.mu.Unlock()
+	}
+	return true
+}
+
+func (s *viewSource) read(p *part, from, to uint64) error {
+	it, err := s.v.db.NewIter(&pebble.IterOptions{LowerBound: recordKey(from), UpperBound: recordKey(to + 1)})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		k := it.Key()
+		if len(k) != 8 {
+			continue
+		}
+		raw, err := it.ValueAndErr()
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		p.put(binary.BigEndian.Uint64(k), raw)
+	}
+	return errors.Join(it.Error(), it.Close())
+}
+
+// conclude compares the tip with what was read, and with the head file.
+func (s *viewSource) conclude(r *Report) {
+	v := s.v
+	r.Findings = append(r.Findings, s.bad...)
+	if r.Head.Seq == v.tip.Seq && r.Head.Hash != v.tip.Hash {
+		r.add(Finding{SeverityError, CodeHashMismatch, v.tip.Seq, "the newest record's hash is " + r.Head.Hash.String() + ", the head names " + v.tip.Hash.String()})
+	} else if r.Head.Seq < v.tip.Seq && len(s.bad) == 0 {
+		r.add(Finding{SeverityError, CodeGap, r.Head.Seq + 1, "the newest records are missing"})
+	}
+	if v.s.torn != "" {
+		r.add(Finding{SeverityError, CodeTornTail, 0, v.s.torn + ": the newest write was cut short, and was not acknowledged; the next boot drops it"})
+	}
+	if v.head.Path == "" {
+		return
+	}
+	bad := 0
+	for _, slot := range v.head.Slots {
+		switch slot.State {
+		case SlotBad:
+			bad++
+		case SlotNewer:
+			r.add(Finding{SeverityError, CodeNewer, 0, v.head.Path + " was written by a newer version"})
+		case SlotGood:
+			ref := Ref{Path: v.head.Path, Journal: slot.Journal, Seq: slot.Tip.Seq, Hash: slot.Tip.Hash}
+			if err := v.resolve(ref); err != nil {
+				f := FindingOf(err)
+				if errors.Is(err, ErrForeign) || errors.Is(err, ErrRewritten) || errors.Is(err, ErrRolledBack) {
+					f.Code = CodeHeadMismatch
+				}
+				r.add(f)
+			}
+		}
+	}
+	newest, ok := v.head.Newest()
+	switch {
+	case !v.head.Present:
+		r.add(Finding{SeverityError, CodeHeadMismatch, 0, v.head.Path + " is absent"})
+	case bad == 2:
+		r.add(Finding{SeverityError, CodeHeadMismatch, 0, "both slots of " + v.head.Path + " are bad"})
+	case bad == 1:
+		r.add(Finding{SeverityWarning, CodeHeadSlot, 0, "one slot of " + v.head.Path + " is bad"})
+	}
+	if ok && newest.Tip.Seq < v.tip.Seq {
+		r.add(Finding{SeverityWarning, CodeHeadBehind, newest.Tip.Seq + 1, v.head.Path + " is behind the journal"})
+	}
+}
