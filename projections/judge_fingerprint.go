@@ -1,0 +1,129 @@
+package projections
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/autonomyops/edged/machine"
+)
+
+// Lookup gives the event at a seq between 1 and the journal's tip.
+type Lookup func(seq uint64) (machine.Event, error)
+
+// JudgeFingerprint holds os_fingerprint.json as found against the baseline of
+// s. Where there is no baseline (see [Classify]), while a reconstruction is
+// open, and in a salvaged journal before its first EpochRotated, the file is
+// not judged. lookup is asked only about a file that names an older event.
+//
+// The order of the questions matters: what an EpochRotated has answered is
+// recognised by its bytes before anything in it is believed, and a file is
+// called foreign only once its digest shows that nobody edited it.
+func JudgeFingerprint(found Found, s machine.State, lookup Lookup) (Verdict, error) {
+	v := Verdict{Path: FingerprintPath, FoundBLAKE3: found.BLAKE3}
+	b := s.Baseline
+	if b == nil || s.Open != nil || s.Phase == machine.PhaseSalvaged {
+		return v.as(NotJudged, ""), nil
+	}
+	if !found.Exists {
+		return v.as(Repair, ReasonMissing), nil
+	}
+	want, err := Fingerprint(s.Journal, *b)
+	if err != nil {
+		return v, err
+	}
+	if bytes.Equal(found.Data, want) {
+		return v.as(Agrees, ""), nil
+	}
+	if b.ReplacedFileBLAKE3 != "" && found.BLAKE3 == b.ReplacedFileBLAKE3 {
+		return v.as(Repair, ReasonAnswered), nil
+	}
+	if adopted(found, s) {
+		if s.Phase == machine.PhaseAdopted {
+			return v.as(NotJudged, ""), nil // its reconstruction is due and will replace it
+		}
+		return v.as(Repair, ReasonAnswered), nil
+	}
+	doc, err := parse(found.Data)
+	if doc != nil {
+		claims, wrong := doc.claims()
+		v.PreviousHash, v.FoundEpoch = claims.CompositeHash, claims.epoch
+		err = errors.Join(err, wrong)
+	}
+	if err != nil {
+		return v.cause(machine.CauseTampered, err.Error()), nil
+	}
+	return judgeParsed(v, doc, want, s, lookup)
+}
+
+// adopted: found is, byte for byte, the legacy file that the baseline was
+// taken over from.
+func adopted(found Found, s machine.State) bool {
+	return s.Baseline.Kind == machine.KindLegacyStateAdopted && s.Adopted != nil &&
+		bytes.Equal(found.Data, s.Adopted.File)
+}
+
+func judgeParsed(v Verdict, doc *document, want []byte, s machine.State, lookup Lookup) (Verdict, error) {
+	switch {
+	case !doc.refers:
+		return v.cause(machine.CauseForeign, "it has no member journal: software that keeps no journal wrote it"), nil
+	case doc.ref == nil:
+		return v.cause(machine.CauseTampered, "its digest is wrong"), nil
+	case doc.ref.hash == "":
+		return v.cause(machine.CauseTampered, "it names an event without that event's hash, as no fingerprint file does"), nil
+	}
+	ref, b := *doc.ref, s.Baseline
+	if ref.id != s.Journal {
+		if ofPredecessor(ref.id, s) {
+			return v.cause(machine.CauseTampered, "it is of the journal that this one continues, and was replaced since"), nil
+		}
+		return v.as(Foreign, fmt.Sprintf("it is of journal %s, this one is %s", ref.id, s.Journal)), nil
+	}
+	if ref.seq > s.Seq {
+		return v.as(Foreign, fmt.Sprintf("it names record %d, the journal ends at %d", ref.seq, s.Seq)), nil
+	}
+	if ref.seq == b.Seq && ref.hash == b.Hash {
+		equal, extra := agree(want, doc)
+		switch {
+		case !equal:
+			return v.cause(machine.CauseTampered, "it differs from what the event it names projects"), nil
+		case extra:
+			return v.as(Agrees, ""), nil // a newer version wrote more
+		}
+		return v.as(Repair, ReasonReformatted), nil
+	}
+	e, err := lookup(ref.seq)
+	if err != nil {
+		return v, fmt.Errorf("judge %s: read record %d, which it names: %w", FingerprintPath, ref.seq, err)
+	}
+	if e.Hash != ref.hash {
+		return v.as(Foreign, fmt.Sprintf("it names record %d with hash %s, in this journal that is %s", ref.seq, ref.hash, e.Hash)), nil
+	}
+	older, ok := machine.BaselineOf(e)
+	if !ok {
+		return v.cause(machine.CauseTampered, fmt.Sprintf("it names record %d, from which no fingerprint file is projected", ref.seq)), nil
+	}
+	if want, err = Fingerprint(s.Journal, *older); err != nil {
+		return v, err
+	}
+	if equal, _ := agree(want, doc); !equal {
+		return v.cause(machine.CauseTampered, "it differs from what the older event it names projects"), nil
+	}
+	return v.as(Repair, ReasonStale), nil
+}
+
+// agree compares a parsed file with a rendered one, digests apart.
+func agree(want []byte, doc *document) (equal, extra bool) {
+	w, err := parse(want)
+	if err != nil {
+		return false, false
+	}
+	return covers(w.bare, doc.bare)
+}
+
+// ofPredecessor: the journal of s continues a damaged one that may have been
+// the one with this id. Where the salvage could not learn its predecessor's
+// id, any other may have been it.
+func ofPredecessor(id string, s machine.State) bool {
+	return s.Salvage != nil && (s.Salvage.Predecessor == id || s.Salvage.Predecessor == "")
+}

@@ -1,0 +1,60 @@
+package projections
+
+import "github.com/autonomyops/edged/machine"
+
+// Ref is an event that an undamaged file (one with a right digest) refers to.
+type Ref struct {
+	Path    string
+	Journal string
+	Seq     uint64
+	// Hash is of the record at Seq: what a fingerprint knows. "" for evidence.
+	Hash string
+	// Prev is of the record before Seq: what evidence knows. "" for a fingerprint.
+	Prev string
+}
+
+// Record names the record whose hash the file knows: the one at Seq for a
+// fingerprint, the one before it for evidence. A reference resolves in a
+// journal when that record has that hash and the journal reaches Seq.
+func (r Ref) Record() (seq uint64, hash string) {
+	if r.Hash == "" && r.Prev != "" {
+		return r.Seq - 1, r.Prev
+	}
+	return r.Seq, r.Hash
+}
+
+// References lists what the files found refer to. An edited file refers to
+// nothing: what it says is judged later, and never believed.
+func References(f Files) []Ref {
+	var refs []Ref
+	for _, found := range f.all() {
+		if doc, err := parse(found.Data); err == nil && doc.ref != nil {
+			ref := Ref{Path: found.Path, Journal: doc.ref.id, Seq: doc.ref.seq}
+			if found.Path == FingerprintPath {
+				ref.Hash = doc.ref.hash
+			} else {
+				ref.Prev = doc.ref.prev
+			}
+			if ref.Hash != "" || ref.Prev != "" {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs
+}
+
+// MustResolve keeps of refs those that have to resolve in the journal of s:
+// all of them, but for a salvaged journal none before its first EpochRotated,
+// and later none of its predecessor's.
+func MustResolve(refs []Ref, s machine.State) []Ref {
+	if s.Salvage == nil {
+		return refs
+	}
+	var keep []Ref
+	for _, ref := range refs {
+		if s.Current != nil && (ref.Journal == s.Journal || !ofPredecessor(ref.Journal, s)) {
+			keep = append(keep, ref)
+		}
+	}
+	return keep
+}
