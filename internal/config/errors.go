@@ -1,0 +1,88 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Reasons for which a file is not looked at key by key. Error answers
+// errors.Is for them.
+var (
+	// ErrNoPath: neither --config nor EDGE_CONFIG names a file.
+	ErrNoPath = errors.New("no config file is named")
+	// ErrNotFound: there is no such file.
+	ErrNotFound = errors.New("file does not exist")
+	// ErrNotAFile: a directory, FIFO, socket or device.
+	ErrNotAFile = errors.New("not a regular file")
+	// ErrTooLarge: the file has more bytes, lines or content than a config may.
+	ErrTooLarge = errors.New("too large for a config")
+	// ErrEmpty: nothing but blanks and comments.
+	ErrEmpty = errors.New("file is empty")
+	// ErrEncoding: not UTF-8 text.
+	ErrEncoding = errors.New("not UTF-8 text")
+	// ErrTOML: the document is written in TOML.
+	ErrTOML = errors.New("document is TOML, not YAML")
+	// ErrInvalid: the file was read and has problems.
+	ErrInvalid = errors.New("config is not valid")
+)
+
+// Problem is one thing wrong with a file. Line and Col count from 1, Col in
+// characters; both are 0 where the problem has no place. Key is the dotted key
+// ("storage.local_root"), "" where the problem is not one key's.
+type Problem struct {
+	Line, Col int
+	Key, Msg  string
+}
+
+// String is "line:col: key: message", without the parts that are unknown.
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.Line > 0 {
+		fmt.Fprintf(&b, "line %d, column %d: ", p.Line, p.Col)
+	}
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Msg)
+	return b.String()
+}
+
+// maxProblems bounds a report: a file of another kind altogether has
+// thousands, and the first ones tell as much.
+const maxProblems = 100
+
+// Error says why a config cannot be used. Problems is in order of place; it is
+// empty when the file could not be read as a document. Err is one of the
+// sentinels of this package, or wraps one. No text of an Error holds a
+// secret's value.
+type Error struct {
+	Path     string
+	Problems []Problem
+	Omitted  int // problems beyond the first maxProblems
+	Err      error
+}
+
+// Error lists every problem on one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("read config")
+	if e.Path != "" {
+		b.WriteString(" " + e.Path)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	for i, p := range e.Problems {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		b.WriteString(sep + p.String())
+	}
+	if e.Omitted > 0 {
+		fmt.Fprintf(&b, "; and %d more", e.Omitted)
+	}
+	return b.String()
+}
+
+// Unwrap gives the reason, for errors.Is.
+func (e *Error) Unwrap() error { return e.Err }

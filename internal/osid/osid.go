@@ -1,0 +1,158 @@
+// Package osid takes the fingerprint of the operating system that runs now.
+//
+// The composite hash is BLAKE3-256 over the bytes of /etc/os-release, the
+// bytes of /usr/lib/os-release (skipped where it is absent) and the bytes of
+// uname().release, with nothing between them: `cat` and `b3sum` give the same.
+// On most systems the first is a symbolic link to the second, and the same
+// bytes count twice. The hash of each input is kept beside the composite, to
+// say which of them changed.
+package osid
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/zeebo/blake3"
+	"golang.org/x/sys/unix"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/machine"
+)
+
+// MaxInputBytes bounds an os-release file; real ones have less than one KiB.
+const MaxInputBytes = 1 << 20
+
+// Names of the inputs, as [Changed] and the journal give them.
+const (
+	EtcOSRelease    = "etc_os_release"
+	UsrLibOSRelease = "usr_lib_os_release"
+	UnameRelease    = "uname_release"
+)
+
+// ErrUname: the kernel did not give a release.
+var ErrUname = errors.New("the kernel gave no release")
+
+// Source is where the inputs come from.
+type Source struct {
+	EtcPath string                 // must exist
+	UsrPath string                 // may be absent
+	Uname   func() (string, error) // uname().release
+}
+
+// Host is the running system.
+func Host() Source {
+	return Source{EtcPath: "/etc/os-release", UsrPath: "/usr/lib/os-release", Uname: unameRelease}
+}
+
+// Fingerprint is what one capture found. Hashes are lower-case hex.
+type Fingerprint struct {
+	CompositeHash string
+	Inputs        machine.Inputs
+	UnameRelease  string
+	OSRelease     string // text of /etc/os-release, see [MaxTextBytes]
+	Truncated     bool   // OSRelease is not all of it; the hashes cover all
+}
+
+// Error says which input of the fingerprint could not be taken.
+type Error struct {
+	Input string // one of the names of the inputs
+	Path  string // "" for uname
+	Err   error
+	Next  string // what to do about it
+}
+
+func (e *Error) Error() string {
+	what := e.Path
+	if what == "" {
+		what = "uname"
+	}
+	return fmt.Sprintf("take fingerprint of the operating system: read %s: %v: %s", what, e.Err, e.Next)
+}
+
+// Unwrap gives the cause, for errors.Is.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Capture takes the fingerprint. It never blocks on a FIFO or a device in the
+// place of a file. The error is an *Error.
+func Capture(src Source) (Fingerprint, error) {
+	etc, err := readInput(EtcOSRelease, src.EtcPath)
+	if err != nil {
+		return Fingerprint{}, err
+	}
+	usr, err := readInput(UsrLibOSRelease, src.UsrPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return Fingerprint{}, err
+	}
+	release, err := src.Uname()
+	if err == nil && release == "" {
+		err = ErrUname
+	}
+	if err != nil {
+		return Fingerprint{}, &Error{Input: UnameRelease, Err: err, Next: "check that the service may call uname(2)"}
+	}
+
+	h := blake3.New()
+	for _, part := range [][]byte{etc, usr, []byte(release)} {
+		_, _ = h.Write(part) // a hash takes every byte
+	}
+	f := Fingerprint{
+		CompositeHash: hex.EncodeToString(h.Sum(nil)),
+		Inputs:        machine.Inputs{EtcOSRelease: sum(etc), UnameRelease: release},
+		UnameRelease:  release,
+	}
+	if usr != nil {
+		f.Inputs.UsrLibOSRelease = sum(usr)
+	}
+	f.OSRelease, f.Truncated = keep(etc, MaxTextBytes)
+	return f, nil
+}
+
+// readInput gives the bytes of a file, never nil when there is one.
+func readInput(name, path string) ([]byte, error) {
+	data, err := durable.ReadHostFile(path, MaxInputBytes)
+	if err == nil {
+		if data == nil {
+			data = []byte{}
+		}
+		return data, nil
+	}
+	next := "restore the file from the operating system's image, or finish the update that removed it"
+	if errors.Is(err, durable.ErrNotRegular) || errors.Is(err, durable.ErrTooLarge) {
+		next = "put the operating system's own os-release file in its place"
+	}
+	return nil, &Error{Input: name, Path: path, Err: err, Next: next}
+}
+
+func sum(data []byte) string {
+	d := blake3.Sum256(data)
+	return hex.EncodeToString(d[:])
+}
+
+// Changed names the inputs in which two captures differ, in the order in
+// which they are hashed; it is empty, not nil, when there is none.
+func Changed(prev, now machine.Inputs) []string {
+	changed := []string{}
+	if prev.EtcOSRelease != now.EtcOSRelease {
+		changed = append(changed, EtcOSRelease)
+	}
+	if prev.UsrLibOSRelease != now.UsrLibOSRelease {
+		changed = append(changed, UsrLibOSRelease)
+	}
+	if prev.UnameRelease != now.UnameRelease {
+		changed = append(changed, UnameRelease)
+	}
+	return changed
+}
+
+func unameRelease() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(u.Release[:]), nil
+}

@@ -1,0 +1,128 @@
+package stateroot
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"syscall"
+
+	"github.com/autonomyops/edged/internal/durable"
+)
+
+// Paths beneath the state root, as [durable.FS] takes them.
+const (
+	Journal           = "journal"
+	JournalNew        = "journal.new"
+	JournalQuarantine = "journal.quarantine-" // followed by a time
+	JournalPrefix     = "journal"             // top-level names that begin so are the journal's
+
+	Bootstrap   = "bootstrap"
+	Fingerprint = "bootstrap/os_fingerprint.json"
+	JournalHead = "bootstrap/journal_head"
+	LastFailure = "bootstrap/last_failure.json"
+	Ballast     = "bootstrap/ballast"
+	NodeConfig  = "bootstrap/config.yaml"
+
+	Identity           = "identity"
+	ManifestVerifyKey  = "identity/manifest-verify.pub"
+	CheckpointKey      = "identity/journal-sign.key"
+	CheckpointPublic   = "identity/journal-sign.pub"
+	Runtime            = "runtime"
+	Binaries           = "runtime/binaries"
+	DefaultBinary      = "runtime/binaries/edged"
+	Manifest           = "runtime/manifest.json"
+	ManifestSignature  = "runtime/manifest.json.sig"
+	Epoch              = "epoch"
+	EpochCurrent       = "epoch/current"
+	EpochPrevious      = "epoch/previous"
+	EvidenceName       = "evidence.json"
+	EvidenceCurrent    = "epoch/current/evidence.json"
+	EvidencePrevious   = "epoch/previous/evidence.json"
+	EpochTmpPrefix     = "epoch_" // in epoch/, followed by nanoseconds
+	TmpSuffix          = ".tmp"
+	Edge               = "edge" // mission data: created, never looked into
+	EdgeSegments       = "edge/segments"
+	EdgeRelay          = "edge/relay"
+	PredecessorRecords = "predecessor.jsonl" // beside the journal that salvage made
+)
+
+// dir is a directory of the layout with its exact mode.
+type dir struct {
+	name string
+	mode fs.FileMode
+}
+
+// layout holds the directories of a first run, parents first. The journal's
+// own directory is not among them: it appears whole, by a rename.
+func layout() []dir {
+	return []dir{
+		{Edge, 0o750},
+		{EdgeSegments, 0o750},
+		{EdgeRelay, 0o750},
+		{Identity, 0o700},
+		{Runtime, 0o750},
+		{Binaries, 0o750},
+		{Epoch, 0o750},
+		{Bootstrap, 0o750},
+	}
+}
+
+// ErrLayout: something else stands where a directory of the layout belongs.
+var ErrLayout = errors.New("not a directory")
+
+// CreateDirs makes the directories of a first run that are missing and leaves
+// those that exist as they are, also in mode and owner. It flushes every
+// parent, also when nothing was missing: an earlier run may have been killed
+// between making a name and flushing it. It is meant for the first run, where
+// three flushes do not matter, and not for every boot.
+func CreateDirs(fsys durable.FS) error {
+	parents := []string{}
+	for _, d := range layout() {
+		err := fsys.Mkdir(d.name, d.mode)
+		if errors.Is(err, fs.ErrExist) {
+			err = mustBeDir(fsys, d.name)
+		}
+		if err != nil {
+			return createError(d.name, err)
+		}
+		if p := path.Dir(d.name); len(parents) == 0 || parents[len(parents)-1] != p {
+			parents = append(parents, p)
+		}
+	}
+	flushed := map[string]bool{}
+	for _, p := range parents {
+		if flushed[p] {
+			continue
+		}
+		flushed[p] = true
+		if err := fsys.SyncDir(p); err != nil {
+			return createError(p, err)
+		}
+	}
+	return nil
+}
+
+func createError(name string, err error) error {
+	next := "check the disk"
+	switch {
+	case errors.Is(err, ErrLayout):
+		next = "move it away"
+	case errors.Is(err, syscall.ENOSPC):
+		next = "free space on the persistent partition"
+	case errors.Is(err, fs.ErrPermission):
+		next = "give the user that runs the gate write access"
+	}
+	return fmt.Errorf("lay out state root: %s: %w: %s", name, err, next)
+}
+
+func mustBeDir(fsys durable.FS, name string) error {
+	info, err := fsys.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return ErrLayout
+	}
+	return nil
+}
