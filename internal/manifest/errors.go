@@ -1,0 +1,63 @@
+package manifest
+
+import "fmt"
+
+// Code says which check a manifest did not pass.
+type Code string
+
+// Codes. Each is the end of a log message, "precheck: " + Code.
+const (
+	CodeUnreadable       Code = "manifest unreadable on reconstruction path"
+	CodeMissing          Code = "manifest missing on reconstruction path"
+	CodeTooLarge         Code = "manifest too large"
+	CodeSignatureMissing Code = "manifest signature missing on reconstruction path"
+	CodeSignatureSize    Code = "manifest signature has wrong size"
+	CodeKeyMissing       Code = "manifest verify key missing on reconstruction path"
+	CodeKeySize          Code = "manifest verify key has wrong size"
+	CodeKeyWritable      Code = "manifest verify key is world-writable"
+	CodeKeyUnreadable    Code = "manifest verify key unreadable on reconstruction path"
+	CodeSigUnreadable    Code = "manifest signature unreadable on reconstruction path"
+	CodeSignature        Code = "manifest signature verification failed"
+	CodeMalformed        Code = "manifest malformed"
+	CodeStrict           Code = "manifest does not satisfy assurance mode strict"
+	CodeRollback         Code = "manifest serial rolled back"
+	CodeExpired          Code = "manifest expired"
+)
+
+var nextSteps = map[Code]string{
+	CodeMissing:          "deploy runtime/manifest.json with its signature",
+	CodeTooLarge:         "use fewer operations or shorter paths",
+	CodeSignatureMissing: "sign the manifest: `edgectl manifest sign`",
+	CodeSignatureSize:    "sign the manifest again: a signature is 64 raw bytes",
+	CodeKeyMissing:       "put the verify key back at identity/manifest-verify.pub: 32 raw bytes",
+	CodeKeySize:          "put the verify key back at identity/manifest-verify.pub: 32 raw bytes",
+	CodeKeyWritable:      "chmod o-w the key, and find out who could have exchanged it",
+	CodeSignature:        "sign exactly these bytes with the key that belongs to identity/manifest-verify.pub",
+	CodeMalformed:        "`edgectl manifest lint` lists every problem; correct and sign again",
+	CodeStrict:           "give the manifest a serial, and every operation a blake3",
+	CodeRollback:         "deploy the newer manifest, or sign one that says allow_rollback_from",
+	CodeExpired:          "deploy a manifest that is still valid",
+}
+
+// Error says which check failed on which file, relative to the state root.
+type Error struct {
+	Code Code
+	Path string
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Path, e.Code, e.Err) }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Message is the log line's.
+func (e *Error) Message() string { return "precheck: " + string(e.Code) }
+
+// NextStep says what to do about it.
+func (e *Error) NextStep() string {
+	if next, ok := nextSteps[e.Code]; ok {
+		return next
+	}
+	return "check the file's type, permissions and the disk"
+}

@@ -1,0 +1,57 @@
+// Package manifest reads the signed runtime manifest: the only description of
+// what a reconstruction may put where.
+//
+// The bytes are read once. The signature is verified over them, and those same
+// bytes are parsed: there is no moment in between at which they could be
+// exchanged.
+package manifest
+
+import (
+	"time"
+)
+
+// Limits of a manifest.
+const (
+	MaxBytes      = 32 << 10
+	MaxOperations = 128
+	// maxWhole is the greatest whole number that every JSON reader keeps exactly.
+	maxWhole = 1<<53 - 1
+)
+
+// DefaultBinary is the binary_path of a manifest that names none.
+const DefaultBinary = "edged"
+
+// Manifest is a parsed manifest. The zero value of an optional member means
+// that it was absent.
+type Manifest struct {
+	Version           string      `json:"version"`
+	BinaryPath        string      `json:"binary_path"`
+	Operations        []Operation `json:"operations"`
+	Serial            *int64      `json:"serial"`
+	AllowRollbackFrom *int64      `json:"allow_rollback_from"`
+	NotAfter          *time.Time  `json:"not_after"`
+}
+
+// Operation is one typed operation. Src and Dst are as written; package
+// operation says what they may be.
+type Operation struct {
+	Op     string `json:"op"`
+	Src    string `json:"src"`
+	Dst    string `json:"dst"`
+	BLAKE3 string `json:"blake3"`
+	Mode   string `json:"mode"`
+}
+
+// The operations there are.
+const (
+	CopyBinary    = "copy_binary"
+	InstallConfig = "install_config"
+)
+
+// Binary is the path of the runtime's binary, relative to runtime/binaries/.
+func (m *Manifest) Binary() string {
+	if m.BinaryPath == "" {
+		return DefaultBinary
+	}
+	return m.BinaryPath
+}

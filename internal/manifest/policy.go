@@ -1,0 +1,57 @@
+package manifest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/autonomyops/edged/internal/stateroot"
+)
+
+// Policy is what a node demands of a manifest whose signature holds.
+type Policy struct {
+	// Strict demands a serial, and a blake3 on every operation.
+	Strict bool
+	// SerialFloor is the serial of the last completed epoch, nil before one.
+	SerialFloor *int64
+	// Now is what not_after is judged against: never below the time floor.
+	Now time.Time
+}
+
+// Admit judges m by p. The error is an *Error.
+func (m *Manifest) Admit(p Policy) error {
+	refuse := func(code Code, format string, args ...any) error {
+		return &Error{code, stateroot.Manifest, fmt.Errorf(format, args...)}
+	}
+	if p.Strict {
+		if m.Serial == nil {
+			return refuse(CodeStrict, "it has no serial")
+		}
+		for i, op := range m.Operations {
+			if op.BLAKE3 == "" {
+				return refuse(CodeStrict, "operation %d (%s %s) has no blake3", i, op.Op, op.Dst)
+			}
+		}
+	}
+	if err := m.rolledBack(p.SerialFloor); err != nil {
+		return &Error{CodeRollback, stateroot.Manifest, err}
+	}
+	if m.NotAfter != nil && p.Now.After(*m.NotAfter) {
+		return refuse(CodeExpired, "it was valid until %s, the time is taken as %s", m.NotAfter.Format(time.RFC3339), p.Now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// rolledBack: a serial may not fall below the last completed epoch's, nor
+// vanish, unless this very manifest was signed to allow it from there.
+func (m *Manifest) rolledBack(floor *int64) error {
+	if floor == nil || (m.AllowRollbackFrom != nil && *m.AllowRollbackFrom == *floor) {
+		return nil
+	}
+	switch {
+	case m.Serial == nil:
+		return fmt.Errorf("it has no serial, the last epoch was completed under %d", *floor)
+	case *m.Serial < *floor:
+		return fmt.Errorf("its serial is %d, the last epoch was completed under %d", *m.Serial, *floor)
+	}
+	return nil
+}
