@@ -1,0 +1,82 @@
+// Command edged is the boot gate of an edge node. `edged precheck` runs first
+// at every boot and decides whether the mission runtime may start.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/buildinfo"
+	"github.com/autonomyops/edged/internal/gate"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// exitCode carries a command's exit code through cobra; the command has said
+// why by itself.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// run is main without the process: it returns the exit code.
+func run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	cmd := root(getenv, stdout, stderr)
+	cmd.SetArgs(args)
+	err := cmd.Execute()
+	var code exitCode
+	switch {
+	case err == nil:
+		return gate.ExitOK
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintf(stderr, "edged: %v\nRun 'edged --help' for usage.\n", err)
+	return gate.ExitConfig
+}
+
+func root(getenv func(string) string, stdout, stderr io.Writer) *cobra.Command {
+	var g globals
+	cmd := &cobra.Command{
+		Use:   "edged",
+		Short: "the boot gate of an edge node",
+		Long: `edged is the boot gate of an edge node: it detects that the operating system
+was replaced, verifies the signed runtime manifest, restores the mission
+runtime, and refuses to let it start otherwise.
+
+Inspecting, signing and exporting is edgectl's.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return exitCode(gate.ExitConfig)
+		},
+	}
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	f := cmd.PersistentFlags()
+	f.StringVar(&g.config, "config", "", "the node's config (default $EDGE_CONFIG)")
+	f.StringVar(&g.logLevel, "log-level", "", "debug, info, warn or error (default: metrics.log_level of the config)")
+	f.StringVar(&g.logFormat, "log-format", "auto", "auto, logfmt, json or pretty")
+	cmd.AddCommand(precheck(&g, getenv, stdout, stderr), version(stdout))
+	cmd.CompletionOptions.HiddenDefaultCmd = false
+	return cmd
+}
+
+func version(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print version, commit, Go version, os/arch",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(stdout, buildinfo.String("edged"))
+			return err
+		},
+	}
+}

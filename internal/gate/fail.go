@@ -1,0 +1,90 @@
+package gate
+
+import (
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/machine"
+)
+
+// fail journals what ended the run, or leaves it in last_failure.json where
+// the journal cannot take it, and logs it.
+func (r *run) fail(f *Failure) {
+	attempt := 0
+	if r.history != nil && r.history.state.Open != nil {
+		attempt = r.history.state.Open.Attempt
+	}
+	r.logFailure(f)
+	if f.Exit == ExitReconstruction && attempt >= r.maxAttempts() {
+		r.log.Error("edge.os.reconstruction_stuck", slog.Int("attempts", attempt),
+			slog.String("next", "`edgectl status` and `edgectl doctor` tell what fails; the node will not start edged until it is mended"))
+	}
+	if !r.writable || r.plan != nil {
+		return
+	}
+	if f.Stage != "journal" && r.history != nil {
+		_, err := r.append(machine.PrecheckFailed{
+			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.Err.Error()), Attempt: attempt,
+		})
+		if err == nil {
+			return
+		}
+		r.log.Warn("precheck: failure could not be journaled", slog.String("path", err.Path), slog.String("err", err.Err.Error()))
+	}
+	r.leaveFailure(f)
+}
+
+func (r *run) maxAttempts() int {
+	if r.cfg == nil {
+		return 1 << 30
+	}
+	return r.cfg.Gate.MaxAttempts
+}
+
+func (r *run) logFailure(f *Failure) {
+	r.log.Error(f.Message, slog.String("path", f.Path), slog.String("err", f.Err.Error()),
+		slog.String("next", f.Next), slog.Int("exit_code", f.Exit))
+}
+
+// bounded keeps an event's text far below the size of a record.
+func bounded(s string) string {
+	const limit = 4096 // bytes
+	if len(s) > limit {
+		return s[:limit] + "…"
+	}
+	return s
+}
+
+// lastFailure is bootstrap/last_failure.json: the newest failure that could
+// not be journaled.
+type lastFailure struct {
+	V        int       `json:"v"`
+	Time     time.Time `json:"time"`
+	BootID   string    `json:"boot_id"`
+	Run      string    `json:"run"`
+	Node     string    `json:"node"`
+	ExitCode int       `json:"exit_code"`
+	Stage    string    `json:"stage"`
+	Path     string    `json:"path"`
+	Reason   string    `json:"reason"`
+	Next     string    `json:"next"`
+}
+
+func (r *run) leaveFailure(f *Failure) {
+	data, err := json.MarshalIndent(lastFailure{
+		V: 1, Time: r.host.Now().UTC(), BootID: r.bootID, Run: r.id, Node: r.node,
+		ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.Err.Error()), Next: f.Next,
+	}, "", "  ")
+	if err == nil {
+		err = durable.MkdirAll(r.fs, stateroot.Bootstrap, 0o750)
+	}
+	if err == nil {
+		err = durable.WriteFile(r.fs, stateroot.LastFailure, append(data, '\n'), 0o640)
+	}
+	if err != nil {
+		r.log.Warn("precheck: failure could not be recorded", slog.String("path", stateroot.LastFailure), slog.String("err", err.Error()))
+	}
+}

@@ -1,0 +1,83 @@
+package gate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/autonomyops/edged/internal/manifest"
+	"github.com/autonomyops/edged/internal/operation"
+	"github.com/autonomyops/edged/internal/osid"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/internal/tlscert"
+	"github.com/autonomyops/edged/journal"
+)
+
+// Exit codes of precheck.
+const (
+	ExitOK             = 0
+	ExitConfig         = 1 // config or command line
+	ExitStateRoot      = 2 // state root, journal, projections
+	ExitCertificate    = 3
+	ExitReconstruction = 5 // fingerprint or reconstruction: edged MUST NOT start
+)
+
+// Failure is the one error that ends a run. It becomes one ERROR line, a
+// PrecheckFailed (or last_failure.json) and the exit code.
+type Failure struct {
+	Exit    int
+	Stage   string // config, state_root, journal, certificate, fingerprint, manifest, operation, epoch, projection
+	Message string // the log line's message, "precheck: …"
+	Path    string
+	Next    string // what to do next
+	Err     error
+}
+
+func (f *Failure) Error() string {
+	return fmt.Sprintf("%s: path=%s: %v (%s)", f.Message, f.Path, f.Err, f.Next)
+}
+
+func (f *Failure) Unwrap() error { return f.Err }
+
+// about finds the path and the next step that an error's type knows of.
+func about(err error) (path, next string) {
+	var (
+		fromJournal *journal.Error
+		fromRoot    *stateroot.Error
+		fromTLS     *tlscert.Error
+		fromOS      *osid.Error
+		fromFile    *manifest.Error
+		fromOp      *operation.Error
+		fromDisk    *fs.PathError
+	)
+	switch {
+	case errors.As(err, &fromJournal):
+		return fromJournal.Path, fromJournal.Next
+	case errors.As(err, &fromRoot):
+		return fromRoot.Path, fromRoot.Next
+	case errors.As(err, &fromTLS):
+		return fromTLS.Path, fromTLS.Next
+	case errors.As(err, &fromOS):
+		return fromOS.Path, fromOS.Next
+	case errors.As(err, &fromFile):
+		return fromFile.Path, fromFile.NextStep()
+	case errors.As(err, &fromOp):
+		return fromOp.Path, fromOp.NextStep()
+	case errors.As(err, &fromDisk):
+		return fromDisk.Path, ""
+	}
+	return "", ""
+}
+
+// pathOf is the path that err knows of, or fallback.
+func pathOf(err error, fallback string) string {
+	path, _ := about(err)
+	return cmp.Or(path, fallback)
+}
+
+// nextOf is the next step that err knows of, or fallback.
+func nextOf(err error, fallback string) string {
+	_, next := about(err)
+	return cmp.Or(next, fallback)
+}

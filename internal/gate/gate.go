@@ -1,0 +1,242 @@
+// Package gate runs one precheck: it asks the machine what is next, performs
+// the effect, appends the event, and publishes the projections at the end.
+//
+// The life of one run, in the order of its checks:
+//
+//	config        parse, validate                                     exit 1
+//	state root    check, open beneath, lock                           exit 2
+//	journal       head file, references, newest records, fold         exit 2
+//	certificates  recover, rotate, check at the time floor            exit 3
+//	fingerprint   measure the live operating system                   exit 5
+//	the loop      Decide → perform → Append → Apply                    exit 5
+//	publication   evidence, then os_fingerprint.json                  exit 2
+//
+// A boot after a crash is the same run over a longer history: there is no
+// recovery path of its own. Each append is durable before anything depends on
+// it; the append of EpochRotated is the commit point of a reconstruction.
+package gate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/config"
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/osid"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/internal/tlscert"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+)
+
+// Options are what the command line asks for.
+type Options struct {
+	ConfigPath        string
+	DryRun            bool
+	VerifyRuntime     bool
+	RotateCerts       bool
+	RotationValidDays int    // days; 0 means DefaultRotationValidDays
+	ReadyFile         string // absolute host path, "" for none
+	JSON              bool   // form of the dry run's result
+	Software          string // name and version, journaled with each fingerprint
+	// BuildTime is the binary's commit time: the clock is never believed to
+	// be earlier. Zero when unknown.
+	BuildTime time.Time
+}
+
+// DefaultRotationValidDays is the validity of a re-issued certificate, in days.
+const DefaultRotationValidDays = tlscert.DefaultValidDays
+
+// Host is everything that a run takes from outside: clock, randomness, the
+// kernel, the disk. Tests replace its parts one by one.
+type Host struct {
+	Getenv   func(string) string
+	Now      func() time.Time
+	BootID   func() (string, error)
+	UptimeMS func() (int64, error)
+	NewID    func() (uuid.UUID, error) // UUIDv7
+	OS       osid.Source
+	// OpenRoot checks and opens the state root.
+	OpenRoot func(path string, opt stateroot.Options) (Root, error)
+	Stdout   io.Writer // the dry run's result
+	// Logger gives the run's logger once the config's level is known; it is
+	// called with "" before that.
+	Logger func(configLevel string) *slog.Logger
+}
+
+// Root is an open state root.
+type Root interface {
+	FS() durable.FS
+	Facts() stateroot.Facts
+	// Lock takes the gate's lock, waiting for another gate up to its limit.
+	Lock(ctx context.Context) error
+	Close() error
+}
+
+// run is one precheck in progress.
+type run struct {
+	Options
+	host   Host
+	log    *slog.Logger
+	id     string
+	bootID string
+	cfg    *config.Config // nil for an operator's act
+	node   string         // the node's name; of an operator's act the journal's
+
+	rootPath string
+	root     Root
+	fs       durable.FS
+	history  *history
+	files    projections.Files
+	writable bool // the state root is known to be writable and is locked
+
+	began   time.Time
+	certEnd time.Time // end of the leaf's validity
+	clock   clock
+	live    osid.Fingerprint
+	seen    machine.Observations
+	rebuild rebuild
+	plan    *dryPlan // of a dry run, nil otherwise
+}
+
+// Run performs one precheck and returns its exit code. It logs once, at the
+// end, what ended it.
+func Run(ctx context.Context, opt Options, host Host) int {
+	r := &run{Options: opt, host: host, log: host.Logger(""), began: host.Now()}
+	if opt.DryRun {
+		r.plan = &dryPlan{}
+	}
+	if opt.RotationValidDays == 0 {
+		r.RotationValidDays = DefaultRotationValidDays
+	}
+	failure := r.precheck(ctx)
+	if failure != nil {
+		r.fail(failure)
+	}
+	if closed := r.close(); closed != nil && failure == nil {
+		failure = closed
+		r.logFailure(failure)
+	}
+	exit := ExitOK
+	if failure != nil {
+		exit = failure.Exit
+	}
+	r.writeMetrics(exit)
+	if failure == nil {
+		if f := r.writeReady(); f != nil {
+			r.logFailure(f)
+			exit = f.Exit
+		}
+	}
+	if r.plan != nil {
+		r.plan.print(r, failure, exit)
+	}
+	return exit
+}
+
+// precheck is the order of the checks.
+func (r *run) precheck(ctx context.Context) *Failure {
+	for _, stage := range []func(context.Context) *Failure{
+		r.begin,
+		r.loadConfig,
+		r.openStateRoot,
+		r.openHistory,
+		r.checkCertificates,
+		r.observe,
+		r.loop,
+		r.publish,
+	} {
+		if f := stage(ctx); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// begin withdraws the last boot's pass and names this run.
+func (r *run) begin(context.Context) *Failure {
+	if f := r.removeReady(); f != nil {
+		return f
+	}
+	return r.name()
+}
+
+// name gives this run its identifier and finds the boot's.
+func (r *run) name() *Failure {
+	id, err := r.host.NewID()
+	if err != nil {
+		return &Failure{Exit: ExitStateRoot, Stage: "start", Message: "precheck: no identifier for this run", Err: err,
+			Next: "the kernel's random source is unusable; check /dev/urandom"}
+	}
+	r.id = id.String()
+	if r.bootID, err = r.host.BootID(); err != nil {
+		return &Failure{Exit: ExitStateRoot, Stage: "start", Message: "precheck: boot id unreadable",
+			Path: pathOf(err, "/proc/sys/kernel/random/boot_id"), Err: err, Next: "mount /proc before the gate runs"}
+	}
+	return nil
+}
+
+func (r *run) loadConfig(context.Context) *Failure {
+	path := r.ConfigPath
+	if path == "" {
+		path = r.host.Getenv("EDGE_CONFIG")
+	}
+	if path == "" {
+		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: no config given",
+			Err: errors.New("neither --config nor EDGE_CONFIG names a file"), Next: "pass --config PATH or set EDGE_CONFIG"}
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: config rejected", Path: path, Err: err,
+			Next: "correct the config; every problem found is listed"}
+	}
+	r.cfg, r.node, r.rootPath = cfg, cfg.Identity.EdgeDomainID, cfg.StateRoot(r.host.Getenv)
+	r.log = r.host.Logger(cfg.Metrics.LogLevel)
+	return nil
+}
+
+func (r *run) openStateRoot(ctx context.Context) *Failure {
+	check := stateroot.Options{SkipMountCheck: stateroot.SkipMountCheck(r.host.Getenv), ReadOnly: r.DryRun}
+	if r.cfg != nil {
+		check.ExtraFilesystems = r.cfg.Gate.ExtraFilesystems
+	} else {
+		check.SkipMountCheck = true // the disk of a dead node may be mounted anywhere
+	}
+	root, err := r.host.OpenRoot(r.rootPath, check)
+	if err != nil {
+		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root rejected",
+			Path: r.rootPath, Err: err, Next: nextOf(err, "mount the persistent partition at the state root and try again")}
+	}
+	r.root, r.fs = root, root.FS()
+	if r.DryRun {
+		return nil
+	}
+	if err := root.Lock(ctx); err != nil {
+		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
+			Path: r.rootPath, Err: err, Next: "wait for the other gate, or find it with `fuser -v` on the state root"}
+	}
+	r.writable = true
+	return nil
+}
+
+// close leaves the journal at rest in tables and lets go of the state root.
+func (r *run) close() *Failure {
+	var failure *Failure
+	if r.history != nil {
+		if failure = r.closeHistory(); failure != nil && r.writable {
+			r.leaveFailure(failure)
+		}
+	}
+	if r.root != nil {
+		if err := r.root.Close(); err != nil && failure == nil {
+			failure = &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root cannot be closed",
+				Path: r.rootPath, Err: err, Next: "check the disk and the kernel log"}
+		}
+	}
+	return failure
+}

@@ -1,0 +1,138 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+	"github.com/autonomyops/edged/replay"
+)
+
+// layout is where a state root keeps its journal.
+var layout = journal.DefaultLayout()
+
+const (
+	// verifiedTail is how many of the newest records every boot verifies
+	// again; the weekly scrub covers the rest.
+	verifiedTail = 1000
+	// snapshotEvery bounds the records a boot has to fold.
+	snapshotEvery = 256
+)
+
+// history is the journal of this run: a checked read-only view until the first
+// append, a writer from then on, and the state that its records lead to.
+type history struct {
+	view     *journal.View // nil where there is no journal yet, and after the first append
+	writer   *journal.Writer
+	action   journal.HeadAction
+	state    machine.State
+	snapshot uint64 // seq of the newest snapshot used
+}
+
+// openHistory judges journal, head file and references before anything is
+// opened for writing.
+func (r *run) openHistory(context.Context) *Failure {
+	files, err := projections.Read(r.fs)
+	if err != nil {
+		return r.unusable(err, "precheck: projections unreadable", "check the disk and the kernel log; nothing was changed")
+	}
+	r.files = files
+	refs := projections.References(files)
+	found, err := journal.Inspect(r.fs, layout)
+	if err != nil {
+		return r.unusable(err, "precheck: journal unusable", "check the disk and the kernel log; nothing was changed")
+	}
+	if !found.Journal {
+		return r.noJournal(found, refs)
+	}
+	view, err := journal.OpenView(r.fs, layout)
+	if err != nil {
+		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
+	}
+	r.history = &history{view: view}
+	if pin := r.journalPin(); pin != "" && pin != view.ID() {
+		return r.unusable(fmt.Errorf("the journal is %s, gate.journal_id pins %s", view.ID(), pin), "precheck: journal is not this node's",
+			"put the right partition back, or correct gate.journal_id if the replacement was meant")
+	}
+	if err := view.VerifyTail(verifiedTail); err != nil {
+		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
+	}
+	state, snapshot, err := replay.State(view, view.Tip().Seq)
+	if err != nil {
+		if errors.Is(err, machine.ErrNewer) {
+			return r.unusable(err, "precheck: journal is newer than this binary", "boot the newer release again, or update edged; nothing was changed")
+		}
+		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
+	}
+	r.history.state, r.history.snapshot = state, snapshot
+	if r.history.action, err = checkHead(view, projections.MustResolve(refs, state)); err != nil {
+		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
+	}
+	if r.node == "" {
+		r.node = state.Node
+	}
+	if state.Node != r.node {
+		return r.unusable(fmt.Errorf("the journal is of node %q, the config says %q", state.Node, r.node), "precheck: journal is of another node",
+			"put the right partition back, or run `edgectl journal rename-node --reason …` if the node was renamed")
+	}
+	return nil
+}
+
+const salvageAdvice = "keep the disk as it is; `edgectl journal verify` tells the damage, `edgectl journal salvage` is the way out"
+
+// noJournal decides whether the absence of a journal is a first run. It never
+// is when anything on or off the partition refers to one.
+func (r *run) noJournal(found journal.Presence, refs []projections.Ref) *Failure {
+	missing := func(who string) *Failure {
+		return r.unusable(&journal.Error{Kind: journal.ErrMissing, Path: layout.Dir, Detail: who + " refers to a journal"},
+			"precheck: journal missing", salvageAdvice)
+	}
+	switch {
+	case r.journalPin() != "":
+		return missing("gate.journal_id")
+	case found.Head:
+		return missing(layout.Head)
+	case len(refs) > 0:
+		return missing(refs[0].Path)
+	}
+	r.history = &history{state: machine.NewFold(machine.State{}).State()}
+	return nil
+}
+
+// journalPin is gate.journal_id, "" where nothing pins.
+func (r *run) journalPin() string {
+	if r.cfg == nil {
+		return ""
+	}
+	return r.cfg.Gate.JournalID
+}
+
+// unusable is a failure of the journal step: exit 2, nothing overwritten.
+func (r *run) unusable(err error, message, next string) *Failure {
+	return &Failure{Exit: ExitStateRoot, Stage: "journal", Message: message,
+		Path: pathOf(err, layout.Dir), Err: err, Next: nextOf(err, next)}
+}
+
+// checkHead judges the head file, and whether the journal holds every record
+// that the projections refer to.
+func checkHead(view *journal.View, refs []projections.Ref) (journal.HeadAction, error) {
+	tip := view.Tip()
+	checked := make([]journal.Ref, 0, len(refs))
+	for _, ref := range refs {
+		if ref.Seq > tip.Seq {
+			return journal.HeadAction{}, &journal.Error{Kind: journal.ErrRolledBack, Path: ref.Path, Seq: ref.Seq,
+				Detail: fmt.Sprintf("it was made from record %d, the journal ends at %d", ref.Seq, tip.Seq), Next: salvageAdvice}
+		}
+		seq, text := ref.Record()
+		hash, err := journal.ParseHash(text)
+		if err != nil {
+			return journal.HeadAction{}, &journal.Error{Kind: journal.ErrRewritten, Path: ref.Path, Seq: ref.Seq,
+				Detail: "it names no record by a hash", Next: salvageAdvice, Err: err}
+		}
+		checked = append(checked, journal.Ref{Path: ref.Path, Journal: ref.Journal, Seq: seq, Hash: hash})
+	}
+	return view.CheckHead(checked)
+}

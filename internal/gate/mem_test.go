@@ -1,0 +1,142 @@
+package gate
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+)
+
+// memNode is a node whose state root is in memory and can lose power. Config,
+// certificates and operating system stay where newNode put them.
+type memNode struct {
+	*node
+	disk *memfs.FS
+}
+
+// memRoot is a state root in memory. Nothing else holds its lock.
+type memRoot struct{ disk *memfs.FS }
+
+func (m memRoot) FS() durable.FS { return m.disk }
+func (memRoot) Facts() stateroot.Facts {
+	return stateroot.Facts{Filesystem: "memfs", MountCheck: stateroot.MountCheckSkipped}
+}
+func (memRoot) Lock(context.Context) error { return nil }
+func (memRoot) Close() error               { return nil }
+
+func newMemNode(t *testing.T) *memNode {
+	m := &memNode{node: newNode(t), disk: memfs.New()}
+	m.edit = func(h *Host) {
+		h.OpenRoot = func(string, stateroot.Options) (Root, error) { return memRoot{m.disk}, nil }
+	}
+	return m
+}
+
+func (m *memNode) put(name string, data []byte) {
+	m.t.Helper()
+	if dir := path.Dir(name); dir != "." {
+		m.check(durable.MkdirAll(m.disk, dir, 0o750))
+	}
+	m.check(durable.WriteFile(m.disk, name, data, 0o644))
+}
+
+func (m *memNode) get(name string) []byte {
+	m.t.Helper()
+	data, _, err := durable.ReadFile(m.disk, name, 1<<20)
+	m.check(err)
+	return data
+}
+
+func (m *memNode) sign(manifest string) {
+	m.t.Helper()
+	m.put("runtime/manifest.json", []byte(manifest))
+	m.put("runtime/manifest.json.sig", ed25519.Sign(m.key, []byte(manifest)))
+	m.put("identity/manifest-verify.pub", m.key.Public().(ed25519.PublicKey))
+}
+
+// records reads a disk's journal whole and verified.
+func records(t *testing.T, disk *memfs.FS) ([]string, error) {
+	t.Helper()
+	view, err := journal.OpenView(disk, layout)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	var out []string
+	for rec, err := range view.Records(1, view.Tip().Seq) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, string(rec.Raw))
+	}
+	return out, nil
+}
+
+// acknowledged are the records that a disk's head file vouches for.
+func acknowledged(t *testing.T, disk *memfs.FS) []string {
+	t.Helper()
+	found, err := journal.Inspect(disk, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !found.Head {
+		return nil
+	}
+	view, err := journal.OpenView(disk, layout)
+	if err != nil {
+		t.Fatalf("a head file, but no journal that opens: %v", err)
+	}
+	defer view.Close()
+	slot, ok := view.Head().Newest()
+	if !ok {
+		t.Fatal("no slot of the head file is good")
+	}
+	all, err := records(t, disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uint64(len(all)) < slot.Tip.Seq {
+		t.Fatalf("acknowledged are %d records, the journal holds %d", slot.Tip.Seq, len(all))
+	}
+	return all[:slot.Tip.Seq]
+}
+
+var volatileMembers = regexp.MustCompile(`"(captured_at|rotated_at|digest|id|hash|prev)": "[^"]*"|"(seq|already_in_place)": [a-z0-9]+`)
+
+// outcome is what a boot leaves, apart from times, ids, journal members and
+// already_in_place: the projections and everything that operations installed.
+func outcome(t *testing.T, disk *memfs.FS) string {
+	t.Helper()
+	tree, err := memfs.Tree(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		switch {
+		case strings.HasPrefix(name, "journal"), name == "bootstrap/journal_head", name == "bootstrap/ballast", name == "bootstrap/last_failure.json":
+		case strings.HasSuffix(name, ".json") && !strings.HasPrefix(name, "runtime/"):
+			data, _, err := durable.ReadFile(disk, name, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !json.Valid(data) {
+				t.Fatalf("%s is half written: %q", name, data)
+			}
+			b.WriteString(name + " " + volatileMembers.ReplaceAllString(string(data), `"$1$2": …`) + "\n")
+		default:
+			b.WriteString(name + " " + tree[name] + "\n")
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,156 @@
+package gate
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/autonomyops/edged/internal/operation"
+	"github.com/autonomyops/edged/internal/osid"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+	"github.com/autonomyops/edged/replay"
+)
+
+// observe gathers, before the loop, everything that Decide needs to know.
+func (r *run) observe(context.Context) *Failure {
+	live, err := osid.Capture(r.host.OS)
+	if err != nil {
+		return &Failure{Exit: ExitReconstruction, Stage: "fingerprint", Message: "precheck: live fingerprint cannot be taken",
+			Path: pathOf(err, "/etc/os-release"), Err: err, Next: nextOf(err, "the root filesystem must hold a readable os-release")}
+	}
+	r.live = live
+	s := r.history.state
+	o := machine.Observations{
+		Run:             r.id,
+		FingerprintPath: stateroot.Fingerprint,
+		Live: machine.Captured{
+			CompositeHash: live.CompositeHash, Inputs: live.Inputs,
+			OSRelease: live.OSRelease, Truncated: live.Truncated, CapturedAt: r.clock.wall,
+		},
+	}
+	if o.ManifestPresent, err = exists(r.fs, stateroot.Manifest); err != nil {
+		return r.unusable(err, "precheck: state root unreadable", "check the disk and the kernel log")
+	}
+	if f := r.judgeFiles(s, &o); f != nil {
+		return f
+	}
+	if f := r.judgeRuntime(s, &o); f != nil {
+		return f
+	}
+	r.seen = o
+	return nil
+}
+
+// judgeFiles holds the projections against the history.
+func (r *run) judgeFiles(s machine.State, o *machine.Observations) *Failure {
+	if s.Baseline == nil {
+		r.judgeWithoutBaseline(s, o)
+		return nil
+	}
+	judged := s
+	if s.Open != nil {
+		// Decide passes over this verdict while the update is open; it counts
+		// once the update is abandoned, so that nothing edited meanwhile is
+		// laundered by the publication that follows.
+		judged.Open, judged.Phase = nil, machine.PhaseSettled
+	}
+	v, err := projections.JudgeFingerprint(r.files.Fingerprint, judged, r.lookup)
+	if err != nil {
+		return r.unusable(err, "precheck: fingerprint file cannot be judged", salvageAdvice)
+	}
+	switch v.Kind {
+	case projections.Repair:
+		o.Repairs = append(o.Repairs, repaired(stateroot.Fingerprint, v))
+	case projections.Cause:
+		o.File = machine.FoundFile{Cause: v.Cause, BLAKE3: v.FoundBLAKE3, Hash: v.PreviousHash, Epoch: v.FoundEpoch}
+	case projections.Foreign:
+		return foreign(r, v)
+	}
+	for _, found := range []projections.Found{r.files.Current, r.files.Previous} {
+		v, err := projections.JudgeEvidence(found.Path, found, s)
+		if err != nil {
+			return r.unusable(err, "precheck: evidence cannot be judged", salvageAdvice)
+		}
+		switch v.Kind {
+		case projections.Repair:
+			o.Repairs = append(o.Repairs, repaired(found.Path, v))
+		case projections.Foreign:
+			return foreign(r, v)
+		}
+	}
+	return nil
+}
+
+// judgeWithoutBaseline tells a first run from legacy state and from a
+// fingerprint file that cannot be read.
+func (r *run) judgeWithoutBaseline(s machine.State, o *machine.Observations) {
+	if s.Phase != machine.PhaseNew {
+		return // a salvaged journal: the files are not judged
+	}
+	class := projections.Classify(r.files)
+	o.Legacy = class == projections.ClassLegacy
+	o.Unreadable = class == projections.ClassUnparseable
+	if o.Unreadable {
+		o.File = machine.FoundFile{Cause: machine.CauseTampered, BLAKE3: r.files.Fingerprint.BLAKE3}
+		o.EvidenceFloor = projections.EvidenceEpochFloor(r.files)
+	}
+}
+
+// foreign: an undamaged file of a history that this journal does not hold.
+func foreign(r *run, v projections.Verdict) *Failure {
+	return r.unusable(&journal.Error{Kind: journal.ErrForeign, Path: v.Path, Detail: v.Reason, Next: salvageAdvice},
+		"precheck: projection is of another history", salvageAdvice)
+}
+
+func repaired(path string, v projections.Verdict) machine.ProjectionRepaired {
+	return machine.ProjectionRepaired{V: 1, Path: path, Reason: v.Reason, FoundBLAKE3: v.FoundBLAKE3}
+}
+
+// lookup reads one earlier event of this journal for the judge of the files.
+func (r *run) lookup(seq uint64) (machine.Event, error) {
+	rec, err := r.history.record(seq)
+	if err != nil {
+		return machine.Event{}, err
+	}
+	return replay.Event(rec)
+}
+
+// judgeRuntime looks, where asked, whether what the last epoch installed is
+// still there as installed.
+func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
+	if s.Current == nil || !(r.VerifyRuntime || r.cfg.Gate.VerifyRuntime) {
+		return nil
+	}
+	for _, op := range s.Current.Operations {
+		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode)
+		if err != nil {
+			return &Failure{Exit: ExitReconstruction, Stage: "operation", Message: "precheck: runtime cannot be verified",
+				Path: pathOf(err, op.Dst), Err: err, Next: "check the disk and the kernel log"}
+		}
+		if !ok {
+			o.Drift = true
+			return nil
+		}
+	}
+	return nil
+}
+
+func (h *history) record(seq uint64) (journal.Record, error) {
+	switch {
+	case h.view != nil:
+		return h.view.Record(seq)
+	case h.writer != nil:
+		return h.writer.Record(seq)
+	}
+	return journal.Record{}, errors.New("there is no journal yet")
+}
+
+func blake3Hex(data []byte) string {
+	sum := blake3.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

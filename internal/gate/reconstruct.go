@@ -1,0 +1,224 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/manifest"
+	"github.com/autonomyops/edged/internal/operation"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+)
+
+// rebuild is what this run knows of the reconstruction it performs.
+type rebuild struct {
+	announced bool
+	startedMS int64 // uptime
+	manifest  *manifest.Manifest
+	planned   []operation.Planned
+}
+
+// verifyManifest reads the manifest once, verifies the signature over exactly
+// those bytes, parses the same bytes, and validates every operation before the
+// first is applied.
+func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
+	if !first {
+		if f := r.start(); f != nil {
+			return nil, f
+		}
+	}
+	files, err := manifest.Read(r.fs)
+	if err != nil {
+		return nil, manifestFailure(err)
+	}
+	key := blake3Hex(files.Key)
+	if pin := r.cfg.Gate.ManifestKeyBLAKE3; pin != "" && pin != key {
+		return nil, refusedKey(fmt.Errorf("the key is %s, gate.manifest_key_blake3 pins %s", key, pin))
+	}
+	if s := r.history.state; !s.AcceptsManifestKey(key) {
+		return nil, refusedKey(fmt.Errorf("the key is %s, the last epoch was completed under %s, and no rotation or replacement leads from one to the other", key, s.Keys.Manifest))
+	}
+	m, err := files.Verify()
+	if err != nil {
+		return nil, manifestFailure(err)
+	}
+	if err := m.Admit(manifest.Policy{
+		Strict: r.cfg.Assurance.Mode == "strict", SerialFloor: r.history.state.Serial, Now: r.clock.used,
+	}); err != nil {
+		return nil, manifestFailure(err)
+	}
+	event := machine.ManifestVerified{
+		V: 1, Manifest: files.Manifest, Signature: files.Signature, Key: files.Key,
+		ManifestHash: blake3Hex(files.Manifest), KeyBLAKE3: key, Serial: m.Serial, Operations: len(m.Operations),
+	}
+	if first {
+		return event, nil
+	}
+	r.rebuild.manifest = m
+	if r.rebuild.planned, err = operation.Plan(r.fs, r.rootPath, m); err != nil {
+		return nil, operationFailure(err)
+	}
+	if err := r.fits(event); err != nil {
+		return nil, operationFailure(err)
+	}
+	r.seen.Manifest = &machine.Plan{Operations: len(r.rebuild.planned), InPlace: map[int]bool{}}
+	return event, r.resume(event.ManifestHash)
+}
+
+// start tells that a reconstruction begins, or goes on after a boot that did
+// not end.
+func (r *run) start() *Failure {
+	resumed := !r.rebuild.announced
+	if resumed {
+		s := r.history.state
+		changed := []string{}
+		if s.Baseline != nil && s.Baseline.CompositeHash != s.Open.Target {
+			changed = s.Baseline.Changed(r.seen.Live)
+		}
+		r.announceUpdate(changed)
+	}
+	r.log.Info("edge.os.reconstruction_started", slog.Bool("resumed", resumed))
+	var err error
+	if r.rebuild.startedMS, err = r.host.UptimeMS(); err != nil {
+		return &Failure{Exit: ExitReconstruction, Stage: "manifest", Message: "precheck: uptime unreadable", Err: err, Next: "check the kernel log"}
+	}
+	return nil
+}
+
+// resume finds the operations that an interrupted or failed attempt applied
+// under the same manifest and that are still as applied: they are not redone.
+func (r *run) resume(manifestHash string) *Failure {
+	open := r.history.state.Open
+	if open == nil || open.Manifest == nil || open.Manifest.Hash != manifestHash {
+		return nil
+	}
+	for _, op := range open.Applied {
+		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode)
+		if err != nil {
+			return operationFailure(err)
+		}
+		r.seen.Manifest.InPlace[op.Index] = ok
+	}
+	return nil
+}
+
+// fits proves that the epoch's record and evidence stay below the size of a
+// record, before anything is applied.
+func (r *run) fits(m machine.ManifestVerified) error {
+	hash := strings.Repeat("0", 64)
+	rec := machine.EpochRecord{Rotated: r.rotation(hash, hash)}
+	for i, p := range r.rebuild.planned {
+		rec.Operations = append(rec.Operations, machine.OpApplied{
+			V: 1, Index: i, Op: p.Op, Src: p.Src, Dst: p.Dst, Bytes: 1 << 52, BLAKE3: hash, Mode: "0000",
+		})
+	}
+	rec.Rotated.ManifestHash, rec.Rotated.ManifestSerial = m.ManifestHash, m.Serial
+	evidence, err := projections.Evidence(rec)
+	if err != nil {
+		return err
+	}
+	if len(evidence) > journal.MaxRecord {
+		return fmt.Errorf("the epoch's evidence would take %d bytes, the limit is %d: use fewer operations or shorter paths", len(evidence), journal.MaxRecord)
+	}
+	return nil
+}
+
+func (r *run) applyOperation(index int) (machine.Payload, *Failure) {
+	p := r.rebuild.planned[index]
+	apply := operation.Apply
+	if r.plan != nil {
+		apply = operation.Rehearse
+	}
+	res, err := apply(r.fs, p)
+	if err != nil {
+		return nil, operationFailure(err)
+	}
+	r.seen.Manifest.InPlace[index] = true
+	return machine.OpApplied{
+		V: 1, Index: index, Op: p.Op, Src: p.Src, Dst: p.Dst, Bytes: res.Bytes, BLAKE3: res.BLAKE3,
+		Mode: res.Mode, HashPinned: res.HashPinned, AlreadyInPlace: res.AlreadyInPlace,
+	}, nil
+}
+
+// rotate makes the event whose append commits the reconstruction.
+func (r *run) rotate() (machine.Payload, *Failure) {
+	binary, err := r.hashIfThere(stateroot.Binaries + "/" + r.rebuild.manifest.Binary())
+	if err != nil {
+		return nil, epochFailure(err)
+	}
+	config, err := r.hashIfThere(stateroot.NodeConfig)
+	if err != nil {
+		return nil, epochFailure(err)
+	}
+	now, err := r.host.UptimeMS()
+	if err != nil {
+		return nil, epochFailure(err)
+	}
+	e := r.rotation(binary, config)
+	e.DurationMS = max(0, now-r.rebuild.startedMS)
+	return e, nil
+}
+
+// rotation fills in what is known of the next epoch before its hashes are.
+func (r *run) rotation(binary, config string) machine.EpochRotated {
+	s := r.history.state
+	e := machine.EpochRotated{
+		V: 1, BootEpoch: s.Epoch + 1, BinaryHash: binary, ConfigHash: config,
+		RotatedAt: r.host.Now().UTC(), ReplacedFileBLAKE3: r.files.Fingerprint.BLAKE3,
+	}
+	if c := s.Run.Captured; c != nil {
+		e.OSFingerprint = machine.OSFingerprint{
+			CompositeHash: c.CompositeHash, OSRelease: c.OSRelease, UnameRelease: c.Inputs.UnameRelease,
+			BootEpoch: e.BootEpoch, CapturedAt: c.CapturedAt,
+		}
+		e.Inputs, e.OSReleaseTruncated = c.Inputs, c.Truncated
+	}
+	if s.Open != nil && s.Open.Manifest != nil {
+		e.ManifestHash, e.ManifestSerial = s.Open.Manifest.Hash, s.Open.Manifest.Serial
+	}
+	return e
+}
+
+// hashIfThere is the BLAKE3 of a file beneath the state root, "" where it does
+// not exist.
+func (r *run) hashIfThere(name string) (string, error) {
+	hash, _, err := operation.HashFile(r.fs, name)
+	if isNotExist(err) {
+		return "", nil
+	}
+	return hash, err
+}
+
+func manifestFailure(err error) *Failure {
+	f := &Failure{Exit: ExitReconstruction, Stage: "manifest", Message: "precheck: manifest rejected",
+		Path: pathOf(err, stateroot.Manifest), Err: err, Next: nextOf(err, "deploy a manifest, signature and verify key that belong together; `edgectl manifest verify` checks them")}
+	var me *manifest.Error
+	if errors.As(err, &me) {
+		f.Message, f.Path = me.Message(), me.Path
+	}
+	return f
+}
+
+func refusedKey(err error) *Failure {
+	return &Failure{Exit: ExitReconstruction, Stage: "manifest", Message: "precheck: manifest verify key refused",
+		Path: stateroot.ManifestVerifyKey, Err: err, Next: "put the known key back, or change keys with `edgectl key rotate manifest`"}
+}
+
+func operationFailure(err error) *Failure {
+	f := &Failure{Exit: ExitReconstruction, Stage: "operation", Message: "precheck: operation rejected",
+		Path: pathOf(err, stateroot.Manifest), Err: err, Next: nextOf(err, "correct and sign the manifest, or put the source in place; the next boot tries again")}
+	var oe *operation.Error
+	if errors.As(err, &oe) {
+		f.Message, f.Path = oe.Message(), oe.Path
+	}
+	return f
+}
+
+func epochFailure(err error) *Failure {
+	return &Failure{Exit: ExitReconstruction, Stage: "epoch", Message: "precheck: epoch cannot be completed",
+		Path: pathOf(err, stateroot.Binaries), Err: err, Next: "check the path, the disk and the kernel log; the next boot tries again"}
+}

@@ -1,0 +1,47 @@
+// Package metrics renders a node's state as Prometheus text for
+// node_exporter's textfile collector.
+//
+// The format is the text exposition format, version 0.0.4:
+// https://prometheus.io/docs/instrumenting/exposition_formats/
+package metrics
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/autonomyops/edged/machine"
+)
+
+// Run is what one precheck adds to the state. The zero value of a member says
+// that it is unknown.
+type Run struct {
+	ExitCode int
+	Seconds  float64   // duration of the run
+	At       time.Time // when it ended
+	CertEnd  time.Time // end of the leaf's validity, zero when unknown
+}
+
+// Render gives the text. run is nil where no run is known.
+func Render(s machine.State, run *Run, now time.Time) string {
+	var b strings.Builder
+	gauge := func(name, help string, value float64) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n%s %g\n", name, help, name, name, value)
+	}
+	gauge("edged_boot_epoch", "Boot epoch in force.", float64(s.Epoch))
+	fmt.Fprintf(&b, "# HELP edged_journal_events_total Records in the journal.\n# TYPE edged_journal_events_total counter\nedged_journal_events_total %d\n", s.Seq)
+	attempts := 0
+	if s.Open != nil {
+		attempts = s.Open.Attempt
+	}
+	gauge("edged_reconstruction_attempts", "Attempts of the open reconstruction, 0 when none is open.", float64(attempts))
+	if run != nil {
+		gauge("edged_precheck_last_exit_code", "Exit code of the newest precheck.", float64(run.ExitCode))
+		gauge("edged_precheck_last_duration_seconds", "Duration of the newest precheck.", run.Seconds)
+		gauge("edged_precheck_last_timestamp_seconds", "When the newest precheck ended.", float64(run.At.Unix()))
+		if !run.CertEnd.IsZero() {
+			gauge("edged_certificate_remaining_days", "Days until the node certificate expires.", run.CertEnd.Sub(now).Hours()/24)
+		}
+	}
+	return b.String()
+}
