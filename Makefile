@@ -1,0 +1,106 @@
+# Needs Go (the version in go.mod) and make. What else a target needs, it names.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+GO          ?= go
+FUZZTIME    ?= 60s
+CROSS       ?= amd64 arm64 riscv64
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The commit and its time go into the binaries; the gate never believes the
+# clock to be earlier than that time. Outside a git checkout both stay empty.
+COMMIT      ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
+COMMIT_TIME ?= $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+VERSION     ?= $(or $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null),devel)
+
+buildinfo := github.com/autonomyops/edged/internal/buildinfo
+ldflags   := -s -w -X $(buildinfo).Version=$(VERSION) -X $(buildinfo).Commit=$(COMMIT) -X $(buildinfo).CommitTime=$(COMMIT_TIME)
+gobuild   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(ldflags)'
+# Folders of our packages that hold a test whose name matches $(1).
+testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir=bench --exclude-dir=.git . | xargs -r -n1 dirname | sort -u)
+# $(call want,NAMES,what) ends a target that has nothing to run: no target
+# passes for want of work.
+want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)
+
+.PHONY: help go-ready build demo test fmt vet staticcheck race check cross crash fuzz bench growth e2e deploy boottest package clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+go-ready:
+	@command -v $(GO) >/dev/null || { echo "make: $(GO) is not installed: get Go $$(awk '$$1=="go"{print $$2}' go.mod) or newer from https://go.dev/dl/" >&2; exit 1; }
+	@want=$$(awk '$$1=="go"{print $$2}' go.mod); have=$$($(GO) env GOVERSION 2>/dev/null || $(GO) version | awk '{print $$3}'); \
+	[ "$$(printf '%s\n' "$$want" "$${have#go}" | sort -V | head -n1)" = "$$want" ] || \
+		{ echo "make: this is $${have:-no Go}, go.mod wants $$want or newer: upgrade it, or unset GOTOOLCHAIN=local" >&2; exit 1; }
+
+build: go-ready ## both binaries, static, into bin/
+	$(gobuild) -o bin/edged ./cmd/edged
+	$(gobuild) -o bin/edgectl ./cmd/edgectl
+
+demo: build ## first boot, an OS replacement, reconstruction, the history, a verdict; leaves demo/
+	@sh ./internal/demo/run.sh
+
+test: go-ready ## the tests
+	$(GO) test ./...
+
+fmt: go-ready ## fails on a file that gofmt would change
+	@out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(find . -name '*.go' -not -path './.git/*' -not -path '*/testdata/*')); \
+	[ -z "$$out" ] || { echo "not formatted, run gofmt -w on:" >&2; echo "$$out" >&2; exit 1; }
+
+vet: go-ready ## go vet
+	$(GO) vet ./...
+
+# By version, not as a tool of go.mod: that would add four modules there and
+# raise one of the product's own.
+staticcheck: go-ready ## staticcheck
+	$(GO) run $(STATICCHECK) ./...
+
+race: go-ready ## the tests with the race detector
+	@cc=$$($(GO) env CC); command -v $$cc >/dev/null || { echo "make race: skipped: the race detector needs a C compiler ($$cc): install gcc"; exit 0; }; \
+	set -x; CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+check: fmt vet staticcheck race ## format, vet, staticcheck, tests with the race detector
+
+cross: go-ready ## static binaries for amd64, arm64, riscv64 into bin/linux-ARCH/, checked
+	@for arch in $(CROSS); do for bin in edged edgectl; do \
+		echo "build $$arch $$bin"; \
+		GOOS=linux GOARCH=$$arch $(gobuild) -o bin/linux-$$arch/$$bin ./cmd/$$bin; \
+	done; done
+	$(GO) run .ci/static/main.go $(foreach a,$(CROSS),$(a):bin/linux-$(a)/edged:20 $(a):bin/linux-$(a)/edgectl)
+
+crash: dirs = $(call testdirs,Test[A-Za-z0-9_]*Crash)
+crash: go-ready ## every crash point in memory, and faults in the real binary
+	$(call want,$(dirs),crash test)
+	EDGED_CRASH=full $(GO) test -count=1 -v -timeout 60m -run Crash $(dirs)
+
+fuzz: go-ready ## every fuzz target for FUZZTIME (60s)
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' bash .ci/fuzz
+
+bench: build ## measurements against peers, as a table
+	$(call want,$(wildcard bench/go.mod),bench/ module)
+	cd bench && $(GO) run . -edged "$(CURDIR)/bin/edged" -edgectl "$(CURDIR)/bin/edgectl" $(BENCHFLAGS)
+
+growth: dirs = $(call testdirs,Test[A-Za-z0-9_]*Growth)
+growth: go-ready ## the cost of a boot after 100,000 boots
+	$(call want,$(dirs),growth test)
+	EDGED_GROWTH=100000 $(GO) test -count=1 -v -timeout 120m -run Growth $(dirs)
+
+e2e: dirs = $(call testdirs,Test[A-Za-z0-9_]*(E2E|Script))
+e2e: build ## the real binaries from outside
+	$(call want,$(dirs),end-to-end test)
+	EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 30m -run 'E2E|Script' $(dirs)
+
+deploy: build ## the units: systemd's own checks, and the gate's system calls against their filter
+	EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v ./deploy/...
+
+boottest: build ## boots a real systemd with the units, in namespaces (root)
+	@rc=0; bash deploy/boottest/run.sh bin/edged || rc=$$?; [ $$rc = 77 ] || exit $$rc
+
+package: build ## a .deb of both binaries, units, completions and docs into dist/
+	@GO='$(GO)' VERSION='$(VERSION)' COMMIT_TIME='$(COMMIT_TIME)' bash deploy/package.sh
+
+clean: ## removes what these targets made
+	rm -rf bin dist
+	@if [ -e demo/.edged-demo ]; then rm -rf demo; fi

@@ -1,0 +1,136 @@
+#!/bin/bash
+# The inside of run.sh: makes one root, and becomes its systemd.
+# Arguments: deploy folder, result folder, case, path of a real edged or "".
+set -eu
+deploy=$1 out=$2 case=$3 edged=$4
+
+if [ -z "${BOOTTEST_INSIDE:-}" ]; then
+	# A cgroup of its own first, so that the new systemd sees nothing above it.
+	mount --make-rprivate /
+	cg=$out/cgroup
+	mkdir "$cg"
+	mount -t cgroup2 cgroup2 "$cg"
+	mkdir -p "$cg/edged-boottest-$$"
+	echo $$ >"$cg/edged-boottest-$$/cgroup.procs"
+	rc=0
+	BOOTTEST_INSIDE=1 timeout --signal=KILL 60 unshare --kill-child --mount --pid --fork --cgroup --net --uts --ipc \
+		bash "$0" "$@" || rc=$?
+	echo $$ >"$cg/cgroup.procs"
+	find "$cg/edged-boottest-$$" -depth -type d -exec rmdir {} + 2>/dev/null || true
+	umount "$cg" && rmdir "$cg"
+	exit $rc
+fi
+
+mount --make-rprivate /
+work=$out/fs
+mkdir "$work"
+mount -t tmpfs tmpfs "$work"
+mkdir "$work/upper" "$work/work" "$work/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root"
+root=$work/root
+
+# Only the units that are looked at, and the targets that they hang on.
+units=$root/usr/lib/systemd/system
+mount -t tmpfs tmpfs "$units"
+for u in sysinit basic shutdown exit local-fs network time-set timers paths slices sockets multi-user; do
+	printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' $u >"$units/$u.target"
+done
+cp "$deploy"/systemd/*.service "$deploy"/systemd/*.timer "$units"
+mkdir -p "$root/usr/lib/systemd/system-preset"
+cp "$deploy"/systemd/*.preset "$root/usr/lib/systemd/system-preset"
+rm -rf "$root/etc/systemd/system" "$root/etc/systemd/user" "$root/persist"
+mkdir -p "$root/etc/systemd/system" "$root/etc/edged" "$root/boottest" "$root/persist/edge/edge" "$root/persist/edge/runtime"
+
+if [ "$case" = real ]; then
+	cp "$edged" "$root/usr/bin/edged"
+	bash "$deploy/boottest/node.sh" "$root"
+	mkdir -p "$units/edged-precheck.service.d"
+	# An overlay is no persistent partition; all else of the gate is as shipped.
+	printf '[Service]\nEnvironment=EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1\nStandardError=append:/boottest/gate\n' \
+		>"$units/edged-precheck.service.d/boottest.conf"
+else
+	cat >"$root/usr/bin/edged" <<-'EOF'
+		#!/bin/sh
+		# Stands in for the gate: edged precheck --ready-file PATH.
+		[ "$*" = "precheck --ready-file /run/edged/passed" ] || exit 1
+		rm -f /run/edged/passed
+		[ -e /etc/edged/verdict ] && exit "$(cat /etc/edged/verdict)"
+		echo '{}' >/run/edged/passed
+	EOF
+fi
+cat >"$root/persist/edge/runtime/edged" <<-'EOF'
+	#!/bin/sh
+	echo ran >>/persist/edge/edge/daemon
+	exec sleep 600
+EOF
+cat >"$root/usr/bin/edgectl" <<-'EOF'
+	#!/bin/sh
+	# Stands in for edgectl journal verify --deep and journal checkpoint.
+	[ "$EDGE_STATE_ROOT" = /persist/edge ] || exit 2
+	case $* in
+	"journal verify --deep") ! touch /persist/edge/written 2>/dev/null ;;
+	"journal checkpoint") printf 'edged/x\n7\nroot\n\nsignature\n' ;;
+	*) exit 2 ;;
+	esac
+EOF
+mkdir -p "$root/usr/libexec/edged" "$root/persist/checkpoints"
+cp "$deploy/systemd/write-checkpoint" "$root/usr/libexec/edged/"
+chmod 0755 "$root/usr/bin/edgectl" "$root/usr/libexec/edged/write-checkpoint" "$root/usr/bin/edged" "$root/persist/edge/runtime/edged"
+
+want="edged.service edged-precheck.service"
+case $case in
+fail) echo 5 >"$root/etc/edged/verdict" ;;
+stale) # a pass of the boot before, as a soft reboot would leave it
+	echo 5 >"$root/etc/edged/verdict" ;;
+absent) rm "$units/edged-precheck.service" ;;
+masked) ln -s /dev/null "$root/etc/systemd/system/edged-precheck.service" ;;
+hollow) printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n' >"$root/etc/systemd/system/edged-precheck.service" ;;
+unrequired)
+	want=edged.service
+	sed -i '/^Requires=edged-precheck/d' "$units/edged.service"
+	;;
+reenabled) # an empty /etc after an update: presets and nothing else
+	want=multi-user.target
+	systemctl --root="$root" preset edged-precheck.service edged.service
+	;;
+esac
+printf '[Unit]\nDefaultDependencies=no\nWants=%s boottest.service\n' "$want" >"$units/boottest.target"
+cat >"$units/boottest.service" <<-EOF
+	[Unit]
+	DefaultDependencies=no
+	After=edged.service edged-precheck.service multi-user.target
+	[Service]
+	Type=oneshot
+	ExecStart=/bin/bash /boottest/look.sh $case
+	StandardOutput=truncate:/boottest/result
+	StandardError=append:/boottest/result
+EOF
+
+mount -t proc proc "$root/proc"
+mount --bind "$root/proc/sys" "$root/proc/sys"
+mount -o remount,bind,ro "$root/proc/sys"
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t sysfs sysfs "$root/sys"
+mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+mount -t tmpfs tmpfs "$root/dev"
+mkdir "$root/dev/pts" "$root/dev/shm" "$root/dev/mqueue" # PrivateDevices= passes them on
+for d in null zero full random urandom tty ptmx; do
+	touch "$root/dev/$d"
+	mount --bind "/dev/$d" "$root/dev/$d"
+done
+if [ "$case" = stale ]; then
+	mkdir "$root/run/edged"
+	echo '{}' >"$root/run/edged/passed"
+fi
+cp "$deploy/boottest/look.sh" "$out/"
+touch "$root/dev/console"
+mount --bind "$out" "$root/boottest"
+mount --bind "$(tty)" "$root/dev/console" # systemd logs to nothing but a terminal
+
+cd "$root"
+mkdir -p mnt/old
+pivot_root . mnt/old
+umount -l /mnt/old
+exec env -i container=edged-boottest PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system \
+	--unit=boottest.target --log-target=console --log-level=debug --show-status=no

@@ -1,0 +1,28 @@
+#!/bin/bash
+# Runs in the booted system once both units have had their turn: says what
+# became of them, then ends the boot.
+show() { systemctl show --value -p "$2" "$1"; }
+ran() { wc -l 2>/dev/null </persist/edge/edge/daemon || echo 0; }
+
+echo "gate: $(show edged-precheck.service ActiveState) $(show edged-precheck.service Result) $(show edged-precheck.service ExecMainStatus)"
+if [ "$(ran)" -gt 0 ]; then echo "daemon: ran"; else echo "daemon: did not run"; fi
+if [ -e /run/edged/passed ]; then echo "pass: there"; else echo "pass: none"; fi
+
+if [ "$1" = pass ]; then
+	systemctl start edged-scrub.service edged-checkpoint.service
+	echo "scrub: $(show edged-scrub.service Result) $(show edged-scrub.service ExecMainStatus)"
+	echo "checkpoint: $(cd /persist/checkpoints && echo *.checkpoint)"
+	systemctl restart edged.service
+	if [ "$(ran)" = 2 ]; then echo "after restart of the daemon: ran"; fi
+	systemctl stop edged-precheck.service
+	if ! [ -e /run/edged/passed ] && [ "$(show edged.service ActiveState)" = inactive ]; then
+		echo "after the gate was stopped: no pass, daemon inactive"
+	fi
+fi
+if [ "$1" = real ]; then
+	if openssl x509 -in /persist/tls/node.crt -noout -checkend 864000 >/dev/null; then echo "certificate: rotated"; fi
+	systemctl restart edged-precheck.service
+	echo "again: $(show edged-precheck.service ActiveState) $(show edged-precheck.service ExecMainStatus)"
+fi
+[ -e /boottest/gate ] && sed 's/^/gate said: /' /boottest/gate
+systemctl --force --force exit 0

@@ -1,0 +1,96 @@
+#!/bin/bash
+# Boots a real systemd with the real units, in namespaces of its own, and looks
+# at what started. Needs root, systemd, unshare, overlayfs and cgroup2; exit 77
+# says that one of them is missing, 1 that a unit did not do what it promises.
+#
+#	run.sh            every case, with a stand-in for the gate
+#	run.sh EDGED      the same, and the real binary in the units' sandbox
+#
+# Nothing outside the namespaces is changed: the root is an overlay, /run and
+# /dev are new, and the machine's cgroups are entered in a child of their own.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+edged=${1:+$(realpath "$1")}
+
+missing() {
+	echo "boottest: skipped: $*"
+	exit 77
+}
+[ "$(id -u)" = 0 ] || missing "not root"
+[ -x /lib/systemd/systemd ] || missing "systemd is not installed"
+for tool in unshare script; do
+	command -v $tool >/dev/null || missing "$tool is not installed (util-linux, bsdutils)"
+done
+grep -qw overlay /proc/filesystems || missing "the kernel has no overlayfs"
+grep -qw cgroup2 /proc/filesystems || missing "the kernel has no cgroup2"
+unshare --mount --pid --fork --cgroup --net --uts --ipc true 2>/dev/null || missing "namespaces cannot be made here"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# boot CASE leaves what the booted system says in $work/CASE/.
+boot() {
+	mkdir -p "$work/$1"
+	script --quiet --return --command "unshare --mount bash '$here/boot.sh' '$here/..' '$work/$1' '$1' '$edged'" \
+		"$work/$1/console" </dev/null >/dev/null 2>&1 || true
+	[ -s "$work/$1/result" ] || {
+		tail -n 40 "$work/$1/console"
+		missing "systemd booted and ran nothing"
+	}
+}
+
+failed=0
+# expect CASE TEXT: a line of the result is exactly TEXT.
+expect() {
+	if grep -qxF -- "$2" "$work/$1/result"; then
+		echo "ok    $1: $2"
+	else
+		echo "FAIL  $1: wanted \"$2\", got:"
+		sed 's/^/      /' "$work/$1/result"
+		grep -E 'edged|precheck' "$work/$1/console" | tail -n 30 | sed 's/^/      console: /' || true
+		failed=1
+	fi
+}
+
+boot pass
+expect pass "gate: active success 0"
+expect pass "daemon: ran"
+expect pass "pass: there"
+expect pass "scrub: success 0"
+expect pass "checkpoint: 7.checkpoint"
+expect pass "after restart of the daemon: ran"
+expect pass "after the gate was stopped: no pass, daemon inactive"
+
+
+boot fail
+expect fail "gate: failed exit-code 5"
+expect fail "daemon: did not run"
+expect fail "pass: none"
+
+boot stale
+expect stale "gate: failed exit-code 5"
+expect stale "daemon: did not run"
+
+# The unit is gone, masked, or replaced by something that judges nothing.
+for c in absent masked hollow; do
+	boot $c
+	expect $c "daemon: did not run"
+	expect $c "pass: none"
+done
+
+# Requires= cut by a drop-in: the assertion alone holds the daemon back.
+boot unrequired
+expect unrequired "daemon: did not run"
+
+boot reenabled
+expect reenabled "gate: active success 0"
+expect reenabled "daemon: ran"
+
+if [ -n "$edged" ]; then
+	boot real
+	expect real "gate: active success 0"
+	expect real "pass: there"
+	expect real "certificate: rotated"
+	expect real "again: active 0"
+fi
+exit $failed
