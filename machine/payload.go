@@ -163,7 +163,8 @@ type LegacyStateAdopted struct {
 	Evidence      []byte `json:"evidence,omitempty"`
 }
 
-// ProjectionRepaired: a projection was not what the journal says and is made again.
+// ProjectionRepaired: a projection was found not to be what the journal says.
+// It is made again at the end of the boot; one that fails leaves it to the next.
 type ProjectionRepaired struct {
 	V           int    `json:"v"`
 	Path        string `json:"path"`

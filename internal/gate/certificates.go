@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/autonomyops/edged/internal/tlscert"
 	"github.com/autonomyops/edged/machine"
@@ -23,33 +24,47 @@ func (r *run) checkCertificates(context.Context) *Failure {
 	if err != nil {
 		return certificateFailure(err, paths.Cert)
 	}
-	checked := tlscert.Check(bundle, r.clock.used, tlscert.MinLeft)
-	due := bundle.InWindow(r.clock.used, tlscert.MinLeft)
-	if r.RotateCerts || (t.CAKeyFile != "" && due) {
-		return r.rotateCertificate(bundle, paths)
+	if r.RotateCerts || (t.CAKeyFile != "" && bundle.InWindow(r.clock.used, tlscert.MinLeft)) {
+		return r.rotateCertificate(bundle)
 	}
-	if checked != nil {
-		return certificateFailure(checked, paths.Cert)
-	}
+	return r.judgeCertificate(bundle)
+}
+
+func (r *run) judgeCertificate(bundle *tlscert.Bundle) *Failure {
 	r.certEnd = bundle.Leaf.NotAfter
+	if err := tlscert.Check(bundle, r.clock.used, tlscert.MinLeft); err != nil {
+		return certificateFailure(err, bundle.Paths.Cert)
+	}
 	return nil
 }
 
-func (r *run) rotateCertificate(bundle *tlscert.Bundle, paths tlscert.Paths) *Failure {
+// rotateCertificate re-issues the leaf, and judges what it has put in place.
+func (r *run) rotateCertificate(bundle *tlscert.Bundle) *Failure {
 	rotation, err := tlscert.Rotate(bundle, r.cfg.Transport.CAKeyFile, r.RotationValidDays, r.clock.used)
 	if err != nil {
-		return certificateFailure(err, paths.Cert)
+		return certificateFailure(err, bundle.Paths.Cert)
 	}
 	if r.plan == nil {
 		if err := tlscert.Install(bundle, rotation); err != nil {
-			return certificateFailure(err, paths.Cert)
+			return certificateFailure(err, bundle.Paths.Cert)
 		}
 	}
-	r.certEnd = rotation.NotAfter
-	_, f := r.append(machine.CertificateRotated{
+	if _, f := r.append(machine.CertificateRotated{
 		V: 1, OldSerial: rotation.OldSerial, NewSerial: rotation.NewSerial, NotAfter: rotation.NotAfter.UTC(),
-	})
-	return f
+	}); f != nil {
+		return f
+	}
+	r.log.Info("edge.tls.certificate_rotated", slog.String("path", bundle.Paths.Cert),
+		slog.String("serial", rotation.NewSerial), slog.Time("not_after", rotation.NotAfter))
+	if r.plan != nil {
+		r.certEnd = rotation.NotAfter
+		return nil
+	}
+	bundle, err = tlscert.Load(bundle.Paths)
+	if err != nil {
+		return certificateFailure(err, r.cfg.Transport.CertFile)
+	}
+	return r.judgeCertificate(bundle)
 }
 
 func certificateFailure(err error, path string) *Failure {
