@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -48,6 +49,14 @@ func absolute(s string) string {
 		return "must be an absolute path, beginning with /"
 	}
 	return ""
+}
+
+// CheckDomainID judges a node's name (identity.edge_domain_id).
+func CheckDomainID(s string) error {
+	if msg := domainID(s); msg != "" {
+		return errors.New(msg)
+	}
+	return nil
 }
 
 func domainID(s string) string {

@@ -49,7 +49,7 @@ func New(w io.Writer, format string, level slog.Leveler, noColor bool) (*slog.Lo
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
 	case "pretty":
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, NoColor: noColor})), nil
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: noColor})), nil
 	}
 	return nil, fmt.Errorf("log format %q is not one of %s", format, strings.Join(Formats, ", "))
 }

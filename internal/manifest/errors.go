@@ -17,27 +17,15 @@ const (
 	CodeKeyWritable      Code = "manifest verify key is world-writable"
 	CodeKeyUnreadable    Code = "manifest verify key unreadable on reconstruction path"
 	CodeSigUnreadable    Code = "manifest signature unreadable on reconstruction path"
+	CodeKeyWeak          Code = "manifest verify key is not safe to use"
+	CodeKeyPinned        Code = "manifest verify key is not the pinned one"
+	CodeKeyUnknown       Code = "manifest verify key refused"
 	CodeSignature        Code = "manifest signature verification failed"
 	CodeMalformed        Code = "manifest malformed"
 	CodeStrict           Code = "manifest does not satisfy assurance mode strict"
 	CodeRollback         Code = "manifest serial rolled back"
 	CodeExpired          Code = "manifest expired"
 )
-
-var nextSteps = map[Code]string{
-	CodeMissing:          "deploy runtime/manifest.json with its signature",
-	CodeTooLarge:         "use fewer operations or shorter paths",
-	CodeSignatureMissing: "sign the manifest: `edgectl manifest sign`",
-	CodeSignatureSize:    "sign the manifest again: a signature is 64 raw bytes",
-	CodeKeyMissing:       "put the verify key back at identity/manifest-verify.pub: 32 raw bytes",
-	CodeKeySize:          "put the verify key back at identity/manifest-verify.pub: 32 raw bytes",
-	CodeKeyWritable:      "chmod o-w the key, and find out who could have exchanged it",
-	CodeSignature:        "sign exactly these bytes with the key that belongs to identity/manifest-verify.pub",
-	CodeMalformed:        "`edgectl manifest lint` lists every problem; correct and sign again",
-	CodeStrict:           "give the manifest a serial, and every operation a blake3",
-	CodeRollback:         "deploy the newer manifest, or sign one that says allow_rollback_from",
-	CodeExpired:          "deploy a manifest that is still valid",
-}
 
 // Error says which check failed on which file, relative to the state root.
 type Error struct {
@@ -56,8 +44,33 @@ func (e *Error) Message() string { return "precheck: " + string(e.Code) }
 
 // NextStep says what to do about it.
 func (e *Error) NextStep() string {
-	if next, ok := nextSteps[e.Code]; ok {
-		return next
+	switch e.Code {
+	case CodeMissing:
+		return "deploy runtime/manifest.json with its signature"
+	case CodeTooLarge:
+		return "use fewer operations or shorter paths"
+	case CodeSignatureMissing:
+		return "sign the manifest: `edgectl manifest sign`"
+	case CodeSignatureSize:
+		return "sign the manifest again: a signature is 64 raw bytes"
+	case CodeKeyMissing, CodeKeySize, CodeKeyWeak:
+		return "put the verify key back at identity/manifest-verify.pub: 32 raw bytes, not PEM; `edgectl key show` reads either"
+	case CodeKeyWritable:
+		return "chmod o-w the key, and find out who could have exchanged it"
+	case CodeKeyPinned:
+		return "put the pinned key back; if the change is meant, change gate.manifest_key_blake3 in the config"
+	case CodeKeyUnknown:
+		return "put the known key back, or change keys with `edgectl key rotate manifest`"
+	case CodeSignature:
+		return "sign exactly these bytes with the key that belongs to identity/manifest-verify.pub"
+	case CodeMalformed:
+		return "`edgectl manifest lint` lists every problem; correct and sign again"
+	case CodeStrict:
+		return "give the manifest a serial, and every operation a blake3"
+	case CodeRollback:
+		return "deploy the newer manifest, or sign one that says allow_rollback_from"
+	case CodeExpired:
+		return "deploy a manifest that is still valid"
 	}
 	return "check the file's type, permissions and the disk"
 }

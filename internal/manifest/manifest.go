@@ -6,9 +6,7 @@
 // exchanged.
 package manifest
 
-import (
-	"time"
-)
+import "time"
 
 // Limits of a manifest.
 const (
@@ -24,22 +22,22 @@ const DefaultBinary = "edged"
 // Manifest is a parsed manifest. The zero value of an optional member means
 // that it was absent.
 type Manifest struct {
-	Version           string      `json:"version"`
-	BinaryPath        string      `json:"binary_path"`
-	Operations        []Operation `json:"operations"`
-	Serial            *int64      `json:"serial"`
-	AllowRollbackFrom *int64      `json:"allow_rollback_from"`
-	NotAfter          *time.Time  `json:"not_after"`
+	Version           string
+	BinaryPath        string
+	Operations        []Operation
+	Serial            *int64
+	AllowRollbackFrom *int64
+	NotAfter          *time.Time
 }
 
 // Operation is one typed operation. Src and Dst are as written; package
 // operation says what they may be.
 type Operation struct {
-	Op     string `json:"op"`
-	Src    string `json:"src"`
-	Dst    string `json:"dst"`
-	BLAKE3 string `json:"blake3"`
-	Mode   string `json:"mode"`
+	Op     string
+	Src    string
+	Dst    string
+	BLAKE3 string // 64 lower-case hex digits
+	Mode   string // as ParseMode reads it
 }
 
 // The operations there are.

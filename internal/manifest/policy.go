@@ -2,6 +2,8 @@ package manifest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -52,6 +54,21 @@ func (m *Manifest) rolledBack(floor *int64) error {
 		return fmt.Errorf("it has no serial, the last epoch was completed under %d", *floor)
 	case *m.Serial < *floor:
 		return fmt.Errorf("its serial is %d, the last epoch was completed under %d", *m.Serial, *floor)
+	}
+	return nil
+}
+
+// AdmitKey judges a verify key by its BLAKE3: it must be the pinned one, where
+// one is pinned, and one of those that the journal accepts. None given means
+// that no epoch was completed yet, so that any key may begin. The error is an
+// *Error.
+func AdmitKey(key, pin string, accepted ...string) error {
+	switch {
+	case pin != "" && key != pin:
+		return &Error{CodeKeyPinned, stateroot.ManifestVerifyKey, fmt.Errorf("it is %s, gate.manifest_key_blake3 pins %s", key, pin)}
+	case len(accepted) > 0 && !slices.Contains(accepted, key):
+		return &Error{CodeKeyUnknown, stateroot.ManifestVerifyKey,
+			fmt.Errorf("it is %s, accepted is %s, and no rotation or replacement leads from one to the other", key, strings.Join(accepted, " or "))}
 	}
 	return nil
 }

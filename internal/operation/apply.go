@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strconv"
 
 	"github.com/autonomyops/edged/internal/durable"
 )
@@ -14,46 +13,119 @@ import (
 // in the same pass, flushed, renamed into place, the directory flushed. A
 // pinned content is compared before the rename publishes the first byte. What
 // is already there as it should be is left alone. The error is an *Error.
+//
+// When Apply has returned without an error, destination, content and mode are
+// durable, whatever an earlier application that was killed had left unflushed.
 func Apply(fsys durable.FS, p Planned) (Result, error) {
-	if res, err := inPlace(fsys, p); err != nil || res.AlreadyInPlace {
-		return res, err
-	}
-	dir := path.Dir(p.Dst)
-	if err := durable.MkdirAll(fsys, dir, 0o755); err != nil {
-		return Result{}, p.failed(err)
-	}
-	temp := path.Join(dir, tempPrefix+strconv.Itoa(p.Index)+tempSuffix)
-	if err := fsys.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Result{}, p.failed(err)
-	}
-	res, err := stage(fsys, p, temp)
-	if err == nil {
-		err = fsys.Rename(temp, p.Dst)
-	}
+	res, err := apply(fsys, p)
 	if err != nil {
-		if rm := fsys.Remove(temp); rm != nil && !errors.Is(rm, fs.ErrNotExist) {
-			err = errors.Join(err, rm)
-		}
-		return Result{}, p.failed(err)
-	}
-	if err := fsys.SyncDir(dir); err != nil {
 		return Result{}, p.failed(err)
 	}
 	return res, nil
 }
 
-// Rehearse says what Apply would do, and changes nothing.
-func Rehearse(fsys durable.FS, p Planned) (Result, error) {
-	res, err := inPlace(fsys, p)
-	if err != nil || res.AlreadyInPlace {
-		return res, err
+func apply(fsys durable.FS, p Planned) (Result, error) {
+	temp := tempOf(p.Dst)
+	if err := removeStale(fsys, temp); err != nil {
+		return Result{}, err
 	}
-	sum, size, err := HashFile(fsys, p.Src)
+	res, err := inPlace(fsys, p, true)
+	if err == nil && !res.AlreadyInPlace {
+		res, err = install(fsys, p, temp)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	// Not only the destination's own directory: those above it may have been
+	// made by an application that was killed before it could flush them.
+	for dir := path.Dir(p.Dst); ; dir = path.Dir(dir) {
+		if err := fsys.SyncDir(dir); err != nil {
+			return Result{}, err
+		}
+		if dir == "." {
+			return res, nil
+		}
+	}
+}
+
+// removeStale removes what an application that lost power left, or what
+// somebody put in its place.
+func removeStale(fsys durable.FS, temp string) error {
+	if err := durable.RemoveAll(fsys, temp); err != nil && !absent(err) {
+		return err
+	}
+	return nil
+}
+
+// install stages the temporary file and publishes it. After an error there is
+// none, and no directory that was made for it, unless the disk refuses that.
+func install(fsys durable.FS, p Planned, temp string) (res Result, err error) {
+	made := missingDirs(fsys, path.Dir(p.Dst))
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, dir := range made {
+			if fsys.Remove(dir) != nil {
+				return // not made, or not empty: somebody else's by now
+			}
+		}
+	}()
+	if err := durable.MkdirAll(fsys, path.Dir(p.Dst), 0o755); err != nil {
+		return Result{}, err
+	}
+	if res, err = stage(fsys, p, temp); err == nil {
+		err = fsys.Rename(temp, p.Dst)
+	}
 	if err == nil {
-		err = p.pinned(sum)
+		return res, nil
+	}
+	if rm := fsys.Remove(temp); rm != nil && !absent(rm) {
+		err = errors.Join(err, rm)
+	}
+	return Result{}, err
+}
+
+// missingDirs lists dir and those of its parents that do not exist, the
+// deepest first.
+func missingDirs(fsys durable.FS, dir string) []string {
+	var missing []string
+	for ; dir != "."; dir = path.Dir(dir) {
+		if _, err := fsys.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, dir)
+	}
+	return missing
+}
+
+// Rehearse says what Apply would do, and changes nothing. The error is an *Error.
+func Rehearse(fsys durable.FS, p Planned) (Result, error) {
+	res, err := inPlace(fsys, p, false)
+	if err == nil && !res.AlreadyInPlace {
+		res, err = rehearse(fsys, p)
 	}
 	if err != nil {
 		return Result{}, p.failed(err)
+	}
+	return res, nil
+}
+
+func rehearse(fsys durable.FS, p Planned) (Result, error) {
+	src, err := fsys.Open(p.Src)
+	if err != nil {
+		return Result{}, fmt.Errorf("%w: %w", ErrSource, err)
+	}
+	defer func() { _ = src.Close() }() // nothing was written
+	if _, err := p.judgeSource(src); err != nil {
+		return Result{}, err
+	}
+	sum, size, err := hash(src)
+	if err != nil {
+		return Result{}, fmt.Errorf("%w: %w", ErrSource, err)
+	}
+	if err := p.pinned(sum); err != nil {
+		return Result{}, err
 	}
 	return p.result(sum, size), nil
 }
@@ -64,13 +136,10 @@ func stage(fsys durable.FS, p Planned, temp string) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("%w: %w", ErrSource, err)
 	}
-	defer src.Close()
-	info, err := src.Stat()
+	defer func() { _ = src.Close() }() // nothing was written
+	info, err := p.judgeSource(src)
 	if err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrSource, err)
-	}
-	if info.Nlink > 1 && p.BLAKE3 == "" {
-		return Result{}, fmt.Errorf("%w: it has %d links, which needs a pinning blake3", ErrSource, info.Nlink)
+		return Result{}, err
 	}
 	dst, err := fsys.Create(temp, 0o600)
 	if err != nil {
@@ -92,42 +161,6 @@ func stage(fsys durable.FS, p Planned, temp string) (Result, error) {
 	return p.result(sum, info.Size), nil
 }
 
-// inPlace looks whether the destination already is what Apply would make it.
-func inPlace(fsys durable.FS, p Planned) (Result, error) {
-	there, err := fsys.Lstat(p.Dst)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Result{}, nil
-	}
-	if err != nil {
-		return Result{}, p.failed(err)
-	}
-	wanted, err := fsys.Lstat(p.Src)
-	if err != nil {
-		return Result{}, p.failed(err)
-	}
-	if !there.Mode.IsRegular() || there.Size != wanted.Size || there.Mode.Perm() != p.Mode {
-		return Result{}, nil
-	}
-	sum, size, err := HashFile(fsys, p.Src)
-	if err == nil {
-		err = p.pinned(sum)
-	}
-	if err != nil {
-		return Result{}, p.failed(err)
-	}
-	if have, _, err := HashFile(fsys, p.Dst); err != nil || have != sum {
-		return Result{}, nil // unreadable or other bytes: replaced
-	}
-	// An earlier application may have been killed between its rename and the
-	// flush of the directory.
-	if err := fsys.SyncDir(path.Dir(p.Dst)); err != nil && !errors.Is(err, fs.ErrPermission) && !readOnly(err) {
-		return Result{}, p.failed(err)
-	}
-	res := p.result(sum, size)
-	res.AlreadyInPlace = true
-	return res, nil
-}
-
 func (p Planned) pinned(sum string) error {
 	if p.BLAKE3 != "" && sum != p.BLAKE3 {
 		return fmt.Errorf("%w: %s has %s, pinned is %s", ErrMismatch, p.Src, sum, p.BLAKE3)
@@ -139,8 +172,13 @@ func (p Planned) result(sum string, size int64) Result {
 	return Result{Bytes: size, BLAKE3: sum, Mode: modeText(p.Mode), HashPinned: p.BLAKE3 != ""}
 }
 
+// failed names the file at fault: the source, or else the destination.
 func (p Planned) failed(err error) error {
-	return &Error{Index: p.Index, Op: p.Op, Path: p.Dst, Err: err}
+	at := p.Dst
+	if errors.Is(err, ErrSource) || errors.Is(err, ErrChanged) || errors.Is(err, ErrMismatch) {
+		at = p.Src
+	}
+	return &Error{Index: p.Index, Op: p.Op, Path: at, Err: err}
 }
 
 func modeText(m fs.FileMode) string { return fmt.Sprintf("%04o", uint32(m.Perm())) }

@@ -3,16 +3,22 @@
 // operation copies one named regular file to one named place.
 //
 // All operations are validated before the first is applied. Each is published
-// by a rename, so that a destination holds the old bytes or the new ones; a
-// crash leaves at most a temporary file (see [IsTemp]) beside a destination,
-// which the next application of the same operation removes.
+// by a rename, so that a destination holds the old bytes or the new ones.
+//
+// A crash may leave one temporary file in the directory of a destination,
+// under a name that is the same in every directory (see [IsTemp]). The next
+// application of any operation into that directory removes it, so that at most
+// one is ever left there. Operations are applied one at a time, under the
+// gate's lock.
 package operation
 
 import (
 	"errors"
 	"fmt"
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/manifest"
 	"io/fs"
-	"strings"
+	"syscall"
 )
 
 // Planned is a validated operation. Src and Dst are clean and relative to the
@@ -41,20 +47,23 @@ var (
 	ErrSource   = errors.New("source not usable")
 	ErrDest     = errors.New("destination not usable")
 	ErrMismatch = errors.New("content does not match the pinned blake3")
-	ErrChanged  = errors.New("source changed while it was copied")
+	ErrChanged  = errors.New("file changed while it was read")
 )
 
 // Error says which operation was refused, and why. Path is relative to the
 // state root, or as written where it could not be resolved.
 type Error struct {
-	Index int
-	Op    string
-	Field string // src, dst, blake3, or "" for the operation's application
+	Index int    // -1 for the manifest's binary_path
+	Op    string // "" for the manifest's binary_path
+	Field string // src, dst, mode, binary_path, or "" for the operation's application
 	Path  string
 	Err   error
 }
 
 func (e *Error) Error() string {
+	if e.Index < 0 {
+		return fmt.Sprintf("%s %q: %v", e.Field, e.Path, e.Err)
+	}
 	where := fmt.Sprintf("operation %d (%s)", e.Index, e.Op)
 	if e.Field != "" {
 		where += ": " + e.Field + " " + fmt.Sprintf("%q", e.Path)
@@ -81,16 +90,33 @@ func (e *Error) NextStep() string {
 	switch {
 	case errors.Is(e.Err, ErrMismatch):
 		return "deploy the binary that the manifest pins, or sign a manifest for the one that is there"
-	case e.Field == "":
-		return "check free space, the disk and the kernel log; the next boot tries again"
+	case errors.Is(e.Err, ErrChanged):
+		return "find out what writes to the source; the next boot tries again"
+	case errors.Is(e.Err, syscall.ENOSPC):
+		return "free space on the persistent partition; the next boot tries again"
+	case e.Field == "" && !errors.Is(e.Err, ErrSource):
+		return "check the disk and the kernel log; the next boot tries again"
 	}
 	return "correct the manifest and sign it again, or put the file in place; the next boot tries again"
 }
 
-const tempPrefix, tempSuffix = ".edged-op-", ".tmp"
+const tempName = ".edged-op.tmp"
 
-// IsTemp reports whether a base name is that of a temporary file left by an
-// application that lost power.
-func IsTemp(base string) bool {
-	return strings.HasPrefix(base, tempPrefix) && strings.HasSuffix(base, tempSuffix)
+// IsTemp reports whether a base name is that of the temporary file which an
+// application that lost power leaves.
+func IsTemp(base string) bool { return base == tempName }
+
+// Sweep removes the temporary files that an interrupted application of m may
+// have left beside its destinations. What m's paths do not allow is passed over.
+// The error is the disk's.
+func Sweep(fsys durable.FS, root string, m *manifest.Manifest) error {
+	var all error
+	for _, op := range m.Operations {
+		dst, err := destination(root, op)
+		if err != nil {
+			continue
+		}
+		all = errors.Join(all, removeStale(fsys, tempOf(dst)))
+	}
+	return all
 }

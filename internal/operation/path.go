@@ -15,9 +15,9 @@ import (
 // refused so that no path of a manifest can hurt a script that handles it.
 const metacharacters = ";|$&><(){}[]*?!~#\\\"'`"
 
-// Limits of Linux, in bytes.
+// Limits of Linux, in bytes: PATH_MAX counts the final zero.
 const (
-	maxPath = 4096
+	maxPath = 4095
 	maxName = 255
 )
 
@@ -30,49 +30,85 @@ func wellFormed(p string) error {
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrPath, len(p), maxPath)
 	case !utf8.ValidString(p):
 		return fmt.Errorf("%w: it is not UTF-8", ErrPath)
-	case strings.HasSuffix(p, "/"):
-		return fmt.Errorf("%w: it ends in a slash, which names a directory", ErrPath)
 	}
 	for _, r := range p {
 		if unicode.IsControl(r) || strings.ContainsRune(metacharacters, r) {
 			return fmt.Errorf("%w: it holds %q", ErrPath, r)
 		}
 	}
-	for name := range strings.SplitSeq(p, "/") {
-		if len(name) > maxName {
-			return fmt.Errorf("%w: a component of %d bytes, the limit is %d", ErrPath, len(name), maxName)
+	last := ""
+	for last = range strings.SplitSeq(p, "/") {
+		if len(last) > maxName {
+			return fmt.Errorf("%w: a component of %d bytes, the limit is %d", ErrPath, len(last), maxName)
 		}
+	}
+	if last == "" || last == "." || last == ".." {
+		return fmt.Errorf("%w: it ends in %q, which names a directory", ErrPath, "/"+last)
 	}
 	return nil
 }
 
 // beneath resolves p, relative to folder or absolute inside root/folder, to a
-// clean path relative to root. folder is "." for the root itself.
+// clean path relative to root. folder is "." for the root itself. What comes
+// behind root/folder may never climb above it, not even to come back.
 func beneath(root, folder, p string) (string, error) {
 	if err := wellFormed(p); err != nil {
 		return "", err
 	}
-	full := path.Join("/", folder, p)
+	rest := p
 	if path.IsAbs(p) {
-		inside, ok := strings.CutPrefix(path.Clean(p), strings.TrimSuffix(path.Clean(root), "/")+"/")
-		if !ok {
+		var ok bool
+		if rest, ok = under(root, p); !ok || !path.IsAbs(root) {
 			return "", fmt.Errorf("%w: it lies outside the state root %s", ErrPath, root)
 		}
-		full = "/" + inside
-	} else if climbs(folder, p) {
-		return "", fmt.Errorf("%w: its .. leaves %s", ErrPath, place(folder))
+		if folder != "." {
+			if rest, ok = under("/"+folder, "/"+rest); !ok {
+				return "", fmt.Errorf("%w: it is not under %s", ErrPath, place(folder))
+			}
+		}
 	}
-	rel := strings.TrimPrefix(full, "/")
-	if rel == "" || (folder != "." && !strings.HasPrefix(rel, folder+"/")) {
-		return "", fmt.Errorf("%w: it is not under %s", ErrPath, place(folder))
+	rest = path.Clean(rest)
+	if rest == ".." || strings.HasPrefix(rest, "../") {
+		return "", fmt.Errorf("%w: its .. leaves %s, it lies outside", ErrPath, place(folder))
+	}
+	if rest == "." {
+		return "", fmt.Errorf("%w: it is %s itself", ErrPath, place(folder))
+	}
+	rel := path.Join(folder, rest)
+	if len(rel) > maxPath {
+		return "", fmt.Errorf("%w: %d bytes, the limit is %d", ErrPath, len(rel), maxPath)
 	}
 	return rel, nil
 }
 
-// climbs reports whether p, cleaned without a root to stop it, leaves folder.
-func climbs(folder, p string) bool {
-	clean := path.Clean(p)
-	return clean == ".." || strings.HasPrefix(clean, "../")
+// under gives what is left of the absolute path p behind dir, component by
+// component, as written: ".." in it is the caller's to judge. Empty components
+// and "." count for nothing; a ".." of p before it has reached dir does not
+// match.
+func under(dir, p string) (rest string, ok bool) {
+	rest = p
+	for want := range strings.SplitSeq(path.Clean(dir), "/") {
+		if want == "" {
+			continue
+		}
+		var have string
+		have, rest = first(rest)
+		if have != want {
+			return "", false
+		}
+	}
+	return strings.TrimLeft(rest, "/"), true
+}
+
+// first cuts the first component that is neither empty nor "." from p.
+func first(p string) (name, rest string) {
+	for p != "" {
+		name, p, _ = strings.Cut(p, "/")
+		if name != "" && name != "." {
+			return name, p
+		}
+	}
+	return "", ""
 }
 
 func place(folder string) string {
@@ -94,6 +130,7 @@ var kept = []string{
 	stateroot.Manifest, stateroot.ManifestSignature,
 }
 
+// source resolves an operation's src.
 func source(root string, op manifest.Operation) (string, error) {
 	folder, ok := sources[op.Op]
 	if !ok {
@@ -102,26 +139,48 @@ func source(root string, op manifest.Operation) (string, error) {
 	return beneath(root, folder, op.Src)
 }
 
+// destination resolves and judges an operation's dst. Names that are kept are
+// compared without regard to case: on a directory that folds it, "Epoch" is
+// "epoch".
 func destination(root string, op manifest.Operation) (string, error) {
 	rel, err := beneath(root, ".", op.Dst)
 	if err != nil {
 		return "", err
 	}
 	for _, k := range kept {
-		if within(rel, k) || within(k, rel) {
+		if withinFold(rel, k) || withinFold(k, rel) {
 			return "", fmt.Errorf("%w: %s is kept from operations", ErrPath, k)
 		}
 	}
-	if top, _, _ := strings.Cut(rel, "/"); strings.HasPrefix(top, stateroot.JournalPrefix) {
+	if n := len(stateroot.JournalPrefix); len(rel) >= n && strings.EqualFold(rel[:n], stateroot.JournalPrefix) {
 		return "", fmt.Errorf("%w: top-level names that begin with %q are the journal's", ErrPath, stateroot.JournalPrefix)
 	}
-	if IsTemp(path.Base(rel)) {
-		return "", fmt.Errorf("%w: names like this are temporary files of operations", ErrPath)
+	for name := range strings.SplitSeq(rel, "/") {
+		if strings.EqualFold(name, tempName) {
+			return "", fmt.Errorf("%w: %s is the temporary file of operations", ErrPath, tempName)
+		}
+	}
+	if n := len(tempOf(rel)); n > maxPath {
+		return "", fmt.Errorf("%w: its temporary file would take %d bytes, the limit is %d", ErrPath, n, maxPath)
 	}
 	return rel, nil
 }
 
+// tempOf is the temporary file beside a destination.
+func tempOf(dst string) string { return path.Join(path.Dir(dst), tempName) }
+
 // within reports whether p is dir or lies beneath it.
 func within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, dir+"/")
+}
+
+// withinFold is within, without regard to case.
+func withinFold(p, dir string) bool {
+	have := strings.Split(p, "/")
+	for i, want := range strings.Split(dir, "/") {
+		if i == len(have) || !strings.EqualFold(have[i], want) {
+			return false
+		}
+	}
+	return true
 }

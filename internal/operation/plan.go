@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/manifest"
@@ -15,56 +14,98 @@ import (
 // and against the disk, before anything is touched. root is the absolute path
 // of the state root that fsys is. The error is an *Error.
 func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error) {
-	if _, err := beneath(root, stateroot.Binaries, m.Binary()); err != nil {
-		return nil, &Error{Index: -1, Op: "binary_path", Field: "src", Path: m.Binary(), Err: err}
+	planned, problems := validate(root, m)
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
-	planned := make([]Planned, 0, len(m.Operations))
-	for i, op := range m.Operations {
-		p, err := plan(fsys, root, i, op)
-		if err != nil {
-			return nil, err
+	binary, err := Binary(root, m)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range planned {
+		if err := usableSource(fsys, p); err != nil {
+			return nil, &Error{Index: p.Index, Op: p.Op, Field: "src", Path: p.Src, Err: err}
 		}
-		if err := disjoint(p, planned); err != nil {
-			return nil, err
+		if err := usableDestination(fsys, p.Dst); err != nil {
+			return nil, &Error{Index: p.Index, Op: p.Op, Field: "dst", Path: p.Dst, Err: err}
 		}
-		planned = append(planned, p)
+	}
+	if err := hashable(fsys, binary); err != nil {
+		return nil, binaryError(binary, err)
 	}
 	return planned, nil
 }
 
-func plan(fsys durable.FS, root string, index int, op manifest.Operation) (Planned, error) {
-	p := Planned{Index: index, Op: op.Op, BLAKE3: op.BLAKE3, Mode: defaultMode(op.Op)}
-	refuse := func(field, path string, err error) (Planned, error) {
-		return p, &Error{Index: index, Op: op.Op, Field: field, Path: path, Err: err}
-	}
-	var err error
-	if p.Src, err = source(root, op); err != nil {
-		return refuse("src", op.Src, err)
-	}
-	if p.Dst, err = destination(root, op); err != nil {
-		return refuse("dst", op.Dst, err)
-	}
-	if op.Mode != "" {
-		mode, err := manifest.ParseMode(op.Mode)
-		if err != nil {
-			return refuse("mode", op.Mode, err)
-		}
-		p.Mode = fs.FileMode(mode)
-	}
-	if err := usableSource(fsys, p); err != nil {
-		return refuse("src", p.Src, err)
-	}
-	if err := usableDestination(fsys, p.Dst); err != nil {
-		return refuse("dst", p.Dst, err)
-	}
-	return p, nil
+// Validate lists every problem of m's operations and binary_path that can be
+// seen without the disk, at most one per path.
+func Validate(root string, m *manifest.Manifest) []*Error {
+	_, problems := validate(root, m)
+	return problems
 }
 
-func defaultMode(op string) fs.FileMode {
-	if op == manifest.CopyBinary {
-		return 0o755
+// Binary is the path of the runtime's binary, clean and relative to the state
+// root, as m's binary_path names it by the rules of src. The error is an *Error.
+func Binary(root string, m *manifest.Manifest) (string, error) {
+	rel, err := beneath(root, stateroot.Binaries, m.Binary())
+	if err != nil {
+		return "", binaryError(m.Binary(), err)
 	}
-	return 0o640
+	return rel, nil
+}
+
+func binaryError(path string, err error) *Error {
+	return &Error{Index: -1, Field: "binary_path", Path: path, Err: err}
+}
+
+// validate applies the rules that need no disk.
+func validate(root string, m *manifest.Manifest) (planned []Planned, problems []*Error) {
+	if _, err := beneath(root, stateroot.Binaries, m.Binary()); err != nil {
+		problems = append(problems, binaryError(m.Binary(), err))
+	}
+	for i, op := range m.Operations {
+		p := Planned{Index: i, Op: op.Op, BLAKE3: op.BLAKE3}
+		refuse := func(field, path string, err error) {
+			problems = append(problems, &Error{Index: i, Op: op.Op, Field: field, Path: path, Err: err})
+		}
+		var err error
+		if p.Src, err = source(root, op); err != nil {
+			refuse("src", op.Src, err)
+		}
+		if p.Mode, err = modeOf(op); err != nil {
+			refuse("mode", op.Mode, err)
+		}
+		if p.Dst, err = destination(root, op); err != nil {
+			refuse("dst", op.Dst, err)
+			continue
+		}
+		if err := disjoint(p, planned); err != nil {
+			refuse("dst", p.Dst, err)
+		}
+		planned = append(planned, p)
+	}
+	return planned, problems
+}
+
+// modeOf is the mode of what an operation installs.
+func modeOf(op manifest.Operation) (fs.FileMode, error) {
+	switch {
+	case op.Mode != "":
+		mode, err := manifest.ParseMode(op.Mode)
+		return fs.FileMode(mode), err
+	case op.Op == manifest.CopyBinary:
+		return 0o755, nil
+	}
+	return 0o640, nil
+}
+
+// disjoint: no destination repeats or nests in another's.
+func disjoint(p Planned, before []Planned) error {
+	for _, q := range before {
+		if within(p.Dst, q.Dst) || within(q.Dst, p.Dst) {
+			return fmt.Errorf("%w: it repeats or nests in operation %d's %s", ErrPath, q.Index, q.Dst)
+		}
+	}
+	return nil
 }
 
 // usableSource opens the source as Apply will. A file with more than one link
@@ -75,12 +116,33 @@ func usableSource(fsys durable.FS, p Planned) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSource, err)
 	}
+	_, err = p.judgeSource(f)
+	return errors.Join(err, f.Close())
+}
+
+// judgeSource judges an open source and gives its description.
+func (p Planned) judgeSource(f durable.File) (durable.Info, error) {
 	info, err := f.Stat()
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("%w: %w", ErrSource, err)
+	switch {
+	case err != nil:
+		return info, fmt.Errorf("%w: %w", ErrSource, err)
+	case info.Nlink > 1 && p.BLAKE3 == "":
+		return info, fmt.Errorf("%w: %s has %d links, which needs a pinning blake3", ErrSource, p.Src, info.Nlink)
 	}
-	if info.Nlink > 1 && p.BLAKE3 == "" {
-		return fmt.Errorf("%w: it has %d links, which needs a pinning blake3", ErrSource, info.Nlink)
+	return info, nil
+}
+
+// hashable: the file is a regular one, or is not there.
+func hashable(fsys durable.FS, name string) error {
+	f, err := fsys.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	return nil
 }
@@ -88,11 +150,15 @@ func usableSource(fsys durable.FS, p Planned) error {
 // usableDestination: the place is free or holds a regular file, and what leads
 // to it are directories or nothing yet.
 func usableDestination(fsys durable.FS, dst string) error {
-	for dir := path.Dir(dst); dir != "."; dir = path.Dir(dir) {
+	for i, c := range dst {
+		if c != '/' {
+			continue
+		}
+		dir := dst[:i]
 		info, err := fsys.Lstat(dir)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			continue
+			return nil // nor is anything beneath it
 		case err != nil:
 			return fmt.Errorf("%w: %w", ErrDest, err)
 		case info.Mode.Type() == fs.ModeSymlink:
@@ -107,23 +173,10 @@ func usableDestination(fsys durable.FS, dst string) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrDest, err)
-	case info.Mode.Type() == fs.ModeSymlink:
-		return fmt.Errorf("%w: %w", ErrDest, durable.ErrSymlink)
 	case info.IsDir():
 		return fmt.Errorf("%w: it is a directory", ErrDest)
 	case !info.Mode.IsRegular():
-		return fmt.Errorf("%w: %w", ErrDest, durable.ErrNotRegular)
-	}
-	return nil
-}
-
-// disjoint: no destination repeats or nests in another's.
-func disjoint(p Planned, before []Planned) error {
-	for _, q := range before {
-		if within(p.Dst, q.Dst) || within(q.Dst, p.Dst) {
-			return &Error{Index: p.Index, Op: p.Op, Field: "dst", Path: p.Dst,
-				Err: fmt.Errorf("%w: it repeats or nests in operation %d's %s", ErrPath, q.Index, q.Dst)}
-		}
+		return fmt.Errorf("%w: %w", ErrDest, durable.NotRegularError(info.Mode))
 	}
 	return nil
 }
