@@ -119,5 +119,15 @@ func (s State) open() bool {
 // key with this BLAKE3: any key before the first completed epoch, afterwards
 // that epoch's key or one that a rotation or replacement leads to.
 func (s State) AcceptsManifestKey(blake3 string) bool {
-	return s.Keys.Manifest == "" || blake3 == s.Keys.Manifest || slices.Contains(s.Keys.Successors, blake3)
+	accepted := s.Keys.Accepted()
+	return len(accepted) == 0 || slices.Contains(accepted, blake3)
+}
+
+// Accepted lists the keys that a manifest may be verified under; none means
+// any, before the first completed epoch.
+func (k Keys) Accepted() []string {
+	if k.Manifest == "" {
+		return nil
+	}
+	return append([]string{k.Manifest}, k.Successors...)
 }

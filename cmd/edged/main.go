@@ -64,9 +64,29 @@ Inspecting, signing and exporting is edgectl's.`,
 	f.StringVar(&g.config, "config", "", "the node's config (default $EDGE_CONFIG)")
 	f.StringVar(&g.logLevel, "log-level", "", "debug, info, warn or error (default: metrics.log_level of the config)")
 	f.StringVar(&g.logFormat, "log-format", "auto", "auto, logfmt, json or pretty")
-	cmd.AddCommand(precheck(&g, getenv, stdout, stderr), version(stdout))
-	cmd.CompletionOptions.HiddenDefaultCmd = false
+	cmd.AddCommand(precheck(&g, getenv, stdout, stderr), version(stdout), completion(stdout))
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	return cmd
+}
+
+func completion(stdout io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:       "completion bash|zsh|fish",
+		Short:     "print the completion script of a shell",
+		Example:   "  edged completion bash >/etc/bash_completion.d/edged",
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch root := cmd.Root(); args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(stdout)
+			default:
+				return root.GenFishCompletion(stdout, true)
+			}
+		},
+	}
 }
 
 func version(stdout io.Writer) *cobra.Command {

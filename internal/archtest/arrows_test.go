@@ -68,7 +68,7 @@ var arrows = []rule{
 	{
 		from: []string{"cmd/..."}, reach: true,
 		mustNot: []string{"testing/...", "internal/durable/memfs/...", "internal/archtest/...",
-			"pgregory.net/rapid/...", "github.com/gowebpki/jcs/...", "github.com/rogpeppe/go-internal/..."},
+			"pgregory.net/rapid/...", "github.com/gowebpki/jcs/...", "github.com/rogpeppe/go-internal/testscript/..."},
 		reason: "tools of the tests are not part of the product",
 	},
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -13,10 +14,8 @@ import (
 // append journals p and moves the state by it. The record is acknowledged when
 // append returns; nothing that depends on it has happened before.
 func (r *run) append(p machine.Payload) (machine.Event, *Failure) {
-	if r.plan == nil {
-		if f := r.openWriter(); f != nil {
-			return machine.Event{}, f
-		}
+	if f := r.openWriter(); f != nil {
+		return machine.Event{}, f
 	}
 	return r.appendEvent(p)
 }
@@ -25,6 +24,9 @@ func (r *run) appendEvent(p machine.Payload) (machine.Event, *Failure) {
 	entry, event, err := r.entry(p)
 	if err != nil {
 		return event, r.unusable(err, "precheck: event cannot be journaled", "this is a defect of edged; report it with the journal")
+	}
+	if f := r.layOut(p); f != nil {
+		return event, f
 	}
 	if r.plan != nil {
 		return event, r.plan.append(r, event)
@@ -82,6 +84,8 @@ func epochAfter(s machine.State, p machine.Payload) uint64 {
 		return p.BootEpoch
 	case machine.LegacyStateAdopted:
 		return p.BootEpoch
+	case machine.JournalSalvaged:
+		return p.Epoch
 	case machine.UpdateDetected:
 		return max(s.Epoch, p.EpochFloor)
 	}
@@ -89,19 +93,23 @@ func epochAfter(s machine.State, p machine.Payload) uint64 {
 }
 
 // openWriter makes the checked view writable at the run's first append. A
-// damaged head file is written again then, and that is the first event.
+// damaged head file is written again then, and that is the first event. A dry
+// run keeps its view, and plans that event.
 func (r *run) openWriter() *Failure {
 	h := r.history
 	if h.view == nil {
 		return nil
 	}
 	view, action := h.view, h.action
-	h.view, h.action = nil, journal.HeadAction{} // taken over, also on an error
-	w, err := journal.OpenWriter(r.fs, layout, view, action)
-	if err != nil {
-		return r.unusable(err, "precheck: journal cannot be written", "check free space, the disk and the kernel log")
+	h.action = journal.HeadAction{}
+	if r.plan == nil {
+		h.view = nil // taken over, also on an error
+		w, err := journal.OpenWriter(r.fs, layout, view, action)
+		if err != nil {
+			return r.unusable(err, "precheck: journal cannot be written", "check free space, the disk and the kernel log")
+		}
+		h.writer = w
 	}
-	h.writer = w
 	if action.Step != journal.HeadRewrite {
 		return nil
 	}
@@ -110,13 +118,12 @@ func (r *run) openWriter() *Failure {
 	return f
 }
 
-// write appends to the journal, creating it, and the state root's directories,
-// with its first record.
+// write appends to the journal, creating it with its first record.
 func (r *run) write(e journal.Entry) (journal.Record, error) {
 	if w := r.history.writer; w != nil {
 		return w.Append(e)
 	}
-	if err := stateroot.CreateDirs(r.fs); err != nil {
+	if err := durable.MkdirAll(r.fs, stateroot.Bootstrap, 0o750); err != nil {
 		return journal.Record{}, err
 	}
 	w, rec, err := journal.Create(r.fs, layout, e, journal.CreateOptions{})

@@ -12,6 +12,17 @@ import (
 // everyCrash makes the matrices exhaustive (make crash); otherwise a part runs.
 var everyCrash = os.Getenv("EDGED_CRASH") == "full"
 
+// every is the stride of a matrix that is not asked to be exhaustive.
+func every(n int) int {
+	switch {
+	case everyCrash:
+		return 1
+	case raceDetector:
+		return 8 * n
+	}
+	return n
+}
+
 // crashRow is a row of the situations table: what stands on the disk before
 // the boot that is going to lose power. It leaves the node ready to boot.
 type crashRow struct {
@@ -116,10 +127,7 @@ func crashRowMatrix(t *testing.T, row crashRow) (points int) {
 	m.disk.SetHook(nil)
 	want := outcome(t, m.disk)
 
-	stride := 1
-	if !everyCrash {
-		stride = 7
-	}
+	stride := every(7)
 	for i := 0; i < len(at); i += stride {
 		m.now, m.disk = now, base.Clone()
 		dying := m.disk

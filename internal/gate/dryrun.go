@@ -50,7 +50,7 @@ func (p *dryPlan) print(r *run, f *Failure, exit int) {
 		res.BootEpoch = &r.history.state.Epoch
 	}
 	if f != nil {
-		res.Stage, res.Path, res.Reason, res.Next = f.Stage, f.Path, f.Message+": "+f.Err.Error(), f.Next
+		res.Stage, res.Path, res.Reason, res.Next = f.Stage, f.Path, f.Message+": "+f.reason(), f.Next
 	}
 	if r.JSON {
 		enc := json.NewEncoder(r.host.Stdout)
@@ -64,7 +64,7 @@ func (p *dryPlan) print(r *run, f *Failure, exit int) {
 		fmt.Fprintf(r.host.Stdout, "would append  %s%s\n", e.Type, detail(e.Data))
 	}
 	if f != nil {
-		fmt.Fprintf(r.host.Stdout, "would fail    %s: path=%s: %v\n", f.Message, f.Path, f.Err)
+		fmt.Fprintf(r.host.Stdout, "would fail    %s: path=%s: %s\n", f.Message, r.absolute(f.Path), f.reason())
 		fmt.Fprintf(r.host.Stdout, "next          %s\n", f.Next)
 	}
 	fmt.Fprintf(r.host.Stdout, "would exit    %d\n", exit)

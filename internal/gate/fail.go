@@ -3,6 +3,7 @@ package gate
 import (
 	"encoding/json"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
@@ -20,14 +21,14 @@ func (r *run) fail(f *Failure) {
 	r.logFailure(f)
 	if f.Exit == ExitReconstruction && attempt >= r.maxAttempts() {
 		r.log.Error("edge.os.reconstruction_stuck", slog.Int("attempts", attempt),
-			slog.String("next", "`edgectl status` and `edgectl doctor` tell what fails; the node will not start edged until it is mended"))
+			slog.String("next", "`edgectl journal log` tells what failed at each attempt; edged does not start until it is mended"))
 	}
 	if !r.writable || r.plan != nil {
 		return
 	}
 	if f.Stage != "journal" && r.history != nil {
 		_, err := r.append(machine.PrecheckFailed{
-			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.Err.Error()), Attempt: attempt,
+			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Attempt: attempt,
 		})
 		if err == nil {
 			return
@@ -45,8 +46,17 @@ func (r *run) maxAttempts() int {
 }
 
 func (r *run) logFailure(f *Failure) {
-	r.log.Error(f.Message, slog.String("path", f.Path), slog.String("err", f.Err.Error()),
+	r.log.Error(f.Message, slog.String("path", r.absolute(f.Path)), slog.String("err", f.reason()),
 		slog.String("next", f.Next), slog.Int("exit_code", f.Exit))
+}
+
+// absolute is how an operator finds path: below the state root if it is one of
+// its names, as it is otherwise.
+func (r *run) absolute(path string) string {
+	if r.rootPath == "" || path == "" || filepath.IsAbs(path) || durable.CheckName(path) != nil {
+		return path
+	}
+	return filepath.Join(r.rootPath, path)
 }
 
 // bounded keeps an event's text far below the size of a record.
@@ -76,7 +86,7 @@ type lastFailure struct {
 func (r *run) leaveFailure(f *Failure) {
 	data, err := json.MarshalIndent(lastFailure{
 		V: 1, Time: r.host.Now().UTC(), BootID: r.bootID, Run: r.id, Node: r.node,
-		ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.Err.Error()), Next: f.Next,
+		ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Next: f.Next,
 	}, "", "  ")
 	if err == nil {
 		err = durable.MkdirAll(r.fs, stateroot.Bootstrap, 0o750)

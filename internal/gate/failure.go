@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
@@ -39,6 +40,16 @@ func (f *Failure) Error() string {
 }
 
 func (f *Failure) Unwrap() error { return f.Err }
+
+// reason is the error without the advice that some errors end in: that is
+// Next, and said once.
+func (f *Failure) reason() string {
+	text := f.Err.Error()
+	if f.Next != "" {
+		text = strings.TrimRight(strings.TrimSuffix(text, f.Next), ":;. ")
+	}
+	return text
+}
 
 // about finds the path and the next step that an error's type knows of.
 func about(err error) (path, next string) {

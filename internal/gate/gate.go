@@ -107,10 +107,11 @@ type run struct {
 // Run performs one precheck and returns its exit code. It logs once, at the
 // end, what ended it.
 func Run(ctx context.Context, opt Options, host Host) int {
-	r := &run{Options: opt, host: host, log: host.Logger(""), began: host.Now()}
+	r := &run{Options: opt, host: host, began: host.Now()}
 	if opt.DryRun {
 		r.plan = &dryPlan{}
 	}
+	r.log = r.logger("")
 	if opt.RotationValidDays == 0 {
 		r.RotationValidDays = DefaultRotationValidDays
 	}
@@ -137,6 +138,15 @@ func Run(ctx context.Context, opt Options, host Host) int {
 		r.plan.print(r, failure, exit)
 	}
 	return exit
+}
+
+// logger is the host's; a dry run's lines say that they are one's.
+func (r *run) logger(level string) *slog.Logger {
+	log := r.host.Logger(level)
+	if r.DryRun {
+		return log.With(slog.Bool("dry_run", true))
+	}
+	return log
 }
 
 // precheck is the order of the checks.
@@ -187,7 +197,7 @@ func (r *run) loadConfig(context.Context) *Failure {
 		path = r.host.Getenv("EDGE_CONFIG")
 	}
 	if path == "" {
-		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: no config given",
+		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: no config given", Path: "$EDGE_CONFIG",
 			Err: errors.New("neither --config nor EDGE_CONFIG names a file"), Next: "pass --config PATH or set EDGE_CONFIG"}
 	}
 	cfg, err := config.Load(path)
@@ -196,7 +206,7 @@ func (r *run) loadConfig(context.Context) *Failure {
 			Next: "correct the config; every problem found is listed"}
 	}
 	r.cfg, r.node, r.rootPath = cfg, cfg.Identity.EdgeDomainID, cfg.StateRoot(r.host.Getenv)
-	r.log = r.host.Logger(cfg.Metrics.LogLevel)
+	r.log = r.logger(cfg.Metrics.LogLevel)
 	return nil
 }
 
@@ -213,14 +223,13 @@ func (r *run) openStateRoot(ctx context.Context) *Failure {
 			Path: r.rootPath, Err: err, Next: nextOf(err, "mount the persistent partition at the state root and try again")}
 	}
 	r.root, r.fs = root, root.FS()
-	if r.DryRun {
-		return nil
-	}
+	// A dry run takes the lock as well: it must see what a real run would see,
+	// and a flock writes nothing.
 	if err := root.Lock(ctx); err != nil {
 		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
 			Path: r.rootPath, Err: err, Next: "wait for the other gate, or find it with `fuser -v` on the state root"}
 	}
-	r.writable = true
+	r.writable = !r.DryRun
 	return nil
 }
 

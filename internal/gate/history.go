@@ -32,9 +32,30 @@ type history struct {
 	snapshot uint64 // seq of the newest snapshot used
 }
 
-// openHistory judges journal, head file and references before anything is
-// opened for writing.
+// openHistory judges the journal. Where it is damaged, and the config says so,
+// it is salvaged and judged again: once, for a journal that a salvage does not
+// mend is not mended by another.
 func (r *run) openHistory(context.Context) *Failure {
+	f := r.judgeHistory()
+	if f == nil || !r.maySalvage(f) {
+		return f
+	}
+	if r.history != nil && r.history.view != nil {
+		_ = r.history.view.Close() // read-only, and refused
+	}
+	r.history = nil
+	if r.plan != nil {
+		return r.rehearseSalvage()
+	}
+	if f := r.salvage(f); f != nil {
+		return f
+	}
+	return r.judgeHistory()
+}
+
+// judgeHistory judges journal, head file and references before anything is
+// opened for writing.
+func (r *run) judgeHistory() *Failure {
 	files, err := projections.Read(r.fs)
 	if err != nil {
 		return r.unusable(err, "precheck: projections unreadable", "check the disk and the kernel log; nothing was changed")
@@ -53,7 +74,7 @@ func (r *run) openHistory(context.Context) *Failure {
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
 	}
 	r.history = &history{view: view}
-	if pin := r.journalPin(); pin != "" && pin != view.ID() {
+	if pin := r.journalPin(); pin != "" && pin != view.ID() && !continues(view, pin) {
 		return r.unusable(fmt.Errorf("the journal is %s, gate.journal_id pins %s", view.ID(), pin), "precheck: journal is not this node's",
 			"put the right partition back, or correct gate.journal_id if the replacement was meant")
 	}

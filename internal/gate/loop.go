@@ -35,6 +35,9 @@ func (r *run) perform(step machine.Step) (machine.Payload, *Failure) {
 	case machine.Capture:
 		return r.captured(s.Role), nil
 	case machine.Record:
+		if _, abandoned := s.Payload.(machine.UpdateAbandoned); abandoned && r.history.state.Open.Manifest != nil {
+			r.sweep(r.history.state.Open.Manifest.Seq)
+		}
 		return s.Payload, nil
 	case machine.VerifyManifest:
 		return r.verifyManifest(s.First)

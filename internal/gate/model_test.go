@@ -42,9 +42,6 @@ type openUpdate struct {
 	failed  bool
 }
 
-// operations of every manifest of the walk.
-const modelOperations = 1
-
 // boot answers one boot: the exit code and the events in order.
 func (m *model) boot() (exit int, events []string) {
 	add := func(format string, args ...any) { events = append(events, fmt.Sprintf(format, args...)) }
@@ -73,6 +70,7 @@ func (m *model) boot() (exit int, events []string) {
 		case "legacy":
 			add("LegacyStateAdopted")
 			m.baseline, m.epoch, m.adopted, m.file = m.legacyOS, m.legacy, m.legacy > 0, "adopted"
+			m.answered = "foreign" // stripped of its journal member, the published file is the adopted one again
 		case "empty", "unparseable":
 			add("FingerprintCaptured:differs")
 			causes = []string{"fingerprint_tampered"}

@@ -33,9 +33,7 @@ func (r *run) observe(context.Context) *Failure {
 			OSRelease: live.OSRelease, Truncated: live.Truncated, CapturedAt: r.clock.wall,
 		},
 	}
-	if o.ManifestPresent, err = exists(r.fs, stateroot.Manifest); err != nil {
-		return r.unusable(err, "precheck: state root unreadable", "check the disk and the kernel log")
-	}
+	o.ManifestPresent = present(r.fs, stateroot.Manifest)
 	if f := r.judgeFiles(s, &o); f != nil {
 		return f
 	}
@@ -127,7 +125,7 @@ func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
 		return nil
 	}
 	for _, op := range s.Current.Operations {
-		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode)
+		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode, op.Bytes)
 		if err != nil {
 			return &Failure{Exit: ExitReconstruction, Stage: "operation", Message: "precheck: runtime cannot be verified",
 				Path: pathOf(err, op.Dst), Err: err, Next: "check the disk and the kernel log"}

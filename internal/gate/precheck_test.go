@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/autonomyops/edged/internal/durable/memfs"
 )
 
 func TestPrecheck_FirstRun_Exit0(t *testing.T) {
@@ -135,7 +137,7 @@ func TestPrecheck_ExitCode5_MissingManifestVerifyKey(t *testing.T) {
 	n.kernel = "6.9.0"
 	before := n.read("bootstrap/os_fingerprint.json")
 	n.boot(ExitReconstruction)
-	n.logged("level=ERROR", `msg="precheck: manifest verify key missing on reconstruction path"`, "path=identity/manifest-verify.pub", "err=")
+	n.logged("level=ERROR", `msg="precheck: manifest verify key missing on reconstruction path"`, "path="+n.path("identity/manifest-verify.pub"), "err=")
 	if string(n.read("bootstrap/os_fingerprint.json")) != string(before) {
 		t.Error("a failed reconstruction changed the fingerprint file")
 	}
@@ -263,5 +265,33 @@ func TestRunReconstruction_AppliesAndResumes(t *testing.T) {
 	n.logged("edge.os.update_detected", "cause=runtime_drift")
 	if got := string(n.read("bin/edged")); got != "edged binary" {
 		t.Errorf("restored %q", got)
+	}
+}
+
+// An update that lost power in the middle of an operation and is abandoned
+// leaves no temporary file behind.
+func TestPrecheck_AbandonmentSweeps(t *testing.T) {
+	m := newMemNode(t)
+	m.firstBoot()
+	kernel := m.kernel
+	m.kernel += "+1"
+	disk := m.disk
+	disk.SetHook(func(op memfs.Op) error {
+		if op.Kind == memfs.OpRename && op.New == "bin/edged" {
+			disk.Kill()
+		}
+		return nil
+	})
+	m.precheck()
+	m.disk = disk.Crash(memfs.Crash{Keep: memfs.All})
+	const temp = "bin/.edged-op.tmp"
+	if _, err := m.disk.Lstat(temp); err != nil {
+		t.Fatalf("the crash left no temporary file: %v", err)
+	}
+	m.kernel = kernel
+	m.boot(ExitOK)
+	m.logged("edge.os.update_abandoned")
+	if _, err := m.disk.Lstat(temp); err == nil {
+		t.Error("the temporary file is still there")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -13,12 +14,16 @@ import (
 // publish makes the files what the journal says. It runs after the last
 // append: a crash in it leaves files that the next boot makes again.
 func (r *run) publish(context.Context) *Failure {
+	publish := r.publishFiles
 	if r.plan != nil {
-		return nil
+		publish = r.rehearsePublication
 	}
-	if err := projections.Publish(r.fs, r.history.state, r.files, r.host.Now().UnixNano()); err != nil {
+	if err := publish(); err != nil {
 		return &Failure{Exit: ExitStateRoot, Stage: "projection", Message: "precheck: projections cannot be written",
 			Path: pathOf(err, stateroot.Fingerprint), Err: err, Next: "check free space, the disk and the kernel log; the next boot writes them again"}
+	}
+	if r.plan != nil {
+		return nil
 	}
 	if _, err := stateroot.EnsureBallast(r.fs); err != nil {
 		// The ballast is a reserve for a worse day, not a reason to stop a
@@ -28,12 +33,25 @@ func (r *run) publish(context.Context) *Failure {
 	return nil
 }
 
-func exists(fsys durable.FS, name string) (bool, error) {
-	_, err := fsys.Lstat(name)
-	if isNotExist(err) {
-		return false, nil
+func (r *run) publishFiles() error {
+	return projections.Publish(r.fs, r.history.state, r.files, r.host.Now().UnixNano())
+}
+
+// rehearsePublication looks at the folders that a publication would write to.
+func (r *run) rehearsePublication() error {
+	for _, dir := range []string{stateroot.Epoch, stateroot.Bootstrap} {
+		if _, err := r.fs.ReadDir(dir); err != nil && !isNotExist(err) {
+			return err
+		}
 	}
-	return err == nil, err
+	return nil
+}
+
+// present reports whether something stands at name. What cannot be looked at
+// counts: whoever needs it will say what is wrong with it, and nobody else.
+func present(fsys durable.FS, name string) bool {
+	_, err := fsys.Lstat(name)
+	return !isNotExist(err) && !errors.Is(err, syscall.ENOTDIR)
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -31,12 +31,27 @@ func (r *run) removeReady() *Failure {
 
 // writeReady is the last act of a run that passed.
 func (r *run) writeReady() *Failure {
-	if r.ReadyFile == "" || r.plan != nil {
+	if r.ReadyFile == "" {
 		return nil
+	}
+	if r.plan != nil {
+		return r.rehearseReady()
 	}
 	data, err := json.Marshal(ready{BootID: r.bootID, Run: r.id, Seq: r.history.state.Seq})
 	if err == nil {
 		err = writeHostFile(r.ReadyFile, append(data, '\n'), 0o644)
+	}
+	if err != nil {
+		return r.readyFailure(err)
+	}
+	return nil
+}
+
+// rehearseReady tells whether the ready file could be written.
+func (r *run) rehearseReady() *Failure {
+	dir, err := durable.OpenRoot(filepath.Dir(r.ReadyFile))
+	if err == nil {
+		err = errors.Join(dir.CheckWritable(), dir.Close())
 	}
 	if err != nil {
 		return r.readyFailure(err)

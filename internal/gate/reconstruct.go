@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -36,11 +37,8 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 		return nil, manifestFailure(err)
 	}
 	key := blake3Hex(files.Key)
-	if pin := r.cfg.Gate.ManifestKeyBLAKE3; pin != "" && pin != key {
-		return nil, refusedKey(fmt.Errorf("the key is %s, gate.manifest_key_blake3 pins %s", key, pin))
-	}
-	if s := r.history.state; !s.AcceptsManifestKey(key) {
-		return nil, refusedKey(fmt.Errorf("the key is %s, the last epoch was completed under %s, and no rotation or replacement leads from one to the other", key, s.Keys.Manifest))
+	if err := manifest.AdmitKey(key, r.cfg.Gate.ManifestKeyBLAKE3, r.history.state.Keys.Accepted()...); err != nil {
+		return nil, manifestFailure(err)
 	}
 	m, err := files.Verify()
 	if err != nil {
@@ -64,6 +62,9 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 	}
 	if err := r.fits(event); err != nil {
 		return nil, operationFailure(err)
+	}
+	if open := r.history.state.Open; open.Manifest != nil && open.Manifest.Hash != event.ManifestHash {
+		r.sweep(open.Manifest.Seq)
 	}
 	r.seen.Manifest = &machine.Plan{Operations: len(r.rebuild.planned), InPlace: map[int]bool{}}
 	return event, r.resume(event.ManifestHash)
@@ -97,13 +98,32 @@ func (r *run) resume(manifestHash string) *Failure {
 		return nil
 	}
 	for _, op := range open.Applied {
-		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode)
+		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode, op.Bytes)
 		if err != nil {
 			return operationFailure(err)
 		}
 		r.seen.Manifest.InPlace[op.Index] = ok
 	}
 	return nil
+}
+
+// sweep removes what an interrupted operation of a manifest that is given up
+// may have left beside its destinations: nothing else would ever replace it.
+// What cannot be removed decides nothing.
+func (r *run) sweep(verified uint64) {
+	if r.plan != nil {
+		return
+	}
+	e, err := r.lookup(verified)
+	if err != nil {
+		return
+	}
+	if v, ok := e.Payload.(machine.ManifestVerified); ok {
+		if m, err := manifest.Parse(v.Manifest); err == nil {
+			err = operation.Sweep(r.fs, r.rootPath, m)
+			r.log.Debug("temporary files of an abandoned manifest removed", "err", err)
+		}
+	}
 }
 
 // fits proves that the epoch's record and evidence stay below the size of a
@@ -146,7 +166,11 @@ func (r *run) applyOperation(index int) (machine.Payload, *Failure) {
 
 // rotate makes the event whose append commits the reconstruction.
 func (r *run) rotate() (machine.Payload, *Failure) {
-	binary, err := r.hashIfThere(stateroot.Binaries + "/" + r.rebuild.manifest.Binary())
+	name, err := operation.Binary(r.rootPath, r.rebuild.manifest)
+	if err != nil {
+		return nil, epochFailure(err)
+	}
+	binary, err := r.hashIfThere(name)
 	if err != nil {
 		return nil, epochFailure(err)
 	}
@@ -203,17 +227,15 @@ func manifestFailure(err error) *Failure {
 	return f
 }
 
-func refusedKey(err error) *Failure {
-	return &Failure{Exit: ExitReconstruction, Stage: "manifest", Message: "precheck: manifest verify key refused",
-		Path: stateroot.ManifestVerifyKey, Err: err, Next: "put the known key back, or change keys with `edgectl key rotate manifest`"}
-}
-
 func operationFailure(err error) *Failure {
 	f := &Failure{Exit: ExitReconstruction, Stage: "operation", Message: "precheck: operation rejected",
 		Path: pathOf(err, stateroot.Manifest), Err: err, Next: nextOf(err, "correct and sign the manifest, or put the source in place; the next boot tries again")}
 	var oe *operation.Error
 	if errors.As(err, &oe) {
-		f.Message, f.Path = oe.Message(), oe.Path
+		f.Message, f.Path = oe.Message(), stateroot.Manifest
+		if oe.Field == "" || durable.CheckName(oe.Path) == nil {
+			f.Path = oe.Path // not one as it stands in the manifest, which may lie anywhere
+		}
 	}
 	return f
 }

@@ -1,0 +1,442 @@
+package gate
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/machine"
+)
+
+// impatient is a root whose lock is not waited for.
+type impatient struct {
+	Root
+	root *durable.Root
+}
+
+func (i impatient) Lock(ctx context.Context) error {
+	return stateroot.Lock(ctx, i.root, 0, stateroot.Clock{})
+}
+
+func openImpatient(path string, opt stateroot.Options) (Root, error) {
+	root, err := openLinuxRoot(path, opt)
+	if err != nil {
+		return nil, err
+	}
+	return impatient{root, root.(*linuxRoot).root}, nil
+}
+
+func diskRows() []situation {
+	return []situation{
+		{"disk full on a clean boot", []scene{
+			{"the ballast is released", false, func(s *stage) {
+				m := s.inMemory()
+				m.firstBoot()
+				m.boot(ExitOK)
+				m.disk.SetCapacity(m.disk.Used())
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				s.logged("level=WARN msg=edge.disk.full")
+				if _, err := m.disk.Lstat("bootstrap/ballast"); err == nil {
+					s.t.Error("the ballast is still there")
+				}
+				m.disk.SetCapacity(-1)
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				if _, err := m.disk.Lstat("bootstrap/ballast"); err != nil {
+					s.t.Error("the ballast was not put back once there was space: ", err)
+				}
+			}},
+			{"full and no ballast", true, func(s *stage) {
+				m := s.inMemory()
+				m.firstBoot()
+				m.check(m.disk.Remove("bootstrap/ballast"))
+				m.disk.SetCapacity(m.disk.Used())
+				before := len(s.events())
+				m.boot(ExitStateRoot)
+				s.logged("level=ERROR", "no space left")
+				m.disk.SetCapacity(-1)
+				if got := len(s.events()); got != before {
+					s.t.Errorf("%d records, before %d", got, before)
+				}
+				s.happens(ExitOK, "FingerprintCaptured:match")
+			}},
+			{"an I/O error is no full disk", true, func(s *stage) {
+				m := s.inMemory()
+				m.firstBoot()
+				m.disk.SetHook(func(op memfs.Op) error {
+					if op.Mutates && strings.HasPrefix(op.Name, "journal") {
+						return syscall.EIO
+					}
+					return nil
+				})
+				m.boot(ExitStateRoot)
+				s.logged("level=ERROR", "input/output error")
+				m.disk.SetHook(nil)
+				if _, err := m.disk.Lstat("bootstrap/ballast"); err != nil {
+					s.t.Error("the ballast was spent: ", err)
+				}
+				s.happens(ExitOK, "FingerprintCaptured:match")
+			}},
+		}},
+		{"another gate holds the lock", []scene{
+			{"it ends in time", false, func(s *stage) {
+				s.settled(oneOp)
+				other, err := durable.OpenRoot(s.root)
+				s.check(err)
+				_, err = other.TryLock()
+				s.check(err)
+				s.edit = func(h *Host) {
+					h.OpenRoot = func(path string, opt stateroot.Options) (Root, error) {
+						defer other.Close() // the first gate ends while this one waits
+						return openQuick(path, opt)
+					}
+				}
+				s.happens(ExitOK, "FingerprintCaptured:match")
+			}},
+			{"it does not", true, func(s *stage) {
+				s.settled(oneOp)
+				other, err := durable.OpenRoot(s.root)
+				s.check(err)
+				defer other.Close()
+				_, err = other.TryLock()
+				s.check(err)
+				s.edit = func(h *Host) { h.OpenRoot = openImpatient }
+				before := tree(s.t, s.dir)
+				n := s.tip()
+				s.boot(ExitStateRoot)
+				s.logged("level=ERROR", "another gate", "path="+s.root)
+				sameTree(s.t, "the second gate", before, tree(s.t, s.dir))
+				other.Close()
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				if got := s.tip(); got != n+1 {
+					s.t.Errorf("record %d, want %d", got, n+1)
+				}
+			}},
+		}},
+		{"--ready-file and gate.metrics_file", []scene{
+			{"written on exit 0", false, func(s *stage) {
+				s.settled(oneOp)
+				s.gateKeys("metrics_file: " + s.file("edged.prom"))
+				ready := s.file("passed")
+				s.happens(ExitOK, "FingerprintCaptured:match", func(o *Options) { o.ReadyFile = ready })
+				var got struct {
+					BootID string `json:"boot_id"`
+					Run    string `json:"run"`
+					Seq    uint64 `json:"seq"`
+				}
+				s.check(json.Unmarshal(s.must(os.ReadFile(ready)), &got))
+				state, _ := s.history()
+				if got.Seq != state.Seq || got.Run != state.Run.ID || got.BootID != state.Run.BootID {
+					s.t.Errorf("%+v, the journal says %d %s", got, state.Seq, state.Run.ID)
+				}
+				if text := string(s.must(os.ReadFile(s.file("edged.prom")))); !strings.Contains(text, "boot_epoch") {
+					s.t.Errorf("metrics:\n%s", text)
+				}
+			}},
+			{"withdrawn before anything can fail", true, func(s *stage) {
+				s.settled(oneOp)
+				s.gateKeys("metrics_file: " + s.file("edged.prom"))
+				ready := s.file("passed")
+				s.writeFile(ready, []byte("of the last boot"))
+				s.certificate(day)
+				s.happens(ExitCertificate, "PrecheckFailed:3:certificate", func(o *Options) { o.ReadyFile = ready })
+				if _, err := os.Stat(ready); err == nil {
+					s.t.Error("a failed boot left the last boot's pass")
+				}
+				if text := string(s.must(os.ReadFile(s.file("edged.prom")))); !strings.Contains(text, "exit_code 3") {
+					s.t.Errorf("metrics:\n%s", text)
+				}
+				s.writeFile(ready, []byte("of the last boot"))
+				config := s.config
+				s.config = s.file("absent")
+				s.boot(ExitConfig, func(o *Options) { o.ReadyFile = ready })
+				if _, err := os.Stat(ready); err == nil {
+					s.t.Error("a boot without a config left the last boot's pass")
+				}
+				s.config = config
+			}},
+			{"metrics that cannot be written stop nothing", true, func(s *stage) {
+				s.settled(oneOp)
+				s.gateKeys("metrics_file: " + s.file("no/such/folder/edged.prom"))
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				s.logged("level=WARN", "metrics file cannot be written")
+			}},
+			{"a ready file that cannot be written is a failure", true, func(s *stage) {
+				s.settled(oneOp)
+				s.happens(ExitStateRoot, "FingerprintCaptured:match", func(o *Options) { o.ReadyFile = s.file("no/such/folder/passed") })
+				s.logged("level=ERROR", "precheck: ready file cannot be written")
+				s.happens(ExitOK, "FingerprintCaptured:match")
+			}},
+		}},
+	}
+}
+
+func certificateRows() []situation {
+	rotate := func(o *Options) { o.RotateCerts, o.RotationValidDays = true, 30 }
+	return []situation{{"the node certificate is re-issued", []scene{
+		{"inside its last 7 days, with ca_key_file", false, func(s *stage) {
+			s.settled(oneOp)
+			s.authority(s.now.Add(-day), s.now.Add(3*day), s.now.Add(900*day))
+			s.caKey()
+			old := s.leaf()
+			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match")
+			now := s.leaf()
+			if now.SerialNumber.Cmp(old.SerialNumber) == 0 || now.NotAfter.Before(s.now.Add(364*day)) ||
+				now.Subject.CommonName != "node-01" || len(now.DNSNames) != 1 {
+				s.t.Errorf("%v until %v", now.Subject, now.NotAfter)
+			}
+			s.happens(ExitOK, "FingerprintCaptured:match")
+		}},
+		{"expired, with ca_key_file", false, func(s *stage) {
+			s.settled(oneOp)
+			s.authority(s.now.Add(-9*day), s.now.Add(-day), s.now.Add(900*day))
+			s.caKey()
+			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match")
+		}},
+		{"--rotate-certs", false, func(s *stage) {
+			s.settled(oneOp)
+			s.authority(s.now.Add(-day), s.now.Add(300*day), s.now.Add(900*day))
+			s.caKey()
+			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match", rotate)
+			if got := s.leaf().NotAfter.Sub(s.now); got > 31*day || got < 29*day {
+				s.t.Errorf("valid for %v", got)
+			}
+			s.happens(ExitOK, "FingerprintCaptured:match")
+		}},
+		{"never beyond the CA's own end", true, func(s *stage) {
+			s.settled(oneOp)
+			end := s.now.Add(40 * day)
+			s.authority(s.now.Add(-day), s.now.Add(3*day), end)
+			s.caKey()
+			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match")
+			if s.leaf().NotAfter.After(end) {
+				s.t.Errorf("until %v, the CA until %v", s.leaf().NotAfter, end)
+			}
+		}},
+		{"without a CA key it fails and changes nothing", true, func(s *stage) {
+			s.settled(oneOp)
+			s.authority(s.now.Add(-day), s.now.Add(3*day), s.now.Add(900*day))
+			before := tree(s.t, s.dir)
+			s.happens(ExitCertificate, "PrecheckFailed:3:certificate", rotate)
+			untouched(s.t, before, tree(s.t, s.dir))
+			s.happens(ExitCertificate, "PrecheckFailed:3:certificate")
+		}},
+		{"before a first run", true, func(s *stage) {
+			s.authority(s.now.Add(-day), s.now.Add(3*day), s.now.Add(900*day))
+			s.caKey()
+			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:initial")
+		}},
+	}}}
+}
+
+func clockRows() []situation {
+	return []situation{{"the wall clock is below the time floor", []scene{
+		{"a board without a clock boots in 1970", false, func(s *stage) {
+			s.settled(oneOp)
+			s.boot(ExitOK)
+			floor := s.now
+			s.now = time.Unix(30, 0).UTC()
+			s.happens(ExitOK, "FingerprintCaptured:match")
+			s.logged("level=WARN msg=edge.clock.below_floor")
+			_, events := s.history()
+			c := events[len(events)-1].Payload.(machine.FingerprintCaptured).Clock
+			if !c.Used.Equal(floor) || !c.Floor.Equal(floor) || c.Wall.Year() != 1970 {
+				s.t.Errorf("clock %+v, floor %v", c, floor)
+			}
+		}},
+		{"the binary's commit time is a floor too", false, func(s *stage) {
+			built := s.now
+			s.now = time.Unix(30, 0).UTC()
+			s.happens(ExitOK, "FingerprintCaptured:initial", func(o *Options) { o.BuildTime = built })
+			s.logged("edge.clock.below_floor")
+		}},
+		{"setting the clock back revives no expired certificate", true, func(s *stage) {
+			s.certificate(30 * day)
+			s.boot(ExitOK)
+			s.certificate(90 * day)
+			s.now = s.now.Add(60 * day)
+			s.boot(ExitOK)
+			s.now = s.now.Add(-60 * day)
+			s.certificate(30 * day)
+			s.now = s.now.Add(-30 * day)
+			s.happens(ExitCertificate, "PrecheckFailed:3:certificate")
+		}},
+		{"not_after of a manifest is judged at the floor", true, func(s *stage) {
+			s.settled(strings.Replace(emptyManifest, `"version"`, `"not_after":"2026-03-01T00:00:00Z","version"`, 1))
+			s.now = time.Unix(30, 0).UTC()
+			s.update()
+			s.happens(ExitReconstruction, "FingerprintCaptured:differs UpdateDetected:os_changed#1 PrecheckFailed:5:manifest")
+			s.logged("level=ERROR", "precheck: manifest expired")
+		}},
+		{"one boot in 2099 expires nothing for ever", true, func(s *stage) {
+			s.settled(oneOp)
+			now := s.now
+			s.now = year2099
+			s.happens(ExitCertificate, "PrecheckFailed:3:certificate")
+			s.now = now
+			s.happens(ExitOK, "FingerprintCaptured:match")
+			if s.logs.Len() != 0 {
+				s.t.Errorf("a failed boot raised the floor: %s", s.logs.String())
+			}
+		}},
+		{"clock reset lowers a floor that a boot in 2099 raised", true, func(s *stage) {
+			s.settled(oneOp)
+			s.certificate(80 * 365 * day)
+			now := s.now
+			s.now = year2099
+			s.boot(ExitOK)
+			s.now = now
+			s.happens(ExitOK, "FingerprintCaptured:match")
+			s.logged("edge.clock.below_floor")
+			s.operate(machine.ClockReset{V: 1, By: "op", Reason: "2099", Old: year2099, New: now})
+			s.happens(ExitOK, "FingerprintCaptured:match")
+			if s.logs.Len() != 0 {
+				s.t.Errorf("the floor was not lowered: %s", s.logs.String())
+			}
+		}},
+	}}}
+}
+
+// otherKey gives the node another manifest key and tells both hashes.
+func (n *node) otherKey() (old, now string) {
+	n.t.Helper()
+	old = blake3Hex(n.key.Public().(ed25519.PublicKey))
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	n.check(err)
+	n.key = key
+	return old, blake3Hex(key.Public().(ed25519.PublicKey))
+}
+
+func keyRows() []situation {
+	const refused = "FingerprintCaptured:differs UpdateDetected:os_changed#1 PrecheckFailed:5:manifest"
+	const accepted = "FingerprintCaptured:differs UpdateDetected:os_changed#1 ManifestVerified OpApplied:in_place EpochRotated"
+	return []situation{{"the manifest verify key changes between epochs", []scene{
+		{"rotated", false, func(s *stage) {
+			s.updated(1, oneOp)
+			old, now := s.otherKey()
+			s.operate(machine.KeyRotated{V: 1, Purpose: machine.PurposeManifest, OldKey: old, NewKey: now, Statement: []byte("{}"), Signature: make([]byte, 64)})
+			s.deploy(oneOp)
+			s.update()
+			s.happens(ExitOK, accepted)
+		}},
+		{"replaced by break-glass", false, func(s *stage) {
+			s.updated(1, oneOp)
+			old, now := s.otherKey()
+			s.operate(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, OldKey: old, NewKey: now, By: "op", Reason: "lost"})
+			s.deploy(oneOp)
+			s.update()
+			s.happens(ExitOK, accepted)
+		}},
+		{"exchanged together with manifest and signature", true, func(s *stage) {
+			s.updated(1, oneOp)
+			s.otherKey()
+			s.deploy(oneOp)
+			s.update()
+			s.happens(ExitReconstruction, refused)
+			s.logged("level=ERROR", "precheck: manifest verify key refused")
+		}},
+		{"the old key after a completed rotation", true, func(s *stage) {
+			s.updated(1, oneOp)
+			first := s.key
+			old, now := s.otherKey()
+			s.operate(machine.KeyRotated{V: 1, Purpose: machine.PurposeManifest, OldKey: old, NewKey: now, Statement: []byte("{}"), Signature: make([]byte, 64)})
+			s.deploy(oneOp)
+			s.update()
+			s.boot(ExitOK)
+			s.key = first
+			s.deploy(oneOp)
+			s.update()
+			s.happens(ExitReconstruction, refused)
+		}},
+		{"gate.manifest_key_blake3 pins another", true, func(s *stage) {
+			s.settled(oneOp)
+			s.gateKeys(`manifest_key_blake3: "` + zeroHash + `"`)
+			s.update()
+			s.happens(ExitReconstruction, refused)
+			s.logged("level=ERROR", "gate.manifest_key_blake3")
+		}},
+		{"a manifest wiped in with its key before a first run under the pin", true, func(s *stage) {
+			s.gateKeys(`manifest_key_blake3: "` + zeroHash + `"`)
+			s.deploy(emptyManifest)
+			s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")
+		}},
+	}}}
+}
+
+func policyRows() []situation {
+	serial := func(n string) string { return strings.Replace(oneOp, `"version"`, `"serial":`+n+`,"version"`, 1) }
+	const refused = "FingerprintCaptured:differs UpdateDetected:os_changed#1 PrecheckFailed:5:manifest"
+	const accepted = "FingerprintCaptured:differs UpdateDetected:os_changed#1 ManifestVerified OpApplied:in_place EpochRotated"
+	return []situation{
+		{"an epoch was completed under a serial", []scene{
+			{"the same or a higher one", false, func(s *stage) {
+				s.updated(1, serial("5"))
+				s.update()
+				s.happens(ExitOK, accepted)
+				s.deploy(serial("6"))
+				s.update()
+				s.happens(ExitOK, accepted)
+			}},
+			{"allow_rollback_from", false, func(s *stage) {
+				s.updated(1, serial("5"))
+				s.deploy(serial(`4,"allow_rollback_from":5`))
+				s.update()
+				s.happens(ExitOK, accepted)
+			}},
+			{"an old manifest replayed", true, func(s *stage) {
+				s.settled(serial("4"))
+				back := s.keep("runtime/manifest.json", "runtime/manifest.json.sig")
+				s.update()
+				s.boot(ExitOK)
+				s.deploy(serial("5"))
+				s.update()
+				s.boot(ExitOK)
+				back()
+				s.update()
+				s.happens(ExitReconstruction, refused)
+				s.logged("level=ERROR", "precheck: manifest serial rolled back")
+			}},
+			{"the serial left out", true, func(s *stage) {
+				s.updated(1, serial("5"))
+				s.deploy(oneOp)
+				s.update()
+				s.happens(ExitReconstruction, refused)
+			}},
+			{"allow_rollback_from another serial", true, func(s *stage) {
+				s.updated(1, serial("5"))
+				s.deploy(serial(`3,"allow_rollback_from":4`))
+				s.update()
+				s.happens(ExitReconstruction, refused)
+			}},
+		}},
+		{"assurance.mode strict", []scene{
+			{"serial and hashes are there", false, func(s *stage) {
+				s.settled(strings.Replace(serial("1"), `"dst"`, `"blake3":"`+blake3Hex([]byte("#!app"))+`","dst"`, 1))
+				s.setConfig("mode: baseline", "mode: strict")
+				s.update()
+				s.happens(ExitOK, "FingerprintCaptured:differs UpdateDetected:os_changed#1 ManifestVerified OpApplied EpochRotated")
+			}},
+			{"no serial", true, func(s *stage) {
+				s.settled(emptyManifest)
+				s.setConfig("mode: baseline", "mode: strict")
+				s.update()
+				s.happens(ExitReconstruction, refused)
+				s.logged("level=ERROR", "strict", "serial")
+			}},
+			{"an operation without blake3", true, func(s *stage) {
+				s.settled(serial("1"))
+				s.setConfig("mode: baseline", "mode: strict")
+				s.update()
+				s.happens(ExitReconstruction, refused)
+				s.logged("level=ERROR", "strict", "blake3")
+			}},
+		}},
+	}
+}

@@ -1,0 +1,92 @@
+package gate
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/autonomyops/edged/internal/config"
+	"github.com/autonomyops/edged/internal/salvage"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// damage is what a salvage is a way out of. A newer format, another node's
+// journal and an I/O error are not damage: they need other hands.
+var damage = []error{
+	journal.ErrCorrupt, journal.ErrTorn, journal.ErrRolledBack, journal.ErrRewritten, journal.ErrMissing, journal.ErrForeign,
+}
+
+func (r *run) maySalvage(f *Failure) bool {
+	if r.cfg == nil || r.cfg.Gate.OnDamage != config.OnDamageSalvage {
+		return false
+	}
+	for _, kind := range damage {
+		if errors.Is(f.Err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// salvage swaps in a new journal that continues the damaged one: for nodes
+// that nobody can reach. The damaged one stays in quarantine.
+func (r *run) salvage(f *Failure) *Failure {
+	r.log.Warn("edge.journal.damaged", slog.String("path", r.absolute(f.Path)), slog.String("err", f.reason()),
+		slog.String("next", "gate.on_damage is salvage: the gate salvages and reconstructs"))
+	who, failure := r.salvager(f)
+	if failure != nil {
+		return failure
+	}
+	in, err := salvage.Install(r.fs, who)
+	if err != nil {
+		return r.unusable(err, "precheck: journal cannot be salvaged", salvageAdvice)
+	}
+	r.log.Warn("edge.journal.salvaged", slog.String("journal", in.Journal), slog.String("predecessor", in.Event.Predecessor),
+		slog.Uint64("kept", in.Event.Size), slog.String("lost", in.Event.Lost), slog.String("quarantine", in.Quarantine))
+	return nil
+}
+
+// rehearseSalvage goes on as a real run would after its salvage.
+func (r *run) rehearseSalvage() *Failure {
+	who, failure := r.salvager(nil)
+	if failure != nil {
+		return failure
+	}
+	plan, err := salvage.Examine(r.fs, who, func([]byte) error { return nil })
+	if err != nil {
+		return r.unusable(err, "precheck: journal cannot be salvaged", salvageAdvice)
+	}
+	r.history = &history{state: machine.NewFold(machine.State{}).State()}
+	_, failure = r.append(plan.Event)
+	return failure
+}
+
+func (r *run) salvager(cause *Failure) (salvage.Who, *Failure) {
+	uptime, err := r.host.UptimeMS()
+	if err != nil {
+		return salvage.Who{}, r.unusable(err, "precheck: uptime unreadable", "check the kernel log")
+	}
+	reason := "gate.on_damage: salvage"
+	if cause != nil {
+		reason = bounded(reason + ": " + cause.reason())
+	}
+	return salvage.Who{
+		By: "edged precheck", Reason: reason, Node: r.node, Predecessor: r.journalPin(),
+		Run: r.id, BootID: r.bootID, UptimeMS: uptime, Now: r.host.Now(), NewID: r.host.NewID,
+	}, nil
+}
+
+// continues reports whether the journal was salvaged from the one with this id.
+func continues(view *journal.View, id string) bool {
+	rec, err := view.Record(1)
+	if err != nil {
+		return false
+	}
+	e, err := replay.Event(rec)
+	if err != nil {
+		return false
+	}
+	s, ok := e.Payload.(machine.JournalSalvaged)
+	return ok && s.Predecessor == id
+}

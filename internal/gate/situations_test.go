@@ -1,0 +1,300 @@
+package gate
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+var updateSituations = flag.Bool("update-situations", false, "write docs/situations.md again from what the rows did")
+
+// situation is a row of the situations table with the scenes that show it.
+type situation struct {
+	row    string // what the boot finds, as the table says it
+	scenes []scene
+}
+
+// scene plays one boot, or a few, of a situation. An accident is the attack or
+// mishap that the row exists for; every row needs a scene of either sort.
+type scene struct {
+	name     string
+	accident bool
+	play     func(s *stage)
+}
+
+// situations are all rows, in the table's order. The ones at the end are rows
+// that other sections of the specification add: certificates, clock, keys.
+func situations() []situation {
+	return slices.Concat(firstRunRows(), legacyRows(), bootRows(), reconstructionRows(), fileRows(),
+		historyRows(), requestRows(), diskRows(), certificateRows(), clockRows(), keyRows(), policyRows())
+}
+
+// TestSituations plays every scene of every row, and requires that
+// docs/situations.md says what they did.
+func TestSituations(t *testing.T) {
+	rows := situations()
+	acts := make([][][]act, len(rows)) // by row and scene; none of a scene that was not played
+	t.Cleanup(func() {                 // once every scene has ended
+		if page, whole := writePage(rows, acts); whole && !t.Failed() {
+			comparePage(t, page)
+		}
+	})
+	for i, row := range rows {
+		acts[i] = make([][]act, len(row.scenes))
+		accidents := 0
+		for j, sc := range row.scenes {
+			if sc.accident {
+				accidents++
+			}
+			t.Run(slug(row.row)+"/"+slug(sc.name), func(t *testing.T) {
+				t.Parallel()
+				s := &stage{node: newNode(t)}
+				s.edit = quick
+				sc.play(s)
+				if len(s.acts) == 0 {
+					t.Fatal("the scene has no boot")
+				}
+				acts[i][j] = s.acts
+			})
+		}
+		if accidents == 0 || accidents == len(row.scenes) {
+			t.Errorf("the row %q has %d scenes, %d of them accidents; it needs both", row.row, len(row.scenes), accidents)
+		}
+	}
+}
+
+// writePage tells what the scenes did; whole is false where some were not
+// played, as with -run.
+func writePage(rows []situation, acts [][][]act) (page string, whole bool) {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	for i, row := range rows {
+		fmt.Fprintf(&b, "\n## %s\n\n| scene | events appended | exit |\n|---|---|---|\n", capital(row.row))
+		for j, sc := range row.scenes {
+			kind := "row"
+			if sc.accident {
+				kind = "accident"
+			}
+			if acts[i][j] == nil {
+				return "", false
+			}
+			for k, a := range acts[i][j] {
+				name := fmt.Sprintf("`%s/%s` (%s)", slug(row.row), slug(sc.name), kind)
+				if k > 0 {
+					name = "… then"
+				}
+				fmt.Fprintf(&b, "| %s | %s | %d |\n", name, a.events, a.exit)
+			}
+		}
+	}
+	return b.String(), true
+}
+
+const pageHead = `# Situations
+
+What a boot finds, what it appends to the journal, and how it ends. This page
+is written by ` + "`TestSituations`" + ` (internal/gate) from what its scenes did; it
+fails when the page says anything else. Each row has scenes of the row itself
+and of the accident or attack that the row exists for; a dry run came before
+every boot shown, wrote nothing and ended in the same exit code. To write the
+page again: ` + "`go test ./internal/gate -run TestSituations -update-situations`" + `.
+`
+
+func comparePage(t *testing.T, want string) {
+	t.Helper()
+	const path = "../../docs/situations.md"
+	if *updateSituations {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	have, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != want {
+		t.Errorf("%s is stale: run `go test ./internal/gate -run TestSituations -update-situations`", path)
+	}
+}
+
+func slug(s string) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.', r == '-':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		case r == '(', r == ')', r == ',', r == ':', r == '\'', r == '`':
+			return -1
+		}
+		return '_'
+	}, s), "_")
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// stage is the node of one scene and what its boots did.
+type stage struct {
+	*node
+	mem  *memNode // set where the state root is in memory
+	acts []act
+}
+
+type act struct {
+	events string
+	exit   int
+}
+
+// inMemory moves the scene's state root to a disk that can lose power.
+func (s *stage) inMemory() *memNode {
+	s.mem = newMemNode(s.t)
+	s.node = s.mem.node
+	return s.mem
+}
+
+// happens plays the boot that the scene is about: a dry run that must write
+// nothing and tell the same, then the boot itself, which must end in exit and
+// append exactly events.
+func (s *stage) happens(exit int, events string, opts ...func(*Options)) {
+	s.t.Helper()
+	planned := s.rehearsed(exit, opts...)
+	before := s.events()
+	s.boot(exit, opts...)
+	after := s.events()
+	var names []string
+	for _, e := range after[len(before):] {
+		names = append(names, describe(e))
+	}
+	got := strings.Join(names, " ")
+	if got != events {
+		s.t.Fatalf("events\n  %s\nwant\n  %s\n%s", got, events, s.logs.String())
+	}
+	if done := strings.TrimSuffix(got, failedEvent(names)); strings.TrimSpace(done) != planned {
+		s.t.Errorf("the dry run told\n  %s\nthe boot did\n  %s", planned, done)
+	}
+	if got == "" {
+		got = "none"
+	}
+	s.acts = append(s.acts, act{strings.ReplaceAll(got, " ", ", "), exit})
+}
+
+// failedEvent is the PrecheckFailed at the end, which a dry run tells as its
+// result and not as an event.
+func failedEvent(names []string) string {
+	if n := len(names); n > 0 && strings.HasPrefix(names[n-1], "PrecheckFailed") {
+		return names[n-1]
+	}
+	return ""
+}
+
+// rehearsed makes a dry run, requires that it wrote nothing and ended in exit,
+// and gives the events that it told.
+func (s *stage) rehearsed(exit int, opts ...func(*Options)) string {
+	s.t.Helper()
+	before, disk := tree(s.t, s.dir), s.dump()
+	s.boot(exit, append(slices.Clone(opts), func(o *Options) { o.DryRun, o.JSON = true, true })...)
+	sameTree(s.t, "the dry run", before, tree(s.t, s.dir))
+	if !maps.Equal(disk, s.dump()) {
+		s.t.Error("the dry run wrote to the disk in memory")
+	}
+	var res struct {
+		ExitCode int `json:"exit_code"`
+		Events   []struct {
+			Type machine.Kind    `json:"type"`
+			Data json.RawMessage `json:"data"`
+		} `json:"events"`
+	}
+	s.check(json.Unmarshal(s.stdout.Bytes(), &res))
+	if res.ExitCode != exit {
+		s.t.Errorf("the dry run says exit %d, want %d", res.ExitCode, exit)
+	}
+	var names []string
+	for _, e := range res.Events {
+		p, err := machine.Decode(e.Type, true, e.Data)
+		s.check(err)
+		names = append(names, describe(machine.Event{Meta: machine.Meta{Kind: e.Type}, Payload: p}))
+	}
+	return strings.Join(names, " ")
+}
+
+func (s *stage) dump() map[string]string {
+	if s.mem == nil {
+		return nil
+	}
+	d, err := memfs.Tree(s.mem.disk)
+	s.check(err)
+	return d
+}
+
+// events reads the journal; one that is not there, or not readable, has none.
+func (s *stage) events() []machine.Event {
+	s.t.Helper()
+	var disk durable.FS
+	if s.mem != nil {
+		disk = s.mem.disk
+	} else {
+		root, err := durable.OpenRootReadOnly(s.root)
+		s.check(err)
+		defer root.Close()
+		disk = root
+	}
+	view, err := journal.OpenView(disk, layout)
+	if err != nil {
+		return nil
+	}
+	defer view.Close()
+	var out []machine.Event
+	for rec, err := range view.Records(1, view.Tip().Seq) {
+		if err != nil {
+			return out
+		}
+		e, err := replay.Event(rec)
+		if err != nil {
+			return out
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// describe names an event with what tells it from others of its kind.
+func describe(e machine.Event) string {
+	name := string(e.Meta.Kind)
+	switch p := e.Payload.(type) {
+	case machine.FingerprintCaptured:
+		return name + ":" + string(p.Role)
+	case machine.UpdateDetected:
+		causes := make([]string, len(p.Causes))
+		for i, c := range p.Causes {
+			causes[i] = string(c)
+		}
+		name = fmt.Sprintf("%s:%s#%d", name, strings.Join(causes, "+"), p.Attempt)
+		if p.Supersedes != 0 {
+			name += ":supersedes"
+		}
+	case machine.ProjectionRepaired:
+		_, base, _ := strings.Cut(p.Path, "/")
+		return name + ":" + base + ":" + p.Reason
+	case machine.PrecheckFailed:
+		return fmt.Sprintf("%s:%d:%s", name, p.ExitCode, p.Stage)
+	case machine.HeadRebuilt:
+		return name + ":" + strings.ReplaceAll(p.Found, " ", "_")
+	case machine.OpApplied:
+		if p.AlreadyInPlace {
+			return name + ":in_place"
+		}
+	}
+	return name
+}

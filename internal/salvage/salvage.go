@@ -1,0 +1,196 @@
+// Package salvage makes a new journal that continues a damaged one: a single
+// record, JournalSalvaged, that names the predecessor, says what was kept and
+// lost, and carries every floor. The damaged journal is never changed; its
+// longest verifiable prefix is kept beside as predecessor.jsonl, whose ids and
+// links forbid copying it into the new one.
+package salvage
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+	"github.com/autonomyops/edged/replay"
+)
+
+// Who asks for a salvage, on which node, and when.
+type Who struct {
+	By, Reason string
+	Node       string // "" takes the predecessor's name
+	// Predecessor is the journal's id as it is known elsewhere, for when
+	// nothing on the disk tells it any more.
+	Predecessor string
+	Run         string
+	BootID      string
+	UptimeMS    int64
+	Now         time.Time
+	NewID       func() (uuid.UUID, error) // UUIDv7
+}
+
+var (
+	// ErrNode: neither the caller nor what is left of the journal names the node.
+	ErrNode = errors.New("the node's name is not known")
+)
+
+// Plan is what a salvage is going to write: the event, and the new journal's id.
+type Plan struct {
+	ID    uuid.UUID
+	Event machine.JournalSalvaged
+	entry journal.Entry
+}
+
+// Examine reads what is left of the journal beneath fsys, of the head file and
+// of the projections, and says what a salvage will keep. It changes nothing.
+// Records of the verifiable prefix go to keep, in order.
+func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, error) {
+	fold := machine.NewFold(machine.State{})
+	foldable, epoch := true, uint64(0)
+	prefix, err := journal.Salvage(fsys, journal.DefaultLayout(), func(r journal.Record) error {
+		epoch = max(epoch, r.Epoch)
+		if foldable {
+			// A record that verifies and that this binary cannot fold is kept
+			// all the same; of its floors only the epoch is known.
+			if e, err := replay.Event(r); err != nil || fold.Apply(e) != nil {
+				foldable = false
+			}
+		}
+		return keep(r.Raw)
+	})
+	if err != nil {
+		return nil, err
+	}
+	files, err := projections.Read(fsys)
+	if err != nil {
+		return nil, err
+	}
+	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
+	if err != nil {
+		return nil, err
+	}
+	state := fold.State()
+	event := machine.JournalSalvaged{
+		V: 1, Predecessor: prefix.Journal, Size: prefix.Tip.Seq, LastHash: prefix.Tip.Hash.String(),
+		Epoch: max(state.Epoch, epoch), Serial: state.Serial, TimeFloor: state.TimeFloor(who.Run).UTC(), ManifestKey: newestKey(state.Keys),
+		By: who.By, Reason: who.Reason,
+	}
+	if slot, ok := head.Newest(); ok {
+		event.HeadSeq = slot.Tip.Seq
+		if event.Predecessor == "" {
+			event.Predecessor = slot.Journal
+		}
+	}
+	if event.Predecessor == "" {
+		event.Predecessor = who.Predecessor
+	}
+	raise(&event, files)
+	event.Lost = lost(prefix, event)
+	if who.Node == "" {
+		who.Node = state.Node
+	}
+	if who.Node == "" {
+		return nil, ErrNode
+	}
+	return plan(who, event)
+}
+
+// newestKey is the manifest key that the history leads to: a rotation that no
+// epoch was completed under yet must not be undone by a salvage.
+func newestKey(k machine.Keys) string {
+	if n := len(k.Successors); n > 0 {
+		return k.Successors[n-1]
+	}
+	return k.Manifest
+}
+
+func plan(who Who, event machine.JournalSalvaged) (*Plan, error) {
+	data, err := machine.Encode(event)
+	if err != nil {
+		return nil, err
+	}
+	id, err := who.NewID()
+	if err != nil {
+		return nil, err
+	}
+	own, err := uuid.NewRandom()
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{ID: own, Event: event, entry: journal.Entry{
+		ID: id, Type: string(machine.KindJournalSalvaged), Crit: true, Time: who.Now.UTC(), BootID: who.BootID,
+		UptimeMS: who.UptimeMS, Run: who.Run, Node: who.Node, Epoch: event.Epoch, Data: data,
+	}}, nil
+}
+
+// lost says in words what the new journal does not continue.
+func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
+	what := "nothing that was acknowledged"
+	switch first := prefix.Tip.Seq + 1; {
+	case e.HeadSeq == 0:
+		what = fmt.Sprintf("what followed record %d, how much is not known", prefix.Tip.Seq)
+	case e.HeadSeq == first:
+		what = fmt.Sprintf("record %d", first)
+	case e.HeadSeq > first:
+		what = fmt.Sprintf("records %d to %d", first, e.HeadSeq)
+	}
+	if prefix.Broken != nil {
+		what += ": " + prefix.Broken.Error()
+	}
+	const limit = 2000 // bytes: far below a record's size
+	if len(what) > limit {
+		what = what[:limit] + "…"
+	}
+	return what
+}
+
+// Write makes the new journal, with its head file, beneath out.
+func (p *Plan) Write(out durable.FS) (journal.Record, error) {
+	if err := durable.MkdirAll(out, stateroot.Bootstrap, 0o750); err != nil {
+		return journal.Record{}, err
+	}
+	w, rec, err := journal.Create(out, journal.DefaultLayout(), p.entry, journal.CreateOptions{ID: p.ID})
+	if err != nil {
+		return journal.Record{}, err
+	}
+	return rec, w.Close()
+}
+
+// Predecessor collects the prefix as JSON lines in a file of fsys.
+type Predecessor struct {
+	file durable.File
+	buf  *bufio.Writer
+}
+
+// NewPredecessor makes predecessor.jsonl in dir of fsys.
+func NewPredecessor(fsys durable.FS, dir string) (*Predecessor, error) {
+	f, err := fsys.Create(path.Join(dir, stateroot.PredecessorRecords), 0o640)
+	if err != nil {
+		return nil, err
+	}
+	return &Predecessor{file: f, buf: bufio.NewWriterSize(f, 256<<10)}, nil
+}
+
+// Keep adds a record's bytes as a line.
+func (p *Predecessor) Keep(raw []byte) error {
+	if _, err := p.buf.Write(raw); err != nil {
+		return err
+	}
+	return p.buf.WriteByte('\n')
+}
+
+// Close flushes the file to the disk.
+func (p *Predecessor) Close() error {
+	err := p.buf.Flush()
+	if err == nil {
+		err = p.file.Sync()
+	}
+	return errors.Join(err, p.file.Close())
+}
