@@ -59,9 +59,10 @@ for f in README.md ARCHITECTURE.md; do
 	install -m 0644 -t "$doc" "$f"
 done
 if [ -d docs ]; then
-	(cd docs && find . -type f -exec install -D -m 0644 {} "../$doc/docs/{}" \;)
+	(cd docs && find . -name testdata -prune -o -type f ! -name '*.go' -exec install -D -m 0644 {} "../$doc/docs/{}" \;)
 fi
 find "$stage" -type d -exec chmod 0755 {} +
 find "$stage" -exec touch -d "$time" {} +
 
 "$go" run "$nfpm" package --config deploy/nfpm.yaml --packager deb --target dist/
+rm -rf "$stage"
