@@ -88,7 +88,8 @@ growth: go-ready ## the cost of a boot after 100,000 boots
 	EDGED_GROWTH=100000 $(GO) test -count=1 -v -timeout 120m -run Growth $(dirs)
 
 e2e: dirs = $(call testdirs,Test[A-Za-z0-9_]*(E2E|Script))
-e2e: build ## the real binaries from outside
+e2e: build ## the real binaries from outside, on real mounts (root; installs Debian packages)
+	@bash .ci/tools jq:jq b3sum:b3sum mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs setarch:util-linux promtool:prometheus timeout:coreutils
 	$(call want,$(dirs),end-to-end test)
 	EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 30m -run 'E2E|Script' $(dirs)
 

@@ -40,7 +40,7 @@ func Render(s machine.State, run *Run, now time.Time) string {
 		gauge("edged_precheck_last_duration_seconds", "Duration of the newest precheck.", run.Seconds)
 		gauge("edged_precheck_last_timestamp_seconds", "When the newest precheck ended.", float64(run.At.Unix()))
 		if !run.CertEnd.IsZero() {
-			gauge("edged_certificate_remaining_days", "Days until the node certificate expires.", run.CertEnd.Sub(now).Hours()/24)
+			gauge("edged_certificate_remaining_seconds", "Time until the node certificate expires, 86400 a day.", run.CertEnd.Sub(now).Seconds())
 		}
 	}
 	return b.String()
