@@ -121,3 +121,29 @@ func BenchmarkBoot(b *testing.B) {
 	b.ReportMetric(float64(bare.n.Load())/float64(len(ours)), "syncs/bare")
 	b.ReportMetric(float64(count.n.Load())/float64(len(ours)), "syncs/boot")
 }
+
+// BenchmarkBootLong compares boots on a long history with boots on a short
+// one, in turn.
+func BenchmarkBootLong(b *testing.B) {
+	short, long := bulk(b, 10), bulk(b, 100_000)
+	grow(b, long, 1)
+	var took [2][]time.Duration
+	for b.Loop() {
+		for i, r := range []durable.FS{short, long} {
+			t0 := time.Now()
+			w, _, err := boot(r)
+			noErr(b, err)
+			_, err = w.Append(entry(1))
+			noErr(b, err)
+			noErr(b, w.Close())
+			took[i] = append(took[i], time.Since(t0))
+		}
+	}
+	for i := range took {
+		slices.Sort(took[i])
+	}
+	s, l := took[0][len(took[0])/2], took[1][len(took[1])/2]
+	b.ReportMetric(float64(s.Microseconds()), "µs/short")
+	b.ReportMetric(float64(l.Microseconds()), "µs/long")
+	b.ReportMetric(float64(l)/float64(s), "ratio")
+}

@@ -179,8 +179,8 @@ func TestDiskErrors(t *testing.T) {
 					var acked Tip
 					hit := memfs.Op{}
 					m.SetHook(func(op memfs.Op) error {
-						if f.err == syscall.ENOSPC && !op.Mutates {
-							return nil
+						if !op.Mutates && name != "EIO once" {
+							return nil // a read that fails once is enough
 						}
 						if n++; n < k || (n > k && !f.forever) {
 							return nil

@@ -17,7 +17,7 @@ type CreateOptions struct {
 
 // Create makes a journal with first as its record 1, and opens it. It never
 // happens by accident: a journal in place is ErrExists, a head file without
-// one ErrMissing.
+// one ErrMissing. The head file's directory must exist.
 //
 // The journal is built under another name with its first record, made
 // durable, and renamed; then the head file is written beside its name with

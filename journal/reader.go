@@ -29,6 +29,28 @@ func (r *reader) Tip() Tip { return r.tip }
 // load reads the head that Pebble holds and checks it against the newest
 // record.
 func (r *reader) load() error {
+	if err := r.loadHead(); err != nil {
+		return err
+	}
+	last, err := r.lastKey()
+	if err != nil {
+		return err
+	}
+	if last != r.tip.Seq {
+		return corrupt(r.l.Dir, r.tip.Seq, nil, "read the newest record: the head names %d, the last one is %d", r.tip.Seq, last)
+	}
+	rec, err := r.Record(last)
+	if err != nil {
+		return err
+	}
+	if rec.Hash != r.tip.Hash {
+		return corrupt(r.l.Dir, last, nil, "read the newest record: its hash is %s, the head names %s", rec.Hash, r.tip.Hash)
+	}
+	return nil
+}
+
+// loadHead reads the head that Pebble holds.
+func (r *reader) loadHead() error {
 	val, err := r.get([]byte(headKey))
 	if err != nil {
 		if errors.Is(err, pebble.ErrNotFound) {
@@ -45,20 +67,6 @@ func (r *reader) load() error {
 		return corrupt(r.l.Dir, 0, err, "read the journal's head")
 	}
 	r.text = r.id.String()
-	last, err := r.lastKey()
-	if err != nil {
-		return err
-	}
-	if last != r.tip.Seq {
-		return corrupt(r.l.Dir, r.tip.Seq, nil, "read the newest record: the head names %d, the last one is %d", r.tip.Seq, last)
-	}
-	rec, err := r.Record(last)
-	if err != nil {
-		return err
-	}
-	if rec.Hash != r.tip.Hash {
-		return corrupt(r.l.Dir, last, nil, "read the newest record: its hash is %s, the head names %s", rec.Hash, r.tip.Hash)
-	}
 	return nil
 }
 
@@ -212,7 +220,7 @@ func (r *reader) Records(from, to uint64) iter.Seq2[Record, error] {
 				err = r.decode(raw.Seq, raw.Raw, &rec)
 			}
 			if err == nil && rec.Prev != prev {
-				err = corrupt(r.l.Dir, raw.Seq, nil, "follow the chain: the link to record %d is broken", raw.Seq-1)
+				err = brokenLink(r.l.Dir, raw.Seq)
 			}
 			if err != nil {
 				yield(Record{}, err)
@@ -224,28 +232,4 @@ func (r *reader) Records(from, to uint64) iter.Seq2[Record, error] {
 			}
 		}
 	}
-}
-
-// VerifyTail checks the newest n records: canonical, of this journal, in
-// their places, linked, and ending in the tip.
-func (r *reader) VerifyTail(n uint64) error {
-	from := uint64(1)
-	if n < r.tip.Seq {
-		from = r.tip.Seq - n + 1
-	}
-	return r.verifyFrom(from)
-}
-
-func (r *reader) verifyFrom(from uint64) error {
-	var last Tip
-	for rec, err := range r.Records(from, r.tip.Seq) {
-		if err != nil {
-			return err
-		}
-		last = Tip{rec.Seq, rec.Hash}
-	}
-	if from <= r.tip.Seq && last != r.tip {
-		return corrupt(r.l.Dir, r.tip.Seq, nil, "follow the chain: it ends in %s, the head names %s", last.Hash, r.tip.Hash)
-	}
-	return nil
 }

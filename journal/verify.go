@@ -24,7 +24,7 @@ type RecordSource interface {
 	// fill reads the next stretch of records into p, and says whether there
 	// was one. Several goroutines call it. Findings about what could not be
 	// read go into p.
-	fill(p *part) bool
+	fill(p *part, o *VerifyOptions) bool
 	// conclude adds what only the source knows, after all is read.
 	conclude(r *Report)
 	// expects is the journal's id, "" if the first record tells it.
@@ -51,7 +51,7 @@ func Verify(ctx context.Context, src RecordSource, o VerifyOptions) (Report, err
 	for range o.Workers {
 		wg.Go(func() {
 			for p := range free {
-				if ctx.Err() != nil || !src.fill(p) {
+				if ctx.Err() != nil || !src.fill(p, &o) {
 					return
 				}
 				p.examine(&o)

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -12,19 +11,21 @@ const partRecords = 4096
 // partBytes bounds a part's memory whatever the records' length.
 const partBytes = 2 << 20
 
-// part is a stretch of a history, read and examined by one goroutine.
+// part is a stretch of a history, read and examined by one goroutine. A
+// source either looks at records as it reads them, or copies them into the
+// arena to be examined when the next goroutine may read.
 type part struct {
 	index int
 	arena []byte
 	items []item
 
+	rec         Record // scratch, kept for the texts that records share
 	n           int
 	first, last edge
 	findings    []Finding
 }
 
-// item is one record's bytes in the arena. key is its place, 0 if only the
-// record itself tells.
+// item is one record's bytes in the arena, and its place as for look.
 type item struct {
 	key      uint64
 	from, to int
@@ -44,7 +45,7 @@ type edge struct {
 func (e *edge) tip() Tip { return Tip{e.seq, e.hash} }
 
 func (p *part) reset(index int) {
-	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0]}
+	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0], rec: p.rec}
 }
 
 func (p *part) put(key uint64, raw []byte) {
@@ -59,50 +60,53 @@ func (p *part) find(sev Severity, code string, seq uint64, format string, args .
 	p.findings = append(p.findings, Finding{sev, code, seq, fmt.Sprintf(format, args...)})
 }
 
-// examine checks every record of the part, and the links inside it.
+// examine checks the records that fill only copied.
 func (p *part) examine(o *VerifyOptions) {
-	var rec Record
-	var last edge
-	for i, it := range p.items {
-		raw := p.arena[it.from:it.to]
-		e := edge{seq: it.key}
-		if e.seq == 0 {
-			e.seq = last.seq + 1
-		}
-		if err := decodeInto(raw, &rec); err != nil {
-			f := FindingOf(err)
-			if f.Code == CodeStorage || errors.Is(err, errNotCanonical) {
-				f.Code = CodeNotCanonical
-			}
-			f.Seq = e.seq
-			p.findings = append(p.findings, f)
-			e.hash = HashOf(raw)
-		} else {
-			if it.key != 0 && rec.Seq != it.key {
-				code := CodeGap
-				if rec.Seq < it.key {
-					code = CodeDuplicate
-				}
-				p.find(SeverityError, code, it.key, "at place %d stands a record that says it is %d", it.key, rec.Seq)
-			} else {
-				e.seq = rec.Seq
-			}
-			e.known, e.journal, e.prev, e.hash, e.time = true, rec.Journal, rec.Prev, rec.Hash, rec.Time
-			if o.Known != nil && !o.Known(rec.Type) {
-				p.find(SeverityWarning, CodeUnknownKind, e.seq, "kind %.80q is not known to this version", rec.Type)
-			}
-		}
-		if i == 0 {
-			p.first = e
-		} else {
-			if e.known && last.known && e.journal != last.journal {
-				p.find(SeverityError, CodeWrongJournal, e.seq, "record %d names journal %s, the one before %s", e.seq, e.journal, last.journal)
-			}
-			p.findings = follow(p.findings, &last, &e)
-		}
-		last = e
+	for _, it := range p.items {
+		p.look(o, it.key, p.arena[it.from:it.to])
 	}
-	p.n, p.last = len(p.items), last
+}
+
+// look checks one record, and its link to the one before it in the part. key
+// is its place, 0 if only the record itself tells.
+func (p *part) look(o *VerifyOptions, key uint64, raw []byte) {
+	e := edge{seq: key}
+	if e.seq == 0 {
+		e.seq = p.last.seq + 1
+	}
+	rec := &p.rec
+	if err := decodeInto(raw, rec); err != nil {
+		f := FindingOf(err)
+		if f.Code == CodeStorage {
+			f.Code = CodeNotCanonical
+		}
+		f.Seq = e.seq
+		p.findings = append(p.findings, f)
+		e.hash = HashOf(raw)
+	} else {
+		switch {
+		case key == 0 || rec.Seq == key:
+			e.seq = rec.Seq
+		case rec.Seq < key:
+			p.find(SeverityError, CodeDuplicate, key, "at place %d stands a record that says it is %d", key, rec.Seq)
+		default:
+			p.find(SeverityError, CodeGap, key, "at place %d stands a record that says it is %d", key, rec.Seq)
+		}
+		e.known, e.journal, e.prev, e.hash, e.time = true, rec.Journal, rec.Prev, rec.Hash, rec.Time
+		if o.Known != nil && !o.Known(rec.Type) {
+			p.find(SeverityWarning, CodeUnknownKind, e.seq, "kind %.80q is not known to this version", rec.Type)
+		}
+	}
+	last := &p.last
+	if p.n == 0 {
+		p.first = e
+	} else {
+		if e.known && last.known && e.journal != last.journal {
+			p.find(SeverityError, CodeWrongJournal, e.seq, "record %d names journal %s, the one before %s", e.seq, e.journal, last.journal)
+		}
+		p.findings = follow(p.findings, last, &e)
+	}
+	p.n, p.last = p.n+1, e
 }
 
 // follow checks that b comes right after a; the zero edge stands for the

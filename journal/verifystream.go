@@ -26,7 +26,7 @@ func NewStream(r io.Reader) *Stream {
 func (s *Stream) expects() string { return "" }
 
 // fill reads lines under a lock; examining them is what takes the time.
-func (s *Stream) fill(p *part) bool {
+func (s *Stream) fill(p *part, _ *VerifyOptions) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {

@@ -23,17 +23,17 @@ type viewSource struct {
 
 func (s *viewSource) expects() string { return s.v.text }
 
-func (s *viewSource) fill(p *part) bool {
+func (s *viewSource) fill(p *part, o *VerifyOptions) bool {
 	index := int(s.next.Add(1)) - 1
 	from := uint64(index)*partRecords + 1
 	if from > s.v.tip.Seq {
 		return false
 	}
 	p.reset(index)
-	if err := s.read(p, from, min(from+partRecords-1, s.v.tip.Seq)); err != nil {
+	if err := s.read(p, o, from, min(from+partRecords-1, s.v.tip.Seq)); err != nil {
 		at := from
-		if n := len(p.items); n > 0 {
-			at = p.items[n-1].key + 1
+		if p.n > 0 {
+			at = p.last.seq + 1
 		}
 		s.mu.Lock()
 		s.bad = append(s.bad, FindingOf(placed(ioError("verify the journal", s.v.l.Dir, err), s.v.l.Dir, at)))
@@ -42,7 +42,7 @@ func (s *viewSource) fill(p *part) bool {
 	return true
 }
 
-func (s *viewSource) read(p *part, from, to uint64) error {
+func (s *viewSource) read(p *part, o *VerifyOptions, from, to uint64) error {
 	it, err := s.v.db.NewIter(&pebble.IterOptions{LowerBound: recordKey(from), UpperBound: recordKey(to + 1)})
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s *viewSource) read(p *part, from, to uint64) error {
 		if err != nil {
 			return errors.Join(err, it.Close())
 		}
-		p.put(binary.BigEndian.Uint64(k), raw)
+		p.look(o, binary.BigEndian.Uint64(k), raw)
 	}
 	return errors.Join(it.Error(), it.Close())
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -39,6 +40,24 @@ func (s *store) pinTables(dir string) error {
 	for _, n := range names {
 		if strings.HasSuffix(n, ".sst") {
 			_, _ = s.Open(s.PathJoin(dir, n))
+		}
+	}
+	return nil
+}
+
+// pinVersion opens those tables of the version that was read which pinTables
+// did not find, for instance because they are younger.
+func (r *reader) pinVersion() error {
+	levels, err := r.db.SSTables()
+	if err != nil {
+		return ioError("list the journal's tables", r.l.Dir, err)
+	}
+	for _, tables := range levels {
+		for _, t := range tables {
+			name := r.s.PathJoin(r.l.Dir, fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)))
+			if _, err := r.s.Open(name); err != nil {
+				return ioError("open a table of the journal", name, err)
+			}
 		}
 	}
 	return nil

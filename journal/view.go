@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -34,18 +35,44 @@ func OpenView(fsys durable.FS, l Layout) (*View, error) { return openView(fsys, 
 
 // liveTries bounds how often a reader begins again because the gate replaced
 // files under it: each try loses only to a whole flush or compaction.
-const liveTries = 8
+const liveTries = 100
 
 // OpenLiveView is OpenView for a reader that does not hold the gate's lock:
 // what a running gate removes meanwhile stays readable.
+//
+// Pebble lists the directory more than once while it opens. Between two of
+// them a gate may move records from a log that is gone when Pebble looks for
+// it to a manifest that is newer than the one that it read; the reader would
+// see a shorter history, and no error. So a view counts only if the manifest's
+// marker and the logs were the same before and after.
 func OpenLiveView(fsys durable.FS, l Layout) (*View, error) {
 	for try := 1; ; try++ {
+		before := liveNames(fsys, l.Dir)
 		v, err := openView(fsys, l, true)
-		again := errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt)
-		if err == nil || try == liveTries || !again {
+		if err == nil && !slices.Equal(before, liveNames(fsys, l.Dir)) {
+			err = errors.Join(&Error{Kind: ErrIO, Path: l.Dir, Detail: "open the journal for reading: it keeps changing", Next: "try again"}, v.Close())
+		} else if err == nil || !(errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt)) {
 			return v, err
 		}
+		if try == liveTries || try > 3 && slices.Equal(before, liveNames(fsys, l.Dir)) {
+			return nil, err
+		}
 	}
+}
+
+// liveNames lists what a flush changes.
+func liveNames(fsys durable.FS, dir string) []string {
+	infos, err := fsys.ReadDir(dir)
+	if err != nil {
+		return nil // openView reports it
+	}
+	var names []string
+	for _, i := range infos {
+		if isLog(i.Name) || isCurrent(i.Name) {
+			names = append(names, i.Name)
+		}
+	}
+	return names
 }
 
 func openView(fsys durable.FS, l Layout, live bool) (*View, error) {
@@ -74,6 +101,9 @@ func openView(fsys durable.FS, l Layout, live bool) (*View, error) {
 	err = v.s.audit(l.Dir)
 	if err == nil {
 		err = v.open()
+	}
+	if err == nil && live {
+		err = v.pinVersion()
 	}
 	if err == nil {
 		err = v.load()

@@ -13,7 +13,8 @@ import (
 //
 // After any fault it is poisoned: what is on disk is as if the power had been
 // cut at that moment, and every later call returns the first error. To go on,
-// for instance after space was freed, Close it and open the journal again.
+// for instance after space was freed, Close it and open the journal again,
+// from OpenView on.
 type Writer struct {
 	reader
 	head   *headWriter // nil without a head file
@@ -36,7 +37,7 @@ func OpenWriter(fsys durable.FS, l Layout, v *View, act HeadAction) (*Writer, er
 	if err := w.open(); err != nil {
 		return nil, err
 	}
-	err := w.load()
+	err := w.loadHead()
 	if err == nil && (w.tip != v.tip || w.id != v.id) {
 		err = corrupt(l.Dir, w.tip.Seq, nil, "open the journal for appending: it changed after it was checked")
 	}
@@ -54,20 +55,15 @@ func OpenWriter(fsys durable.FS, l Layout, v *View, act HeadAction) (*Writer, er
 // openHead opens the head file for writing, after mending it as act says.
 func (w *Writer) openHead(fsys durable.FS, found HeadReport, act HeadAction) error {
 	newest, ok := found.Newest()
-	if act.Step == HeadRewrite && !ok {
+	switch {
+	case act.Step == HeadRewrite && !ok:
 		if err := writeHead(fsys, w.l, w.id, w.tip); err != nil {
 			return err
 		}
 		newest = Slot{State: SlotGood, Tip: w.tip}
 		found.Slots = [2]Slot{newest, newest}
-	} else if act.Step == HeadNone && !ok {
-		// A journal that was just created: both slots name record 1.
-		again, err := readHead(fsys, w.l.Head)
-		if err != nil {
-			return err
-		}
-		found = again
-		newest, _ = found.Newest()
+	case act.Step == HeadNone && newest.Tip != w.tip, !ok:
+		return invalid(w.tip.Seq, nil, "open the journal for appending: the action is not CheckHead's for this view")
 	}
 	f, err := fsys.OpenWrite(w.l.Head)
 	if err != nil {
@@ -87,7 +83,8 @@ func (w *Writer) openHead(fsys durable.FS, found HeadReport, act HeadAction) err
 // Pebble, and then the head file. When it returns without an error the record
 // is acknowledged: nothing may depend on it before. An entry that cannot
 // become a record (ErrTooLarge, ErrInvalid) leaves the writer as it was; any
-// other error poisons it.
+// other error poisons it; whether the record is there is then told by opening
+// the journal again.
 func (w *Writer) Append(e Entry) (Record, error) {
 	recs, err := w.AppendBatch([]Entry{e})
 	if err != nil {
@@ -96,14 +93,17 @@ func (w *Writer) Append(e Entry) (Record, error) {
 	return recs[0], nil
 }
 
-// AppendBatch appends several events with the syncs of one. A crash keeps all
-// of them or none.
+// AppendBatch appends several events, at least one, with the syncs of one. A
+// crash keeps all of them or none.
 func (w *Writer) AppendBatch(entries []Entry) ([]Record, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
 	if w.closed {
 		return nil, &Error{Kind: ErrClosed, Path: w.l.Dir, Detail: "append", Next: nextDevelop}
+	}
+	if len(entries) == 0 {
+		return nil, invalid(0, nil, "append: no entries")
 	}
 	recs := make([]Record, len(entries))
 	tip := w.tip
