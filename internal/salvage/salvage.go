@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -142,13 +143,25 @@ func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
 		what = fmt.Sprintf("records %d to %d", first, e.HeadSeq)
 	}
 	if prefix.Broken != nil {
-		what += ": " + prefix.Broken.Error()
+		what += ": " + why(prefix.Broken)
 	}
 	const limit = 2000 // bytes: far below a record's size
 	if len(what) > limit {
-		what = what[:limit] + "…"
+		what = strings.ToValidUTF8(what[:limit], "") + "…"
 	}
 	return what
+}
+
+// why is an error on one line, without the advice that the journal's errors end
+// in, which a salvage has followed, and without Pebble's marks.
+func why(err error) string {
+	text := strings.ReplaceAll(err.Error(), "<corruption detail carrier>", "")
+	for j, ok := errors.AsType[*journal.Error](err); ok; j, ok = errors.AsType[*journal.Error](j.Err) {
+		if j.Next != "" {
+			text = strings.ReplaceAll(text, "; "+j.Next, "")
+		}
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // Write makes the new journal, with its head file, beneath out.

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/nodeinit"
+	"github.com/autonomyops/edged/internal/stateroot"
+)
+
+// initialised is what init prints as JSON.
+type initialised struct {
+	*nodeinit.Result
+	Next string `json:"next"`
+}
+
+func initCommand(e *env) *cobra.Command {
+	var opt nodeinit.Options
+	cmd := &cobra.Command{
+		Use:   "init DIR",
+		Short: "lay out a state root: directories, a commented config, the checkpoint key",
+		Long: `init lays out a state root and adds what is missing to an existing one. It
+never overwrites: each file is reported as created, kept, or skipped with the
+reason. --demo also makes TLS material, manifest keys and an empty signed
+manifest, so that the very next command is edged precheck.
+
+The checkpoint key (identity/journal-sign.key) is named after the node. The
+origin of the checkpoints it signs is edged/<journal id>, which the first
+record fixes.`,
+		Example: `  edgectl init /persist/edge --node tutorial-node-01
+  edgectl init ./demo --demo`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			res, err := nodeinit.Init(cmd.Context(), args[0], opt)
+			if err != nil {
+				return err
+			}
+			out := initialised{res, nextAfterInit(res, opt.Demo)}
+			if e.json {
+				return writeJSON(e.stdout, out)
+			}
+			if err := printInit(e.stdout, out); err != nil {
+				return err
+			}
+			if res.SkipMountCheck {
+				fmt.Fprintf(e.stderr, "edgectl: without %s=1 the gate refuses %s: %s\n", stateroot.EnvSkipMountCheck, res.StateRoot, res.Why)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.Node, "node", "", "the node's edge_domain_id (default: the host's name)")
+	f.BoolVar(&opt.Demo, "demo", false, "also make TLS material, manifest keys and an empty signed manifest")
+	e.jsonFlag(cmd)
+	return cmd
+}
+
+// nextAfterInit is the command to run now.
+func nextAfterInit(r *nodeinit.Result, demo bool) string {
+	var b strings.Builder
+	if r.SkipMountCheck {
+		b.WriteString(stateroot.EnvSkipMountCheck + "=1 ")
+	}
+	fmt.Fprintf(&b, "edged --config %s precheck", shellQuote(filepath.Join(r.StateRoot, stateroot.NodeConfig)))
+	if !demo {
+		b.WriteString(" --dry-run")
+	}
+	return b.String()
+}
+
+func printInit(w io.Writer, r initialised) error {
+	var b strings.Builder
+	width := 0
+	for _, item := range r.Items {
+		width = max(width, len(item.Path))
+	}
+	for _, item := range r.Items {
+		line := fmt.Sprintf("%-8s %-*s  %s", item.Action, width, item.Path, item.Note)
+		fmt.Fprintln(&b, strings.TrimRight(line, " "))
+	}
+	fmt.Fprintf(&b, "node %s, state root %s\nnext: %s\n", r.Node, r.StateRoot, r.Next)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// shellQuote makes one word of s for a POSIX shell.
+func shellQuote(s string) string {
+	plain := strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=:@%,") == ""
+	if s != "" && plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+func journalLog(e *env) *cobra.Command {
+	var want filter
+	var since, until string
+	var newest int
+	cmd := &cobra.Command{
+		Use:   "log",
+		Short: "tell the history, newest last",
+		Long: `log tells the history, one record a line, newest last: its seq, wall-clock time
+in UTC, the epoch in force after it, its type, and what happened. It does not
+judge: what is damaged is shown as far as it can be read (see verify). --json
+prints the exact bytes of each record.
+
+Filters combine: a record must pass each of them. Clocks lie; order is by seq.`,
+		Example: `  edgectl journal log --since 7d --state-root /persist/edge
+  edgectl journal log --type EpochRotated,PrecheckFailed --journal evidence.jsonl
+  edgectl journal log --json --epoch 3 | jq -r .time`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := time.Now()
+			var err error
+			if want.since, err = parseTime("--since", since, now); err != nil {
+				return err
+			}
+			if want.until, err = parseTime("--until", until, now); err != nil {
+				return err
+			}
+			if newest < 0 {
+				return fail("give a number from 1, or 0 for all", "--lines is %d", newest)
+			}
+			want.byEpoch = cmd.Flags().Changed("epoch")
+			src, err := e.open()
+			if err != nil {
+				return err
+			}
+			defer src.Close() //nolint:errcheck // read-only
+			return e.log(cmd, src, want, newest)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&want.types, "type", nil, "only these types, separated by commas")
+	f.Uint64Var(&want.epoch, "epoch", 0, "only records with this epoch in force")
+	f.StringVar(&since, "since", "", "only records not before: RFC 3339, a date, or an age such as 36h or 7d")
+	f.StringVar(&until, "until", "", "only records not after, written likewise")
+	f.StringVar(&want.boot, "boot", "", "only records of this boot id (or its beginning)")
+	f.StringVar(&want.run, "run", "", "only records of this run (or its beginning)")
+	f.IntVarP(&newest, "lines", "n", 0, "only the newest so many; 0 for all")
+	e.jsonFlag(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("type", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, k := range machine.Kinds() {
+			names = append(names, string(k))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}) // fails only for a flag that does not exist
+	return cmd
+}
+
+// log streams the lines that pass the filter. With a limit, only the newest
+// lines are kept until the end is reached.
+func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest int) error {
+	from, tip := src.First(), src.Tip().Seq
+	if want.all() && newest > 0 && uint64(newest) < tip-from+1 {
+		from = tip - uint64(newest) + 1
+	}
+	out := bufio.NewWriterSize(e.stdout, 64<<10)
+	keep := newLastLines(newest)
+	lines := narrate.NewLines(tip)
+	p := newProgress(e.stderr)
+	if terminal(e.stdout) {
+		p = newProgress(nil) // the history itself shows how far it is
+	}
+	defer p.done()
+	for raw, err := range (interrupted{src, cmd.Context()}).RawRecords(from, tip) {
+		if err != nil {
+			return firstError(out.Flush(), err)
+		}
+		p.at("log", raw.Seq, tip)
+		rec, err := journal.Decode(raw.Raw)
+		if err == nil && !want.match(rec) || err != nil && !want.all() {
+			continue
+		}
+		var line string
+		switch {
+		case e.json:
+			line = string(raw.Raw)
+		case err != nil:
+			line = lines.Unreadable(raw.Seq, err)
+		default:
+			line = lines.Record(rec)
+		}
+		if keep.add(line) {
+			continue
+		}
+		if err := writeLine(out, line); err != nil {
+			return err
+		}
+	}
+	for line := range keep.all() {
+		if err := writeLine(out, line); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if src.Torn() {
+		fmt.Fprintln(e.stderr, "edgectl: the export ends in a part of a record, which is not shown")
+	}
+	return nil
+}
+
+func writeLine(out *bufio.Writer, line string) error {
+	if _, err := out.WriteString(line); err != nil {
+		return err
+	}
+	return out.WriteByte('\n')
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

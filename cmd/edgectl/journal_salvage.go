@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/config"
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/internal/osid"
+	"github.com/autonomyops/edged/internal/salvage"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+// salvaged is what journal salvage prints as JSON.
+type salvaged struct {
+	Journal     string                  `json:"journal"`
+	Predecessor string                  `json:"predecessor"`
+	Records     string                  `json:"predecessor_records"` // path of the kept prefix
+	Quarantine  string                  `json:"quarantine,omitempty"`
+	Installed   bool                    `json:"installed"`
+	Event       machine.JournalSalvaged `json:"event"`
+}
+
+func journalSalvage(e *env) *cobra.Command {
+	var (
+		by      act
+		out     string
+		node    string
+		install bool
+	)
+	cmd := &cobra.Command{
+		Use:   "salvage (--out DIR | --install) --reason TEXT",
+		Short: "make a new journal that continues a damaged one",
+		Long: `salvage keeps the longest verifiable prefix of a damaged journal as
+predecessor.jsonl, and makes a new journal of one record that names the
+predecessor, says what was lost, and carries every floor: epoch, serial, time,
+key. The damaged journal is never changed.
+
+--out writes both into DIR and leaves the state root alone. --install swaps the
+new journal in: the old one stays under journal.quarantine-<time>, the next
+boot reconstructs from verified material.`,
+		Example: `  edgectl journal salvage --out /tmp/salvage --reason "bit rot on node 12"
+  edgectl journal salvage --install --reason "bit rot on node 12"`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (out == "") == !install {
+				return fail("pass --out DIR to look first, or --install to swap it in", "salvage needs exactly one of --out and --install")
+			}
+			if err := by.check(e); err != nil {
+				return err
+			}
+			root, err := e.root()
+			if err != nil {
+				return err
+			}
+			who, err := salvager(by, node)
+			if err != nil {
+				return err
+			}
+			if install {
+				if err := e.damaged(cmd.Context(), root); err != nil {
+					return err
+				}
+			}
+			attempt := func(who salvage.Who) (salvaged, error) {
+				if install {
+					return salvageInstall(cmd.Context(), root, who)
+				}
+				return salvageOut(root, out, who)
+			}
+			cfg := e.knownConfig()
+			if cfg != nil {
+				who.Predecessor = cfg.Gate.JournalID
+			}
+			res, err := attempt(who)
+			if errors.Is(err, salvage.ErrNode) && cfg != nil {
+				who.Node = cfg.Identity.EdgeDomainID
+				res, err = attempt(who)
+			}
+			if errors.Is(err, salvage.ErrNode) {
+				return fail("name it with --node, as identity.edge_domain_id of the config has it, or the config with --config", "nothing readable is left of the journal: %w", err)
+			}
+			if err != nil {
+				return fail("the damaged journal is as it was; check the disk and try again", "salvage: %w", err)
+			}
+			if e.json {
+				return writeJSON(e.stdout, res)
+			}
+			return res.print(e)
+		},
+	}
+	by.flags(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "a new directory to write to")
+	cmd.Flags().StringVar(&node, "node", "", "the node's name, where nothing is left that tells it")
+	cmd.Flags().BoolVar(&install, "install", false, "swap the new journal in")
+	e.jsonFlag(cmd)
+	return cmd
+}
+
+func salvager(by act, node string) (salvage.Who, error) {
+	bootID, err := osid.BootID()
+	if err != nil {
+		return salvage.Who{}, err
+	}
+	uptime, err := osid.Uptime()
+	if err != nil {
+		return salvage.Who{}, err
+	}
+	run, err := uuid.NewV7()
+	if err != nil {
+		return salvage.Who{}, err
+	}
+	return salvage.Who{By: by.by, Reason: by.reason, Node: node, Run: run.String(), BootID: bootID, UptimeMS: uptime, Now: time.Now(), NewID: uuid.NewV7}, nil
+}
+
+// damaged refuses a journal that the gate would boot from: a salvage of it would
+// cost the node its history for nothing. Neither a newer release's journal nor
+// a state root that cannot be used is damage.
+func (e *env) damaged(ctx context.Context, root string) error {
+	host := gate.LinuxHost()
+	host.Getenv = e.getenv
+	whole := errors.New("whole")
+	_, err := gate.Operate(ctx, root, host, func(machine.State) (machine.Payload, error) { return nil, whole })
+	var failed *gate.Failure
+	switch {
+	case errors.Is(err, whole):
+		return fail("edgectl journal verify --deep tells whether anything is wrong", "%s: the journal is whole and agrees with everything that refers to it", root)
+	case errors.Is(err, gate.ErrNoHistory):
+		return fail("is the partition mounted?", "%s: nothing here refers to a journal: there is nothing to salvage", root)
+	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrIO):
+		return fail("boot the newer release, or mend the disk, first", "%s: that is not damage: %w", root, err)
+	case errors.As(err, &failed) && failed.Stage != "journal":
+		return fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
+	case failed == nil:
+		return err
+	}
+	return nil
+}
+
+// salvageInstall swaps the new journal in under the gate's lock.
+func salvageInstall(ctx context.Context, path string, who salvage.Who) (salvaged, error) {
+	root, _, err := stateroot.Open(path, stateroot.Options{SkipMountCheck: true})
+	if err != nil {
+		return salvaged{}, err
+	}
+	defer root.Close() //nolint:errcheck // everything written was flushed
+	if err := stateroot.Lock(ctx, root, stateroot.LockWait, stateroot.Clock{}); err != nil {
+		return salvaged{}, err
+	}
+	in, err := salvage.Install(root, who)
+	if err != nil {
+		return salvaged{}, err
+	}
+	res := salvaged{Journal: in.Journal, Predecessor: in.Event.Predecessor, Records: filepath.Join(path, in.Kept), Installed: true, Event: in.Event}
+	if in.Quarantine != "" {
+		res.Quarantine = filepath.Join(path, in.Quarantine)
+	}
+	return res, nil
+}
+
+// salvageOut writes to a directory of its own, and to nothing else.
+func salvageOut(path, out string, who salvage.Who) (salvaged, error) {
+	root, err := durable.OpenRootReadOnly(path)
+	if err != nil {
+		return salvaged{}, err
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	parent, err := durable.OpenRoot(filepath.Dir(filepath.Clean(out)))
+	if err != nil {
+		return salvaged{}, err
+	}
+	defer parent.Close() //nolint:errcheck // everything written was flushed
+	if err := parent.Mkdir(filepath.Base(out), 0o750); err != nil {
+		return salvaged{}, fmt.Errorf("--out takes a directory that does not exist yet: %w", err)
+	}
+	plan, err := salvageInto(root, out, who)
+	if err != nil {
+		return salvaged{}, errors.Join(err, durable.RemoveAll(parent, filepath.Base(out)))
+	}
+	return salvaged{Journal: plan.ID.String(), Predecessor: plan.Event.Predecessor,
+		Records: filepath.Join(out, stateroot.PredecessorRecords), Event: plan.Event}, nil
+}
+
+func salvageInto(root durable.FS, out string, who salvage.Who) (*salvage.Plan, error) {
+	dir, err := durable.OpenRoot(out)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close() //nolint:errcheck // everything written was flushed
+	kept, err := salvage.NewPredecessor(dir, ".")
+	if err != nil {
+		return nil, err
+	}
+	plan, err := salvage.Examine(root, who, kept.Keep)
+	if err = errors.Join(err, kept.Close()); err != nil {
+		return nil, err
+	}
+	_, err = plan.Write(dir)
+	return plan, err
+}
+
+// knownConfig is the node's config, where one is named and can be read: it
+// tells the node's name and pin where nothing on the disk does any more.
+func (e *env) knownConfig() *config.Config {
+	path := e.target.config
+	if path == "" {
+		path = e.getenv("EDGE_CONFIG")
+	}
+	if path == "" {
+		return nil
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil
+	}
+	return cfg
+}
+
+func (s salvaged) print(e *env) error {
+	_, err := fmt.Fprintf(e.stdout, "kept         %d records of journal %s, in %s\nlost         %s\ncarries      epoch %d\nnew journal  %s\n",
+		s.Event.Size, orUnknown(s.Predecessor), s.Records, s.Event.Lost, s.Event.Epoch, s.Journal)
+	if err != nil || !s.Installed {
+		return err
+	}
+	quarantine := s.Quarantine
+	if quarantine == "" {
+		quarantine = "none: there was no journal"
+	}
+	_, err = fmt.Fprintf(e.stdout, "quarantine   %s\nthe next precheck reconstructs from verified material\n", quarantine)
+	return err
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}

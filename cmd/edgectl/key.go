@@ -1,0 +1,20 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func keyCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "make, show and change manifest keys",
+		Long: `Manifests are signed with Ed25519: identity/manifest-verify.pub on the node is
+32 raw bytes, the private key 64 raw bytes (seed, then public key) and kept off
+the node. PEM (PKCS#8, SPKI) is read as well.`,
+		Example: `  edgectl key generate --out keys
+  edgectl key show keys/manifest-verify.pub`,
+	}
+	cmd.AddCommand(keyGenerate(e), keyShow(e), keyRotate(e), keyReplace(e))
+	group(cmd)
+	return cmd
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/signing"
+)
+
+// shownKey is what key show prints as JSON. Of a private key only what is
+// public is ever shown.
+type shownKey struct {
+	File   string `json:"file"`
+	Kind   string `json:"kind"` // public, private
+	BLAKE3 string `json:"blake3"`
+}
+
+func keyShow(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show FILE",
+		Short: "print what a manifest key is, and its BLAKE3",
+		Long: `show prints whether FILE is a public or a private manifest key, and the BLAKE3
+of its public half: what gate.manifest_key_blake3 pins and the journal records.`,
+		Example: "  edgectl key show /persist/edge/identity/manifest-verify.pub",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			k, err := readKey(args[0])
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return writeJSON(e.stdout, k)
+			}
+			_, err = fmt.Fprintf(e.stdout, "file    %s\nkind    Ed25519 %s key\nblake3  %s\n", k.File, k.Kind, k.BLAKE3)
+			return err
+		},
+	}
+	e.jsonFlag(cmd)
+	return cmd
+}
+
+func readKey(file string) (shownKey, error) {
+	data, err := durable.ReadHostFile(file, signing.MaxKeyFile)
+	if err != nil {
+		return shownKey{}, fail("name a key file", "read a key: %w", err)
+	}
+	public, err := signing.ParsePublic(data)
+	if err == nil {
+		return shownKey{file, "public", signing.Hash(public)}, nil
+	}
+	private, privateErr := signing.ParsePrivate(data)
+	if privateErr == nil {
+		return shownKey{file, "private", signing.Hash(private.Public().(ed25519.PublicKey))}, nil
+	}
+	return shownKey{}, fail("a public key is 32 raw bytes or PEM, a private one 64 raw bytes or PEM",
+		"%s: %d bytes: as a public key: %w; as a private one: %w", file, len(data), err, privateErr)
+}

@@ -1,0 +1,144 @@
+// Command edgectl is the tool of the people around the boot gate: operators,
+// investigators, auditors. Each verb is one file here; what it does is in the
+// packages it calls.
+//
+// Results go to standard output, everything else to standard error. Exit
+// status: 0 done and healthy, 1 the check found something wrong, 2 it could
+// not be done.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// A reader that has seen enough (head, less) closes the pipe. Ignoring
+	// SIGPIPE makes that an error of the write, which ends the command quietly.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitWrong = 1 // the check found something wrong
+	exitNot   = 2 // it could not be done
+)
+
+// errWrong ends a command whose check found something wrong. The command has
+// said what by itself.
+var errWrong = errors.New("the check found something wrong")
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	e := &env{getenv: getenv, stdout: stdout, stderr: stderr}
+	cmd := root(e)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	switch {
+	case errors.Is(err, errWrong):
+		return exitWrong
+	case err == nil, errors.Is(err, syscall.EPIPE):
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "edgectl: interrupted")
+		return exitNot
+	}
+	fmt.Fprintf(stderr, "edgectl: %s\n", strings.TrimSpace(err.Error()))
+	var p *problem
+	switch {
+	case errors.As(err, &p) && p.next != "":
+		fmt.Fprintf(stderr, "  next: %s\n", p.next)
+	case e.usage:
+		fmt.Fprintln(stderr, "Run 'edgectl --help' for usage.")
+	}
+	return exitNot
+}
+
+// env is what a command has of the process.
+type env struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	target         target
+	json           bool
+	usage          bool // the command line itself is at fault: no command has begun
+}
+
+// problem is an error that knows what to do next. Most errors come from the
+// packages with their next step in their text; this is for the command's own.
+type problem struct {
+	err  error
+	next string
+}
+
+func (p *problem) Error() string { return p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+func fail(next, format string, args ...any) error {
+	return &problem{err: fmt.Errorf(format, args...), next: next}
+}
+
+func root(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "edgectl",
+		Short: "inspect, sign and verify what an edge node's boot gate relies on",
+		Long: `edgectl is the tool of the people around the boot gate of an edge node:
+operators, investigators, auditors.
+
+Every command takes --state-root DIR (or --config FILE, or EDGE_STATE_ROOT),
+before or after its name. Exit status: 0 done and healthy, 1 the check found
+something wrong, 2 it could not be done.`,
+		Example: `  edgectl init /persist/edge --demo
+  edgectl journal log --state-root /persist/edge
+  edgectl journal verify --deep --json`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			e.usage = false
+		},
+	}
+	e.usage = true
+	cmd.SetOut(e.stdout)
+	cmd.SetErr(e.stderr)
+	e.target.flags(cmd.PersistentFlags())
+	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), drillCommand(e), clockCommand(e), versionCommand(e), completionCommand(e))
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	group(cmd)
+	return cmd
+}
+
+// group makes a command that only holds others say so: called without one of
+// them, or with one that does not exist, it could not be done.
+func group(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		names := make([]string, 0, 8)
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				names = append(names, c.Name())
+			}
+		}
+		what := fmt.Sprintf("%s needs a command", cmd.CommandPath())
+		if len(args) > 0 {
+			what = fmt.Sprintf("%s has no command %q", cmd.CommandPath(), args[0])
+		}
+		return fail(fmt.Sprintf("one of %s; '%s --help' describes them", strings.Join(names, ", "), cmd.CommandPath()), "%s", what)
+	}
+}
+
+// jsonFlag gives a command --json.
+func (e *env) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&e.json, "json", false, "print the result as JSON")
+}

@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+)
+
+// mounted puts the state root on a real filesystem on a loop device.
+func mounted(t *testing.T, mkfs string, mib int) *host {
+	t.Helper()
+	h := bare(t, mkfs, "mount", "losetup", "jq")
+	h.sh(fmt.Sprintf(`mkdir -p $STATE; truncate -s %dM $DIR/image; %s -q $DIR/image`, mib, mkfs))
+	if _, errs, exit := h.run(`mount -o loop $DIR/image $STATE`); exit != 0 {
+		t.Skipf("loop devices do not mount here: %s", errs)
+	}
+	t.Cleanup(func() { h.sh(`umount $STATE`) })
+	// From here on the state root is judged as on a node.
+	h.env = append(h.env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=")
+	h.sh(`edgectl init $STATE --demo`)
+	return h
+}
+
+func TestE2E_RealFilesystems(t *testing.T) {
+	for mkfs, c := range map[string]struct {
+		name string
+		mib  int
+	}{"mkfs.ext4": {"ext4", 64}, "mkfs.xfs": {"xfs", 320}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := mounted(t, mkfs, c.mib)
+			h.contains(h.boot("", 0), "edge.os.fingerprint_initialized")
+			h.boot("setarch --uname-2.6", 0)
+			h.equal("filesystem of the boot's event",
+				h.sh(`edgectl journal export --format jsonl --out - | jq -rs 'map(select(.type=="FingerprintCaptured"))[0]|.data.filesystem + " " + .data.mount_check'`), c.name+" enforced")
+			h.sh(`edgectl journal verify --deep`)
+		})
+	}
+}
+
+// An unmounted partition leaves an empty folder on the device of /.
+func TestE2E_UnmountedPartition(t *testing.T) {
+	h := newHost(t)
+	h.env = append(h.env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=")
+	before := h.sh(`cd $STATE && find . -printf '%p %T@\n' | sort`)
+	h.contains(h.boot("", 2), "level=ERROR", "path="+h.state)
+	h.equal("the folder", h.sh(`cd $STATE && find . -printf '%p %T@\n' | sort`), before)
+}
+
+func TestE2E_Tmpfs(t *testing.T) {
+	h := bare(t, "mount")
+	h.sh(`mkdir -p $STATE && mount -t tmpfs none $STATE`)
+	t.Cleanup(func() { h.sh(`umount $STATE`) })
+	h.sh(`edgectl init $STATE --demo`)
+	h.env = append(h.env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=")
+	h.contains(h.boot("", 2), "level=ERROR", "tmpfs")
+}
+
+// On a full disk a clean boot releases the ballast and passes: the daemon that
+// frees space must be able to start. With space back the ballast comes back.
+func TestE2E_FullDisk(t *testing.T) {
+	h := mounted(t, "mkfs.ext4", 64)
+	h.boot("", 0)
+	h.boot("", 0)
+	h.sh(`test "$(stat -c %s $STATE/bootstrap/ballast)" = 8388608
+dd if=/dev/zero of=$STATE/edge/segments/fill bs=1M 2>/dev/null || true
+sync
+for i in $(seq 20000); do dd if=/dev/zero bs=4096 count=1 2>/dev/null >>$STATE/edge/segments/fill2 || break; done
+! dd if=/dev/zero of=$STATE/edge/segments/fill3 bs=4096 count=1 2>/dev/null`)
+	h.contains(h.boot("", 0), "level=WARN", "edge.disk.full")
+	h.sh(`! test -e $STATE/bootstrap/ballast; rm $STATE/edge/segments/fill*`)
+	h.boot("", 0)
+	h.sh(`test "$(stat -c %s $STATE/bootstrap/ballast)" = 8388608; edgectl journal verify --deep`)
+}
+
+// The journal is read byte for byte and mtime for mtime as it was found, also
+// from a mount that takes no write.
+func TestE2E_ReadOnlyMount(t *testing.T) {
+	h := mounted(t, "mkfs.ext4", 64)
+	h.boot("", 0)
+	h.boot("setarch --uname-2.6", 0)
+	h.sh(`umount $STATE && mount -o loop,ro,noload $DIR/image $STATE`)
+	h.sh(`edgectl journal verify --deep >/dev/null; edgectl journal log >/dev/null; edgectl journal head >/dev/null`)
+	h.contains(h.boot("", 2), "level=ERROR", "path="+h.state)
+}

@@ -1,0 +1,146 @@
+// Package evidence opens the history of a node for those who only look: a
+// state root, a bare journal directory, or an exported .jsonl.
+//
+// It is byte-neutral. Nothing is created, changed or locked, on a writable
+// copy as on a read-only mount; contents and modification times of every file
+// and directory are the same before and after. A live node can be read while
+// its gate runs, and the gate never waits for a reader.
+//
+// Neither does it judge: what is opened here may have been tampered with.
+// Records and Record refuse what breaks the chain; RawRecords gives what is
+// there.
+package evidence
+
+import (
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/journal"
+)
+
+// Kind says what a path was found to be.
+type Kind string
+
+// Kinds of evidence.
+const (
+	StateRoot Kind = "state root"
+	Directory Kind = "journal directory"
+	Export    Kind = "export"
+)
+
+// Source is a history open for reading. Its methods may be called from
+// several goroutines; the bytes that an iteration gives are valid until its
+// next step.
+type Source struct {
+	reader
+	kind Kind
+	path string
+	root *durable.Root // nil for an export
+	view *journal.View // nil for an export
+}
+
+// reader is what every kind of evidence can do.
+type reader interface {
+	// ID is the journal's id.
+	ID() string
+	// First is the seq of the first record that is here: 1, but for an export
+	// that begins later.
+	First() uint64
+	// Tip is the newest record.
+	Tip() journal.Tip
+	// Record reads one record: canonical, of this journal, in its place.
+	Record(seq uint64) (journal.Record, error)
+	// Records streams records as Record reads them, each linked to the one before.
+	Records(from, to uint64) iter.Seq2[journal.Record, error]
+	// RawRecords streams the stored bytes with nothing checked but that none
+	// is missing.
+	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
+	// Snapshot gives the newest readable state snapshot at or before a record.
+	Snapshot(atOrBefore uint64) (seq uint64, data []byte, ok bool, err error)
+	Close() error
+}
+
+// Open opens the evidence at path. Errors are an [*Error], or a
+// [*journal.Error] where there is a journal that cannot be opened.
+func Open(path string) (*Source, error) {
+	at, kind, err := Detect(path)
+	if err != nil {
+		return nil, err
+	}
+	if kind == Export {
+		e, err := openExport(at)
+		if err != nil {
+			return nil, err
+		}
+		return &Source{reader: e, kind: kind, path: path}, nil
+	}
+	root, err := durable.OpenRootReadOnly(at)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	view, err := openView(root, Layout(kind))
+	if err != nil {
+		_ = root.Close() // the view's error says what matters
+		return nil, err
+	}
+	return &Source{reader: dir{view, root}, kind: kind, path: path, root: root, view: view}, nil
+}
+
+// Layout is where a journal lies beneath what was opened.
+func Layout(kind Kind) journal.Layout {
+	if kind == Directory {
+		return journal.Layout{Dir: "."}
+	}
+	return journal.DefaultLayout()
+}
+
+// Kind says what was opened.
+func (s *Source) Kind() Kind { return s.kind }
+
+// Path is what was opened, as it was named.
+func (s *Source) Path() string { return s.path }
+
+// FS is the tree that was opened, read-only; nil for an export. Beneath a
+// state root it holds the projections.
+func (s *Source) FS() durable.FS {
+	if s.root == nil {
+		return nil
+	}
+	return s.root
+}
+
+// View is the journal that was opened; nil for an export.
+func (s *Source) View() *journal.View { return s.view }
+
+// Torn reports whether an export ends in a part of a record.
+func (s *Source) Torn() bool {
+	e, ok := s.reader.(*export)
+	return ok && e.torn
+}
+
+// dir is a journal on disk as a reader.
+type dir struct {
+	*journal.View
+	root *durable.Root
+}
+
+func (dir) First() uint64 { return 1 }
+
+func (d dir) Close() error { return errors.Join(d.View.Close(), d.root.Close()) }
+
+// resolve follows the links of a path that somebody typed; what is beneath
+// the directory it leads to is opened without following any.
+func resolve(path string) (string, os.FileInfo, error) {
+	at, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", nil, err
+	}
+	info, err := os.Lstat(at)
+	return at, info, err
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,197 @@
+// Package evidencetest writes histories for tests: real journals, made as a
+// gate makes them, of events that a machine accepts (or, where a test asks for
+// it, does not).
+package evidencetest
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/zeebo/blake3"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+	"github.com/autonomyops/edged/replay"
+)
+
+// Fingerprints of two operating systems.
+var (
+	OldOS = strings.Repeat("a", 64)
+	NewOS = strings.Repeat("b", 64)
+)
+
+// Node is the node of all histories.
+const Node = "test-node"
+
+// History is a history being written.
+type History struct {
+	t     testing.TB
+	Dir   string // the state root
+	FS    *durable.Root
+	State machine.State // as far as a machine accepts the events
+	Key   ed25519.PrivateKey
+	Wild  bool // append also what no machine accepts
+	w     *journal.Writer
+	run   string
+	now   time.Time
+	boot  int
+}
+
+// New lays out a state root in dir and begins a history in it.
+func New(t testing.TB, dir string) *History {
+	t.Helper()
+	fsys, err := durable.OpenRoot(dir)
+	Check(t, err)
+	Check(t, stateroot.CreateDirs(fsys))
+	h := &History{t: t, Dir: dir, FS: fsys, State: machine.NewFold(machine.State{}).State(),
+		Key: Key("manifest"), now: time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)}
+	t.Cleanup(h.Close)
+	h.NextBoot()
+	return h
+}
+
+// Key is a key pair that a name stands for.
+func Key(name string) ed25519.PrivateKey {
+	seed := blake3.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+// Hash is the lower-case hex BLAKE3 of data.
+func Hash(data []byte) string {
+	sum := blake3.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// Check ends the test on an error.
+func Check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// NextBoot begins another run, an hour later.
+func (h *History) NextBoot() {
+	h.now = h.now.Add(time.Hour)
+	h.boot++
+	h.run = h.id().String()
+}
+
+func (h *History) id() uuid.UUID {
+	id, err := uuid.NewV7()
+	Check(h.t, err)
+	return id
+}
+
+// At sets the wall clock.
+func (h *History) At(t time.Time) { h.now = t }
+
+// Append journals p.
+func (h *History) Append(p machine.Payload) journal.Record {
+	h.t.Helper()
+	data, err := machine.Encode(p)
+	Check(h.t, err)
+	epoch := h.State.Epoch
+	if r, ok := p.(machine.EpochRotated); ok {
+		epoch = r.BootEpoch
+	}
+	h.now = h.now.Add(time.Second)
+	return h.Write(journal.Entry{ID: h.id(), Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Time: h.now,
+		BootID: uuid.NewSHA1(uuid.Nil, []byte{byte(h.boot)}).String(), UptimeMS: 1000, Run: h.run, Node: Node, Epoch: epoch, Data: data})
+}
+
+// Write journals an entry as it is.
+func (h *History) Write(e journal.Entry) journal.Record {
+	h.t.Helper()
+	var rec journal.Record
+	var err error
+	if h.w == nil && h.State.Seq == 0 {
+		h.w, rec, err = journal.Create(h.FS, journal.DefaultLayout(), e, journal.CreateOptions{})
+	} else {
+		h.open()
+		rec, err = h.w.Append(e)
+	}
+	Check(h.t, err)
+	event, err := replay.Event(rec)
+	var next machine.State
+	if err == nil {
+		next, err = machine.Apply(h.State, event)
+	}
+	switch {
+	case err == nil:
+		h.State = next
+	case !h.Wild:
+		h.t.Fatal(err)
+	}
+	return rec
+}
+
+// Entry is a plain entry of some kind, to be altered and written.
+func (h *History) Entry(kind string, crit bool) journal.Entry {
+	return journal.Entry{ID: h.id(), Type: kind, Crit: crit, Time: h.now, BootID: uuid.Nil.String(), UptimeMS: 1,
+		Run: h.run, Node: Node, Epoch: h.State.Epoch, Data: []byte(`{"v":1}`)}
+}
+
+func (h *History) open() {
+	h.t.Helper()
+	if h.w != nil {
+		return
+	}
+	v, err := journal.OpenView(h.FS, journal.DefaultLayout())
+	Check(h.t, err)
+	act, err := v.CheckHead(nil)
+	Check(h.t, err)
+	h.w, err = journal.OpenWriter(h.FS, journal.DefaultLayout(), v, act)
+	Check(h.t, err)
+}
+
+// Snapshot keeps s as the snapshot of the newest record.
+func (h *History) Snapshot(s machine.State) {
+	h.t.Helper()
+	h.open()
+	data, err := machine.EncodeState(s)
+	Check(h.t, err)
+	Check(h.t, h.w.SaveSnapshot(h.w.Tip().Seq, data))
+}
+
+// Rest leaves the journal as a gate does at the end of its run.
+func (h *History) Rest() {
+	h.t.Helper()
+	if h.w != nil {
+		Check(h.t, h.w.Close())
+		h.w = nil
+	}
+}
+
+// Publish leaves journal and projections as a gate does.
+func (h *History) Publish() {
+	h.t.Helper()
+	h.Rest()
+	files, err := projections.Read(h.FS)
+	Check(h.t, err)
+	Check(h.t, projections.Publish(h.FS, h.State, files, h.now.UnixNano()))
+}
+
+// Close lets go of everything.
+func (h *History) Close() {
+	var err error
+	if h.w != nil {
+		err = h.w.Close()
+		h.w = nil
+	}
+	if h.FS != nil {
+		err = errors.Join(err, h.FS.Close())
+		h.FS = nil
+	}
+	if err != nil {
+		h.t.Error(err)
+	}
+}

@@ -1,0 +1,268 @@
+package evidence
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/journal"
+)
+
+// export is a .jsonl: one record's exact bytes a line. A line's place is what
+// says which record it should be; whether it is that record is checked where
+// records are checked.
+type export struct {
+	path  string
+	f     durable.File
+	size  int64 // bytes of whole lines; what is appended later is not seen
+	torn  bool  // the file goes on with a part of a line
+	id    string
+	first uint64
+	tip   journal.Tip
+
+	mu    sync.Mutex
+	index []int64 // offset of line i*stride
+}
+
+// stride bounds both the index (8 bytes per stride lines) and the lines read
+// to find one.
+const stride = 256
+
+func openExport(at string) (*export, error) {
+	root, name, err := beside(at)
+	if err != nil {
+		return nil, unreadable(at, err)
+	}
+	defer root.Close() //nolint:errcheck // read-only; the file stays open
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, unreadable(at, err)
+	}
+	e := &export{path: at, f: f, index: []int64{0}}
+	if err := e.load(); err != nil {
+		_ = f.Close() // read-only
+		return nil, err
+	}
+	return e, nil
+}
+
+// load finds the first record and the last.
+func (e *export) load() error {
+	info, err := e.f.Stat()
+	if err != nil {
+		return unreadable(e.path, err)
+	}
+	e.size = info.Size
+	last, err := e.lastLine()
+	if err != nil {
+		return err
+	}
+	for line, err := range e.lines(0) {
+		if err != nil {
+			return err
+		}
+		first, err := journal.Decode(line)
+		if err != nil {
+			return e.placed(err, 1)
+		}
+		e.id, e.first = first.Journal, first.Seq
+		break
+	}
+	rec, err := journal.Decode(last)
+	if err != nil {
+		return e.placed(err, 0)
+	}
+	if rec.Seq < e.first {
+		return e.corrupt(rec.Seq, "the last line is record %d, the first is record %d", rec.Seq, e.first)
+	}
+	e.tip = journal.Tip{Seq: rec.Seq, Hash: rec.Hash}
+	return nil
+}
+
+// lastLine reads the last whole line. A line without its end is whole when it
+// is a record (an editor may have eaten the newline), and torn otherwise.
+func (e *export) lastLine() ([]byte, error) {
+	tail := make([]byte, min(e.size, 2*(journal.MaxRecord+1)))
+	if _, err := e.f.ReadAt(tail, e.size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return nil, unreadable(e.path, err)
+	}
+	end := bytes.LastIndexByte(tail, '\n') + 1
+	if rest := tail[end:]; len(rest) > 0 {
+		if _, err := journal.Decode(rest); err == nil {
+			return rest, nil
+		}
+		e.torn = true
+		e.size -= int64(len(rest))
+		tail = tail[:end]
+	}
+	if len(tail) == 0 {
+		return nil, &journal.Error{Kind: journal.ErrTorn, Path: e.path, Detail: "read an export: it holds no whole record", Next: nextExport}
+	}
+	line := tail[:len(tail)-1]
+	return line[bytes.LastIndexByte(line, '\n')+1:], nil
+}
+
+const nextExport = "export the journal again, or check the copy against its source"
+
+func (e *export) corrupt(seq uint64, format string, args ...any) error {
+	return &journal.Error{Kind: journal.ErrCorrupt, Path: e.path, Seq: seq, Detail: "read an export: " + fmt.Sprintf(format, args...), Next: nextExport}
+}
+
+// placed says where an error of decoding was met.
+func (e *export) placed(err error, seq uint64) error {
+	var je *journal.Error
+	if !errors.As(err, &je) {
+		return err
+	}
+	at := *je
+	at.Path, at.Seq = e.path, seq
+	if !errors.Is(err, journal.ErrNewer) {
+		at.Next = nextExport // there is no partition to save here
+	}
+	return &at
+}
+
+func (e *export) ID() string       { return e.id }
+func (e *export) First() uint64    { return e.first }
+func (e *export) Tip() journal.Tip { return e.tip }
+func (e *export) Close() error     { return e.f.Close() }
+
+// Snapshot: exports hold records and nothing derived from them.
+func (e *export) Snapshot(uint64) (uint64, []byte, bool, error) { return 0, nil, false, nil }
+
+func (e *export) Record(seq uint64) (journal.Record, error) {
+	if seq < e.first || seq > e.tip.Seq {
+		return journal.Record{}, e.outside(seq)
+	}
+	for raw, err := range e.RawRecords(seq, seq) {
+		if err != nil {
+			return journal.Record{}, err
+		}
+		return e.decode(journal.RawRecord{Seq: seq, Raw: bytes.Clone(raw.Raw)})
+	}
+	return journal.Record{}, e.corrupt(seq, "the record is missing")
+}
+
+func (e *export) outside(seq uint64) error {
+	return &journal.Error{Kind: journal.ErrNotFound, Path: e.path, Seq: seq, Detail: "read a record",
+		Next: fmt.Sprintf("the export holds records %d to %d", e.first, e.tip.Seq)}
+}
+
+func (e *export) decode(raw journal.RawRecord) (journal.Record, error) {
+	rec, err := journal.Decode(raw.Raw)
+	switch {
+	case err != nil:
+		return rec, e.placed(err, raw.Seq)
+	case rec.Journal != e.id:
+		return rec, &journal.Error{Kind: journal.ErrForeign, Path: e.path, Seq: raw.Seq, Detail: "read an export: the record names journal " + rec.Journal, Next: nextExport}
+	case rec.Seq != raw.Seq:
+		return rec, e.corrupt(raw.Seq, "in its place stands record %d", rec.Seq)
+	}
+	return rec, nil
+}
+
+func (e *export) Records(from, to uint64) iter.Seq2[journal.Record, error] {
+	return func(yield func(journal.Record, error) bool) {
+		from = max(from, 1)
+		if from < e.first && from <= to {
+			yield(journal.Record{}, e.outside(from))
+			return
+		}
+		var prev journal.Hash
+		linked := from > e.first && from <= e.tip.Seq
+		if linked {
+			before, err := e.Record(from - 1)
+			if err != nil {
+				yield(journal.Record{}, err)
+				return
+			}
+			prev = before.Hash
+		} else if from == 1 {
+			linked = true // to the zero hash
+		}
+		for raw, err := range e.RawRecords(from, to) {
+			var rec journal.Record
+			if err == nil {
+				rec, err = e.decode(raw)
+			}
+			if err == nil && linked && rec.Prev != prev {
+				err = e.corrupt(raw.Seq, "the link to record %d is broken", raw.Seq-1)
+			}
+			if err != nil {
+				yield(journal.Record{}, err)
+				return
+			}
+			prev, linked = rec.Hash, true
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (e *export) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
+	return func(yield func(journal.RawRecord, error) bool) {
+		from, to := max(from, e.first), min(to, e.tip.Seq)
+		if from > to {
+			return
+		}
+		seq := from
+		for line, err := range e.lines(from - e.first) {
+			if err != nil {
+				yield(journal.RawRecord{}, err)
+				return
+			}
+			if !yield(journal.RawRecord{Seq: seq, Raw: line}, nil) || seq == to {
+				return
+			}
+			seq++
+		}
+		yield(journal.RawRecord{}, e.corrupt(seq, "it ends before record %d", to))
+	}
+}
+
+// lines streams whole lines from line n on, and remembers where they begin.
+func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		e.mu.Lock()
+		mark := min(n/stride, uint64(len(e.index)-1))
+		off := e.index[mark]
+		e.mu.Unlock()
+		at := mark * stride
+		r := bufio.NewReaderSize(io.NewSectionReader(e.f, off, e.size-off), 256<<10)
+		for ; ; at++ {
+			e.remember(at, off)
+			line, err := r.ReadSlice('\n')
+			switch {
+			case errors.Is(err, bufio.ErrBufferFull):
+				yield(nil, e.corrupt(e.first+at, "a line is longer than any record"))
+				return
+			case err != nil && !errors.Is(err, io.EOF):
+				yield(nil, unreadable(e.path, err))
+				return
+			case len(line) == 0:
+				return
+			}
+			off += int64(len(line))
+			if at >= n && !yield(bytes.TrimSuffix(line, []byte("\n")), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (e *export) remember(line uint64, off int64) {
+	if line%stride != 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if line/stride == uint64(len(e.index)) {
+		e.index = append(e.index, off)
+	}
+}

@@ -1,0 +1,176 @@
+package evidence_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/journal"
+)
+
+func openLines(t *testing.T, tail string, lines ...[]byte) *evidence.Source {
+	t.Helper()
+	src, err := evidence.Open(linesFile(t, tail, lines...))
+	evidencetest.Check(t, err)
+	t.Cleanup(func() { evidencetest.Check(t, src.Close()) })
+	return src
+}
+
+func linesFile(t testing.TB, tail string, lines ...[]byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.jsonl")
+	evidencetest.Export(t, path, lines...)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	evidencetest.Check(t, err)
+	_, err = f.WriteString(tail)
+	evidencetest.Check(t, errors.Join(err, f.Close()))
+	return path
+}
+
+// walk reads everything and gives the number of records and the error.
+func walk(src *evidence.Source) (n uint64, err error) {
+	for _, err := range src.Records(src.First(), src.Tip().Seq) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func TestExportThatBeginsLater(t *testing.T) {
+	h := history(t)
+	h.Close()
+	lines := exported(t, h.Dir)
+	src := openLines(t, "", lines[3:]...)
+	if src.First() != 4 || src.Tip().Seq != uint64(len(lines)) {
+		t.Errorf("from %d to %d", src.First(), src.Tip().Seq)
+	}
+	if n, err := walk(src); err != nil || n != uint64(len(lines)-3) {
+		t.Errorf("%d records, %v", n, err)
+	}
+	if _, err := src.Record(3); !errors.Is(err, journal.ErrNotFound) {
+		t.Error(err)
+	}
+	for _, err := range src.Records(2, 9) {
+		if !errors.Is(err, journal.ErrNotFound) {
+			t.Errorf("records before the first: %v", err)
+		}
+	}
+	for rec, err := range src.Records(6, 6) {
+		if err != nil || rec.Seq != 6 {
+			t.Errorf("%d, %v", rec.Seq, err)
+		}
+	}
+}
+
+func TestExportTail(t *testing.T) {
+	h := history(t)
+	h.Close()
+	lines := exported(t, h.Dir)
+	n := len(lines)
+	torn := openLines(t, string(lines[n-1][:100]), lines[:n-1]...)
+	if !torn.Torn() || torn.Tip().Seq != uint64(n-1) {
+		t.Errorf("torn %t, tip %d", torn.Torn(), torn.Tip().Seq)
+	}
+	whole := openLines(t, string(lines[n-1]), lines[:n-1]...)
+	if whole.Torn() || whole.Tip().Seq != uint64(n) {
+		t.Errorf("torn %t, tip %d", whole.Torn(), whole.Tip().Seq)
+	}
+	for _, src := range []*evidence.Source{torn, whole} {
+		if got, err := walk(src); err != nil || got != src.Tip().Seq {
+			t.Errorf("%d records, %v", got, err)
+		}
+	}
+}
+
+func TestExportDamage(t *testing.T) {
+	h := history(t)
+	h.Close()
+	other := history(t)
+	other.Close()
+	lines, foreign := exported(t, h.Dir), exported(t, other.Dir)
+	flipped := bytes.Replace(lines[2], []byte(`"v":1}`), []byte(`"v":1,}`), 1)
+	for _, tt := range []struct {
+		name  string
+		lines [][]byte
+		read  uint64
+		want  error
+	}{
+		{"gap", slices.Delete(slices.Clone(lines), 2, 3), 2, journal.ErrCorrupt},
+		{"duplicate", slices.Insert(slices.Clone(lines), 2, lines[1]), 2, journal.ErrCorrupt},
+		{"another journal's record", slices.Replace(slices.Clone(lines), 2, 3, foreign[2]), 2, journal.ErrForeign},
+		{"not a record", slices.Replace(slices.Clone(lines), 2, 3, flipped), 2, journal.ErrCorrupt},
+		{"too long", slices.Replace(slices.Clone(lines), 2, 3, bytes.Repeat([]byte("x"), 1<<20)), 2, journal.ErrCorrupt},
+		{"swapped", slices.Replace(slices.Clone(lines), 2, 4, lines[3], lines[2]), 2, journal.ErrCorrupt},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n, err := walk(openLines(t, "", tt.lines...))
+			if n != tt.read || !errors.Is(err, tt.want) {
+				t.Errorf("%d records, %v", n, err)
+			}
+		})
+	}
+	t.Run("last line before the first", func(t *testing.T) {
+		if _, err := evidence.Open(linesFile(t, "", lines[3], lines[2])); !errors.Is(err, journal.ErrCorrupt) {
+			t.Error(err)
+		}
+	})
+	t.Run("broken link", func(t *testing.T) {
+		rewritten := bytes.Replace(lines[2], []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
+		src := openLines(t, "", slices.Replace(slices.Clone(lines), 2, 3, rewritten)...)
+		n, err := walk(src)
+		if n != 3 || !errors.Is(err, journal.ErrCorrupt) {
+			t.Errorf("%d records, %v", n, err)
+		}
+		for _, err := range src.Records(4, 4) {
+			if !errors.Is(err, journal.ErrCorrupt) {
+				t.Errorf("read from the middle: %v", err)
+			}
+		}
+	})
+}
+
+// Every record of a long export is found by its seq, whatever was read before.
+func TestExportIndex(t *testing.T) {
+	h := evidencetest.New(t, t.TempDir())
+	h.First()
+	for range 700 {
+		h.Append(machineMatch(h))
+	}
+	h.Close()
+	lines := exported(t, h.Dir)
+	src := openLines(t, "", lines...)
+	for _, seq := range []uint64{701, 1, 256, 257, 258, 512, 513, 600, 700, 2} {
+		rec, err := src.Record(seq)
+		if err != nil || rec.Seq != seq || !bytes.Equal(rec.Raw, lines[seq-1]) {
+			t.Errorf("record %d: %v", seq, err)
+		}
+	}
+}
+
+func FuzzExport(f *testing.F) {
+	h := history(f)
+	h.Close()
+	lines := exported(f, h.Dir)
+	f.Add(append(bytes.Join(lines, []byte("\n")), '\n'))
+	f.Add([]byte("{}\n{}"))
+	f.Add([]byte("{"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "x.jsonl")
+		evidencetest.Check(t, os.WriteFile(path, data, 0o600))
+		src, err := evidence.Open(path)
+		if err != nil {
+			return
+		}
+		defer src.Close() //nolint:errcheck // read-only
+		if n, err := walk(src); err == nil && n != src.Tip().Seq-src.First()+1 {
+			t.Errorf("%d records from %d to %d", n, src.First(), src.Tip().Seq)
+		}
+	})
+}

@@ -1,0 +1,197 @@
+// Package scrub judges a history: every record's form, hash, place and link
+// (package journal does that), and, deeper, whether a gate can have written
+// it, whether its projections and snapshots are what it leads to, and whether
+// every epoch stood on a manifest that was signed as it had to be.
+package scrub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+)
+
+// Codes of the findings that only a deep verification has, beside those of
+// package journal. They are part of the JSON contract: none is renamed.
+const (
+	CodeTransition = "transition"         // no gate writes this event in this state
+	CodePayload    = "payload"            // the data is not what its kind promises
+	CodeProjection = "projection"         // a file is not what a full replay gives
+	CodeReference  = "reference"          // a file names a record that is not here
+	CodeSnapshot   = "snapshot"           // a snapshot is not what a full replay gives
+	CodeUnusable   = "snapshot_unusable"  // warning: a snapshot is passed over
+	CodeManifest   = "manifest"           // a journaled manifest does not hold
+	CodeSignature  = "manifest_signature" // its signature does not verify
+	CodeKey        = "key_continuity"     // no statement leads from one key to the next
+	CodeOperation  = "operation"          // what was applied is not what the manifest says
+	CodeStopped    = "deep_stopped"       // warning: what follows was not judged
+	CodeKeyReplace = "key_replaced"       // warning: a key was replaced without the old one
+	CodeMissing    = "journal_missing"    // files refer to a journal that is not there
+)
+
+// Report is the result, as it is printed.
+type Report struct {
+	OK       bool              `json:"ok"`
+	Journal  string            `json:"journal"`
+	Events   uint64            `json:"events"`
+	Head     Head              `json:"head"`
+	Findings []journal.Finding `json:"findings"`
+}
+
+// Head is the newest record that was read; seq 0 if there is none.
+type Head struct {
+	Seq  uint64 `json:"seq"`
+	Hash string `json:"hash"`
+}
+
+// Options of a verification.
+type Options struct {
+	Deep bool
+	// Progress hears how many records are done in a stage, and of how many;
+	// total is 0 where it is not known.
+	Progress func(stage string, done, total uint64)
+}
+
+// Verify judges the evidence at path. What is wrong with it is in the report;
+// the error is for what could not be done: no journal, not readable, written
+// by a newer version.
+func Verify(ctx context.Context, path string, opt Options) (Report, error) {
+	if opt.Progress == nil {
+		opt.Progress = func(string, uint64, uint64) {}
+	}
+	_, kind, err := evidence.Detect(path)
+	if err != nil {
+		return Report{}, err
+	}
+	rep, err := shallow(ctx, path, kind, opt)
+	if err != nil || !opt.Deep || rep.Events == 0 {
+		return rep, err
+	}
+	return deepen(ctx, path, rep, opt)
+}
+
+func shallow(ctx context.Context, path string, kind evidence.Kind, opt Options) (Report, error) {
+	options := journal.VerifyOptions{Known: func(k string) bool { return machine.Known(machine.Kind(k)) }}
+	if kind == evidence.Export {
+		f, err := evidence.OpenFile(path)
+		if err != nil {
+			return Report{}, err
+		}
+		defer f.Close() //nolint:errcheck // read-only
+		options.Progress = func(n uint64) { opt.Progress("verify", n, 0) }
+		return verify(ctx, journal.NewStream(f), options)
+	}
+	src, err := evidence.Open(path)
+	if err != nil {
+		return unopened(path, kind, err)
+	}
+	defer src.Close() //nolint:errcheck // read-only
+	options.Progress = func(n uint64) { opt.Progress("verify", n, src.Tip().Seq) }
+	return verify(ctx, src.View().Source(), options)
+}
+
+func verify(ctx context.Context, src journal.RecordSource, o journal.VerifyOptions) (Report, error) {
+	r, err := journal.Verify(ctx, src, o)
+	if err != nil {
+		return Report{}, err
+	}
+	return report(r), nil
+}
+
+func report(r journal.Report) Report {
+	out := Report{OK: r.OK, Journal: r.Journal, Events: r.Events, Head: Head{Seq: r.Head.Seq}, Findings: r.Findings}
+	if r.Head.Seq > 0 {
+		out.Head.Hash = r.Head.Hash.String()
+	}
+	if out.Findings == nil {
+		out.Findings = []journal.Finding{} // a list, also where it is empty
+	}
+	return out
+}
+
+// unopened tells a damaged journal, which is a finding, from one that cannot
+// be judged.
+func unopened(path string, kind evidence.Kind, err error) (Report, error) {
+	f := journal.FindingOf(err)
+	switch {
+	case errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrIO):
+		return Report{}, err
+	case errors.Is(err, journal.ErrMissing):
+		f.Code = CodeMissing
+	case errors.Is(err, journal.ErrNotFound):
+		ref, bad := referred(path, kind)
+		if !bad {
+			return Report{}, err
+		}
+		f.Code = CodeMissing
+		f.Detail = fmt.Sprintf("%s names record %d of journal %s, and there is no journal", ref.Path, ref.Seq, ref.Journal)
+	default:
+		var je *journal.Error
+		if !errors.As(err, &je) {
+			return Report{}, err
+		}
+	}
+	return Report{Findings: []journal.Finding{f}}, nil
+}
+
+// referred finds a projection that refers to the journal that is not there.
+func referred(path string, kind evidence.Kind) (projections.Ref, bool) {
+	if kind != evidence.StateRoot {
+		return projections.Ref{}, false
+	}
+	root, err := evidence.OpenTree(path)
+	if err != nil {
+		return projections.Ref{}, false
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	files, err := projections.Read(root)
+	if err != nil {
+		return projections.Ref{}, false
+	}
+	refs := projections.References(files)
+	if len(refs) == 0 {
+		return projections.Ref{}, false
+	}
+	return refs[0], true
+}
+
+// deepen adds what needs the machine.
+func deepen(ctx context.Context, path string, rep Report, opt Options) (Report, error) {
+	src, err := evidence.Open(path)
+	if err != nil {
+		if rep.OK {
+			return Report{}, err
+		}
+		rep.Findings = append(rep.Findings, stopped(1, err))
+		return rep, nil
+	}
+	defer src.Close() //nolint:errcheck // read-only
+	d := newDeep(src, rep.OK, opt.Progress)
+	if err := d.run(ctx); err != nil {
+		return Report{}, err
+	}
+	rep.Findings = append(rep.Findings, d.findings...)
+	slices.SortStableFunc(rep.Findings, func(a, b journal.Finding) int {
+		switch {
+		case a.Seq < b.Seq:
+			return -1
+		case a.Seq > b.Seq:
+			return 1
+		}
+		return 0
+	})
+	for _, f := range d.findings {
+		rep.OK = rep.OK && f.Severity != journal.SeverityError
+	}
+	return rep, nil
+}
+
+func stopped(seq uint64, err error) journal.Finding {
+	return journal.Finding{Severity: journal.SeverityWarning, Code: CodeStopped, Seq: seq,
+		Detail: "not judged from here on: " + err.Error()}
+}

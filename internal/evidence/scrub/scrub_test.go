@@ -1,0 +1,424 @@
+package scrub_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/signing"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+func begin(t *testing.T) *evidencetest.History {
+	t.Helper()
+	h := evidencetest.New(t, t.TempDir())
+	h.First()
+	return h
+}
+
+// deep verifies what h has written, and gives the codes of the findings.
+func deep(t *testing.T, path string) (scrub.Report, []string) {
+	t.Helper()
+	before := evidencetest.Tree(t, path)
+	rep, err := scrub.Verify(context.Background(), path, scrub.Options{Deep: true})
+	evidencetest.Check(t, err)
+	evidencetest.SameTree(t, path, before)
+	var codes []string
+	failed := false
+	for _, f := range rep.Findings {
+		codes = append(codes, f.Code)
+		failed = failed || f.Severity == journal.SeverityError
+	}
+	if rep.OK == failed {
+		t.Errorf("ok is %t with findings %v", rep.OK, rep.Findings)
+	}
+	return rep, codes
+}
+
+func expect(t *testing.T, path string, ok bool, code, detail string) {
+	t.Helper()
+	rep, codes := deep(t, path)
+	text, err := json.Marshal(rep.Findings)
+	evidencetest.Check(t, err)
+	if rep.OK != ok {
+		t.Errorf("ok %t, want %t: %s", rep.OK, ok, text)
+	}
+	if code == "" && len(codes) > 0 {
+		t.Errorf("findings: %s", text)
+	}
+	for _, f := range rep.Findings {
+		if f.Code == code && strings.Contains(f.Detail, detail) {
+			return
+		}
+	}
+	if code != "" {
+		t.Errorf("no finding %s that says %q in %s", code, detail, text)
+	}
+}
+
+func TestIntact(t *testing.T) {
+	h := begin(t)
+	h.Match()
+	h.Reconstruct(evidencetest.NewOS, 1)
+	h.Match()
+	h.Reconstruct(evidencetest.OldOS, 2)
+	h.Snapshot(h.State)
+	h.Publish()
+	expect(t, h.Dir, true, "", "")
+	expect(t, filepath.Join(h.Dir, "journal"), true, "", "")
+	rep, _ := deep(t, h.Dir)
+	if rep.Events != h.State.Seq || rep.Head.Hash != h.State.Hash || rep.Journal != h.State.Journal {
+		t.Errorf("%+v", rep)
+	}
+	text, err := json.Marshal(rep)
+	evidencetest.Check(t, err)
+	want := `{"ok":true,"journal":"` + h.State.Journal + `","events":13,"head":{"seq":13,"hash":"` + h.State.Hash + `"},"findings":[]}`
+	if string(text) != want {
+		t.Errorf("%s\nwant %s", text, want)
+	}
+}
+
+// What the chain cannot tell: each of these histories is perfectly linked.
+func TestManifests(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		alter  func(h *evidencetest.History, m *machine.ManifestVerified)
+		code   string
+		detail string
+	}{
+		{"a signature by another key", func(_ *evidencetest.History, m *machine.ManifestVerified) {
+			m.Signature = ed25519.Sign(evidencetest.Key("other"), m.Manifest)
+		}, scrub.CodeSignature, "does not verify"},
+		{"a short signature", func(_ *evidencetest.History, m *machine.ManifestVerified) { m.Signature = m.Signature[:63] },
+			scrub.CodeSignature, "63 bytes"},
+		{"a short key", func(_ *evidencetest.History, m *machine.ManifestVerified) { m.Key = m.Key[:31] }, scrub.CodeSignature, "31 bytes"},
+		{"a key of another name", func(_ *evidencetest.History, m *machine.ManifestVerified) {
+			m.Key = evidencetest.Key("other").Public().(ed25519.PublicKey)
+			m.Signature = ed25519.Sign(evidencetest.Key("other"), m.Manifest)
+		}, scrub.CodeKey, "the event says"},
+		{"another manifest", func(h *evidencetest.History, m *machine.ManifestVerified) {
+			m.Manifest = bytes.Replace(m.Manifest, []byte("runtime/edged"), []byte("runtime/other"), 1)
+			m.Signature = ed25519.Sign(h.Key, m.Manifest)
+		}, scrub.CodeManifest, "BLAKE3"},
+		{"no manifest at all", func(h *evidencetest.History, m *machine.ManifestVerified) {
+			m.Manifest = []byte(`{"version":"2"}`)
+			m.Signature, m.ManifestHash = ed25519.Sign(h.Key, m.Manifest), evidencetest.Hash(m.Manifest)
+		}, scrub.CodeManifest, "version"},
+		{"another serial", func(_ *evidencetest.History, m *machine.ManifestVerified) { m.Serial = nil }, scrub.CodeManifest, "serial"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := begin(t)
+			h.Detect(evidencetest.NewOS)
+			m := h.Manifest(1)
+			tt.alter(h, &m)
+			h.Append(m)
+			h.Publish()
+			expect(t, h.Dir, false, tt.code, tt.detail)
+		})
+	}
+}
+
+func TestSerialRolledBack(t *testing.T) {
+	h := begin(t)
+	h.Reconstruct(evidencetest.NewOS, 7)
+	h.Reconstruct(evidencetest.OldOS, 6)
+	h.Publish()
+	expect(t, h.Dir, false, scrub.CodeManifest, "serial is 6")
+}
+
+func TestOperations(t *testing.T) {
+	for name, alter := range map[string]func(*machine.OpApplied){
+		"applied was to":    func(o *machine.OpApplied) { o.Dst = "runtime/other" },
+		"pins":              func(o *machine.OpApplied) { o.BLAKE3 = strings.Repeat("0", 64) },
+		"is copy_binary":    func(o *machine.OpApplied) { o.Op = "install_config" },
+		"hash_pinned false": func(o *machine.OpApplied) { o.HashPinned = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := begin(t)
+			h.Detect(evidencetest.NewOS)
+			h.Append(h.Manifest(1))
+			op := evidencetest.Applied()
+			alter(&op)
+			h.Append(op)
+			h.Append(h.Rotated())
+			h.Publish()
+			expect(t, h.Dir, false, scrub.CodeOperation, name)
+		})
+	}
+}
+
+func TestKeyContinuity(t *testing.T) {
+	next := evidencetest.Key("next")
+	public := next.Public().(ed25519.PublicKey)
+	rotate := func(h *evidencetest.History, to ed25519.PublicKey, journal string) machine.KeyRotated {
+		statement, signature, err := signing.SignStatement(h.Key, signing.NewStatement(machine.PurposeManifest, h.Key.Public().(ed25519.PublicKey), to, journal))
+		evidencetest.Check(t, err)
+		return machine.KeyRotated{V: 1, Purpose: machine.PurposeManifest, OldKey: evidencetest.Hash(h.Key.Public().(ed25519.PublicKey)),
+			NewKey: evidencetest.Hash(public), Statement: statement, Signature: signature}
+	}
+	name := evidencetest.Hash(next.Public().(ed25519.PublicKey))
+	for _, tt := range []struct {
+		name   string
+		change func(h *evidencetest.History)
+		ok     bool
+		code   string
+		detail string
+	}{
+		{"without a word", func(*evidencetest.History) {}, false, scrub.CodeKey, "no rotation or replacement"},
+		{"by a statement of the old key", func(h *evidencetest.History) { h.Append(rotate(h, public, h.State.Journal)) }, true, "", ""},
+		{"by a statement of another", func(h *evidencetest.History) {
+			p := rotate(h, public, h.State.Journal)
+			p.Signature = ed25519.Sign(next, p.Statement)
+			h.Append(p)
+		}, false, scrub.CodeKey, "did not sign"},
+		{"by a statement for another journal", func(h *evidencetest.History) { h.Append(rotate(h, public, "elsewhere")) }, false, scrub.CodeKey, "for journal elsewhere"},
+		{"by a statement of something else", func(h *evidencetest.History) {
+			h.Append(rotate(h, evidencetest.Key("third").Public().(ed25519.PublicKey), h.State.Journal))
+		}, false, scrub.CodeKey, "the event says"},
+		{"of a key never seen", func(h *evidencetest.History) {
+			p := rotate(h, public, h.State.Journal)
+			p.OldKey = strings.Repeat("0", 64)
+			h.Append(p)
+		}, true, scrub.CodeKey, "cannot be verified"},
+		{"break-glass", func(h *evidencetest.History) {
+			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: name, By: "operator", Reason: "key lost"})
+		}, true, scrub.CodeKeyReplace, "key lost"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := begin(t)
+			h.Reconstruct(evidencetest.NewOS, 1)
+			tt.change(h)
+			h.Key = next
+			h.Reconstruct(evidencetest.OldOS, 2)
+			h.Publish()
+			expect(t, h.Dir, tt.ok, tt.code, tt.detail)
+		})
+	}
+}
+
+func TestWhatNoGateWrites(t *testing.T) {
+	h := begin(t)
+	h.Wild = true
+	h.Append(evidencetest.Applied())
+	h.Match()
+	h.Rest()
+	expect(t, h.Dir, false, scrub.CodeTransition, "OpApplied")
+	expect(t, h.Dir, false, scrub.CodeStopped, "state after it is not known")
+	if rep, err := scrub.Verify(context.Background(), h.Dir, scrub.Options{}); err != nil || !rep.OK {
+		t.Errorf("without --deep nothing is wrong with it: %+v, %v", rep, err)
+	}
+}
+
+func TestPayloadAndKinds(t *testing.T) {
+	t.Run("malformed payload", func(t *testing.T) {
+		h := begin(t)
+		h.Wild = true
+		e := h.Entry("OpApplied", true)
+		e.Data = []byte(`{"v":1,"index":"one"}`)
+		h.Write(e)
+		h.Rest()
+		expect(t, h.Dir, false, scrub.CodePayload, "OpApplied")
+	})
+	t.Run("unknown kind", func(t *testing.T) {
+		h := begin(t)
+		h.Write(h.Entry("WeatherObserved", false))
+		h.Publish()
+		expect(t, h.Dir, true, journal.CodeUnknownKind, "WeatherObserved")
+	})
+	t.Run("unknown critical kind", func(t *testing.T) {
+		h := begin(t)
+		h.Wild = true
+		h.Write(h.Entry("WeatherObserved", true))
+		h.Rest()
+		expect(t, h.Dir, true, scrub.CodeStopped, "newer version")
+	})
+	t.Run("time goes backwards", func(t *testing.T) {
+		h := begin(t)
+		h.At(time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC))
+		h.Match()
+		h.Publish()
+		expect(t, h.Dir, true, journal.CodeTimeBackwards, "")
+	})
+}
+
+func TestSnapshots(t *testing.T) {
+	t.Run("of another state", func(t *testing.T) {
+		h := begin(t)
+		h.Match()
+		lie := h.State
+		lie.Keys.Manifest = strings.Repeat("0", 64)
+		h.Snapshot(lie)
+		h.Publish()
+		expect(t, h.Dir, false, scrub.CodeSnapshot, "full replay")
+	})
+	t.Run("that no reader takes", func(t *testing.T) {
+		h := begin(t)
+		h.Snapshot(machine.State{})
+		h.Publish()
+		expect(t, h.Dir, true, scrub.CodeUnusable, "pass it over")
+	})
+}
+
+func TestProjections(t *testing.T) {
+	edit := func(name, old, text string) func(*testing.T, *evidencetest.History) {
+		return func(t *testing.T, h *evidencetest.History) {
+			path := filepath.Join(h.Dir, name)
+			data, err := os.ReadFile(path)
+			evidencetest.Check(t, err)
+			if !bytes.Contains(data, []byte(old)) {
+				t.Fatalf("%s does not hold %q", name, old)
+			}
+			evidencetest.Check(t, os.WriteFile(path, bytes.ReplaceAll(data, []byte(old), []byte(text)), 0o600))
+		}
+	}
+	from := func(name string) func(*testing.T, *evidencetest.History) {
+		return func(t *testing.T, h *evidencetest.History) {
+			other := begin(t)
+			other.Reconstruct(evidencetest.NewOS, 3)
+			other.Publish()
+			data, err := os.ReadFile(filepath.Join(other.Dir, name))
+			evidencetest.Check(t, err)
+			evidencetest.Check(t, os.WriteFile(filepath.Join(h.Dir, name), data, 0o600))
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		damage func(*testing.T, *evidencetest.History)
+		code   string
+		detail string
+	}{
+		{"fingerprint edited", edit("bootstrap/os_fingerprint.json", "bbbb", "cccc"), scrub.CodeProjection, "reconstructs"},
+		{"evidence edited", edit("epoch/current/evidence.json", "bbbb", "cccc"), scrub.CodeProjection, "edited"},
+		{"fingerprint missing", func(t *testing.T, h *evidencetest.History) {
+			evidencetest.Check(t, os.Remove(filepath.Join(h.Dir, "bootstrap/os_fingerprint.json")))
+		}, scrub.CodeProjection, "missing"},
+		{"fingerprint of another node", from("bootstrap/os_fingerprint.json"), scrub.CodeReference, "names record"},
+		{"evidence of another node", from("epoch/current/evidence.json"), scrub.CodeReference, "names record"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := begin(t)
+			h.Reconstruct(evidencetest.NewOS, 1)
+			h.Publish()
+			tt.damage(t, h)
+			expect(t, h.Dir, false, tt.code, tt.detail)
+		})
+	}
+}
+
+// A journal rolled back with its head file is caught by the files it left.
+func TestRolledBack(t *testing.T) {
+	h := begin(t)
+	h.Publish()
+	old := filepath.Join(t.TempDir(), "old")
+	evidencetest.Check(t, os.CopyFS(old, os.DirFS(h.Dir)))
+	h.Match()
+	h.Reconstruct(evidencetest.NewOS, 1)
+	h.Publish()
+	evidencetest.Check(t, os.RemoveAll(filepath.Join(old, "epoch")))
+	evidencetest.Check(t, os.CopyFS(filepath.Join(old, "epoch"), os.DirFS(filepath.Join(h.Dir, "epoch"))))
+	expect(t, old, false, scrub.CodeReference, "not in this journal")
+	newer, err := os.ReadFile(filepath.Join(h.Dir, "bootstrap/journal_head"))
+	evidencetest.Check(t, err)
+	evidencetest.Check(t, os.WriteFile(filepath.Join(old, "bootstrap/journal_head"), newer, 0o600))
+	expect(t, old, false, journal.CodeHeadMismatch, "")
+}
+
+func TestJournalGone(t *testing.T) {
+	h := begin(t)
+	h.Publish()
+	evidencetest.Check(t, os.RemoveAll(filepath.Join(h.Dir, "journal")))
+	expect(t, h.Dir, false, scrub.CodeMissing, "journal_head")
+	evidencetest.Check(t, os.Remove(filepath.Join(h.Dir, "bootstrap/journal_head")))
+	expect(t, h.Dir, false, scrub.CodeMissing, "os_fingerprint.json")
+	evidencetest.Check(t, os.Remove(filepath.Join(h.Dir, "bootstrap/os_fingerprint.json")))
+	if _, err := scrub.Verify(context.Background(), h.Dir, scrub.Options{Deep: true}); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("nothing was ever here: %v", err)
+	}
+}
+
+func TestStorageDamage(t *testing.T) {
+	h := begin(t)
+	h.Publish()
+	tables, err := filepath.Glob(filepath.Join(h.Dir, "journal", "*.sst"))
+	evidencetest.Check(t, err)
+	if len(tables) == 0 {
+		t.Fatal("no table")
+	}
+	for _, name := range tables {
+		data, err := os.ReadFile(name)
+		evidencetest.Check(t, err)
+		data[len(data)/4] ^= 1
+		evidencetest.Check(t, os.WriteFile(name, data, 0o600))
+	}
+	expect(t, h.Dir, false, journal.CodeStorage, "")
+}
+
+func TestExports(t *testing.T) {
+	h := begin(t)
+	for range 5 {
+		h.Match()
+	}
+	h.Publish()
+	src, err := evidence.Open(h.Dir)
+	evidencetest.Check(t, err)
+	var lines [][]byte
+	for raw, err := range src.RawRecords(1, 6) {
+		evidencetest.Check(t, err)
+		lines = append(lines, bytes.Clone(raw.Raw))
+	}
+	evidencetest.Check(t, src.Close())
+	file := func(lines ...[]byte) string {
+		dir := filepath.Join(t.TempDir(), "x.jsonl")
+		evidencetest.Export(t, dir, lines...)
+		return dir
+	}
+	expect(t, file(lines...), true, "", "")
+	expect(t, file(lines[2:]...), false, journal.CodeGap, "records 1 to 2")
+	expect(t, file(lines[2:]...), false, scrub.CodeStopped, "begins later")
+	expect(t, file(lines[0], lines[1], lines[3]), false, journal.CodeGap, "")
+	expect(t, file(lines[0], lines[1], []byte("{}"), lines[3]), false, journal.CodeNotCanonical, "")
+	expect(t, file([]byte("{}")), false, journal.CodeNotCanonical, "")
+	expect(t, file([]byte("{}"), lines[0]), false, scrub.CodeStopped, "")
+	edited := bytes.Replace(lines[2], []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
+	expect(t, file(lines[0], lines[1], edited, lines[3]), false, journal.CodeBrokenLink, "")
+}
+
+func TestCannotBeDone(t *testing.T) {
+	h := begin(t)
+	h.Publish()
+	if _, err := scrub.Verify(context.Background(), filepath.Join(h.Dir, "nothing"), scrub.Options{}); !errors.Is(err, evidence.ErrAbsent) {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := scrub.Verify(ctx, h.Dir, scrub.Options{Deep: true}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	h := begin(t)
+	h.Publish()
+	stages := map[string]bool{}
+	_, err := scrub.Verify(context.Background(), h.Dir, scrub.Options{Deep: true, Progress: func(stage string, done, total uint64) {
+		stages[stage] = true
+		if total != 1 || done > total {
+			t.Errorf("%s: %d of %d", stage, done, total)
+		}
+	}})
+	evidencetest.Check(t, err)
+	if !stages["verify"] {
+		t.Errorf("stages %v", stages)
+	}
+}

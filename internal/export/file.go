@@ -1,0 +1,115 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrInside: the file would be written into the evidence.
+var ErrInside = errors.New("it lies inside what is being exported, which is only read")
+
+// File has write fill the file at path: beside it first, then flushed and
+// renamed, so that path never shows a part of an export. What is no regular
+// file (a terminal, /dev/null, a FIFO) is written to directly. keepOut, if not
+// "", is a directory that path may not lie in, or a file that it may not be.
+func File(path, keepOut string, write func(io.Writer) error) error {
+	if err := outside(path, keepOut); err != nil {
+		return fmt.Errorf("write %s: %w; name a file elsewhere", path, err)
+	}
+	if at, err := filepath.EvalSymlinks(path); err == nil {
+		path = at
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("write %s: it is a directory; name a file in it", path)
+	case err == nil && !info.Mode().IsRegular():
+		return direct(path, write)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return replace(path, write)
+}
+
+func direct(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+func replace(path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.partial")
+	if err != nil {
+		return fmt.Errorf("write beside %s: %w; does its directory exist, and may you write there?", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name()) // the first error says what matters
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	// What an auditor is to read is readable as any file of this user is,
+	// and never more than its directory lets it be.
+	if err := f.Chmod(0o640); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// outside walks up from path: names may lie, so the directories themselves are
+// compared.
+func outside(path, keepOut string) error {
+	if keepOut == "" {
+		return nil
+	}
+	forbidden, err := os.Stat(keepOut)
+	if err != nil {
+		return nil // nothing that a file could lie in, or could be
+	}
+	at, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if link, err := filepath.EvalSymlinks(at); err == nil {
+		at = link
+	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(at)); err == nil {
+		at = filepath.Join(dir, filepath.Base(at))
+	}
+	for {
+		if info, err := os.Stat(at); err == nil && os.SameFile(info, forbidden) {
+			return ErrInside
+		}
+		up := filepath.Dir(at)
+		if up == at {
+			return nil
+		}
+		at = up
+	}
+}

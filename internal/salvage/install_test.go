@@ -1,0 +1,198 @@
+package salvage
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// salvagedDisk requires what every salvage of damaged leaves: a new journal of
+// one record with the floors, the damaged one as it was, and its records.
+func salvagedDisk(t *testing.T, m *memfs.FS, in Installed, damaged map[string]string) {
+	t.Helper()
+	all := records(t, m)
+	if len(all) != 1 || all[0].Journal != in.Journal {
+		t.Fatalf("%d records of journal %s, installed %s", len(all), all[0].Journal, in.Journal)
+	}
+	e, err := replay.Event(all[0])
+	check(t, err)
+	if s, ok := e.Payload.(machine.JournalSalvaged); !ok || s.Epoch != 1 || s.Serial == nil || *s.Serial != 7 || s.Predecessor == "" {
+		t.Errorf("%+v", e.Payload)
+	}
+	dump := m.Dump()
+	if len(damaged) > 0 {
+		quarantine := named(t, m, stateroot.JournalQuarantine)
+		if len(quarantine) != 1 || quarantine[0] != in.Quarantine {
+			t.Fatalf("quarantine %v, %q", quarantine, in.Quarantine)
+		}
+		if !maps.Equal(under(dump, in.Quarantine), damaged) {
+			t.Error("the damaged journal is not as it was")
+		}
+	}
+	if works := named(t, m, workPrefix); len(works) != 1 || works[0]+"/"+stateroot.PredecessorRecords != in.Kept {
+		t.Errorf("%v, kept %s", works, in.Kept)
+	}
+	if lines := strings.Count(get(t, m, in.Kept), "\n"); uint64(lines) != in.Event.Size {
+		t.Errorf("%d lines kept, the event says %d", lines, in.Event.Size)
+	}
+}
+
+func TestInstall(t *testing.T) {
+	for name, tt := range map[string]struct {
+		damage func(m *memfs.FS)
+		kept   uint64
+	}{
+		"whole":       {func(*memfs.FS) {}, 8},
+		"rotten":      {func(m *memfs.FS) { rotten(t, m) }, 0},
+		"gone":        {func(m *memfs.FS) { check(t, durable.RemoveAll(m, stateroot.Journal)) }, 0},
+		"head absent": {func(m *memfs.FS) { check(t, m.Remove(stateroot.JournalHead)) }, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, m := grown(t)
+			tt.damage(m)
+			damaged := under(m.Dump(), stateroot.Journal)
+			who := someone()
+			who.Node, who.Predecessor = evidencetest.Node, h.State.Journal
+			in, err := Install(m, who)
+			check(t, err)
+			salvagedDisk(t, m, in, damaged)
+			if in.Event.Size != tt.kept || in.Resumed || (in.Quarantine == "") != (name == "gone") {
+				t.Errorf("%+v", in)
+			}
+		})
+	}
+}
+
+// Of what nobody can name, nothing is left behind.
+func TestInstall_NoName(t *testing.T) {
+	_, m := grown(t)
+	rotten(t, m)
+	before := m.Dump()
+	if _, err := Install(m, someone()); !errors.Is(err, ErrNode) {
+		t.Fatal(err)
+	}
+	if !maps.Equal(m.Dump(), before) {
+		t.Error("something was changed")
+	}
+}
+
+// Every operation of an installation fails once, and a second one is asked
+// for: there is one salvage, nothing is lost, and no remains pile up.
+func TestInstall_FailsAnywhere(t *testing.T) {
+	everywhere(t, func(_ *testing.T, m *memfs.FS, n int) (left []*memfs.FS) {
+		for _, err := range []error{syscall.EIO, &memfs.After{Err: syscall.EIO}} {
+			d := m.Clone()
+			first := d.Ops()
+			d.SetHook(func(op memfs.Op) error {
+				if op.N-first == n {
+					return err
+				}
+				return nil
+			})
+			// It may succeed all the same: not every close matters.
+			_, _ = Install(d, theNode())
+			d.SetHook(nil)
+			left = append(left, d)
+		}
+		return left
+	})
+}
+
+// The power goes at every operation.
+func TestInstall_LosesPowerAnywhere(t *testing.T) {
+	everywhere(t, func(_ *testing.T, m *memfs.FS, n int) (left []*memfs.FS) {
+		d := m.Clone()
+		first := d.Ops()
+		d.SetHook(func(op memfs.Op) error {
+			if op.N-first == n {
+				d.Ghost()
+			}
+			return nil
+		})
+		_, _ = Install(d, theNode())
+		for _, c := range []memfs.Crash{{Keep: memfs.None}, {Keep: memfs.All}, {Keep: memfs.Random, Seed: uint64(n)}} {
+			left = append(left, d.Crash(c))
+		}
+		return left
+	})
+}
+
+func theNode() Who {
+	who := someone()
+	who.Node = evidencetest.Node
+	return who
+}
+
+// everywhere has something happen at each operation of an installation over a
+// rotten journal, and completes what is left.
+func everywhere(t *testing.T, happen func(t *testing.T, m *memfs.FS, n int) []*memfs.FS) {
+	_, base := grown(t)
+	rotten(t, base)
+	damaged := under(base.Dump(), stateroot.Journal)
+	counted := base.Clone()
+	first := counted.Ops()
+	if _, err := Install(counted, theNode()); err != nil {
+		t.Fatal(err)
+	}
+	total, points, resumed := counted.Ops()-first, 0, 0
+	for n := 1; n <= total; n++ {
+		for _, m := range happen(t, base, n) {
+			points++
+			in, err := again(t, m)
+			if err != nil {
+				t.Fatalf("operation %d of %d: %v", n, total, err)
+			}
+			if in.Resumed {
+				resumed++
+			}
+			salvagedDisk(t, m, in, damaged)
+			if t.Failed() {
+				t.Fatalf("operation %d of %d", n, total)
+			}
+		}
+	}
+	t.Logf("%d points, %d resumed", points, resumed)
+	if resumed == 0 || resumed == points {
+		t.Errorf("%d of %d points were resumed: the sweep is broken", resumed, points)
+	}
+}
+
+// again installs, unless a salvage is whole already.
+func again(t *testing.T, m *memfs.FS) (Installed, error) {
+	t.Helper()
+	var in Installed
+	if describe(m, &in) == nil {
+		if works := named(t, m, workPrefix); len(works) == 1 && headOf(m) == in.Journal {
+			in.Kept, in.Quarantine = works[0]+"/"+stateroot.PredecessorRecords, named(t, m, stateroot.JournalQuarantine)[0]
+			return in, nil
+		}
+	}
+	return Install(m, theNode())
+}
+
+// A salvage of a salvaged journal begins anew, and leaves the first one's
+// remains where they are.
+func TestInstall_Twice(t *testing.T) {
+	_, m := grown(t)
+	first, err := Install(m, theNode())
+	check(t, err)
+	who := theNode()
+	who.Now = who.Now.AddDate(0, 0, 1)
+	second, err := Install(m, who)
+	check(t, err)
+	if second.Resumed || second.Event.Predecessor != first.Journal || second.Event.Size != 1 || second.Event.Epoch != 1 || second.Event.Serial == nil {
+		t.Errorf("%+v", second)
+	}
+	if len(named(t, m, workPrefix)) != 2 || len(named(t, m, stateroot.JournalQuarantine)) != 2 {
+		t.Error("remains of the first are gone")
+	}
+}

@@ -1,0 +1,163 @@
+package salvage
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+var check = evidencetest.Check
+
+// someone asks for a salvage. The node is the predecessor's.
+func someone() Who {
+	return Who{By: "op", Reason: "bit rot", Run: uuid.Must(uuid.NewV7()).String(), BootID: uuid.NewString(), UptimeMS: 1,
+		Now: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC), NewID: uuid.NewV7}
+}
+
+// grown is a history at epoch 1, serial 7, of eight records, and its disk.
+func grown(t *testing.T) (*evidencetest.History, *memfs.FS) {
+	t.Helper()
+	h := evidencetest.New(t, t.TempDir())
+	h.First()
+	h.Match()
+	h.Reconstruct(evidencetest.NewOS, 7)
+	h.Match()
+	h.Publish()
+	return h, disk(t, h.Dir)
+}
+
+// disk is a directory on a disk of its own, all of it durable.
+func disk(t *testing.T, dir string) *memfs.FS {
+	t.Helper()
+	m := memfs.New()
+	check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(dir, path)
+		switch {
+		case err != nil || name == ".":
+			return err
+		case d.IsDir():
+			return m.Mkdir(name, 0o750)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return durable.WriteFile(m, name, data, 0o640)
+	}))
+	m.SyncAll()
+	return m
+}
+
+func get(t *testing.T, m durable.FS, name string) string {
+	t.Helper()
+	data, _, err := durable.ReadFile(m, name, 1<<20)
+	check(t, err)
+	return string(data)
+}
+
+func put(t *testing.T, m durable.FS, name, data string) {
+	t.Helper()
+	check(t, durable.WriteFile(m, name, []byte(data), 0o640))
+}
+
+// examine looks at a disk, and requires that looking changes nothing.
+func examine(t *testing.T, m *memfs.FS, who Who) (machine.JournalSalvaged, []string, error) {
+	t.Helper()
+	before := m.Dump()
+	var kept []string
+	plan, err := Examine(m, who, func(raw []byte) error {
+		kept = append(kept, string(raw))
+		return nil
+	})
+	after := m.Dump()
+	if len(after) != len(before) {
+		t.Errorf("%d paths, before %d", len(after), len(before))
+	}
+	for name, what := range before {
+		if after[name] != what {
+			t.Errorf("%s was changed", name)
+		}
+	}
+	if err != nil {
+		return machine.JournalSalvaged{}, kept, err
+	}
+	return plan.Event, kept, nil
+}
+
+// records are a journal's, verified.
+func records(t *testing.T, fsys durable.FS) []journal.Record {
+	t.Helper()
+	view, err := journal.OpenView(fsys, journal.DefaultLayout())
+	check(t, err)
+	defer view.Close() //nolint:errcheck // opened for reading only
+	if _, err := view.CheckHead(nil); err != nil {
+		t.Fatal(err)
+	}
+	var all []journal.Record
+	for rec, err := range view.Records(1, view.Tip().Seq) {
+		check(t, err)
+		all = append(all, rec)
+	}
+	return all
+}
+
+// named are the entries of the root whose names begin so.
+func named(t *testing.T, m durable.FS, prefix string) (names []string) {
+	t.Helper()
+	entries, err := m.ReadDir(".")
+	check(t, err)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name, prefix) {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+// under are a dump's entries beneath a directory, relative to it.
+func under(dump map[string]string, dir string) map[string]string {
+	sub := map[string]string{}
+	for name, what := range dump {
+		if rel, ok := strings.CutPrefix(name, dir+"/"); ok {
+			sub[rel] = what
+		}
+	}
+	return sub
+}
+
+// rotten flips a bit of every table.
+func rotten(t *testing.T, m *memfs.FS) {
+	t.Helper()
+	entries, err := m.ReadDir(stateroot.Journal)
+	check(t, err)
+	for _, e := range entries {
+		if name := stateroot.Journal + "/" + e.Name; strings.HasSuffix(name, ".sst") {
+			data := []byte(get(t, m, name))
+			data[len(data)/4] ^= 1
+			put(t, m, name, string(data))
+		}
+	}
+	m.SyncAll()
+}
+
+// headOf is the journal that the head file names.
+func headOf(m durable.FS) string {
+	head, err := journal.ReadHead(m, journal.DefaultLayout())
+	slot, ok := head.Newest()
+	if err != nil || !ok {
+		return ""
+	}
+	return slot.Journal
+}
