@@ -105,10 +105,16 @@ func (r *run) openWriter() *Failure {
 	if r.plan == nil {
 		h.view = nil // taken over, also on an error
 		w, err := journal.OpenWriter(r.fs, layout, view, action)
+		h.writer = w
+		if errors.Is(err, journal.ErrNoSpace) && r.releaseBallast(err) {
+			// After a crash the log has to be moved into tables first.
+			h.writer = nil
+			_, err = r.reopen(journal.Entry{})
+		}
 		if err != nil {
+			h.writer = nil
 			return r.unusable(err, "precheck: journal cannot be written", "check free space, the disk and the kernel log")
 		}
-		h.writer = w
 	}
 	if action.Step != journal.HeadRewrite {
 		return nil
@@ -137,17 +143,25 @@ func (r *run) write(e journal.Entry) (journal.Record, error) {
 // writeWithBallast releases the ballast and tries once more: on a full disk
 // the daemon that frees space must be able to start.
 func (r *run) writeWithBallast(e journal.Entry, cause error) (journal.Record, error) {
-	released, err := stateroot.ReleaseBallast(r.fs)
-	if err != nil || !released {
+	if !r.releaseBallast(cause) {
 		return journal.Record{}, cause
 	}
-	r.log.Warn("edge.disk.full", slog.String("path", r.rootPath), slog.String("err", cause.Error()),
-		slog.String("next", "free space on the state root; its ballast was released to journal this boot"))
 	rec, err := r.reopen(e)
 	if err != nil || rec.Seq != 0 {
 		return rec, err
 	}
 	return r.write(e)
+}
+
+// releaseBallast gives the reserve back to a full disk, once: there is one.
+func (r *run) releaseBallast(cause error) bool {
+	released, err := stateroot.ReleaseBallast(r.fs)
+	if err != nil || !released {
+		return false
+	}
+	r.log.Warn("edge.disk.full", slog.String("path", r.rootPath), slog.String("err", cause.Error()),
+		slog.String("next", "free space on the state root; its ballast was released to journal this boot"))
+	return true
 }
 
 // reopen leaves the poisoned writer and opens the journal as a boot would. If
