@@ -1,0 +1,159 @@
+package docs
+
+import (
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// elsewhere are the commands of sh blocks, each with the test that runs it.
+var elsewhere = map[string]struct{ file, test string }{
+	"make demo": {"internal/demo/demo_test.go", "TestRunScript"},
+	"edgectl journal export --format jsonl --out history.jsonl":                         {"docs/formats_test.go", "TestFormatsScript"},
+	"head -n 1 history.jsonl | tr -d '\\n' | b3sum":                                     {"docs/formats_test.go", "TestFormatsScript"},
+	"sed -n 2p history.jsonl | jq -r .prev":                                             {"docs/formats_test.go", "TestFormatsScript"},
+	"{ cat /etc/os-release; cat /usr/lib/os-release; uname -r | tr -d '\\n'; } | b3sum": {"docs/formats_test.go", "TestFormatsScript"},
+}
+
+// notHere are the commands of sh blocks that no test can run, each with the reason.
+var notHere = map[string]string{
+	"make test":                  "it is what runs this test",
+	"make build":                 "every test that needs the binaries builds them itself, by the go command that the target calls",
+	"export PATH=$PWD/bin:$PATH": "a test has its binaries elsewhere, and puts that in the path",
+	"systemctl status edged-precheck.service":  "needs a node that was booted by systemd with the units installed",
+	"journalctl -b -u edged-precheck.service":  "needs a node that was booted by systemd with the units installed",
+	"systemctl restart edged-precheck.service": "needs a node that was booted by systemd with the units installed",
+	"systemctl start edged.service":            "needs a node that was booted by systemd with the units installed",
+}
+
+// TestBlocks: every fenced command is typed by a test, or is listed with the
+// reason why none does.
+func TestBlocks(t *testing.T) {
+	seen := map[string]bool{}
+	for _, doc := range documents(t) {
+		for _, b := range readBlocks(t, doc) {
+			switch b.kind() {
+			case "console":
+				if doc != tutorial {
+					t.Errorf("%s:%d: only the tutorial's console blocks are typed by a test: use sh", doc, b.line)
+				}
+			case "sh":
+				if b.has("recipe") {
+					if doc != operations {
+						t.Errorf("%s:%d: only the recipes of %s are followed by a test", doc, b.line, operations)
+					}
+					continue
+				}
+				for _, l := range b.lines {
+					command, _, _ := strings.Cut(l, "    #")
+					if command = strings.TrimSpace(command); command == "" {
+						continue
+					}
+					seen[command] = true
+					if elsewhere[command].test == "" && notHere[command] == "" {
+						t.Errorf("%s:%d: %q is neither typed by a test nor listed with a reason", doc, b.line, command)
+					}
+				}
+			case "", "json", "go", "yaml":
+			default:
+				t.Errorf("%s:%d: nobody knows what to do with a block of %q", doc, b.line, b.kind())
+			}
+		}
+	}
+	for _, command := range slices.Concat(slices.Collect(maps.Keys(elsewhere)), slices.Collect(maps.Keys(notHere))) {
+		if !seen[command] {
+			t.Errorf("%q is listed and stands in no document: remove it", command)
+		}
+	}
+	for command, by := range elsewhere {
+		if declared, err := declarations(by.file); err != nil || !declared[by.test] {
+			t.Errorf("%q is said to be run by %s in %s: %v", command, by.test, by.file, err)
+		}
+	}
+}
+
+// TestMakeTargets: a target that a document names is there.
+func TestMakeTargets(t *testing.T) {
+	makefile := "\n" + read(t, "Makefile")
+	for _, doc := range documents(t) {
+		for _, m := range regexp.MustCompile("(?m)(?:^|`)make ([a-z0-9-]+)").FindAllStringSubmatch(read(t, doc), -1) {
+			if !strings.Contains(makefile, "\n"+m[1]+":") {
+				t.Errorf("%s names make %s, which the Makefile does not have", doc, m[1])
+			}
+		}
+	}
+}
+
+// TestInlineCommands: commands in running text, and in the next steps of the
+// gate's messages, exist with their flags.
+func TestInlineCommands(t *testing.T) {
+	bin := binaries(t)
+	check := func(where, text string) {
+		for _, span := range codeSpans(text) {
+			if words := strings.Fields(span); len(words) > 1 && (words[0] == "edged" || words[0] == "edgectl") {
+				checkCommand(t, bin, where, words)
+			}
+		}
+	}
+	for _, doc := range documents(t) {
+		check(doc, prose(read(t, doc)))
+	}
+	for _, dir := range speaking {
+		for name := range sources(t, dir) {
+			check(name, strings.ReplaceAll(read(t, name), "\\n", "\n"))
+		}
+	}
+}
+
+// checkCommand looks a command and its flags up in its --help.
+func checkCommand(t *testing.T, bin, where string, words []string) {
+	t.Helper()
+	var path, flags []string
+	for _, w := range words {
+		name, _, _ := strings.Cut(w, "=")
+		switch {
+		case strings.HasPrefix(w, "--"):
+			flags = append(flags, name)
+		case len(flags) == 0 && regexp.MustCompile(`^[a-z][a-z-]*$`).MatchString(w):
+			path = append(path, w)
+		}
+	}
+	command := strings.Join(path, " ")
+	help, err := exec.Command(filepath.Join(bin, path[0]), append(path[1:], "--help")...).CombinedOutput()
+	exists := err == nil && regexp.MustCompile(`Usage:\n  `+regexp.QuoteMeta(command)+`\b(?: \[|\n| [A-Z(-])`).Match(help)
+	if !exists {
+		t.Errorf("%s: there is no command %q", where, command)
+		return
+	}
+	for _, f := range flags {
+		if !regexp.MustCompile(`(?m)^ +(?:-\w, )?` + f + `\b`).Match(help) {
+			t.Errorf("%s: %q has no flag %s", where, command, f)
+		}
+	}
+}
+
+// TestFlags: the guide has every flag of the gate, and no other.
+func TestFlags(t *testing.T) {
+	help, err := exec.Command(filepath.Join(binaries(t), "edged"), "precheck", "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)`).FindAllStringSubmatch(string(help), -1) {
+		has[m[1]] = true
+	}
+	delete(has, "--help")
+	told := map[string]bool{}
+	for _, r := range rows(section(t, operations, "Flags of the gate")) {
+		if flag := strings.Trim(r[0], "`"); strings.HasPrefix(flag, "--") {
+			told[flag] = true
+		}
+	}
+	if len(has) == 0 || !maps.Equal(has, told) {
+		t.Errorf("%s has %v, the gate has %v", operations, slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(has)))
+	}
+}

@@ -1,0 +1,106 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// found is what each recipe's reader stands in front of, as commands that bring
+// a node there. It is at epoch 1, under the key keys/manifest-verify.key.
+var found = map[string]string{
+	"The journal is damaged": `cp -a state/journal older
+edged precheck
+rm -r state/journal
+mv older state/journal`,
+	"The manifest key is to be changed":         "",
+	"The manifest key is lost":                  "rm -r keys",
+	"The clock ran away":                        "",
+	"Does this node come back after an update?": "",
+	"The node has another name":                 "",
+}
+
+// aNode is a node at epoch 1. There is no systemd here: its word for starting
+// the gate starts the gate.
+const aNode = `edgectl init state --demo --node depot-4
+mv state/demo keys && mkdir state/demo && cp keys/* state/demo/
+export EDGE_CONFIG=$PWD/state/bootstrap/config.yaml EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1
+systemctl() { [ "$*" = "restart edged-precheck.service" ] && edged precheck; }
+edged precheck
+edgectl drill --reason "an epoch"
+edged precheck
+edgectl journal verify --deep`
+
+// TestRecipes follows each recipe of the operator's guide, and leaves a node
+// that boots in silence and whose history is whole.
+func TestRecipes(t *testing.T) {
+	bin := binaries(t)
+	followed := map[string]bool{}
+	for part := range strings.SplitSeq(section(t, operations, "Recipes"), "\n### ") {
+		title, text, _ := strings.Cut(part, "\n")
+		commands := recipe(t, text)
+		if len(commands) == 0 {
+			continue
+		}
+		before, known := found[title]
+		if !known {
+			t.Errorf("%s has the recipe %q, and no test says what its reader finds", operations, title)
+			continue
+		}
+		followed[title] = true
+		t.Run(title, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "node")
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			s := newSession(t, dir, cleanEnv(bin))
+			prepared := strings.Split(strings.TrimSpace(aNode+"\n"+before), "\n")
+			for _, command := range append(prepared, commands...) {
+				follow(t, s, command)
+			}
+			for _, command := range []string{"edged precheck", "edgectl journal verify --deep"} {
+				out := follow(t, s, command)
+				if command == "edged precheck" && out != "" {
+					t.Errorf("the boot after it says\n%s", out)
+				}
+			}
+		})
+	}
+	for title := range found {
+		if !followed[title] {
+			t.Errorf("%s has no recipe %q: remove it here", operations, title)
+		}
+	}
+}
+
+// recipe are the commands of a text's recipe blocks.
+func recipe(t *testing.T, text string) (commands []string) {
+	t.Helper()
+	all, err := blocks(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range all {
+		if b.kind() == "sh" && b.has("recipe") {
+			commands = append(commands, b.lines...)
+		}
+	}
+	return commands
+}
+
+// follow types a command. It exits 0, or as a comment behind it says.
+func follow(t *testing.T, s *session, command string) string {
+	t.Helper()
+	command, comment, _ := strings.Cut(command, "    #")
+	out, err := s.run(command)
+	want := regexp.MustCompile(`^ exit (\d+)$`).FindStringSubmatch(comment)
+	switch {
+	case want == nil && err != nil:
+		t.Fatalf("$ %s\n%s%v", command, out, err)
+	case want != nil && (err == nil || err.Error() != "exit status "+want[1]):
+		t.Errorf("$ %s\n%s%v, want %s", command, out, err, want[1])
+	}
+	return out
+}
