@@ -43,9 +43,6 @@ func Salvage(fsys durable.FS, l Layout, each func(Record) error) (Prefix, error)
 			r.id, err = uuid.Parse(rec.Journal)
 		}
 	}
-	if err == nil {
-		r.tip.Seq, err = r.lastKey()
-	}
 	if err != nil {
 		if p.Broken == nil {
 			p.Broken = corrupt(l.Dir, 1, err, "read the first record")
@@ -53,17 +50,34 @@ func Salvage(fsys durable.FS, l Layout, each func(Record) error) (Prefix, error)
 		return p, nil
 	}
 	p.Journal = r.text
-	for rec, err := range r.Records(1, r.tip.Seq) {
+	last, err := r.lastKey()
+	if err != nil {
+		last = maxInt // where it ends is not known: read until a record cannot be
+		if p.Broken == nil {
+			p.Broken = err
+		}
+	}
+	// One by one: an iterator looks into every table at once and stops at the
+	// first damaged one, whichever records that one holds.
+	var rec Record
+	for seq := uint64(1); seq <= last; seq++ {
+		raw, err := r.get(recordKey(seq))
+		if err == nil {
+			err = r.decode(seq, raw, &rec)
+		}
+		if err == nil && rec.Prev != p.Tip.Hash {
+			err = brokenLink(l.Dir, seq)
+		}
 		if err != nil {
 			if p.Broken == nil {
-				p.Broken = err
+				p.Broken = placed(ioError("read a record", l.Dir, err), l.Dir, seq)
 			}
 			return p, nil
 		}
 		if err := each(rec); err != nil {
-			return p, fmt.Errorf("salvage record %d: %w", rec.Seq, err)
+			return p, fmt.Errorf("salvage record %d: %w", seq, err)
 		}
-		p.Tip = Tip{rec.Seq, rec.Hash}
+		p.Tip = Tip{seq, rec.Hash}
 	}
 	if val, err := r.get([]byte(headKey)); p.Broken == nil {
 		_, head, bad := parseHeadValue(val)

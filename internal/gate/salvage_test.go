@@ -168,3 +168,30 @@ func TestCrashSalvage(t *testing.T) {
 		})
 	}
 }
+
+// A damaged table costs the records from it on, not those before it.
+func TestDamage_KeepsThePrefix(t *testing.T) {
+	m := newMemNode(t)
+	for range 4 {
+		m.boot(ExitOK)
+	}
+	entries, err := m.disk.ReadDir("journal")
+	m.check(err)
+	var tables []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name, ".sst") {
+			tables = append(tables, "journal/"+e.Name)
+		}
+	}
+	if len(tables) < 3 {
+		t.Fatalf("%d tables: the boots were compacted", len(tables))
+	}
+	newest := tables[len(tables)-1]
+	data := m.get(newest)
+	data[len(data)/3] ^= 1
+	m.put(newest, data)
+	m.salvageConfig()
+	m.sign(emptyManifest)
+	m.boot(ExitOK)
+	m.logged("edge.journal.salvaged", "kept=3")
+}
