@@ -46,7 +46,7 @@ func NewFound(path string, data []byte) Found {
 	return Found{Path: path, Exists: true, Data: data, BLAKE3: hexBLAKE3(data), dirTaken: path != FingerprintPath}
 }
 
-// Readable: there is a regular file within its limit, and Data holds its bytes.
+// Readable reports whether there is a regular file within its limit: then Data holds its bytes.
 func (f Found) Readable() bool { return f.Exists && !f.irregular }
 
 // Files are the three projections as found.
