@@ -1,6 +1,7 @@
 package salvage
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -108,7 +109,10 @@ func records(t *testing.T, fsys durable.FS) []journal.Record {
 	var all []journal.Record
 	for rec, err := range view.Records(1, view.Tip().Seq) {
 		check(t, err)
-		all = append(all, rec)
+		rec.Raw = bytes.Clone(rec.Raw) // valid until the next step only, as Data is
+		kept, err := journal.Decode(rec.Raw)
+		check(t, err)
+		all = append(all, kept)
 	}
 	return all
 }

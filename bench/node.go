@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+)
+
+// node is a state root of the product's own making.
+type node struct {
+	b   *bench
+	dir string
+}
+
+// newNode lays out a node that never booted.
+func (b *bench) newNode(name string) (*node, error) {
+	n := &node{b, filepath.Join(b.dir, name)}
+	_, err := command{args: []string{b.edgectl, "init", n.dir, "--demo"}}.run()
+	return n, err
+}
+
+// bootedNode is one that booted a number of times.
+func (b *bench) bootedNode(name string, boots int) (*node, error) {
+	n, err := b.newNode(name)
+	for i := 0; i < boots && err == nil; i++ {
+		_, err = n.boot().run()
+	}
+	return n, err
+}
+
+// boot is one precheck. The state root need not be a partition of its own.
+func (n *node) boot() command {
+	return command{
+		args: []string{n.b.edged, "--config", filepath.Join(n.dir, "bootstrap", "config.yaml"), "precheck"},
+		env:  []string{"EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1"},
+	}
+}
+
+// edgectl is a command on this node.
+func (n *node) edgectl(args ...string) command {
+	return command{args: append(append([]string{n.b.edgectl}, args...), "--state-root", n.dir)}
+}
+
+// remove frees the disk.
+func (n *node) remove() error { return os.RemoveAll(n.dir) }
+
+// epochOf is the node's boot epoch, as its fingerprint file tells.
+func epochOf(n *node) (uint64, error) {
+	data, err := os.ReadFile(filepath.Join(n.dir, "bootstrap", "os_fingerprint.json"))
+	if err != nil {
+		return 0, err
+	}
+	var f struct {
+		Epoch uint64 `json:"boot_epoch"`
+	}
+	err = json.Unmarshal(data, &f)
+	return f.Epoch, err
+}
