@@ -21,6 +21,8 @@ func TestDecodeEvolution(t *testing.T) {
 		"unknown, critical":          {"CoffeeBrewed", true, `{"v":1}`, ErrNewer, false},
 		"newer data, not critical":   {KindHeadRebuilt, false, `{"v":2}`, nil, true},
 		"newer data, critical":       {KindOpApplied, true, `{"v":2}`, ErrNewer, false},
+		"version of another object":  {KindOpApplied, true, `{"a":{"v":1}}`, ErrPayload, false},
+		"newer, an older one inside": {KindOpApplied, true, `{"a":{"v":1},"v":2}`, ErrNewer, false},
 		"no data version":            {KindOpApplied, true, `{}`, ErrPayload, false},
 		"not an object":              {KindOpApplied, true, `[]`, ErrPayload, false},
 		"wrong type":                 {KindOpApplied, true, `{"v":1,"index":"a"}`, ErrPayload, false},
