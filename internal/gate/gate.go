@@ -202,8 +202,11 @@ func (r *run) loadConfig(context.Context) *Failure {
 	}
 	cfg, err := config.Load(path)
 	if err != nil {
-		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: config rejected", Path: path, Err: err,
-			Next: "correct the config; every problem found is listed"}
+		next := "correct the config; every problem found is listed"
+		if !errors.Is(err, config.ErrInvalid) {
+			next = "give the gate a readable YAML config of at most 1 MiB"
+		}
+		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: config rejected", Path: path, Err: err, Next: next}
 	}
 	r.cfg, r.node, r.rootPath = cfg, cfg.Identity.EdgeDomainID, cfg.StateRoot(r.host.Getenv)
 	r.log = r.logger(cfg.Metrics.LogLevel)
