@@ -45,7 +45,7 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 		return nil, manifestFailure(err)
 	}
 	if err := m.Admit(manifest.Policy{
-		Strict: r.cfg.Assurance.Mode == "strict", SerialFloor: r.history.state.Serial, Now: r.clock.used,
+		Strict: r.cfg.Assurance.Strict(), SerialFloor: r.history.state.Serial, Now: r.clock.used,
 	}); err != nil {
 		return nil, manifestFailure(err)
 	}
