@@ -20,17 +20,9 @@ func (d *deep) files() error {
 	if !d.references(files, state) {
 		return nil // of another history: there is nothing to compare with
 	}
-	fingerprint, err := projections.JudgeFingerprint(files.Fingerprint, state, d.lookup)
+	verdicts, err := files.Judge(state, d.lookup)
 	if err != nil {
 		return err
-	}
-	verdicts := []projections.Verdict{fingerprint}
-	for _, found := range []projections.Found{files.Current, files.Previous} {
-		v, err := projections.JudgeEvidence(found.Path, found, state)
-		if err != nil {
-			return err
-		}
-		verdicts = append(verdicts, v)
 	}
 	for _, v := range verdicts {
 		switch v.Kind {
