@@ -1,0 +1,85 @@
+package status
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+	"github.com/autonomyops/edged/replay"
+)
+
+// Projection is how one file stands to the journal.
+type Projection struct {
+	Path   string `json:"path"`
+	Health string `json:"health"` // agrees, not_judged, repair, cause or foreign
+	Detail string `json:"detail"`
+}
+
+// FailureFile is bootstrap/last_failure.json.
+type FailureFile struct {
+	Time     time.Time `json:"time"`
+	BootID   string    `json:"boot_id"`
+	Run      string    `json:"run"`
+	Node     string    `json:"node"`
+	ExitCode int       `json:"exit_code"`
+	Stage    string    `json:"stage"`
+	Path     string    `json:"path"`
+	Reason   string    `json:"reason"`
+	Next     string    `json:"next"`
+}
+
+// failureFileLimit is far above what a gate writes, in bytes.
+const failureFileLimit = 64 << 10
+
+func (s *Status) failureFile(tree durable.FS) {
+	data, _, err := durable.ReadFile(tree, stateroot.LastFailure, failureFileLimit)
+	if absent(err) {
+		return
+	}
+	var f FailureFile
+	if err == nil {
+		err = json.Unmarshal(data, &f)
+	}
+	if err != nil {
+		s.problem("%s cannot be read: %s", stateroot.LastFailure, err)
+		return
+	}
+	s.FailureFile = &f
+	if s.Node == "" {
+		s.Node = f.Node
+	}
+}
+
+func (s *Status) projections(src *evidence.Source, state machine.State) error {
+	files, err := projections.Read(src.FS())
+	if err != nil {
+		return err
+	}
+	verdicts, err := files.Judge(state, func(seq uint64) (machine.Event, error) {
+		rec, err := src.Record(seq)
+		if err != nil {
+			return machine.Event{}, err
+		}
+		return replay.Event(rec)
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range verdicts {
+		p := Projection{Path: v.Path, Health: string(v.Kind), Detail: v.Reason}
+		switch v.Kind {
+		case projections.Repair:
+			p.Detail += "; the next boot makes it again"
+		case projections.Cause:
+			p.Detail += "; the next boot reconstructs"
+		case projections.Foreign:
+			p.Detail += "; the next boot refuses"
+		}
+		s.Projections = append(s.Projections, p)
+	}
+	return nil
+}

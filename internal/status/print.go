@@ -1,0 +1,145 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/autonomyops/edged/internal/evidence/narrate"
+)
+
+const unknown = "unknown"
+
+// Print writes the screen, for people.
+func (s *Status) Print(w io.Writer) error {
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s %s\n", name, narrate.Clean(fmt.Sprintf(format, args...)))
+	}
+	row("node", "%s", orUnknown(s.Node))
+	if s.Head == nil {
+		row("journal", unknown)
+	} else {
+		row("journal", "%s, %d records", s.Journal, s.Head.Seq)
+	}
+	if s.Epoch == nil {
+		row("epoch", unknown)
+	} else {
+		row("epoch", "%d, %s", *s.Epoch, s.Phase)
+	}
+	s.printBoot(row)
+	s.printUpdate(row)
+	if f := s.LastFailure; f != nil {
+		row("last failure", "%s, record %d: exit %d at %s: %s", at(f.Time), f.Seq, f.ExitCode, f.Stage, f.Reason)
+	} else if s.Head != nil {
+		row("last failure", "none journaled")
+	}
+	if f := s.FailureFile; f != nil {
+		row("not journaled", "%s: exit %d at %s: %s", at(f.Time), f.ExitCode, f.Stage, f.Reason)
+		row("", "next: %s", f.Next)
+	}
+	s.printFiles(row)
+	s.printKeys(row)
+	for _, n := range s.Notices {
+		row("NOTE", "%s", n)
+	}
+	for _, p := range s.Problems {
+		row("PROBLEM", "%s", p)
+	}
+	if s.Healthy {
+		row("verdict", "healthy")
+	} else {
+		row("verdict", "NOT HEALTHY")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+type printRow func(name, format string, args ...any)
+
+func (s *Status) printBoot(row printRow) {
+	b := s.LastBoot
+	if b == nil {
+		row("last boot", unknown)
+		return
+	}
+	outcome := b.Outcome
+	if b.Outcome == OutcomeFailed {
+		outcome = fmt.Sprintf("failed with exit code %d", *b.ExitCode)
+	}
+	row("last boot", "%s, %s, from record %d", at(b.Time), outcome, b.Seq)
+	if r := s.Reconstruction; r != nil {
+		of := unknown
+		if r.Of != nil {
+			of = fmt.Sprint(*r.Of)
+		}
+		row("open", "reconstruction since record %d, attempt %d, %d of %s operations applied", r.Since, r.Attempt, r.Applied, of)
+	}
+}
+
+func (s *Status) printUpdate(row printRow) {
+	u := s.LastUpdate
+	switch {
+	case u == nil && s.Head == nil:
+		row("last update", unknown)
+		return
+	case u == nil:
+		row("last update", "none yet")
+		return
+	}
+	causes := make([]string, len(u.Causes))
+	for i, c := range u.Causes {
+		causes[i] = string(c)
+	}
+	row("last update", "%s, to epoch %d, cause %s, %d ms", at(u.Time), u.Epoch, orUnknown(strings.Join(causes, ", ")), u.DurationMS)
+	from := System{Name: unknown, Kernel: unknown}
+	if u.From != nil {
+		from = *u.From
+	}
+	if from.Name != u.To.Name {
+		row("", "os      %s -> %s", from.Name, u.To.Name)
+	}
+	if from.Kernel != u.To.Kernel {
+		row("", "kernel  %s -> %s", from.Kernel, u.To.Kernel)
+	}
+	if len(u.Changed) > 0 {
+		row("", "changed %s", strings.Join(u.Changed, ", "))
+	}
+	serial := "none"
+	if u.Serial != nil {
+		serial = fmt.Sprint(*u.Serial)
+	}
+	row("", "manifest %s, serial %s, operations %d", narrate.Short(u.Manifest), serial, u.Operations)
+}
+
+func (s *Status) printFiles(row printRow) {
+	if len(s.Projections) == 0 {
+		row("projections", unknown)
+	}
+	for i, p := range s.Projections {
+		name := ""
+		if i == 0 {
+			name = "projections"
+		}
+		row(name, "%-10s %s", strings.ReplaceAll(p.Health, "_", " "), p.Path)
+	}
+}
+
+func (s *Status) printKeys(row printRow) {
+	key := func(hash, none string) string {
+		if hash == "" {
+			return none
+		}
+		return narrate.Short(hash)
+	}
+	row("keys", "manifest %s, deployed %s", key(s.Keys.Manifest, "none yet"), key(s.Keys.Deployed, "none"))
+	if n := len(s.Keys.Successors); n > 0 {
+		row("", "followed by %s", narrate.Short(s.Keys.Successors[n-1]))
+	}
+	if s.Keys.Checkpoint != "" {
+		row("", "checkpoint %s", narrate.Short(s.Keys.Checkpoint))
+	}
+}
+
+func at(t time.Time) string { return t.UTC().Format(narrate.TimeForm) }

@@ -1,0 +1,238 @@
+// Package status tells where a node stands, on one screen: what the journal
+// says of it, whether its files agree, which keys are in force, and what the
+// last boot came to. It only reads, also on a live node or a dead one's disk.
+//
+// What cannot be known is said to be unknown, with the reason: a node whose
+// journal does not open has a status too, and it is read when it matters most.
+package status
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// Status is a node's, as it is printed. A member that is null is unknown, or
+// there is no such thing yet; Problems tells which.
+type Status struct {
+	// Healthy: the journal could be read, the newest run reached a good end,
+	// no reconstruction is open, and every file agrees with the journal.
+	Healthy        bool            `json:"healthy"`
+	Problems       []string        `json:"problems"`
+	Notices        []string        `json:"notices"` // no fault, and not to be overlooked
+	Node           string          `json:"node"`
+	Journal        string          `json:"journal"`
+	Head           *Head           `json:"head"`
+	Phase          machine.Phase   `json:"phase"`
+	Epoch          *uint64         `json:"epoch"`
+	LastBoot       *Boot           `json:"last_boot"`
+	Reconstruction *Reconstruction `json:"reconstruction"` // the open one
+	LastUpdate     *Update         `json:"last_update"`    // what began the running epoch
+	LastFailure    *Failure        `json:"last_failure"`   // the newest one journaled
+	// FailureFile is bootstrap/last_failure.json: the newest failure that
+	// could not be journaled.
+	FailureFile *FailureFile `json:"last_failure_file"`
+	Projections []Projection `json:"projections"`
+	Keys        Keys         `json:"keys"`
+	TimeFloor   *time.Time   `json:"time_floor"`
+}
+
+// Head is the newest record.
+type Head struct {
+	Seq  uint64 `json:"seq"`
+	Hash string `json:"hash"`
+}
+
+// Outcomes of a run.
+const (
+	OutcomeOK         = "ok"
+	OutcomeFailed     = "failed"
+	OutcomeUnfinished = "unfinished" // it runs now, or the power was lost
+	OutcomeActed      = "acted"      // not a boot: an operator's act was journaled
+)
+
+// Boot is the newest run that the journal knows.
+type Boot struct {
+	Outcome  string    `json:"outcome"`
+	ExitCode *int      `json:"exit_code"` // null where the run did not end
+	Time     time.Time `json:"time"`      // of its newest record
+	BootID   string    `json:"boot_id"`
+	Run      string    `json:"run"`
+	Seq      uint64    `json:"seq"` // of its first record
+}
+
+// Reconstruction is one that is open.
+type Reconstruction struct {
+	Since    uint64          `json:"since"` // seq of its first UpdateDetected
+	Attempt  int             `json:"attempt"`
+	Causes   []machine.Cause `json:"causes"`
+	Applied  int             `json:"applied"`
+	Of       *int            `json:"of"` // operations; null before a manifest was verified
+	Manifest string          `json:"manifest_hash"`
+}
+
+// Failure is a PrecheckFailed.
+type Failure struct {
+	Seq      uint64    `json:"seq"`
+	Time     time.Time `json:"time"`
+	ExitCode int       `json:"exit_code"`
+	Stage    string    `json:"stage"`
+	Path     string    `json:"path"`
+	Reason   string    `json:"reason"`
+}
+
+// Read gives the status of the node whose state root or journal is at path.
+// The error is for what is no evidence of a node at all.
+func Read(path string) (Status, error) {
+	s := Status{Problems: []string{}, Notices: []string{}, Projections: []Projection{}}
+	at, kind, err := evidence.Detect(path)
+	if err != nil {
+		return s, err
+	}
+	src, err := evidence.Open(path)
+	if err != nil {
+		if kind != evidence.StateRoot {
+			return s, err
+		}
+		return s, s.withoutJournal(at, err)
+	}
+	defer src.Close() //nolint:errcheck // read-only
+	if err := s.history(src); err != nil {
+		s.problem("the history cannot be replayed: %s", err)
+	}
+	if tree := src.FS(); tree != nil && kind == evidence.StateRoot {
+		s.failureFile(tree)
+		s.deployedKeys(tree)
+	}
+	s.judge()
+	return s, nil
+}
+
+// withoutJournal is the status where no journal opens: before the first boot,
+// or on a damaged disk.
+func (s *Status) withoutJournal(at string, reason error) error {
+	tree, err := durable.OpenRootReadOnly(at)
+	if err != nil {
+		return err
+	}
+	defer tree.Close() //nolint:errcheck // read-only
+	if errors.Is(reason, journal.ErrNotFound) {
+		s.problem("no boot has run here yet: there is no journal")
+	} else {
+		s.problem("the journal cannot be read: %s", reason)
+	}
+	s.failureFile(tree)
+	s.deployedKeys(tree)
+	s.judge()
+	return nil
+}
+
+func (s *Status) history(src *evidence.Source) error {
+	tip := src.Tip()
+	s.Journal, s.Head = src.ID(), &Head{Seq: tip.Seq, Hash: tip.Hash.String()}
+	state, _, err := replay.State(src, tip.Seq)
+	if err != nil {
+		return err
+	}
+	s.Node, s.Phase, s.Epoch = state.Node, state.Phase, &state.Epoch
+	s.lastBoot(state)
+	s.open(state)
+	if f := state.LastFail; f != nil {
+		s.LastFailure = &Failure{Seq: f.Seq, Time: f.Time, ExitCode: f.Failed.ExitCode, Stage: f.Failed.Stage,
+			Path: f.Failed.Path, Reason: f.Failed.Reason}
+	}
+	if floor := state.TimeFloor(""); !floor.IsZero() {
+		s.TimeFloor = &floor
+	}
+	s.journaledKeys(state)
+	if v := state.Salvage; v != nil {
+		s.notice("this journal continues %s, which was damaged; lost: %s", orUnknown(v.Predecessor), v.Lost)
+	}
+	if d := state.Drill; d != nil {
+		s.notice("the next boot is a drill, requested by %s: %s", d.By, d.Reason)
+	}
+	if src.Kind() == evidence.StateRoot {
+		if err := s.projections(src, state); err != nil {
+			return err
+		}
+	}
+	s.LastUpdate, err = lastUpdate(src, state)
+	return err
+}
+
+func (s *Status) lastBoot(state machine.State) {
+	r := state.Run
+	b := &Boot{Outcome: OutcomeUnfinished, Time: r.Time, BootID: r.BootID, Run: r.ID, Seq: r.First}
+	exit := func(code int) { b.ExitCode = &code }
+	switch {
+	case r.Failed != 0:
+		b.Outcome = OutcomeFailed
+		exit(r.Failed)
+	case r.Ended || r.Closed:
+		b.Outcome = OutcomeOK
+		exit(0)
+	case r.Captured == nil && !r.Verified && !r.Opened:
+		b.Outcome = OutcomeActed
+	}
+	s.LastBoot = b
+}
+
+func (s *Status) open(state machine.State) {
+	o := state.Open
+	if o == nil {
+		return
+	}
+	s.Reconstruction = &Reconstruction{Since: o.First, Attempt: o.Attempt, Causes: slices.Clone(o.Causes), Applied: len(o.Applied)}
+	if m := o.Manifest; m != nil {
+		s.Reconstruction.Of, s.Reconstruction.Manifest = &m.Operations, m.Hash
+	}
+}
+
+// judge draws the conclusion once everything is known.
+func (s *Status) judge() {
+	if b := s.LastBoot; b != nil {
+		switch b.Outcome {
+		case OutcomeFailed:
+			s.problem("the last boot failed with exit code %d", *b.ExitCode)
+		case OutcomeUnfinished:
+			s.problem("the last boot has not reached its end")
+		}
+	}
+	if r := s.Reconstruction; r != nil {
+		s.problem("a reconstruction is open since record %d, attempt %d", r.Since, r.Attempt)
+	}
+	if f := s.FailureFile; f != nil && s.LastBoot != nil && f.Time.After(s.LastBoot.Time) {
+		s.problem("a boot after the last one journaled failed with exit code %d: %s", f.ExitCode, f.Reason)
+	}
+	for _, p := range s.Projections {
+		if p.Health != "agrees" && p.Health != "not_judged" {
+			s.problem("%s: %s", p.Path, p.Detail)
+		}
+	}
+	s.Healthy = len(s.Problems) == 0
+}
+
+func (s *Status) problem(format string, args ...any) {
+	s.Problems = append(s.Problems, fmt.Sprintf(format, args...))
+}
+
+func (s *Status) notice(format string, args ...any) {
+	s.Notices = append(s.Notices, fmt.Sprintf(format, args...))
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
