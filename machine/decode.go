@@ -90,6 +90,14 @@ func Encode(p Payload) ([]byte, error) {
 // kind, or a newer data version of a known one, is [ErrNewer] when the record
 // is critical and [Unknown] when it is not. Unknown members are ignored.
 func Decode(kind Kind, crit bool, data []byte) (Payload, error) {
+	if p, ok := decodeCanonical(kind, data); ok {
+		return p, nil
+	}
+	return decodeAny(kind, crit, data)
+}
+
+// decodeAny decides what is an error, what is newer, and what is unknown.
+func decodeAny(kind Kind, crit bool, data []byte) (Payload, error) {
 	k, ok := kinds[kind]
 	if kind == "" {
 		return nil, fmt.Errorf("%w: the kind is empty", ErrPayload)

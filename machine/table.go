@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/looplab/fsm"
@@ -89,8 +88,8 @@ func newTable(at Phase) *fsm.FSM {
 // step moves the table. A transition to the same phase is not an error here.
 func step(m *fsm.FSM, tr trigger) error {
 	err := m.Event(context.Background(), string(tr))
-	var same fsm.NoTransitionError
-	if errors.As(err, &same) && same.Err == nil {
+	// fsm returns this type itself; errors.As would be the dearest part of a step.
+	if same, ok := err.(fsm.NoTransitionError); ok && same.Err == nil {
 		return nil
 	}
 	return err
