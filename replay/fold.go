@@ -53,7 +53,7 @@ func State(src Source, at uint64) (machine.State, uint64, error) {
 			fold, from = machine.NewFold(s), seq
 		}
 	}
-	for r, err := range src.Records(from+1, at) {
+	for r, err := range ahead(src, from+1, at) {
 		if err != nil {
 			return machine.State{}, from, err
 		}
