@@ -1,0 +1,89 @@
+package explain
+
+import (
+	"maps"
+	"slices"
+)
+
+// Severity says how much a flag matters.
+type Severity string
+
+// Severities: a warning is something that a healthy node's operator would want
+// to know the reason of, a notice something that was meant, or harmless.
+const (
+	Warning Severity = "warning"
+	Notice  Severity = "notice"
+)
+
+// Codes of flags. They are stable: they are never renamed or reused.
+const (
+	FlagBeginsLate         = "begins-late"
+	FlagBootUnfinished     = "boot-unfinished"
+	FlagChainBroken        = "chain-broken"
+	FlagClockBelowFloor    = "clock-below-floor"
+	FlagClockRegression    = "clock-regression"
+	FlagClockReset         = "clock-reset"
+	FlagDrill              = "drill"
+	FlagFingerprintTamper  = "fingerprint-tampered"
+	FlagForeignWriter      = "foreign-writer"
+	FlagHashNotPinned      = "hash-not-pinned"
+	FlagHeadRebuilt        = "head-rebuilt"
+	FlagKeyReplaced        = "key-replaced"
+	FlagKeyRotated         = "key-rotated"
+	FlagLegacyAdopted      = "legacy-adopted"
+	FlagMountCheckSkipped  = "mount-check-skipped"
+	FlagNodeRenamed        = "node-renamed"
+	FlagProjectionRepaired = "projection-repaired"
+	FlagRecordUnreadable   = "record-unreadable"
+	FlagRepeatedFailure    = "repeated-failure"
+	FlagRuntimeDrift       = "runtime-drift"
+	FlagSalvaged           = "salvaged"
+	FlagSerialLowered      = "serial-lowered"
+	FlagUnknownKind        = "unknown-kind"
+	FlagUpdateAbandoned    = "update-abandoned"
+	FlagUpdateOpen         = "update-open"
+	FlagUpdateSuperseded   = "update-superseded"
+)
+
+type meaning struct {
+	severity Severity
+	text     string
+}
+
+// meanings has what each code stands for.
+func meanings() map[string]meaning {
+	return map[string]meaning{
+		FlagBeginsLate:         {Notice, "the records here begin in the middle: what was before them is not told"},
+		FlagBootUnfinished:     {Warning, "a boot began and never ended: power was lost, it was killed, or it is running now"},
+		FlagChainBroken:        {Warning, "a record does not link to the one before it: verify the history before believing it"},
+		FlagClockBelowFloor:    {Warning, "the wall clock was behind what the node had seen; validity was judged at the floor"},
+		FlagClockRegression:    {Warning, "the wall clock went back between two records; their order is that of their numbers"},
+		FlagClockReset:         {Warning, "somebody lowered the time floor"},
+		FlagDrill:              {Notice, "a reconstruction was asked for, as an exercise"},
+		FlagFingerprintTamper:  {Warning, "the fingerprint file was edited, emptied or unreadable: the runtime was rebuilt"},
+		FlagForeignWriter:      {Warning, "software that keeps no journal wrote the fingerprint file"},
+		FlagHashNotPinned:      {Notice, "the manifest did not say what an installed file must hold"},
+		FlagHeadRebuilt:        {Warning, "the head file was damaged or absent, and the whole journal proved it"},
+		FlagKeyReplaced:        {Warning, "a key was replaced without a statement of the old one: only a person vouches for it"},
+		FlagKeyRotated:         {Notice, "a key was followed by another, by a statement that the old one signed"},
+		FlagLegacyAdopted:      {Notice, "the state of software that kept no journal was taken over"},
+		FlagMountCheckSkipped:  {Warning, "filesystem and device of the state root were not checked (EDGE_STATE_ROOT_SKIP_MOUNT_CHECK)"},
+		FlagNodeRenamed:        {Notice, "the node was given another name"},
+		FlagProjectionRepaired: {Warning, "a file was not what the journal says, and was made again"},
+		FlagRecordUnreadable:   {Warning, "a record could not be read: the story has a hole there"},
+		FlagRepeatedFailure:    {Warning, "boots in a row failed for the same reason"},
+		FlagRuntimeDrift:       {Warning, "what the epoch had installed was no longer there as installed"},
+		FlagSalvaged:           {Warning, "this journal continues a damaged one; what was lost is said there"},
+		FlagSerialLowered:      {Warning, "an epoch began under a manifest of a lower serial: it was signed as a rollback"},
+		FlagUnknownKind:        {Warning, "a record of a kind that this version does not know: use a newer edgectl"},
+		FlagUpdateAbandoned:    {Notice, "the system went back to the baseline before anything was applied"},
+		FlagUpdateOpen:         {Warning, "a reconstruction is still open where the records end"},
+		FlagUpdateSuperseded:   {Notice, "the system changed again while a reconstruction was open"},
+	}
+}
+
+// Flags lists every code, in alphabetical order.
+func Flags() []string { return slices.Sorted(maps.Keys(meanings())) }
+
+// Meaning says in a sentence what a code stands for, "" for an unknown one.
+func Meaning(code string) string { return meanings()[code].text }

@@ -1,0 +1,108 @@
+package explain
+
+import (
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+// run is one invocation: a boot, or an operator's command.
+type run struct {
+	id, boot    string
+	first, last Moment
+	// startMS and endMS are uptimes.
+	startMS, endMS int64
+	gate           bool // it is a boot
+	ended, failed  bool
+	captured       *machine.FingerprintCaptured
+	attempt        *Attempt
+}
+
+// inRun makes rec's run the newest one.
+func (t *teller) inRun(rec journal.Record) {
+	m := Moment{rec.Seq, rec.Time}
+	if t.run == nil || t.run.id != rec.Run {
+		t.endRun(false)
+		t.run = &run{id: rec.Run, boot: rec.BootID, first: m, startMS: rec.UptimeMS}
+	}
+	t.run.last, t.run.endMS = m, rec.UptimeMS
+}
+
+// isBoot reports whether only a gate writes such an event.
+func isBoot(p machine.Payload) bool {
+	switch p.(type) {
+	case machine.FingerprintCaptured, machine.LegacyStateAdopted, machine.UpdateDetected, machine.ManifestVerified,
+		machine.OpApplied, machine.EpochRotated, machine.UpdateAbandoned, machine.PrecheckFailed, machine.CertificateRotated:
+		return true
+	}
+	return false
+}
+
+// endRun closes the books of the newest run. newest: no other run follows it.
+func (t *teller) endRun(newest bool) {
+	r := t.run
+	if r == nil || !r.gate {
+		return
+	}
+	t.report.Boots++
+	t.epoch.Boots++
+	switch {
+	case r.failed:
+	case !r.ended:
+		detail := "the boot that began with record %d breaks off after record %d"
+		if newest {
+			detail = "the newest boot began with record %d and has not come further than record %d"
+		}
+		t.flag(FlagBootUnfinished, r.last, detail, r.first.Seq, r.last.Seq)
+	case r.attempt == nil && r.captured != nil && r.captured.Role != machine.RoleDiffers:
+		t.epoch.CleanBoots.add(r.last)
+	}
+	if r.attempt != nil {
+		t.endAttempt(r)
+	}
+}
+
+func (b *Boots) add(m Moment) {
+	b.Count++
+	b.Last = &m
+	if b.First == nil {
+		b.First = &m
+	}
+}
+
+// endAttempt settles what a boot did for a reconstruction.
+func (t *teller) endAttempt(r *run) {
+	a := r.attempt
+	a.Last, a.UptimeMS = r.last, max(r.endMS-r.startMS, 0)
+	rec := a.of
+	if a.Result == "" {
+		a.Result = Interrupted
+		rec.Interrupted++
+	}
+	rec.GateMS += a.UptimeMS
+	n := len(rec.Attempts)
+	if n < 2 {
+		return
+	}
+	if before := rec.Attempts[n-2]; before.alike(a) {
+		before.Boots++
+		before.Last, before.LastAttempt = a.Last, a.Attempt
+		before.UptimeMS += a.UptimeMS
+		rec.Attempts = rec.Attempts[:n-1]
+		t.flag(FlagRepeatedFailure, a.Last, "exit %d at %s, again and again from record %d", a.Failure.ExitCode, a.Failure.Stage, before.First.Seq)
+	}
+}
+
+// alike reports whether b failed as a did, and did no more than a.
+func (a *Attempt) alike(b *Attempt) bool {
+	if a.Failure == nil || b.Failure == nil || a.Target != b.Target || b.Supersedes != 0 || len(b.Applied) > 0 {
+		return false
+	}
+	if (a.Verified == nil) != (b.Verified == nil) || a.Verified != nil && a.Verified.ManifestHash != b.Verified.ManifestHash {
+		return false
+	}
+	return a.Failure.alike(b.Failure)
+}
+
+func (f *Failure) alike(g *Failure) bool {
+	return f.ExitCode == g.ExitCode && f.Stage == g.Stage && f.Path == g.Path && f.Reason == g.Reason
+}

@@ -1,0 +1,111 @@
+package replay
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+)
+
+// File is a file of a node as it stood. Path is relative to the state root, or
+// beneath epochs/ where no state root has it.
+type File struct {
+	Path string
+	Data []byte
+}
+
+// Files gives the files of the node in state s, which is that after record
+// s.Seq of src: what its gate publishes in that state, rendered as the gate
+// renders it, then, of every epoch so far and newest first, epochs/N/ with
+// evidence.json and, as they were verified, manifest.json and
+// manifest.json.sig.
+//
+// A file that was altered is given as it had been published; what a node found
+// when it adopted the state of older software, as it was found.
+func Files(src History, s machine.State) iter.Seq2[File, error] {
+	return func(yield func(File, error) bool) {
+		files, err := published(s)
+		if err != nil {
+			yield(File{}, err)
+			return
+		}
+		for _, f := range files {
+			if !yield(f, nil) {
+				return
+			}
+		}
+		for e, err := range EpochsUntil(src, s.Seq) {
+			if err == nil {
+				files, err = e.files()
+			}
+			if err != nil {
+				yield(File{}, err)
+				return
+			}
+			for _, f := range files {
+				if !yield(f, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// published are the projections of a state.
+func published(s machine.State) ([]File, error) {
+	var files []File
+	add := func(path string, data []byte, err error) error {
+		if len(data) > 0 {
+			files = append(files, File{Path: path, Data: data})
+		}
+		return err
+	}
+	switch {
+	case s.Baseline == nil:
+	case s.Baseline.Kind == machine.KindLegacyStateAdopted && s.Phase != machine.PhaseSettled && s.Adopted != nil && s.Baseline.Epoch > 0:
+		// Adopted, and not yet answered by a reconstruction: the file of the
+		// older software stands.
+		if err := add(projections.FingerprintPath, s.Adopted.File, nil); err != nil {
+			return nil, err
+		}
+	default:
+		data, err := projections.Fingerprint(s.Journal, *s.Baseline)
+		if err := add(projections.FingerprintPath, data, err); err != nil {
+			return nil, err
+		}
+	}
+	if s.Current == nil && s.Adopted != nil {
+		return files, add(projections.CurrentPath, s.Adopted.Evidence, nil)
+	}
+	for _, e := range []struct {
+		path   string
+		record *machine.EpochRecord
+	}{{projections.CurrentPath, s.Current}, {projections.PreviousPath, s.Previous}} {
+		if e.record == nil {
+			continue
+		}
+		data, err := projections.Evidence(*e.record)
+		if err := add(e.path, data, err); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// files are those of one epoch.
+func (e Epoch) files() ([]File, error) {
+	dir := fmt.Sprintf("epochs/%d/", e.Number)
+	if e.Record.Meta.Seq == 0 {
+		return []File{{Path: dir + "evidence.json", Data: e.Adopted}}, nil
+	}
+	evidence, err := projections.Evidence(e.Record)
+	if err != nil {
+		return nil, err
+	}
+	return []File{
+		{Path: dir + "evidence.json", Data: evidence},
+		{Path: dir + "manifest.json", Data: e.Verified.Manifest},
+		{Path: dir + "manifest.json.sig", Data: e.Verified.Signature},
+	}, nil
+}

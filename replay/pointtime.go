@@ -1,0 +1,100 @@
+package replay
+
+import (
+	"bytes"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/autonomyops/edged/journal"
+)
+
+// timeStretch is how many records are looked at in one go, from the newest
+// back. No order among times may be relied on, so every record after the
+// point has to be looked at: nothing that a snapshot holds could spare it.
+const timeStretch = 16384
+
+// findTime looks from the newest record back.
+func (p Point) findTime(src History) (journal.Record, error) {
+	first, hi := src.First(), src.Tip().Seq
+	for hi >= first && hi > 0 {
+		workers := uint64(min(runtime.GOMAXPROCS(0), 4))
+		found := make([]uint64, workers)
+		failed := make([]error, workers)
+		var wg sync.WaitGroup
+		for i := range workers {
+			if hi < first+i*timeStretch {
+				break
+			}
+			to := hi - i*timeStretch
+			from := first
+			if to-first >= timeStretch {
+				from = to - timeStretch + 1
+			}
+			wg.Go(func() { found[i], failed[i] = notAfter(src, p.t, from, to) })
+		}
+		wg.Wait()
+		for i := range workers {
+			if failed[i] != nil {
+				return journal.Record{}, failed[i]
+			}
+			if found[i] != 0 {
+				return src.Record(found[i])
+			}
+		}
+		if hi < first+workers*timeStretch {
+			break
+		}
+		hi -= workers * timeStretch
+	}
+	rec, err := src.Record(first)
+	if err != nil {
+		return rec, err
+	}
+	return journal.Record{}, p.missing("record %d, the first, is of %s", rec.Seq, rec.Time.Format(time.RFC3339Nano))
+}
+
+// recordTime is how a record writes its time: in one spelling, so that times
+// order as their texts do.
+const recordTime = "2006-01-02T15:04:05.000000000Z"
+
+// notAfter gives the last of the records from to to whose time is not after t,
+// 0 where there is none.
+func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
+	limit := []byte(t.UTC().Format(recordTime))
+	var last uint64
+	for raw, err := range src.RawRecords(from, to) {
+		if err != nil {
+			return 0, err
+		}
+		at := timeOf(raw.Raw)
+		if at == nil {
+			// Say what is wrong with it as every reader of records does.
+			rec, err := src.Record(raw.Seq)
+			if err != nil {
+				return 0, err
+			}
+			at = []byte(rec.Time.Format(recordTime))
+		}
+		if bytes.Compare(at, limit) <= 0 {
+			last = raw.Seq
+		}
+	}
+	return last, nil
+}
+
+// timeOf gives the text of a record's time without reading the rest, nil where
+// there is none. In canonical form no string behind the payload can hold an
+// unescaped quote, so the last such text is the envelope's member.
+func timeOf(raw []byte) []byte {
+	const name = `,"time":"`
+	at := bytes.LastIndex(raw, []byte(name))
+	if at < 0 {
+		return nil
+	}
+	text, _, ok := bytes.Cut(raw[at+len(name):], []byte(`"`))
+	if !ok || len(text) != len(recordTime) {
+		return nil
+	}
+	return text
+}
