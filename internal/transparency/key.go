@@ -1,0 +1,100 @@
+package transparency
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/zeebo/blake3"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// algEd25519 is the type byte before an Ed25519 key in a note's key.
+const algEd25519 = 1
+
+// Verifier is a public checkpoint key.
+type Verifier struct {
+	note note.Verifier
+	text string
+	key  ed25519.PublicKey
+}
+
+// NewVerifier reads a public key, NAME+HASH+KEY. The error is [ErrKey].
+func NewVerifier(text string) (Verifier, error) {
+	text = strings.TrimSpace(text)
+	v, err := note.NewVerifier(text)
+	if err != nil {
+		return Verifier{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	_, rest, _ := strings.Cut(text, "+")
+	_, encoded, _ := strings.Cut(rest, "+")
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(raw) != 1+ed25519.PublicKeySize || raw[0] != algEd25519 {
+		return Verifier{}, ErrKey
+	}
+	return Verifier{v, text, raw[1:]}, nil
+}
+
+// String is the key in its text form.
+func (v Verifier) String() string { return v.text }
+
+// Name is the name that it signs under.
+func (v Verifier) Name() string { return v.note.Name() }
+
+// Key is the raw Ed25519 key.
+func (v Verifier) Key() ed25519.PublicKey { return v.key }
+
+// BLAKE3 is the lower-case hex BLAKE3 of the raw key, as events name keys.
+func (v Verifier) BLAKE3() string {
+	sum := blake3.Sum256(v.key)
+	return hex.EncodeToString(sum[:])
+}
+
+// Signer is a private checkpoint key.
+type Signer struct {
+	note     note.Signer
+	verifier Verifier
+	text     string
+}
+
+// NewSigner reads a private key, PRIVATE+KEY+NAME+HASH+KEY. The error, [ErrKey],
+// never quotes it.
+func NewSigner(text string) (Signer, error) {
+	text = strings.TrimSpace(text)
+	s, err := note.NewSigner(text)
+	if err != nil {
+		return Signer{}, ErrKey
+	}
+	parts := strings.SplitN(text, "+", 5)
+	raw, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != algEd25519 {
+		return Signer{}, ErrKey
+	}
+	vkey, err := note.NewEd25519VerifierKey(s.Name(), ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey))
+	if err != nil {
+		return Signer{}, ErrKey
+	}
+	v, err := NewVerifier(vkey)
+	if err != nil {
+		return Signer{}, err
+	}
+	return Signer{s, v, text}, nil
+}
+
+// GenerateSigner makes a key of this name.
+func GenerateSigner(name string) (Signer, error) {
+	skey, _, err := note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		return Signer{}, fmt.Errorf("generate a checkpoint key: %w", err)
+	}
+	return NewSigner(skey)
+}
+
+// Verifier is the public half.
+func (s Signer) Verifier() Verifier { return s.verifier }
+
+// Secret is the text form of the private half, to be kept with mode 0600.
+func (s Signer) Secret() string { return s.text }
