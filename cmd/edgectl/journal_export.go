@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,20 +17,39 @@ import (
 func journalExport(e *env) *cobra.Command {
 	var format, out, since string
 	var from uint64
+	var resume bool
 	cmd := &cobra.Command{
-		Use:   "export --format jsonl --out FILE|-",
+		Use:   "export --format jsonl|csv|parquet|journald --out FILE|-",
 		Short: "write the records out, streaming",
-		Long: `export writes the records for others to read. jsonl is the exact bytes of each
-record, one a line: b3sum and jq alone can check it. A file is written beside
-and renamed, so that its name never shows a part of an export; "-" is standard
-output. --since begins at the first record not before that time and leaves out
-nothing after it, so that the chain of what is exported can be checked.`,
+		Long: `export writes the records for others to read:
+
+  jsonl     the exact bytes of each record, one a line: b3sum and jq alone can
+            check it, and edgectl reads it wherever it reads a journal
+  csv       RFC 4180 with a header; what a spreadsheet would calculate is
+            defused
+  parquet   typed columns for DuckDB, Spark and pandas
+  journald  systemd's Journal Export Format, for systemd-journal-remote
+
+A file is written beside and renamed, so that its name never shows a part of an
+export; "-" is standard output. --resume keeps the part of an export that is
+interrupted, as FILE.partial, and goes on from there: what stands there already
+is compared, the rest is written, and the file is the same as if nothing had
+happened.
+
+--since begins at the first record not before that time and leaves out nothing
+after it, so that the chain of what is exported can be checked. Where a record
+cannot be read the export ends with exit status 2 and leaves no file.`,
 		Example: `  edgectl journal export --format jsonl --out history.jsonl
-  edgectl journal export --format jsonl --out - --from-seq 1000 | jq .type`,
+  edgectl journal export --format jsonl --out - --from-seq 1000 | jq .type
+  edgectl journal export --format parquet --out history.parquet --resume
+  edgectl journal export --format csv --out - --since 30d | head -n 20`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
 				return fail("pass --out FILE, or --out - for standard output", "export needs a place to write to")
+			}
+			if out == "-" && resume {
+				return fail("name a file, or leave --resume out", "standard output cannot be gone on with")
 			}
 			if err := export.CheckFormat(format); err != nil {
 				return err
@@ -43,16 +66,23 @@ nothing after it, so that the chain of what is exported can be checked.`,
 			defer src.Close() //nolint:errcheck // read-only
 			p := newProgress(e.stderr)
 			defer p.done()
-			tip := src.Tip().Seq
-			opt.Progress = func(n uint64) { p.at("export", n, tip-max(from, src.First())+1) }
+			first := max(from, src.First())
+			total := uint64(0) // not known where a time chooses
+			if tip := src.Tip().Seq; tip >= first && since == "" {
+				total = tip - first + 1
+			}
+			opt.Progress = func(n uint64) { p.at("export", n, total) }
 			write := func(w io.Writer) error {
 				_, err := export.Write(w, interrupted{src, cmd.Context()}, format, opt)
 				return err
 			}
-			if out == "-" {
+			switch {
+			case out == "-":
 				return write(e.stdout)
+			case resume:
+				return e.resume(out, src.Path(), write)
 			}
-			return export.File(out, src.Path(), write)
+			return exportError(out, export.File(out, src.Path(), write))
 		},
 	}
 	f := cmd.Flags()
@@ -60,5 +90,26 @@ nothing after it, so that the chain of what is exported can be checked.`,
 	f.StringVar(&out, "out", "", "the file to write, or - for standard output")
 	f.Uint64Var(&from, "from-seq", 0, "the first record to export")
 	f.StringVar(&since, "since", "", "leave out what was recorded before: RFC 3339, a date, or an age such as 36h or 7d")
+	f.BoolVar(&resume, "resume", false, "keep what is written as FILE.partial until it is whole, and go on from what is there")
 	return cmd
+}
+
+// resume exports to a file whose part is kept.
+func (e *env) resume(out, keepOut string, write func(io.Writer) error) error {
+	reused, err := export.Resume(out, keepOut, write)
+	if reused > 0 {
+		fmt.Fprintf(e.stderr, "edgectl: went on after the first %d bytes of %s%s\n", reused, out, export.PartialSuffix)
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintf(e.stderr, "edgectl: what was written is kept as %s%s: run this again to go on\n", out, export.PartialSuffix)
+	}
+	return exportError(out, err)
+}
+
+// exportError says what to do where a disk is full.
+func exportError(out string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		return fail("free space there, or name a file elsewhere; no part of it stands under that name", "export to %s: %w", out, err)
+	}
+	return err
 }

@@ -2,8 +2,8 @@
 // constant memory.
 //
 // An export does not judge: it gives the records that are there, and fails
-// where one is missing or cannot be read. The exact record bytes, one a line,
-// are what b3sum and jq alone can check.
+// where one is missing or cannot be read. Its bytes follow from the records
+// alone, so that an export made twice is the same twice.
 package export
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,33 +37,24 @@ type Options struct {
 	Progress func(n uint64)
 }
 
-// Encoder writes records in one format.
-type Encoder interface {
-	// Record writes the next record; its bytes are valid until it returns.
-	Record(journal.RawRecord) error
-	// Close writes what ends the export. It does not close what is written to.
-	Close() error
-}
-
 // ErrFormat: there is no such format.
 var ErrFormat = errors.New("unknown export format")
 
+// writer exports the records in one format and gives their number.
+type writer func(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (uint64, error)
+
 // formats are the formats by name.
-func formats() map[string]func(io.Writer) Encoder {
-	return map[string]func(io.Writer) Encoder{
-		"jsonl": newJSONL,
+func formats() map[string]writer {
+	return map[string]writer{
+		"csv":      decoded(newCSV),
+		"journald": decoded(newJournald),
+		"jsonl":    writeJSONL,
+		"parquet":  decoded(newParquet),
 	}
 }
 
 // Formats names the formats, in alphabetical order.
-func Formats() []string {
-	names := make([]string, 0, 1)
-	for name := range formats() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func Formats() []string { return slices.Sorted(maps.Keys(formats())) }
 
 // CheckFormat reports whether there is a format of this name: nil, or ErrFormat.
 func CheckFormat(name string) error {
@@ -72,37 +64,36 @@ func CheckFormat(name string) error {
 	return nil
 }
 
-// progressEvery is how many records pass between two calls of Progress.
-const progressEvery = 8192
-
 // Write exports src to w and gives the number of records written. An error of
 // w is returned as it is, so that a closed pipe can be told from damage.
 func Write(w io.Writer, src Source, format string, opt Options) (n uint64, err error) {
 	if err := CheckFormat(format); err != nil {
 		return 0, err
 	}
-	enc := formats()[format](w)
-	skipping := !opt.Since.IsZero()
-	for raw, err := range src.RawRecords(max(opt.From, 1), src.Tip().Seq) {
-		if err != nil {
-			return n, errors.Join(err, enc.Close())
-		}
-		if skipping {
-			rec, err := journal.Decode(raw.Raw)
-			if err != nil {
-				return n, fmt.Errorf("find the first record since %s: record %d: %w", opt.Since.Format(time.RFC3339), raw.Seq, err)
+	progress := opt.Progress
+	if progress == nil {
+		progress = func(uint64) {}
+	}
+	return formats()[format](w, chosen(src, opt), progress)
+}
+
+// chosen streams the records that the options choose.
+func chosen(src Source, opt Options) iter.Seq2[journal.RawRecord, error] {
+	return func(yield func(journal.RawRecord, error) bool) {
+		skipping := !opt.Since.IsZero()
+		for raw, err := range src.RawRecords(max(opt.From, 1), src.Tip().Seq) {
+			if err == nil && skipping {
+				var rec journal.Record
+				if rec, err = journal.Decode(raw.Raw); err != nil {
+					err = fmt.Errorf("find the first record since %s: record %d: %w", opt.Since.Format(time.RFC3339), raw.Seq, err)
+				} else if rec.Time.Before(opt.Since) {
+					continue
+				}
+				skipping = false
 			}
-			if rec.Time.Before(opt.Since) {
-				continue
+			if !yield(raw, err) || err != nil {
+				return
 			}
-			skipping = false
-		}
-		if err := enc.Record(raw); err != nil {
-			return n, err
-		}
-		if n++; opt.Progress != nil && n%progressEvery == 0 {
-			opt.Progress(n)
 		}
 	}
-	return n, enc.Close()
 }

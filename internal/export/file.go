@@ -17,7 +17,7 @@ var ErrInside = errors.New("it lies inside what is being exported, which is only
 // file (a terminal, /dev/null, a FIFO) is written to directly. keepOut, if not
 // "", is a directory that path may not lie in, or a file that it may not be.
 func File(path, keepOut string, write func(io.Writer) error) error {
-	if err := outside(path, keepOut); err != nil {
+	if err := Outside(path, keepOut); err != nil {
 		return fmt.Errorf("write %s: %w; name a file elsewhere", path, err)
 	}
 	if at, err := filepath.EvalSymlinks(path); err == nil {
@@ -50,14 +50,18 @@ func replace(path string, write func(io.Writer) error) (err error) {
 		return fmt.Errorf("write beside %s: %w; does its directory exist, and may you write there?", path, err)
 	}
 	defer func() {
-		if err != nil {
-			_ = f.Close()
+		if err = errors.Join(err, f.Close()); err != nil {
 			_ = os.Remove(f.Name()) // the first error says what matters
 		}
 	}()
 	if err := write(f); err != nil {
 		return err
 	}
+	return settle(f, path)
+}
+
+// settle gives a file that was written beside path its name, durably.
+func settle(f *os.File, path string) error {
 	// What an auditor is to read is readable as any file of this user is,
 	// and never more than its directory lets it be.
 	if err := f.Chmod(0o640); err != nil {
@@ -66,13 +70,10 @@ func replace(path string, write func(io.Writer) error) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {
@@ -83,9 +84,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// outside walks up from path: names may lie, so the directories themselves are
-// compared.
-func outside(path, keepOut string) error {
+// Outside gives [ErrInside] where path is keepOut, or would lie in it. Names may
+// lie, so the directories themselves are compared, from path upwards.
+func Outside(path, keepOut string) error {
 	if keepOut == "" {
 		return nil
 	}

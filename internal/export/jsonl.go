@@ -2,7 +2,9 @@ package export
 
 import (
 	"bufio"
+	"errors"
 	"io"
+	"iter"
 
 	"github.com/autonomyops/edged/journal"
 )
@@ -10,17 +12,27 @@ import (
 // bufferBytes is what is gathered before it is written.
 const bufferBytes = 256 << 10
 
-// jsonl writes the exact bytes of each record and a line feed. Canonical JSON
-// holds no line feed, so a line is a record.
-type jsonl struct{ w *bufio.Writer }
+// progressEvery is how many records pass between two calls of progress.
+const progressEvery = 8192
 
-func newJSONL(w io.Writer) Encoder { return jsonl{bufio.NewWriterSize(w, bufferBytes)} }
-
-func (j jsonl) Record(r journal.RawRecord) error {
-	if _, err := j.w.Write(r.Raw); err != nil {
-		return err
+// writeJSONL writes the exact bytes of each record and a line feed. Canonical
+// JSON holds no line feed, so a line is a record. Nothing is decoded: these
+// bytes are what b3sum and jq alone can check.
+func writeJSONL(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (n uint64, err error) {
+	out := bufio.NewWriterSize(w, bufferBytes)
+	for raw, err := range records {
+		if err != nil {
+			return n, errors.Join(err, out.Flush())
+		}
+		if _, err := out.Write(raw.Raw); err != nil {
+			return n, err
+		}
+		if err := out.WriteByte('\n'); err != nil {
+			return n, err
+		}
+		if n++; n%progressEvery == 0 {
+			progress(n)
+		}
 	}
-	return j.w.WriteByte('\n')
+	return n, out.Flush()
 }
-
-func (j jsonl) Close() error { return j.w.Flush() }

@@ -1,0 +1,179 @@
+package export
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/zeebo/blake3"
+
+	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+// maxMicros is the latest time that systemd takes for one, in the year 3111.
+// What lies beyond, or before 1970, is moved to the nearest that it takes;
+// EDGE_TIME and EDGE_RECORD say what was recorded.
+const maxMicros = 1<<55 - 1
+
+// Identifier is the SYSLOG_IDENTIFIER of every entry.
+const Identifier = "edged"
+
+// journaldEncoder writes the Journal Export Format of systemd: a line per
+// field, an empty line between entries. A value that a line cannot hold is
+// written with its length in front.
+type journaldEncoder struct {
+	lines
+	names [columns]string // of the fields that repeat the columns
+}
+
+func newJournald(w io.Writer) (encoder, error) {
+	e := &journaldEncoder{lines: lines{w: w}}
+	for c, name := range columnNames() {
+		e.names[c] = "EDGE_" + strings.ToUpper(name)
+	}
+	return e, nil
+}
+
+func (e *journaldEncoder) prepare(b *batch) {
+	w := entryWriter{buf: b.out, names: e.names}
+	for i := range b.recs {
+		w.entry(&b.recs[i])
+	}
+	b.out = w.buf
+}
+
+// entryWriter writes the entries of one batch.
+type entryWriter struct {
+	buf   []byte
+	names [columns]string
+	boot  struct{ text, id string } // the newest boot id, and its 32 digits
+	kind  struct{ name, id string } // the newest kind, and its MESSAGE_ID
+}
+
+// entry writes one record. The address fields, those with two underscores,
+// come first; the bytes of the record last, so that a pager shows them last.
+func (e *entryWriter) entry(r *record) {
+	e.number("__REALTIME_TIMESTAMP", min(max(r.Time.UnixMicro(), 1), maxMicros))
+	e.number("__MONOTONIC_TIMESTAMP", min(max(r.UptimeMS, 1), maxMicros/1000)*1000)
+	e.line("_BOOT_ID", e.bootID(r.BootID))
+	e.line("MESSAGE", message(r))
+	e.line("MESSAGE_ID", e.messageID(r.Type))
+	e.number("PRIORITY", int64(priority(r.Type)))
+	e.line("SYSLOG_IDENTIFIER", Identifier)
+	e.number("EDGE_SEQ", int64(r.Seq))
+	field(e, "EDGE_TYPE", r.Type)
+	e.number("EDGE_EPOCH", int64(r.Epoch))
+	field(e, "EDGE_NODE", r.Node)
+	e.buf = append(r.Time.AppendFormat(append(e.buf, "EDGE_TIME="...), csvTime), '\n')
+	field(e, "EDGE_BOOT_ID", r.BootID)
+	field(e, "EDGE_RUN", r.Run)
+	e.line("EDGE_ID", r.ID)
+	e.line("EDGE_JOURNAL", r.Journal)
+	for c := range columns {
+		switch v := &r.cells[c]; {
+		case !v.set:
+		case c.whole():
+			e.number(e.names[c], v.n)
+		default:
+			field(e, e.names[c], v.text)
+		}
+	}
+	e.hash("EDGE_PREV", r.Prev)
+	e.hash("EDGE_HASH", r.Hash)
+	if bytes.IndexByte(r.Raw, 0x7f) < 0 { // canonical JSON escapes the other control characters
+		e.buf = append(append(append(e.buf, "EDGE_RECORD="...), r.Raw...), '\n')
+	} else {
+		field(e, "EDGE_RECORD", r.Raw)
+	}
+	e.buf = append(e.buf, '\n')
+}
+
+// line writes a value that is known to be printable.
+func (e *entryWriter) line(name, value string) {
+	e.buf = append(append(append(append(e.buf, name...), '='), value...), '\n')
+}
+
+func (e *entryWriter) number(name string, n int64) {
+	e.buf = append(append(e.buf, name...), '=')
+	e.buf = append(strconv.AppendInt(e.buf, n, 10), '\n')
+}
+
+func (e *entryWriter) hash(name string, h journal.Hash) {
+	e.buf = append(append(e.buf, name...), '=')
+	e.buf = append(appendHex(e.buf, h[:]), '\n')
+}
+
+// field writes a text, in the form with a length where a control character
+// other than a tab is in it.
+func field[T ~string | ~[]byte](e *entryWriter, name string, value T) {
+	e.buf = append(e.buf, name...)
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			e.buf = append(e.buf, '\n')
+			e.buf = binary.LittleEndian.AppendUint64(e.buf, uint64(len(value)))
+			e.buf = append(append(e.buf, value...), '\n')
+			return
+		}
+	}
+	e.buf = append(append(append(e.buf, '='), value...), '\n')
+}
+
+// bootID gives the 32 digits that systemd wants. A text that is no UUID stands
+// for the first half of its BLAKE3: systemd refuses an entry without a boot id.
+func (e *entryWriter) bootID(text string) string {
+	if e.boot.id != "" && e.boot.text == text {
+		return e.boot.id
+	}
+	e.boot.text = text
+	if id, err := uuid.Parse(text); err == nil && len(text) == 36 && id != uuid.Nil {
+		e.boot.id = hex.EncodeToString(id[:])
+	} else {
+		sum := blake3.Sum256([]byte(text))
+		e.boot.id = hex.EncodeToString(sum[:16])
+	}
+	return e.boot.id
+}
+
+func (e *entryWriter) messageID(kind string) string {
+	if e.kind.id == "" || e.kind.name != kind {
+		e.kind.name, e.kind.id = kind, MessageID(kind)
+	}
+	return e.kind.id
+}
+
+// message is one line for people.
+func message(r *record) string {
+	kind := narrate.Clean(r.Type)
+	words, ok := quickWords(r)
+	if !ok {
+		words = narrate.Payload(r.Record)
+	}
+	if words == "" {
+		return kind
+	}
+	return kind + ": " + words
+}
+
+// quickWords has the words of narrate for the two kinds that make up most of a
+// long history, from the columns: decoding a payload whole costs as much as
+// everything else about its entry.
+func quickWords(r *record) (string, bool) {
+	if !bytes.HasSuffix(r.Data, []byte(`,"v":1}`)) {
+		return "", false
+	}
+	c := &r.cells
+	switch machine.Kind(r.Type) {
+	case machine.KindFingerprintCaptured:
+		return narrate.Clean(string(c[colRole].text) + " " + narrate.Short(string(c[colCompositeHash].text))), c[colRole].set && c[colCompositeHash].set
+	case machine.KindPrecheckFailed:
+		return narrate.Clean("exit " + strconv.FormatInt(c[colExitCode].n, 10) + " at " + string(c[colStage].text) + ": " + string(c[colReason].text)),
+			c[colExitCode].set && c[colStage].set && c[colReason].set
+	}
+	return "", false
+}

@@ -1,0 +1,102 @@
+package export
+
+import "github.com/parquet-go/parquet-go"
+
+// Columns of the envelope, as parquetRow has them; those of data follow, and
+// data itself.
+const (
+	pqV = iota
+	pqJournal
+	pqSeq
+	pqID
+	pqType
+	pqCrit
+	pqTime
+	pqTimeNanos
+	pqBootID
+	pqUptimeMS
+	pqRun
+	pqNode
+	pqEpoch
+	pqPrev
+	pqHash
+	pqColumns
+	pqData = pqColumns + int(columns)
+)
+
+// parquetColumns are the values of a batch, by column. A column of data that
+// no record of the batch has is left empty.
+type parquetColumns struct {
+	values [pqData + 1][]parquet.Value
+	texts  []byte // what values refer to that lies in no record
+}
+
+func (p *parquetColumns) fill(recs []record) {
+	p.texts = p.texts[:0]
+	for i := range p.values {
+		p.values[i] = p.values[i][:0]
+	}
+	for i := range recs {
+		p.envelope(&recs[i])
+	}
+	for c := range columns {
+		p.column(c, recs)
+	}
+}
+
+func (p *parquetColumns) envelope(r *record) {
+	p.put(pqV, parquet.Int32Value(int32(r.V)))
+	p.put(pqJournal, p.text(r.Journal))
+	p.put(pqSeq, parquet.Int64Value(int64(r.Seq)))
+	p.put(pqID, p.text(r.ID))
+	p.put(pqType, p.text(r.Type))
+	p.put(pqCrit, parquet.BooleanValue(r.Crit))
+	p.put(pqTime, parquet.Int64Value(r.Time.UnixMicro()))
+	p.put(pqTimeNanos, parquet.Int32Value(int32(r.Time.Nanosecond()%1000)))
+	p.put(pqBootID, p.text(r.BootID))
+	p.put(pqUptimeMS, parquet.Int64Value(r.UptimeMS))
+	p.put(pqRun, p.text(r.Run))
+	p.put(pqNode, p.text(r.Node))
+	p.put(pqEpoch, parquet.Int64Value(int64(r.Epoch)))
+	p.put(pqPrev, p.hash(r.Prev[:]))
+	p.put(pqHash, p.hash(r.Hash[:]))
+	p.put(pqData, parquet.ByteArrayValue(r.Data))
+}
+
+func (p *parquetColumns) put(index int, v parquet.Value) {
+	p.values[index] = append(p.values[index], v)
+}
+
+func (p *parquetColumns) column(c column, recs []record) {
+	index := pqColumns + int(c)
+	for i := range recs {
+		v := &recs[i].cells[c]
+		if !v.set {
+			if len(p.values[index]) > 0 {
+				p.put(index, parquet.Value{})
+			}
+			continue
+		}
+		for len(p.values[index]) < i {
+			p.put(index, parquet.Value{})
+		}
+		if c.whole() {
+			p.put(index, parquet.Int64Value(v.n).Level(0, 1, index))
+		} else {
+			p.put(index, parquet.ByteArrayValue(v.text).Level(0, 1, index))
+		}
+	}
+}
+
+// text copies s to where a value can refer to it.
+func (p *parquetColumns) text(s string) parquet.Value {
+	from := len(p.texts)
+	p.texts = append(p.texts, s...)
+	return parquet.ByteArrayValue(p.texts[from:])
+}
+
+func (p *parquetColumns) hash(sum []byte) parquet.Value {
+	from := len(p.texts)
+	p.texts = appendHex(p.texts, sum)
+	return parquet.ByteArrayValue(p.texts[from:])
+}
