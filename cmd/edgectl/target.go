@@ -20,7 +20,7 @@ func (t *target) flags(f *pflag.FlagSet) {
 
 // evidenceFlag adds --journal, for commands that only read a history.
 func (t *target) evidenceFlag(f *pflag.FlagSet) {
-	f.StringVar(&t.journal, "journal", "", "a state root, a journal directory or an exported .jsonl to read instead")
+	f.StringVar(&t.journal, "journal", "", "a state root, a journal directory, an exported .jsonl or an audit bundle to read instead")
 }
 
 // root is the state root that is meant, absolute.

@@ -24,7 +24,8 @@ func Detect(path string) (at string, kind Kind, err error) {
 	case err != nil:
 		return "", "", unreadable(path, err)
 	case info.Mode().IsRegular():
-		return at, Export, detectFile(path, at)
+		kind, err := detectFile(path, at)
+		return at, kind, err
 	case info.IsDir():
 		kind, err := detectDir(path, at)
 		return at, kind, err
@@ -32,15 +33,15 @@ func Detect(path string) (at string, kind Kind, err error) {
 	return "", "", notEvidence(path, "it is a "+describe(info.Mode()))
 }
 
-func detectFile(path, at string) error {
+func detectFile(path, at string) (Kind, error) {
 	root, name, err := beside(at)
 	if err != nil {
-		return unreadable(path, err)
+		return "", unreadable(path, err)
 	}
 	defer root.Close() //nolint:errcheck // read-only
 	f, err := root.Open(name)
 	if err != nil {
-		return unreadable(path, err)
+		return "", unreadable(path, err)
 	}
 	defer f.Close() //nolint:errcheck // read-only
 	head := make([]byte, 4)
@@ -48,13 +49,13 @@ func detectFile(path, at string) error {
 	head = head[:n]
 	switch {
 	case bytes.Equal(head, zstdMagic):
-		return notEvidence(path, "it is a Zstandard archive; unpack it and name the records in it")
+		return Bundle, nil // what is in it is seen when it is opened
 	case n > 0 && head[0] != '{':
-		return notEvidence(path, "it does not begin with a record")
+		return "", notEvidence(path, "it does not begin with a record")
 	case n == 0:
-		return notEvidence(path, "it is empty")
+		return "", notEvidence(path, "it is empty")
 	}
-	return nil
+	return Export, nil
 }
 
 func detectDir(path, at string) (Kind, error) {

@@ -11,7 +11,10 @@ var (
 	// ErrUnreadable: the path cannot be read.
 	ErrUnreadable = errors.New("cannot be read")
 	// ErrNotEvidence: there is something at the path, but no history of a node.
-	ErrNotEvidence = errors.New("is neither a state root, a journal directory nor an export")
+	ErrNotEvidence = errors.New("is neither a state root, a journal directory, an export nor an audit bundle")
+	// ErrBundle: it is an audit bundle that is damaged, cut short or made to
+	// mislead.
+	ErrBundle = errors.New("is no sound audit bundle")
 )
 
 // Error says why a path cannot be opened as evidence. Kind is one of the
@@ -42,7 +45,7 @@ func (e *Error) Unwrap() []error {
 
 func absent(path string) error {
 	return &Error{Path: path, Kind: ErrAbsent,
-		Next: "name a state root, a journal directory or an exported .jsonl; is the partition mounted?"}
+		Next: "name a state root, a journal directory, an exported .jsonl or an audit bundle; is the partition mounted?"}
 }
 
 func unreadable(path string, err error) error {
@@ -51,5 +54,5 @@ func unreadable(path string, err error) error {
 
 func notEvidence(path, found string) error {
 	return &Error{Path: path, Kind: ErrNotEvidence, Err: errors.New(found),
-		Next: "name a state root, a journal directory or an exported .jsonl"}
+		Next: "name a state root, a journal directory, an exported .jsonl or an audit bundle"}
 }

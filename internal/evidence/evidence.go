@@ -1,5 +1,5 @@
 // Package evidence opens the history of a node for those who only look: a
-// state root, a bare journal directory, or an exported .jsonl.
+// state root, a bare journal directory, an exported .jsonl, or an audit bundle.
 //
 // It is byte-neutral. Nothing is created, changed or locked, on a writable
 // copy as on a read-only mount; contents and modification times of every file
@@ -13,6 +13,7 @@ package evidence
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -30,6 +31,7 @@ const (
 	StateRoot Kind = "state root"
 	Directory Kind = "journal directory"
 	Export    Kind = "export"
+	Bundle    Kind = "audit bundle"
 )
 
 // Source is a history open for reading. Its methods may be called from
@@ -39,8 +41,8 @@ type Source struct {
 	reader
 	kind Kind
 	path string
-	root *durable.Root // nil for an export
-	view *journal.View // nil for an export
+	root *durable.Root // nil for an export or a bundle
+	view *journal.View // nil for an export or a bundle
 }
 
 // reader is what every kind of evidence can do.
@@ -71,8 +73,12 @@ func Open(path string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind == Export {
-		e, err := openExport(at)
+	if kind == Export || kind == Bundle {
+		open := openExport
+		if kind == Bundle {
+			open = openBundle
+		}
+		e, err := open(at)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +110,7 @@ func (s *Source) Kind() Kind { return s.kind }
 // Path is what was opened, as it was named.
 func (s *Source) Path() string { return s.path }
 
-// FS is the tree that was opened, read-only; nil for an export. Beneath a
+// FS is the tree that was opened, read-only; nil for an export or a bundle. Beneath a
 // state root it holds the projections.
 func (s *Source) FS() durable.FS {
 	if s.root == nil {
@@ -113,8 +119,19 @@ func (s *Source) FS() durable.FS {
 	return s.root
 }
 
-// View is the journal that was opened; nil for an export.
+// View is the journal that was opened; nil for an export or a bundle.
 func (s *Source) View() *journal.View { return s.view }
+
+// Lines gives the bytes of an export, or of a bundle's records, from the
+// beginning and as they are, so that each line can be judged; nil for a
+// journal on disk.
+func (s *Source) Lines() io.Reader {
+	e, ok := s.reader.(*export)
+	if !ok {
+		return nil
+	}
+	return io.NewSectionReader(e.f, 0, e.all)
+}
 
 // Torn reports whether an export ends in a part of a record.
 func (s *Source) Torn() bool {

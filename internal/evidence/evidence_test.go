@@ -212,7 +212,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"empty directory", at("empty"), evidence.ErrNotEvidence, "no journal"},
 		{"empty file", write("none", ""), evidence.ErrNotEvidence, "empty"},
 		{"other text", write("text", "hello"), evidence.ErrNotEvidence, "does not begin with a record"},
-		{"archive", write("zst", "\x28\xb5\x2f\xfdxxxx"), evidence.ErrNotEvidence, "Zstandard"},
+		{"archive", write("zst", "\x28\xb5\x2f\xfdxxxx"), evidence.ErrBundle, "fetch it again"},
 		{"other JSON", write("json", "{}\n"), journal.ErrCorrupt, "export the journal again"},
 		{"half a record", write("half", `{"boot_id":`), journal.ErrTorn, "no whole record"},
 		{"before the first boot", at("fresh"), journal.ErrNotFound, ""},

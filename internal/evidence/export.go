@@ -9,7 +9,6 @@ import (
 	"iter"
 	"sync"
 
-	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -18,7 +17,8 @@ import (
 // records are checked.
 type export struct {
 	path  string
-	f     durable.File
+	f     content
+	all   int64 // bytes of the file
 	size  int64 // bytes of whole lines; what is appended later is not seen
 	torn  bool  // the file goes on with a part of a line
 	id    string
@@ -27,6 +27,13 @@ type export struct {
 
 	mu    sync.Mutex
 	index []int64 // offset of line i*stride
+}
+
+// content is what an export's lines lie in: a file of evidence, or a file of
+// our own that a bundle was unpacked to.
+type content interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // stride bounds both the index (8 bytes per stride lines) and the lines read
@@ -43,7 +50,16 @@ func openExport(at string) (*export, error) {
 	if err != nil {
 		return nil, unreadable(at, err)
 	}
-	e := &export{path: at, f: f, index: []int64{0}}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(unreadable(at, err), f.Close())
+	}
+	return newExport(at, f, info.Size)
+}
+
+// newExport takes over f, also where it fails.
+func newExport(path string, f content, size int64) (*export, error) {
+	e := &export{path: path, f: f, all: size, size: size, index: []int64{0}}
 	if err := e.load(); err != nil {
 		_ = f.Close() // read-only
 		return nil, err
@@ -53,11 +69,6 @@ func openExport(at string) (*export, error) {
 
 // load finds the first record and the last.
 func (e *export) load() error {
-	info, err := e.f.Stat()
-	if err != nil {
-		return unreadable(e.path, err)
-	}
-	e.size = info.Size
 	last, err := e.lastLine()
 	if err != nil {
 		return err

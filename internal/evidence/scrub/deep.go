@@ -113,7 +113,7 @@ func (d *deep) judge(e machine.Event, before machine.State) {
 	case machine.OpApplied:
 		d.operation(e.Seq, p)
 	case machine.KeyRotated:
-		d.rotatedKey(e.Seq, p)
+		d.rotatedKey(e.Seq, p, before)
 	case machine.KeyReplaced:
 		d.found(journal.SeverityWarning, CodeKeyReplace, e.Seq, "the %s key was replaced without a statement of the old one, by %s: %s", p.Purpose, p.By, p.Reason)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/signing"
+	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -92,11 +93,10 @@ func names(written, rel string) bool {
 	return written == rel || path.IsAbs(written) && strings.HasSuffix(written, "/"+rel)
 }
 
-// rotatedKey verifies the statement by which one manifest key named its
-// successor. Checkpoint keys are never in the journal; theirs is the auditor's
-// to verify.
-func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated) {
-	if p.Purpose != machine.PurposeManifest {
+// rotatedKey verifies the statement by which one key named its successor.
+func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State) {
+	if p.Purpose == machine.PurposeCheckpoint {
+		d.rotatedCheckpointKey(seq, p, before)
 		return
 	}
 	old, ok := d.keys[p.OldKey]
@@ -114,6 +114,17 @@ func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated) {
 		d.bad(CodeKey, seq, "the statement that names key %s is for journal %s", p.NewKey, s.Journal)
 	default:
 		d.keys[s.NewKey] = s.NewPublic
+	}
+}
+
+// rotatedCheckpointKey verifies a statement that both keys have signed. Which
+// key was the first is not in the journal: that is the auditor's to know.
+func (d *deep) rotatedCheckpointKey(seq uint64, p machine.KeyRotated, before machine.State) {
+	if _, err := transparency.ReadRotation(d.src.ID(), p); err != nil {
+		d.bad(CodeKey, seq, "the rotation to checkpoint key %s: %v", p.NewKey, err)
+	}
+	if known := before.Keys.Checkpoint; known != "" && known != p.OldKey {
+		d.bad(CodeKey, seq, "the rotation to checkpoint key %s is from key %s, in force was %s", p.NewKey, p.OldKey, known)
 	}
 }
 

@@ -75,28 +75,50 @@ func Verify(ctx context.Context, path string, opt Options) (Report, error) {
 	return deepen(ctx, path, rep, opt)
 }
 
+// Source judges a history that is open, as Verify does.
+func Source(ctx context.Context, src *evidence.Source, opt Options) (Report, error) {
+	if opt.Progress == nil {
+		opt.Progress = func(string, uint64, uint64) {}
+	}
+	rep, err := verify(ctx, src, opt)
+	if err != nil || !opt.Deep || rep.Events == 0 {
+		return rep, err
+	}
+	return deepenSource(ctx, src, rep, opt)
+}
+
 func shallow(ctx context.Context, path string, kind evidence.Kind, opt Options) (Report, error) {
-	options := journal.VerifyOptions{Known: func(k string) bool { return machine.Known(machine.Kind(k)) }}
 	if kind == evidence.Export {
 		f, err := evidence.OpenFile(path)
 		if err != nil {
 			return Report{}, err
 		}
 		defer f.Close() //nolint:errcheck // read-only
-		options.Progress = func(n uint64) { opt.Progress("verify", n, 0) }
-		return verify(ctx, journal.NewStream(f), options)
+		return verifyRecords(ctx, journal.NewStream(f), 0, opt)
 	}
 	src, err := evidence.Open(path)
 	if err != nil {
 		return unopened(path, kind, err)
 	}
 	defer src.Close() //nolint:errcheck // read-only
-	options.Progress = func(n uint64) { opt.Progress("verify", n, src.Tip().Seq) }
-	return verify(ctx, src.View().Source(), options)
+	return verify(ctx, src, opt)
 }
 
-func verify(ctx context.Context, src journal.RecordSource, o journal.VerifyOptions) (Report, error) {
-	r, err := journal.Verify(ctx, src, o)
+// verify judges the form of what is open: lines where it holds lines, so that
+// each is judged for itself.
+func verify(ctx context.Context, src *evidence.Source, opt Options) (Report, error) {
+	if r := src.Lines(); r != nil {
+		return verifyRecords(ctx, journal.NewStream(r), src.Tip().Seq, opt)
+	}
+	return verifyRecords(ctx, src.View().Source(), src.Tip().Seq, opt)
+}
+
+func verifyRecords(ctx context.Context, src journal.RecordSource, total uint64, opt Options) (Report, error) {
+	r, err := journal.Verify(ctx, src, journal.VerifyOptions{
+		Known:    func(k string) bool { return machine.Known(machine.Kind(k)) },
+		Progress: func(n uint64) { opt.Progress("verify", n, total) },
+		Storage:  opt.Deep,
+	})
 	if err != nil {
 		return Report{}, err
 	}
@@ -171,6 +193,10 @@ func deepen(ctx context.Context, path string, rep Report, opt Options) (Report, 
 		return rep, nil
 	}
 	defer src.Close() //nolint:errcheck // read-only
+	return deepenSource(ctx, src, rep, opt)
+}
+
+func deepenSource(ctx context.Context, src *evidence.Source, rep Report, opt Options) (Report, error) {
 	d := newDeep(src, rep.OK, opt.Progress)
 	if err := d.run(ctx); err != nil {
 		return Report{}, err

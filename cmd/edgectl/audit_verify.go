@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/evidence/narrate"
+)
+
+func auditVerify(e *env) *cobra.Command {
+	var opt audit.VerifyOptions
+	var key string
+	cmd := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "judge a bundle offline; exit 1 when something is wrong",
+		Long: `verify judges a bundle (or an exported .jsonl, or a state root, of which less can
+be said): the chain of hashes, the Merkle root, the checkpoint's signature,
+every manifest's, the continuity of keys, each epoch's evidence made again.
+
+--since compares with what you kept from before: a checkpoint, an older bundle
+or an export. The verdict is one of
+
+  intact        nothing is wrong, and nothing was added
+  extended      records were added, none was changed
+  salvaged      it continues a damaged journal, and says what was lost
+  truncated     records that were seen before are gone
+  rewritten     other records stand where others were seen
+  inconsistent  the records hold, something else does not
+
+--key is the node's checkpoint key as you hold it, the oldest one: rotations in
+the records are followed. Without it the key that came with the bundle is used,
+which proves nothing about who signed.
+
+Exit status: 0 for the first three, 1 for the others, 2 where FILE cannot be
+read or compared.`,
+		Example: `  edgectl audit verify audit.tar.zst --since january.checkpoint --key journal-sign.pub
+  edgectl audit verify audit.tar.zst --since january.tar.zst --json | jq .first_difference`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if key != "" {
+				text, err := durable.ReadHostFile(key, 4096)
+				if err != nil {
+					return fail("name the node's journal-sign.pub as you hold it", "read the key: %w", err)
+				}
+				opt.Key = strings.TrimSpace(string(text))
+			}
+			p := newProgress(e.stderr)
+			opt.Progress = p.at
+			rep, err := audit.Verify(cmd.Context(), args[0], opt)
+			p.done()
+			if err != nil {
+				return err
+			}
+			if e.json {
+				err = writeJSON(e.stdout, rep)
+			} else {
+				err = printAudit(e.stdout, rep)
+			}
+			if !rep.OK {
+				return errWrong // also where nobody reads the report any more
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.Since, "since", "", "a checkpoint, an older bundle or an export that you kept")
+	f.StringVar(&key, "key", "", "the file with the node's checkpoint key, as you hold it")
+	e.jsonFlag(cmd)
+	return cmd
+}
+
+func printAudit(w io.Writer, r audit.Report) error {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		place := "bundle"
+		if f.Seq > 0 {
+			place = fmt.Sprintf("record %d", f.Seq)
+		}
+		fmt.Fprintf(&b, "%s: %s: %s: %s\n", f.Severity, place, f.Code, narrate.Clean(f.Detail))
+	}
+	verdict := string(r.Verdict)
+	if !r.OK {
+		verdict = strings.ToUpper(verdict)
+	}
+	fmt.Fprintf(&b, "journal %s: %s, %d records\n", or(r.Journal, "(id unknown)"), verdict, r.Events)
+	if r.Since != nil {
+		fmt.Fprintf(&b, "seen before: %d records of journal %s\n", r.Since.Events, or(r.Since.Journal, "(id unknown)"))
+	}
+	if d := r.First; d != nil {
+		fmt.Fprintf(&b, "first difference: record %d of journal %s, was %s, is %s\n", d.Seq, or(d.Journal, "(id unknown)"), or(d.Was, "not known"), or(d.Is, "none"))
+	}
+	if r.Head.Seq > 0 {
+		fmt.Fprintf(&b, "head %d %s\n", r.Head.Seq, r.Head.Hash)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// or is s, fit for a terminal, or a word where it is empty.
+func or(s, word string) string {
+	if s == "" {
+		return word
+	}
+	return narrate.Clean(s)
+}

@@ -1,0 +1,176 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/journal"
+)
+
+// since holds the history against what the auditor holds from before: a
+// checkpoint, or the records themselves.
+func (a *auditor) since(ctx context.Context, path string) error {
+	old, err := evidence.Open(path)
+	switch {
+	case err == nil:
+		defer old.Close() //nolint:errcheck // read-only
+		return a.sinceRecords(ctx, old)
+	case !errors.Is(err, evidence.ErrNotEvidence):
+		return fmt.Errorf("read what the history is to be compared with: %w", err)
+	}
+	f, err := evidence.OpenFile(path)
+	if err != nil {
+		return fmt.Errorf("read what the history is to be compared with: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read-only
+	text, err := io.ReadAll(io.LimitReader(f, maxText))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return a.sinceCheckpoint(ctx, path, text)
+}
+
+// history is the journal with this id: the one that is judged, or one that it
+// continues.
+func (a *auditor) history(id string) (src *evidence.Source, ok bool) {
+	for _, src := range a.all() {
+		if src.ID() == id {
+			return src, true
+		}
+	}
+	return nil, false
+}
+
+// gone says that records which were seen are not here, from the first on.
+func (a *auditor) gone(src *evidence.Source, id string, seen uint64, first Difference) {
+	have := uint64(0)
+	if src != nil {
+		have = src.Tip().Seq
+	}
+	a.report.First = &first
+	a.bad(CodeTruncated, first.Seq, "%d records of journal %s were seen before, here are %d", seen, id, have)
+}
+
+// foreign says that nothing leads from what was seen to what is here. A
+// journal that a salvage names, and of which nothing is here, is gone.
+func (a *auditor) foreign(id string, seen uint64) {
+	for _, src := range a.all() {
+		if s, ok := salvagedFrom(src); ok && s.Predecessor == id {
+			a.gone(nil, id, seen, Difference{Journal: id, Seq: 1})
+			return
+		}
+	}
+	a.bad(CodeRewritten, 0, "what was seen before is of journal %s; this is journal %s, and nothing here says that it continues that one", id, a.report.Journal)
+}
+
+func (a *auditor) sinceRecords(ctx context.Context, old *evidence.Source) error {
+	id, tip := old.ID(), old.Tip()
+	a.report.Since = &Seen{Journal: id, Events: tip.Seq}
+	src, ok := a.history(id)
+	if !ok {
+		a.foreign(id, tip.Seq)
+		return nil
+	}
+	next, stop := iter.Pull2(src.RawRecords(old.First(), tip.Seq))
+	defer stop()
+	var differs func() // set at the first difference; what was seen is then only read to its end
+	for was, err := range old.Records(old.First(), tip.Seq) {
+		if err != nil {
+			return fmt.Errorf("%s %w: it is damaged itself: %w", old.Path(), ErrSince, err)
+		}
+		if was.Seq%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			a.progress("compare", was.Seq, tip.Seq)
+		}
+		if differs != nil {
+			continue
+		}
+		is, err, more := next()
+		first := Difference{Journal: id, Seq: was.Seq, Was: was.Hash.String()}
+		switch {
+		case !more || err != nil:
+			differs = func() { a.gone(src, id, tip.Seq, first) }
+		case !bytes.Equal(is.Raw, was.Raw):
+			first.Is = journal.HashOf(is.Raw).String()
+			differs = func() {
+				a.report.First = &first
+				a.bad(CodeRewritten, first.Seq, "record %d of journal %s is another than the one seen before", first.Seq, id)
+			}
+		}
+	}
+	if differs != nil {
+		differs()
+	}
+	return nil
+}
+
+func (a *auditor) sinceCheckpoint(ctx context.Context, path string, text []byte) error {
+	old, signer, err := a.open(text)
+	if err != nil {
+		return fmt.Errorf("%s %w: %w; name a checkpoint, an older bundle or an export", path, ErrSince, err)
+	}
+	a.report.Since = &Seen{Journal: old.Journal, Events: old.Size}
+	switch {
+	case signer == nil && len(a.keys) > 0:
+		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s", a.keyName())
+	case signer == nil:
+		a.warn(CodeKeyOrigin, 0, "the older checkpoint's signature was not verified: no key was given")
+	}
+	src, ok := a.history(old.Journal)
+	switch {
+	case !ok:
+		a.foreign(old.Journal, old.Size)
+		return nil
+	case src.Tip().Seq < old.Size:
+		a.gone(src, old.Journal, old.Size, Difference{Journal: old.Journal, Seq: src.Tip().Seq + 1})
+		return nil
+	}
+	root, err := a.root(ctx, src, old.Size)
+	if err != nil {
+		return a.unread(err)
+	}
+	if root != old.Root {
+		a.bad(CodeRewritten, 0, "the first %d records of journal %s are not those that the older checkpoint covers: their root is %s, it says %s; an older bundle or export, given instead, shows the first that differs",
+			old.Size, old.Journal, root, old.Root)
+	}
+	return nil
+}
+
+// root computes the Merkle root of the first size records.
+func (a *auditor) root(ctx context.Context, src *evidence.Source, size uint64) (tlog.Hash, error) {
+	return transparency.Root(ctx, src, size, func(done, total uint64) { a.progress("root", done, total) })
+}
+
+// unread takes an error of reading records for what it is: damage, which is a
+// finding, or something that keeps from judging at all.
+func (a *auditor) unread(err error) error {
+	var damage *journal.Error
+	if !errors.As(err, &damage) || errors.Is(err, journal.ErrIO) || errors.Is(err, journal.ErrNewer) {
+		return fmt.Errorf("compute the Merkle root: %w", err)
+	}
+	a.once(CodeRewritten, journal.FindingOf(err))
+	return nil
+}
+
+// open reads a checkpoint; signer is nil where none of the keys that are
+// believed has signed it.
+func (a *auditor) open(text []byte) (c transparency.Checkpoint, signer *transparency.Verifier, err error) {
+	c, v, err := transparency.Open(text, a.keys...)
+	switch {
+	case errors.Is(err, transparency.ErrSigner):
+		return c, nil, nil
+	case err != nil:
+		return c, nil, err
+	}
+	return c, &v, nil
+}

@@ -1,0 +1,118 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+// story is a history that can be rewritten: its entries without the chain.
+type story struct {
+	id      string
+	entries []journal.Entry
+}
+
+func read(t testing.TB, path string) story {
+	t.Helper()
+	src, err := evidence.Open(path)
+	evidencetest.Check(t, err)
+	defer src.Close() //nolint:errcheck // read-only
+	s := story{id: src.ID()}
+	for r, err := range src.Records(1, src.Tip().Seq) {
+		evidencetest.Check(t, err)
+		s.entries = append(s.entries, journal.Entry{ID: uuid.MustParse(r.ID), Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID,
+			UptimeMS: r.UptimeMS, Run: r.Run, Node: r.Node, Epoch: r.Epoch, Data: bytes.Clone(r.Data)})
+	}
+	return s
+}
+
+// lines chains the entries anew, so that every hash and link holds.
+func (s story) lines(t testing.TB) [][]byte {
+	t.Helper()
+	var lines [][]byte
+	var prev journal.Hash
+	for i, e := range s.entries {
+		raw, err := journal.Encode(s.id, uint64(i+1), prev, e)
+		evidencetest.Check(t, err)
+		prev = journal.HashOf(raw)
+		lines = append(lines, raw)
+	}
+	return lines
+}
+
+// swap replaces a text in an entry's data, which must be there.
+func (s story) swap(t testing.TB, seq int, old, new string) {
+	t.Helper()
+	data := bytes.ReplaceAll(s.entries[seq-1].Data, []byte(old), []byte(new))
+	if bytes.Equal(data, s.entries[seq-1].Data) {
+		t.Fatalf("record %d holds no %q: %s", seq, old, data)
+	}
+	s.entries[seq-1].Data = data
+}
+
+// put gives an entry another payload.
+func (s story) put(t testing.TB, seq int, p machine.Payload) {
+	t.Helper()
+	data, err := machine.Encode(p)
+	evidencetest.Check(t, err)
+	s.entries[seq-1].Type, s.entries[seq-1].Crit, s.entries[seq-1].Data = string(p.Kind()), machine.Critical(p.Kind()), data
+}
+
+// forged is a bundle, signed with the node's own key, of a state root that
+// holds nothing but these lines (and, where a salvage is pretended, what it
+// pretends to have kept).
+func (s signer) forged(t testing.TB, lines, kept [][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "forged.jsonl")
+	evidencetest.Export(t, path, lines...)
+	data := s.bundle(t, path)
+	if kept != nil {
+		b := takeApart(t, data)
+		before := filepath.Join(dir, "before.jsonl")
+		evidencetest.Export(t, before, kept...)
+		for name, text := range takeApart(t, s.bundle(t, before)).files {
+			if strings.HasPrefix(name, "epochs/") || strings.HasPrefix(name, "keys/manifest-") {
+				b.set(name, text)
+			}
+		}
+		var text []byte
+		for _, line := range kept {
+			text = append(append(text, line...), '\n')
+		}
+		b.set("predecessor.jsonl", text)
+		data = b.pack(t)
+	}
+	out := filepath.Join(dir, "forged.tar.zst")
+	evidencetest.Check(t, os.WriteFile(out, data, 0o600))
+	return out
+}
+
+// verdict judges, and fails the test where it cannot be done.
+func verdict(t testing.TB, path string, opt audit.VerifyOptions) audit.Report {
+	t.Helper()
+	rep, err := audit.Verify(context.Background(), path, opt)
+	evidencetest.Check(t, err)
+	return rep
+}
+
+// has reports whether a report has a finding of this code.
+func has(r audit.Report, code string) bool {
+	for _, f := range r.Findings {
+		if f.Code == code {
+			return true
+		}
+	}
+	return false
+}

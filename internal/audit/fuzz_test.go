@@ -1,0 +1,45 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/journal"
+)
+
+// FuzzSums: a list of hashes passes only if it names every file with its hash.
+func FuzzSums(f *testing.F) {
+	files := map[string]journal.Hash{}
+	var lines []string
+	for _, name := range []string{evidence.BundleAbout, "README.txt", "epochs/1/evidence.json", "records.jsonl"} {
+		files[name] = journal.HashOf([]byte(name))
+		lines = append(lines, fmt.Sprintf("%s  %s\n", files[name], name))
+	}
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[66:], b[66:]) })
+	good := strings.Join(lines, "")
+	f.Add([]byte(good))
+	f.Add([]byte(good[:len(good)-1]))
+	f.Add([]byte(lines[0] + good))
+	f.Add([]byte("\n"))
+	f.Fuzz(func(t *testing.T, list []byte) {
+		p := &parts{}
+		s := newSums(list)
+		for _, line := range lines {
+			if name := strings.TrimSpace(line[66:]); name != evidence.BundleAbout {
+				s.file(p, name, files[name])
+			}
+		}
+		s.end(p, files[evidence.BundleAbout])
+		if len(p.findings) > 0 {
+			return
+		}
+		for _, line := range lines {
+			if !strings.Contains(string(list), strings.TrimSpace(line)) {
+				t.Errorf("the list passes and does not hold %q:\n%q", line, list)
+			}
+		}
+	})
+}

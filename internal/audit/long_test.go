@@ -1,0 +1,183 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+)
+
+// long is a history of more records than pass between two looks at whether
+// the command was interrupted, as an export.
+func long(t *testing.T, h *evidencetest.History) string {
+	t.Helper()
+	s := read(t, h.Dir)
+	for range 2200 {
+		e := h.Entry("NoSuchKind", false)
+		e.ID = uuid.Must(uuid.NewV7())
+		s.entries = append(s.entries, e)
+	}
+	path := filepath.Join(t.TempDir(), "long.jsonl")
+	evidencetest.Export(t, path, s.lines(t)...)
+	return path
+}
+
+// Ctrl-C ends each stage of making a bundle, and of judging one.
+func TestInterrupted(t *testing.T) {
+	path := long(t, begin(t))
+	key := newSigner(t)
+	bundle := write(t, key.bundle(t, path))
+	open := func() *evidence.Source {
+		src, err := evidence.Open(path)
+		evidencetest.Check(t, err)
+		t.Cleanup(func() { _ = src.Close() })
+		return src
+	}
+	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
+	evidencetest.Check(t, os.WriteFile(checkpoint, key.checkpoint(t, open(), 1200), 0o600))
+	for stage, work := range map[string]func(context.Context, func(string, uint64, uint64)) error{
+		"replay": func(ctx context.Context, p func(string, uint64, uint64)) error {
+			_, err := audit.Write(ctx, io.Discard, open(), audit.Options{Progress: p})
+			return err
+		},
+		"bundle": func(ctx context.Context, p func(string, uint64, uint64)) error {
+			_, err := audit.Write(ctx, io.Discard, open(), audit.Options{Progress: p})
+			return err
+		},
+		"verify":  judge(bundle, audit.VerifyOptions{Since: path}),
+		"epochs":  judge(bundle, audit.VerifyOptions{Since: path}),
+		"keys":    judge(bundle, audit.VerifyOptions{Since: path}),
+		"compare": judge(bundle, audit.VerifyOptions{Since: path}),
+	} {
+		t.Run(stage, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			err := work(ctx, func(at string, _, _ uint64) {
+				if at == stage {
+					cancel()
+				}
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if r := verdict(t, bundle, audit.VerifyOptions{Since: checkpoint, Key: key.public}); !r.OK || r.Verdict != audit.Extended {
+		t.Errorf("%+v", r)
+	}
+}
+
+func judge(path string, opt audit.VerifyOptions) func(context.Context, func(string, uint64, uint64)) error {
+	return func(ctx context.Context, p func(string, uint64, uint64)) error {
+		opt.Progress = p
+		_, err := audit.Verify(ctx, path, opt)
+		return err
+	}
+}
+
+// A disk that is full at any point is told, and so is a closed pipe.
+func TestEveryWriteFails(t *testing.T) {
+	h := begin(t)
+	src, err := evidence.Open(h.Dir)
+	evidencetest.Check(t, err)
+	defer src.Close() //nolint:errcheck // read-only
+	var whole bytes.Buffer
+	_, err = audit.Write(context.Background(), &whole, src, audit.Options{})
+	evidencetest.Check(t, err)
+	for room := 0; room < whole.Len(); room += 97 {
+		if _, err := audit.Write(context.Background(), &small{room}, src, audit.Options{}); !errors.Is(err, errFull) {
+			t.Fatalf("room for %d bytes of %d: %v", room, whole.Len(), err)
+		}
+	}
+}
+
+var errFull = errors.New("full")
+
+type small struct{ room int }
+
+func (s *small) Write(p []byte) (int, error) {
+	if s.room -= len(p); s.room < 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
+
+// Clocks lie; an archive's times have limits.
+func TestClockBeyondTheArchive(t *testing.T) {
+	for _, at := range []time.Time{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1903, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		h := begin(t)
+		s := read(t, h.Dir)
+		s.entries[len(s.entries)-1].Time = at
+		path := filepath.Join(t.TempDir(), "x.jsonl")
+		evidencetest.Export(t, path, s.lines(t)...)
+		if r := verdict(t, write(t, newSigner(t).bundle(t, path)), audit.VerifyOptions{}); !r.OK {
+			t.Errorf("%s: %+v", at, r)
+		}
+	}
+}
+
+// A bundle whose list of hashes cannot be read, or is in another order.
+func TestListOfHashes(t *testing.T) {
+	h := begin(t)
+	whole := newSigner(t).bundle(t, h.Dir)
+	for name, alter := range map[string]func(list []byte) []byte{
+		"empty":     func([]byte) []byte { return nil },
+		"no hashes": func([]byte) []byte { return []byte("hello\n") },
+		"reversed":  func(l []byte) []byte { return bytes.Join(reversed(bytes.SplitAfter(l, []byte("\n"))), nil) },
+		"one more": func(l []byte) []byte {
+			return append(l, "0000000000000000000000000000000000000000000000000000000000000000  zzz\n"...)
+		},
+		"upper case":  bytes.ToUpper,
+		"bundle.json": func(l []byte) []byte { return bytes.Replace(l, []byte("  bundle.json"), []byte("  bundle.jsom"), 1) },
+	} {
+		b := takeApart(t, whole)
+		b.files["B3SUMS"], b.plain = alter(bytes.Clone(b.files["B3SUMS"])), true
+		if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{}); r.OK || r.Verdict != audit.Inconsistent {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func reversed(lines [][]byte) [][]byte {
+	var out [][]byte
+	for i := len(lines) - 1; i >= 0; i-- {
+		out = append(out, lines[i])
+	}
+	return out
+}
+
+// What a pretended predecessor says of itself is held against the salvage.
+func TestPredecessorOfAnother(t *testing.T) {
+	h := begin(t)
+	key := newSigner(t)
+	key.install(t, h.Dir)
+	lines := read(t, h.Dir).lines(t)
+	other := read(t, begin(t).Dir)
+	salvaged(t, h, 10)
+	data, _ := sealed(t, h.Dir)
+	for name, kept := range map[string][][]byte{
+		"of another journal": other.lines(t)[:10], "shorter": lines[:9], "longer": lines[:11], "begun later": lines[2:10],
+	} {
+		b := takeApart(t, data)
+		b.files["predecessor.jsonl"] = append(bytes.Join(kept, []byte("\n")), '\n')
+		if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodeStory) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	b := takeApart(t, data)
+	broken := bytes.Replace(bytes.Join(lines[:10], []byte("\n")), []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
+	b.files["predecessor.jsonl"] = append(broken, '\n')
+	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodeStory) {
+		t.Errorf("broken: %+v", r)
+	}
+}

@@ -1,0 +1,143 @@
+package audit
+
+import (
+	"archive/tar"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/journal"
+)
+
+// spool gathers a bundle's files before the first is written: an archive names
+// each one's size ahead of it, and the list of hashes comes before what it
+// lists. Small files lie in a file without a name; records are streamed twice.
+type spool struct {
+	file  *os.File
+	end   int64
+	files []file
+}
+
+// file is one of the bundle's.
+type file struct {
+	name string
+	size int64
+	hash journal.Hash
+	off  int64                   // where it lies in the spool
+	copy func(w io.Writer) error // or what streams it
+}
+
+func newSpool() (*spool, error) {
+	f, err := os.CreateTemp("", "edgectl-audit-*")
+	if err != nil {
+		return nil, fmt.Errorf("gather the bundle's files: %w; set TMPDIR to a directory with space", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &spool{file: f}, nil
+}
+
+func (s *spool) close() error { return s.file.Close() }
+
+// add keeps a small file.
+func (s *spool) add(name string, data []byte) error {
+	if _, err := s.file.WriteAt(data, s.end); err != nil {
+		return fmt.Errorf("gather %s: %w; set TMPDIR to a directory with space", name, err)
+	}
+	s.files = append(s.files, file{name: name, size: int64(len(data)), hash: journal.HashOf(data), off: s.end})
+	s.end += int64(len(data))
+	return nil
+}
+
+// stream notes a file that copy writes, the same each time.
+func (s *spool) stream(name string, copy func(w io.Writer) error) error {
+	h := blake3.New()
+	n := &counting{w: h}
+	if err := copy(n); err != nil {
+		return err
+	}
+	s.files = append(s.files, file{name: name, size: n.n, hash: journal.Hash(h.Sum(nil)), copy: copy})
+	return nil
+}
+
+type counting struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return c.w.Write(p)
+}
+
+// write writes the archive: about first, then the list of hashes, then the rest.
+func (s *spool) write(w io.Writer, at time.Time) error {
+	slices.SortFunc(s.files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
+	var sums []byte
+	for i, f := range s.files {
+		if i > 0 && s.files[i-1].name == f.name {
+			return fmt.Errorf("write an audit bundle: there are two of %s", f.name)
+		}
+		sums = fmt.Appendf(sums, "%s  %s\n", f.hash, f.name)
+	}
+	archive := tar.NewWriter(w)
+	for _, f := range s.files {
+		if f.name != evidence.BundleAbout {
+			continue
+		}
+		if err := s.member(archive, f, at); err != nil {
+			return err
+		}
+	}
+	if err := header(archive, evidence.BundleSums, int64(len(sums)), at); err != nil {
+		return err
+	}
+	if _, err := archive.Write(sums); err != nil {
+		return err
+	}
+	for _, f := range s.files {
+		if f.name == evidence.BundleAbout {
+			continue
+		}
+		if err := s.member(archive, f, at); err != nil {
+			return err
+		}
+	}
+	return archive.Close()
+}
+
+func (s *spool) member(archive *tar.Writer, f file, at time.Time) error {
+	if err := header(archive, f.name, f.size, at); err != nil {
+		return err
+	}
+	if f.copy != nil {
+		return f.copy(archive)
+	}
+	_, err := io.Copy(archive, io.NewSectionReader(s.file, f.off, f.size))
+	return err
+}
+
+// header begins a file. A clock that was beyond what tar's own header holds
+// says 1970.
+func header(archive *tar.Writer, name string, size int64, at time.Time) error {
+	const most = 1<<33 - 1 // seconds: eleven octal digits
+	if at.Unix() < 0 || at.Unix() > most {
+		at = time.Unix(0, 0)
+	}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: evidence.BundleDir + name, Size: size, Mode: 0o644, ModTime: at.Truncate(time.Second), Format: tar.FormatUSTAR}
+	if size > most {
+		h.Format = tar.FormatPAX
+	}
+	if name == checkName {
+		h.Mode = 0o755
+	}
+	return archive.WriteHeader(h)
+}

@@ -1,0 +1,141 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/journal"
+)
+
+// told judges the journals that a bundle's continues, from the newest back:
+// each must be exactly what the salvage after it says it kept.
+func (a *auditor) told(ctx context.Context, p *parts) error {
+	var before []*evidence.Source
+	note := ""
+	at := a.src
+	for n := 1; ; n++ {
+		name := predecessorName(n)
+		src := p.before[name]
+		delete(p.before, name)
+		if src != nil {
+			defer p.keep(name, src)
+		}
+		s, salvaged := salvagedFrom(at)
+		if !salvaged {
+			if src != nil {
+				a.bad(CodeStory, 0, "%s: journal %s does not continue any", name, at.ID())
+			}
+			break
+		}
+		if src == nil {
+			note = fmt.Sprintf("of journal %s, which journal %s continues, no records are here: it kept %d, lost is %s", s.Predecessor, at.ID(), s.Size, s.Lost)
+			break
+		}
+		if err := continues(s, src); err != nil {
+			a.bad(CodeStory, 0, "%s: %v", name, err)
+		}
+		if err := a.predecessor(ctx, name, src); err != nil {
+			return err
+		}
+		before = append(before, src)
+		at = src
+	}
+	for name := range p.before {
+		a.bad(CodeStory, 0, "%s: nothing here continues it", name)
+	}
+	a.story(before, note)
+	return nil
+}
+
+// keep gives a source back to who closes it.
+func (p *parts) keep(name string, src *evidence.Source) { p.before[name] = src }
+
+// predecessor judges the records of a journal before this one.
+func (a *auditor) predecessor(ctx context.Context, name string, src *evidence.Source) error {
+	rep, err := scrub.Source(ctx, src, scrub.Options{Deep: true, Progress: a.progress})
+	if err != nil {
+		return err
+	}
+	for _, f := range rep.Findings {
+		if f.Severity == journal.SeverityError {
+			a.bad(CodeStory, f.Seq, "%s: %s: %s", name, f.Code, f.Detail)
+		}
+	}
+	return nil
+}
+
+// story says what the history continues, and what was lost on the way.
+func (a *auditor) story(before []*evidence.Source, note string) {
+	a.before = before
+	for _, src := range a.all() {
+		if s, ok := salvagedFrom(src); ok {
+			a.warn(CodeSalvaged, 1, "journal %s continues journal %s, which was damaged: %d of its records were kept; lost is %s", src.ID(), s.Predecessor, s.Size, s.Lost)
+		}
+	}
+	if note != "" {
+		a.warn(CodeStoryAbsent, 1, "%s", note)
+	}
+}
+
+// aboutAgrees holds what a bundle says of itself against its records.
+func (a *auditor) aboutAgrees(about evidence.About) {
+	switch {
+	case about.Journal != a.src.ID():
+		a.bad(CodeAbout, 0, "%s is of journal %s, the records are of %s", evidence.BundleAbout, about.Journal, a.src.ID())
+	case about.Events != a.report.Events || about.Head != a.report.Head.Hash:
+		a.bad(CodeAbout, 0, "%s counts %d records with head %s, here are %d with head %s",
+			evidence.BundleAbout, about.Events, about.Head, a.report.Events, a.report.Head.Hash)
+	}
+}
+
+// epochs makes each epoch's files again and holds the bundle's against them.
+func (a *auditor) epochs(ctx context.Context, p *parts) error {
+	told := map[uint64]bool{}
+	for _, src := range a.all() {
+		// Damage has been found before; what precedes it is judged here.
+		_, _, err := eachEpoch(ctx, src, func(done, total uint64) { a.progress("epochs", done, total) }, func(e epoch) error {
+			if told[e.number] {
+				a.bad(CodeEpoch, e.seq, "epoch %d is completed twice", e.number)
+				return nil
+			}
+			told[e.number] = true
+			a.epoch(p, e)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for name := range p.epochs {
+		a.bad(CodeEpoch, 0, "%s: the records have no such epoch", name)
+	}
+	return nil
+}
+
+// epoch judges the files of one, and strikes them off.
+func (a *auditor) epoch(p *parts, e epoch) {
+	key := "keys/manifest-" + journal.HashOf(e.manifest.Key).String() + ".pub"
+	for _, f := range []struct {
+		name string
+		want []byte
+		have map[string]journal.Hash
+	}{
+		{epochFile(e.number, evidenceName), e.evidence, p.epochs},
+		{epochFile(e.number, manifestName), e.manifest.Manifest, p.epochs},
+		{epochFile(e.number, signatureName), e.manifest.Signature, p.epochs},
+		{key, e.manifest.Key, p.keys},
+	} {
+		hash, ok := f.have[f.name]
+		switch {
+		case !ok:
+			a.bad(CodeAbsent, e.seq, "%s is not in the bundle", f.name)
+		case hash != journal.HashOf(f.want):
+			a.bad(CodeEpoch, e.seq, "%s is not what the records give", f.name)
+		}
+		if f.name != key {
+			delete(p.epochs, f.name)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/journal"
+)
+
+// VerifyOptions of Verify.
+type VerifyOptions struct {
+	// Since is the path of what the auditor holds from before: a checkpoint,
+	// an older bundle, or an export; "" for nothing.
+	Since string
+	// Key is the checkpoint key as the auditor holds it, in the form of signed
+	// notes; "" takes the one that came with the bundle.
+	Key string
+	// Progress hears how many records are done in a stage, and of how many.
+	Progress func(stage string, done, total uint64)
+}
+
+// auditor judges one history.
+type auditor struct {
+	report   Report
+	src      *evidence.Source
+	before   []*evidence.Source      // the journals that it continues, newest first
+	keys     []transparency.Verifier // that are believed, oldest first
+	progress func(stage string, done, total uint64)
+}
+
+// Verify judges the history at path: a bundle, or whatever else is evidence,
+// of which less can be said. What is wrong with it is in the report; the error
+// is for what could not be done: unreadable, no evidence, cut short, written
+// by a newer version, or nothing that it can be compared with.
+func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
+	a := &auditor{report: Report{Key: KeyNone, Findings: []journal.Finding{}}, progress: opt.Progress}
+	if a.progress == nil {
+		a.progress = func(string, uint64, uint64) {}
+	}
+	if opt.Key != "" {
+		v, err := transparency.NewVerifier(opt.Key)
+		if err != nil {
+			return Report{}, fmt.Errorf("read the checkpoint key: %w", err)
+		}
+		a.keys = []transparency.Verifier{v}
+	}
+	_, kind, err := evidence.Detect(path)
+	if err != nil {
+		return Report{}, err
+	}
+	judge := a.open1
+	if kind == evidence.Bundle {
+		judge = a.bundle
+	}
+	return judge(ctx, path, opt)
+}
+
+// bundle judges a bundle.
+func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
+	p, err := takeApart(ctx, path)
+	if err != nil {
+		return Report{}, err
+	}
+	defer p.close()
+	a.report.Findings = append(a.report.Findings, p.findings...)
+	a.report.Journal = p.about.Journal
+	if p.records == nil {
+		a.damaged(p.broken)
+		return a.done(), nil
+	}
+	a.src = p.records
+	if err := a.records(ctx); err != nil {
+		return Report{}, err
+	}
+	if err := a.told(ctx, p); err != nil {
+		return Report{}, err
+	}
+	a.aboutAgrees(p.about)
+	if err := a.checkpoint(ctx, p); err != nil {
+		return Report{}, err
+	}
+	if err := a.epochs(ctx, p); err != nil {
+		return Report{}, err
+	}
+	return a.compared(ctx, opt)
+}
+
+// open1 judges a history that is no bundle: nobody has signed it.
+func (a *auditor) open1(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
+	src, err := evidence.Open(path)
+	if err != nil {
+		rep, err := scrub.Verify(ctx, path, scrub.Options{Progress: a.progress})
+		if err != nil {
+			return Report{}, err
+		}
+		a.report.Journal, a.report.Events, a.report.Head = rep.Journal, rep.Events, rep.Head
+		a.damaged(rep.Findings)
+		return a.done(), nil
+	}
+	defer src.Close() //nolint:errcheck // read-only
+	a.src = src
+	if err := a.records(ctx); err != nil {
+		return Report{}, err
+	}
+	before, note := predecessors(src)
+	defer func() {
+		for _, p := range before {
+			_ = p.Close() // read-only
+		}
+	}()
+	a.story(before, note)
+	if _, err := a.followKeys(ctx); err != nil {
+		return Report{}, err
+	}
+	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; edgectl audit bundle makes one with")
+	return a.compared(ctx, opt)
+}
+
+func (a *auditor) compared(ctx context.Context, opt VerifyOptions) (Report, error) {
+	if opt.Since != "" {
+		if err := a.since(ctx, opt.Since); err != nil {
+			return Report{}, err
+		}
+	}
+	return a.done(), nil
+}
+
+func (a *auditor) done() Report {
+	a.report.conclude()
+	return a.report
+}
+
+// records judges form, place and links, and what a replay can tell.
+func (a *auditor) records(ctx context.Context) error {
+	rep, err := scrub.Source(ctx, a.src, scrub.Options{Deep: true, Progress: a.progress})
+	if err != nil {
+		return err
+	}
+	a.report.Journal, a.report.Events, a.report.Head = rep.Journal, rep.Events, rep.Head
+	a.damaged(rep.Findings)
+	return nil
+}
+
+// damaged takes over what verification found, and says what it means for the
+// history: its records are not those that were written, or some are gone.
+func (a *auditor) damaged(findings []journal.Finding) {
+	for _, f := range findings {
+		a.report.Findings = append(a.report.Findings, f)
+		switch f.Code {
+		case journal.CodeBrokenLink, journal.CodeHashMismatch, journal.CodeDuplicate, journal.CodeGap, journal.CodeWrongJournal,
+			journal.CodeNotCanonical, journal.CodeOversized, journal.CodeHeadMismatch:
+			a.once(CodeRewritten, f)
+		case journal.CodeTornTail, scrub.CodeMissing:
+			a.once(CodeTruncated, f)
+		}
+	}
+}
+
+// once says for the first of several findings what it means.
+func (a *auditor) once(code string, f journal.Finding) {
+	if slices.ContainsFunc(a.report.Findings, func(g journal.Finding) bool { return g.Code == code }) {
+		return
+	}
+	first := Difference{Journal: a.report.Journal, Seq: f.Seq}
+	if a.src != nil {
+		first.Is = hashOf(a.src, f.Seq)
+		if f.Code == journal.CodeBrokenLink && f.Seq > 1 {
+			// What the link names is the hash that the record before had.
+			if rec, err := a.src.Record(f.Seq); err == nil {
+				first = Difference{Journal: first.Journal, Seq: f.Seq - 1, Was: rec.Prev.String(), Is: hashOf(a.src, f.Seq-1)}
+			}
+		}
+	}
+	a.report.First = &first
+	if code == CodeRewritten {
+		a.bad(code, first.Seq, "the records contradict each other from record %d on: they are not those that were written", first.Seq)
+	} else {
+		a.bad(code, first.Seq, "the records end before they should")
+	}
+}
+
+func (a *auditor) found(sev journal.Severity, code string, seq uint64, format string, args ...any) {
+	a.report.Findings = append(a.report.Findings, journal.Finding{Severity: sev, Code: code, Seq: seq, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (a *auditor) bad(code string, seq uint64, format string, args ...any) {
+	a.found(journal.SeverityError, code, seq, format, args...)
+}
+
+func (a *auditor) warn(code string, seq uint64, format string, args ...any) {
+	a.found(journal.SeverityWarning, code, seq, format, args...)
+}
+
+// all is the history and those that it continues.
+func (a *auditor) all() []*evidence.Source { return append([]*evidence.Source{a.src}, a.before...) }

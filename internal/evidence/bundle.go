@@ -1,0 +1,94 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/autonomyops/edged/journal"
+)
+
+// openBundle unpacks the records of a bundle and opens them as an export.
+func openBundle(at string) (*export, error) {
+	var e *export
+	err := WalkBundle(at, func(m Member, r io.Reader) (err error) {
+		if m.Name == BundleRecords {
+			e, err = unpack(at, m, r)
+		}
+		return err
+	})
+	switch {
+	case err != nil && e != nil:
+		return nil, errors.Join(err, e.Close())
+	case err != nil:
+		return nil, err
+	case e == nil:
+		return nil, unsound(at, fmt.Errorf("it holds no %s", BundleRecords))
+	}
+	return e, nil
+}
+
+// Unpack opens the records of a bundle's member, so that they can be read in
+// any order and after the bundle was walked. They lie in a file without a
+// name, which is gone with the source.
+func Unpack(path string, m Member, r io.Reader) (*Source, error) {
+	e, err := unpack(path, m, r)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{reader: e, kind: Bundle, path: path}, nil
+}
+
+func unpack(path string, m Member, r io.Reader) (*export, error) {
+	f, err := os.CreateTemp("", "edgectl-bundle-*")
+	if err != nil {
+		return nil, fmt.Errorf("unpack %s of %s: %w; set TMPDIR to a directory with space", m.Name, path, err)
+	}
+	// Nobody else is to read it, and nothing is to be left of it.
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(fmt.Errorf("unpack %s of %s: %w", m.Name, path, err), f.Close())
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, &lines{r: r}, make([]byte, 256<<10))
+	switch {
+	case errors.Is(err, errNoLines):
+		err = unsound(path, fmt.Errorf("%s: %w", m.Name, err))
+	case err != nil:
+		err = fmt.Errorf("unpack %s of %s: %w; there must be space for %d bytes in %s, or set TMPDIR elsewhere", m.Name, path, err, m.Size, os.TempDir())
+	case n == 0:
+		err = &journal.Error{Kind: journal.ErrTorn, Path: path, Detail: "read an audit bundle: " + m.Name + " is empty", Next: nextExport}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return newExport(path, f, n)
+}
+
+var errNoLines = errors.New("it holds a line that is longer than any record")
+
+// lines passes on what may be records, and ends at what cannot be: an archive
+// can hold terabytes of zeros.
+type lines struct {
+	r    io.Reader
+	tail int // bytes since the last line feed
+}
+
+func (l *lines) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	for rest := p[:n]; len(rest) > 0; {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			l.tail += len(rest)
+			break
+		}
+		if l.tail+i > journal.MaxRecord {
+			return 0, errNoLines
+		}
+		l.tail, rest = 0, rest[i+1:]
+	}
+	if l.tail > journal.MaxRecord {
+		return 0, errNoLines
+	}
+	return n, err
+}
