@@ -7,9 +7,9 @@ import (
 )
 
 // snapshotAge is how many records the long history's newest snapshot is old
-// when the measurement begins. The gate takes one each 256 records and folds
-// what came after it, so a boot in the middle of that is the typical one.
-const snapshotAge = 112
+// when the measurement begins. The gate takes one each 16 records and folds what
+// came after it, so a boot in the middle of that is the typical one.
+const snapshotAge = 8
 
 // growth compares boots on a long history with boots on a short one. The long
 // one is made through the journal's own writer: at first many boots a table,

@@ -59,7 +59,9 @@
 // where a marker is missing, and ends the process at a write error. So logs,
 // manifest and markers are audited before each open (audit, auditLog), and
 // Pebble's filesystem is an adapter (store) that turns a failed write into an
-// error of the call that caused it (fault).
+// error of the call that caused it (fault). While records are in a log and
+// nowhere else, an empty file beside it says so (unrested). Where one of its
+// files is lost Pebble opens none: a salvage reads each by itself (remains).
 //
 // # What it relies on
 //

@@ -73,13 +73,23 @@ func (e *Error) Error() string {
 	}
 	if e.Err != nil {
 		b.WriteString(": ")
-		b.WriteString(e.Err.Error())
+		b.WriteString(oneLine(e.Err.Error()))
 	}
 	if e.Next != "" {
 		b.WriteString("; ")
 		b.WriteString(e.Next)
 	}
 	return b.String()
+}
+
+// oneLine makes a cause fit for a log: Pebble puts what it attaches to an error
+// on lines of their own, and names what is for programs only.
+func oneLine(text string) string {
+	text = strings.ReplaceAll(text, "<corruption detail carrier>", "")
+	if !strings.ContainsAny(text, "\n\r\t") {
+		return text
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // Unwrap lets errors.Is find the kind and the cause.

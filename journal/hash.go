@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 
@@ -35,22 +36,17 @@ func scanHash[T ~string | ~[]byte](s T, h *Hash) bool {
 	if len(s) != 2*len(h) {
 		return false
 	}
-	var bad byte
-	for i := range h {
-		hi, lo := hexDigits[s[2*i]], hexDigits[s[2*i+1]]
-		bad |= hi | lo
-		h[i] = hi<<4 | lo
+	var digits [2 * len(h)]byte
+	copy(digits[:], s)
+	for i := 0; i < len(h); i += 4 {
+		w := binary.LittleEndian.Uint64(digits[2*i:])
+		if !hexWord(w) {
+			return false
+		}
+		binary.LittleEndian.PutUint32(h[i:], unhexWord(w))
 	}
-	return bad <= 15
+	return true
 }
-
-// hexDigits is hexDigit as a table, for the loops that every record passes.
-var hexDigits = func() (t [256]byte) {
-	for i := range t {
-		t[i] = hexDigit(byte(i))
-	}
-	return t
-}()
 
 // hexDigit gives 0–15, or 255 for what is not a lower-case digit.
 func hexDigit(c byte) byte {

@@ -77,6 +77,9 @@ func (v *View) judgeHead() (HeadAction, error) {
 	}
 	newest, ok := h.Newest()
 	if !ok {
+		if err := v.unrested(); err != nil {
+			return HeadAction{}, err
+		}
 		if err := v.verifyFrom(1); err != nil {
 			return HeadAction{}, err
 		}

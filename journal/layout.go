@@ -42,7 +42,7 @@ type Presence struct {
 func Inspect(fsys durable.FS, l Layout) (Presence, error) {
 	var p Presence
 	parent, base := path.Dir(l.Dir), path.Base(l.Dir)
-	names, err := fsys.ReadDir(parent)
+	names, err := durable.Names(fsys, parent)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return p, ioError("list the state root", parent, err)
 	}
@@ -51,13 +51,20 @@ func Inspect(fsys durable.FS, l Layout) (Presence, error) {
 	}
 	for _, n := range names {
 		switch {
-		case n.Name == base:
-			if !n.IsDir() {
+		case n == base:
+			info, err := fsys.Lstat(l.Dir)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // renamed away since it was listed
+			}
+			if err != nil {
+				return p, ioError("look for the journal", l.Dir, err)
+			}
+			if !info.IsDir() {
 				return p, &Error{Kind: ErrCorrupt, Path: l.Dir, Detail: "a file stands where the journal directory belongs", Next: nextSalvage}
 			}
 			p.Journal = true
-		case strings.HasPrefix(n.Name, base+".new"):
-			p.Partial = append(p.Partial, path.Join(parent, n.Name))
+		case strings.HasPrefix(n, base+".new"):
+			p.Partial = append(p.Partial, path.Join(parent, n))
 		}
 	}
 	if l.Head == "" {

@@ -115,15 +115,15 @@ func (r *reader) Record(seq uint64) (Record, error) {
 		return Record{}, placed(ioError("read a record", r.l.Dir, err), r.l.Dir, seq)
 	}
 	var rec Record
-	if err := r.decode(seq, raw, &rec); err != nil {
+	if err := r.belongs(seq, &rec, decodeInto(raw, &rec)); err != nil {
 		return Record{}, err
 	}
 	return rec, nil
 }
 
-// decode reads raw as the record that belongs at seq.
-func (r *reader) decode(seq uint64, raw []byte, rec *Record) error {
-	if err := decodeInto(raw, rec); err != nil {
+// belongs checks that rec, decoded with err, is the record that stands at seq.
+func (r *reader) belongs(seq uint64, rec *Record, err error) error {
+	if err != nil {
 		return placed(err, r.l.Dir, seq)
 	}
 	if rec.Journal != r.text {
@@ -214,10 +214,12 @@ func (r *reader) Records(from, to uint64) iter.Seq2[Record, error] {
 			}
 			prev = before.Hash
 		}
-		var rec Record
+		var d decoder
 		for raw, err := range r.RawRecords(from, to) {
+			var rec *Record
 			if err == nil {
-				err = r.decode(raw.Seq, raw.Raw, &rec)
+				rec, err = d.record(raw.Raw)
+				err = r.belongs(raw.Seq, rec, err)
 			}
 			if err == nil && rec.Prev != prev {
 				err = brokenLink(r.l.Dir, raw.Seq)
@@ -227,7 +229,7 @@ func (r *reader) Records(from, to uint64) iter.Seq2[Record, error] {
 				return
 			}
 			prev = rec.Hash
-			if !yield(rec, nil) {
+			if !yield(*rec, nil) {
 				return
 			}
 		}

@@ -71,7 +71,7 @@ func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 			Detail: fmt.Sprintf("encode %s: %d bytes, at most %d fit", e.Type, len(raw), MaxRecord)}
 	}
 	var r Record
-	if err := scanRecord(raw, &r); err != nil {
+	if _, err := scanRecord(raw, &r); err != nil {
 		return nil, invalid(seq, err, "encode %s", e.Type)
 	}
 	return raw, nil

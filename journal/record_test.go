@@ -306,7 +306,7 @@ func BenchmarkScan(b *testing.B) {
 	b.ReportAllocs()
 	var r Record
 	for b.Loop() {
-		if scanRecord(raw, &r) != nil {
+		if _, err := scanRecord(raw, &r); err != nil {
 			b.Fatal()
 		}
 	}

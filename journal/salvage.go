@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -21,71 +22,145 @@ type Prefix struct {
 // refuse, and calls each for its records in order; Raw and Data are valid
 // during the call. It changes nothing. The error is that of each; damage is in
 // the Prefix.
+//
+// Pebble gives what it can; a record that it cannot give, and all of them
+// where it refuses to open, are looked for in each table and log by itself.
+// One that verifies is the one that was written, wherever it was found.
 func Salvage(fsys durable.FS, l Layout, each func(Record) error) (Prefix, error) {
-	r := reader{l: l, s: newStore(fsys, true)}
-	var p Prefix
-	if err := r.s.audit(l.Dir); err != nil {
-		p.Broken = err
-		r.s.inventMarker(l.Dir)
+	s := salvager{reader: reader{l: l, s: newStore(fsys, true)}}
+	defer s.close()
+	if err := s.s.audit(l.Dir); err != nil {
+		s.broke(err)
+		s.s.inventMarker(l.Dir)
 	}
-	if err := r.open(); err != nil {
-		if p.Broken == nil {
-			p.Broken = err
+	if err := s.open(); err != nil {
+		s.broke(err)
+	}
+	for seq, ok := uint64(1), s.begin(); ok; ok = s.find(seq) {
+		if err := each(s.rec); err != nil {
+			return s.found, fmt.Errorf("salvage record %d: %w", seq, err)
 		}
-		return p, nil
+		s.found.Tip = Tip{seq, s.rec.Hash}
+		seq++
 	}
-	defer r.closeDB() //nolint:errcheck // opened for reading only
-	first, err := r.get(recordKey(1))
-	if err == nil {
-		var rec Record
-		if err = decodeInto(first, &rec); err == nil {
-			r.text = rec.Journal
-			r.id, err = uuid.Parse(rec.Journal)
+	if s.found.Broken == nil {
+		s.broke(s.end())
+	}
+	return s.found, nil
+}
+
+// salvager reads a journal that may be damaged anywhere.
+type salvager struct {
+	reader
+	files *remains // nil until they are needed
+	found Prefix
+	rec   Record // the last one found
+}
+
+// begin finds record 1. A table of another journal may stand in the place of
+// one of this journal's own, and must not be taken for its beginning: which
+// journal it is the head file says, or else what Pebble holds, or else, where
+// neither can be read, the record itself.
+func (s *salvager) begin() bool {
+	var named []string
+	if h, err := readHead(s.s.fs, s.l.Head); err == nil {
+		if slot, ok := h.Newest(); ok {
+			named = append(named, slot.Journal)
 		}
 	}
-	if err != nil {
-		if p.Broken == nil {
-			p.Broken = corrupt(l.Dir, 1, err, "read the first record")
-		}
-		return p, nil
+	vouched := len(named) > 0
+	if s.db != nil && s.loadHead() == nil {
+		named = append(named, s.text)
 	}
-	p.Journal = r.text
-	last, err := r.lastKey()
-	if err != nil {
-		last = maxInt // where it ends is not known: read until a record cannot be
-		if p.Broken == nil {
-			p.Broken = err
+	if !vouched {
+		named = append(named, "")
+	}
+	for _, s.text = range named {
+		if s.find(1) {
+			return true
 		}
 	}
-	// One by one: an iterator looks into every table at once and stops at the
-	// first damaged one, whichever records that one holds.
-	var rec Record
-	for seq := uint64(1); seq <= last; seq++ {
-		raw, err := r.get(recordKey(seq))
+	return false
+}
+
+// broke keeps the first damage that was met.
+func (s *salvager) broke(err error) {
+	if s.found.Broken == nil {
+		s.found.Broken = err
+	}
+}
+
+// find reads the record that follows the last one.
+func (s *salvager) find(seq uint64) bool {
+	if s.db != nil {
+		// One by one: an iterator looks into every table at once and stops at
+		// the first damaged one, whichever records that one holds.
+		raw, err := s.get(recordKey(seq))
+		if errors.Is(err, pebble.ErrNotFound) && s.found.Broken == nil && s.ends(seq) {
+			return false // where nothing is wrong, nothing is looked for behind the end
+		}
 		if err == nil {
-			err = r.decode(seq, raw, &rec)
+			err = s.accept(seq, raw)
 		}
-		if err == nil && rec.Prev != p.Tip.Hash {
-			err = brokenLink(l.Dir, seq)
+		if err == nil {
+			return true
 		}
-		if err != nil {
-			if p.Broken == nil {
-				p.Broken = placed(ioError("read a record", l.Dir, err), l.Dir, seq)
+		s.broke(placed(ioError("read a record", s.l.Dir, err), s.l.Dir, seq))
+	}
+	if s.files == nil {
+		var err error
+		if s.files, err = s.s.openRemains(s.l.Dir); err != nil {
+			s.broke(err)
+		}
+	}
+	return s.files.record(seq, func(raw []byte) error { return s.accept(seq, raw) })
+}
+
+// ends reports whether the journal says itself that it ends before seq.
+func (s *salvager) ends(seq uint64) bool {
+	last, err := s.lastKey()
+	return err == nil && last < seq
+}
+
+// accept takes raw as record seq if it is one that follows the last.
+func (s *salvager) accept(seq uint64, raw []byte) (err error) {
+	rec := &s.rec // nothing reads it after a refusal
+	if err := decodeInto(raw, rec); err != nil {
+		return placed(err, s.l.Dir, seq)
+	}
+	if s.text == "" {
+		s.text = rec.Journal
+		defer func() {
+			if err != nil {
+				s.text = "" // not from what was refused
 			}
-			return p, nil
-		}
-		if err := each(rec); err != nil {
-			return p, fmt.Errorf("salvage record %d: %w", seq, err)
-		}
-		p.Tip = Tip{seq, rec.Hash}
+		}()
 	}
-	if val, err := r.get([]byte(headKey)); p.Broken == nil {
-		_, head, bad := parseHeadValue(val)
-		if err != nil || bad != nil || head != p.Tip {
-			p.Broken = corrupt(l.Dir, p.Tip.Seq, nil, "the head does not name the newest record")
-		}
+	if err := s.belongs(seq, rec, nil); err != nil {
+		return err
 	}
-	return p, nil
+	if rec.Prev != s.found.Tip.Hash {
+		return brokenLink(s.l.Dir, seq)
+	}
+	s.found.Journal = s.text
+	return nil
+}
+
+// end compares the last record with the head that Pebble holds.
+func (s *salvager) end() error {
+	val, err := s.get([]byte(headKey))
+	_, head, bad := parseHeadValue(val)
+	if err != nil || bad != nil || head != s.found.Tip {
+		return corrupt(s.l.Dir, s.found.Tip.Seq, nil, "the head does not name the newest record")
+	}
+	return nil
+}
+
+func (s *salvager) close() {
+	if s.files != nil {
+		s.files.close()
+	}
+	_ = s.closeDB() // opened for reading only
 }
 
 // inventMarker has the newest manifest found where its marker is missing.

@@ -28,23 +28,31 @@ func decodeInto(raw []byte, r *Record) error {
 	if len(raw) > MaxRecord {
 		return &Error{Kind: ErrTooLarge, Detail: fmt.Sprintf("decode record: %d bytes, at most %d are allowed", len(raw), MaxRecord), Next: nextSalvage}
 	}
-	if err := scanRecord(raw, r); err != nil {
-		if v, ok := newerEnvelope(raw); ok {
-			return &Error{Kind: ErrNewer, Detail: "decode record: envelope version " + v, Next: nextUpgrade}
-		}
-		return corrupt("", 0, err, "decode record")
+	if _, err := scanRecord(raw, r); err != nil {
+		return refusal(raw, err)
 	}
 	r.Raw = raw
 	r.Hash = HashOf(raw)
 	return nil
 }
 
+// refusal is the error for bytes that scanRecord refused with err.
+func refusal(raw []byte, err error) error {
+	if v, ok := newerEnvelope(raw); ok {
+		return &Error{Kind: ErrNewer, Detail: "decode record: envelope version " + v, Next: nextUpgrade}
+	}
+	return corrupt("", 0, err, "decode record")
+}
+
+// places are the texts of a record that was read.
+type places struct{ bootID, id, node, run, when, kind span }
+
 // scanRecord reads the envelope in one pass. It does not hash. Texts that r
 // holds already, as those of its neighbour in the journal, are kept and not
 // allocated again.
-func scanRecord(raw []byte, r *Record) error {
+func scanRecord(raw []byte, r *Record) (at places, err error) {
 	s := scanner{b: raw}
-	bootID := s.text(`{"boot_id":`)
+	at.bootID = s.text(`{"boot_id":`)
 	crit := s.boolean(`,"crit":`)
 	s.lit(`,"data":`)
 	from := s.i
@@ -54,14 +62,14 @@ func scanRecord(raw []byte, r *Record) error {
 	s.value(0)
 	to := s.i
 	epoch := s.number(`,"epoch":`)
-	id := s.uuid(`,"id":`, '7')
+	at.id = s.uuid(`,"id":`, '7')
 	journal := s.sameUUID(`,"journal":`, '4', r.Journal)
-	node := s.text(`,"node":`)
+	at.node = s.text(`,"node":`)
 	prev := s.hash(`,"prev":`)
-	run := s.text(`,"run":`)
+	at.run = s.text(`,"run":`)
 	seq := s.number(`,"seq":`)
-	when := s.time(`,"time":`)
-	kind := s.text(`,"type":`)
+	when, place := s.time(`,"time":`)
+	at.when, at.kind = place, s.text(`,"type":`)
 	uptime := s.number(`,"uptime_ms":`)
 	s.lit(`,"v":1}`)
 	if s.err == "" && s.i != len(raw) {
@@ -70,25 +78,25 @@ func scanRecord(raw []byte, r *Record) error {
 	if s.err == "" && seq == 0 {
 		s.fail("seq is 0")
 	}
-	if s.err == "" && kind.end == kind.start {
+	if s.err == "" && at.kind.end == at.kind.start {
 		s.fail("type is empty")
 	}
 	if s.err != "" {
-		return fmt.Errorf("%w: %s at byte %d", errNotCanonical, s.err, s.i)
+		return at, fmt.Errorf("%w: %s at byte %d", errNotCanonical, s.err, s.i)
 	}
-	if s.keep(&r.BootID, bootID); s.err == "" {
-		s.keep(&r.ID, id)
+	if s.keep(&r.BootID, at.bootID); s.err == "" {
+		s.keep(&r.ID, at.id)
 		s.keep(&r.Journal, journal)
-		s.keep(&r.Node, node)
-		s.keep(&r.Run, run)
-		s.keep(&r.Type, kind)
+		s.keep(&r.Node, at.node)
+		s.keep(&r.Run, at.run)
+		s.keep(&r.Type, at.kind)
 	}
 	if s.err != "" {
-		return fmt.Errorf("%w: %s", errNotCanonical, s.err)
+		return at, fmt.Errorf("%w: %s", errNotCanonical, s.err)
 	}
 	r.V, r.Crit, r.Epoch, r.Seq, r.UptimeMS, r.Time, r.Prev = 1, crit, epoch, seq, int64(uptime), when, prev
 	r.Data = raw[from:to:to]
-	return nil
+	return at, nil
 }
 
 // newerEnvelope looks into what scanRecord refused: an object whose member v
@@ -222,26 +230,28 @@ func (s *scanner) fixed(name string, n int) (b []byte, sp span) {
 	return s.b[sp.start:end], sp
 }
 
-func (s *scanner) uuid(name string, version byte) span { return s.sameUUID(name, version, "") }
+// uuid reads a UUID; version 0 stands for any.
+func (s *scanner) uuid(name string, version byte) span {
+	u, sp := s.fixed(name, 36)
+	if s.err == "" {
+		s.mustBeUUID(u, version)
+	}
+	return sp
+}
 
 // sameUUID spares looking into one that was looked into before.
 func (s *scanner) sameUUID(name string, version byte, seen string) span {
 	u, sp := s.fixed(name, 36)
-	if s.err != "" || string(u) == seen {
-		return sp
-	}
-	bad := u[14] ^ version
-	for i, c := range u {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			bad |= c ^ '-'
-		} else {
-			bad |= hexDigits[c] & 0xf0
-		}
-	}
-	if v := hexDigits[u[19]]; bad != 0 || v < 8 || v > 11 {
-		s.fail("expected a UUID of version " + string(rune(version)))
+	if s.err == "" && string(u) != seen {
+		s.mustBeUUID(u, version)
 	}
 	return sp
+}
+
+func (s *scanner) mustBeUUID(u []byte, version byte) {
+	if !isUUID(u, version) {
+		s.fail("expected a UUID of version " + string(rune(version)))
+	}
 }
 
 func (s *scanner) hash(name string) (h Hash) {
@@ -253,10 +263,10 @@ func (s *scanner) hash(name string) (h Hash) {
 }
 
 // time reads timeLayout and nothing else.
-func (s *scanner) time(name string) time.Time {
-	t, _ := s.fixed(name, len(timeLayout))
+func (s *scanner) time(name string) (when time.Time, sp span) {
+	t, sp := s.fixed(name, len(timeLayout))
 	if s.err != "" {
-		return time.Time{}
+		return time.Time{}, sp
 	}
 	bad := t[4] ^ '-' | t[7] ^ '-' | t[10] ^ 'T' | t[13] ^ ':' | t[16] ^ ':' | t[19] ^ '.' | t[29] ^ 'Z'
 	num := func(from, to int) (n int) {
@@ -272,9 +282,9 @@ func (s *scanner) time(name string) time.Time {
 	hour, minute, sec, nano := num(11, 13), num(14, 16), num(17, 19), num(20, 29)
 	if bad != 0 || year == 0 || month == 0 || month > 12 || day == 0 || day > daysIn(year, month) || hour > 23 || minute > 59 || sec > 59 {
 		s.fail("expected a time")
-		return time.Time{}
+		return time.Time{}, sp
 	}
-	return time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC)
+	return time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC), sp
 }
 
 func daysIn(year, month int) int {

@@ -81,7 +81,9 @@ func (s *scanner) object(depth int) {
 	}
 	var last span
 	for first := true; s.err == ""; first = false {
-		name := s.text("")
+		name := span{start: s.i + 1}
+		name.escaped = s.str()
+		name.end = s.i - 1
 		if s.err != "" {
 			return
 		}
@@ -199,9 +201,8 @@ func (s *scanner) str() (escaped bool) {
 // special marks the top bit of the first of eight bytes that is a quote, a
 // backslash, a control character or not ASCII; bits above it mean nothing.
 func special(w uint64) uint64 {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	quote, slash := w^(ones*'"'), w^(ones*'\\')
-	return (w | (w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & tops
+	quote, slash := w^(lows*'"'), w^(lows*'\\')
+	return (w | (w-lows*0x20)&^w | (quote-lows)&^quote | (slash-lows)&^slash) & tops
 }
 
 // canonicalEscape gives the length of the escape that b begins with, 0 if

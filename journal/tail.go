@@ -75,10 +75,12 @@ type segment struct {
 }
 
 func (r *reader) verifySegment(s *segment) {
-	var rec Record
+	var d decoder
 	for raw, err := range r.RawRecords(s.from, s.to) {
+		var rec *Record
 		if err == nil {
-			err = r.decode(raw.Seq, raw.Raw, &rec)
+			rec, err = d.check(raw.Raw)
+			err = r.belongs(raw.Seq, rec, err)
 		}
 		switch {
 		case err != nil:

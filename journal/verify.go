@@ -15,6 +15,9 @@ type VerifyOptions struct {
 	Progress func(done uint64)
 	// Workers is the number of goroutines; 0 means one for each core.
 	Workers int
+	// Storage has every block of every table read and its checksum compared,
+	// those included that hold no record. Only a View has tables.
+	Storage bool
 	// MaxFindings bounds the list; 0 means 1,000.
 	MaxFindings int
 }
@@ -70,6 +73,11 @@ func Verify(ctx context.Context, src RecordSource, o VerifyOptions) (Report, err
 	}
 	m.rep.Events, m.rep.Head = m.events, m.last.tip()
 	src.conclude(&m.rep)
+	if v, ok := src.(*viewSource); ok && o.Storage {
+		if err := v.v.verifyTables(ctx, &m.rep); err != nil {
+			return Report{}, err
+		}
+	}
 	m.rep.finish(o.MaxFindings)
 	return m.rep, nil
 }

@@ -19,7 +19,9 @@ type part struct {
 	arena []byte
 	items []item
 
-	rec         Record // scratch, kept for the texts that records share
+	dec         decoder // kept for what records share
+	kind        string  // the last kind that was asked about
+	known       bool    // and whether the caller knows it
 	n           int
 	first, last edge
 	findings    []Finding
@@ -45,7 +47,7 @@ type edge struct {
 func (e *edge) tip() Tip { return Tip{e.seq, e.hash} }
 
 func (p *part) reset(index int) {
-	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0], rec: p.rec}
+	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0], dec: p.dec, kind: p.kind, known: p.known}
 }
 
 func (p *part) put(key uint64, raw []byte) {
@@ -74,8 +76,7 @@ func (p *part) look(o *VerifyOptions, key uint64, raw []byte) {
 	if e.seq == 0 {
 		e.seq = p.last.seq + 1
 	}
-	rec := &p.rec
-	if err := decodeInto(raw, rec); err != nil {
+	if rec, err := p.dec.check(raw); err != nil {
 		f := FindingOf(err)
 		if f.Code == CodeStorage {
 			f.Code = CodeNotCanonical
@@ -93,7 +94,7 @@ func (p *part) look(o *VerifyOptions, key uint64, raw []byte) {
 			p.find(SeverityError, CodeGap, key, "at place %d stands a record that says it is %d", key, rec.Seq)
 		}
 		e.known, e.journal, e.prev, e.hash, e.time = true, rec.Journal, rec.Prev, rec.Hash, rec.Time
-		if o.Known != nil && !o.Known(rec.Type) {
+		if o.Known != nil && !p.knows(o, rec.Type) {
 			p.find(SeverityWarning, CodeUnknownKind, e.seq, "kind %.80q is not known to this version", rec.Type)
 		}
 	}
@@ -107,6 +108,14 @@ func (p *part) look(o *VerifyOptions, key uint64, raw []byte) {
 		p.findings = follow(p.findings, last, &e)
 	}
 	p.n, p.last = p.n+1, e
+}
+
+// knows asks the caller about a kind, once for a run of the same.
+func (p *part) knows(o *VerifyOptions, kind string) bool {
+	if kind != p.kind {
+		p.kind, p.known = kind, o.Known(kind)
+	}
+	return p.known
 }
 
 // follow checks that b comes right after a; the zero edge stands for the

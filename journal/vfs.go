@@ -288,13 +288,9 @@ func (s *store) MkdirAll(dir string, _ fs.FileMode) error {
 // List implements vfs.FS. Files in memory are not listed: nothing looks for
 // them.
 func (s *store) List(dir string) ([]string, error) {
-	infos, err := s.fs.ReadDir(dir)
+	names, err := durable.Names(s.fs, dir)
 	if err != nil {
 		return nil, err
-	}
-	names := make([]string, len(infos))
-	for i, n := range infos {
-		names[i] = n.Name
 	}
 	return append(names, s.invented...), nil
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"path"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -23,6 +24,9 @@ func (l *logFile) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if l.f == nil {
+		if err := l.s.markAppending(path.Dir(l.name)); err != nil {
+			return 0, err
+		}
 		f, err := l.s.create(l.name)
 		if err != nil {
 			return 0, err
@@ -71,6 +75,11 @@ func (s *store) removeLogs(dir string) error {
 	names, err := s.List(dir)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(names, appendingName) {
+		if err := s.unmarkAppending(dir); err != nil {
+			return err
+		}
 	}
 	for _, n := range names {
 		if !isLog(n) {

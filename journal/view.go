@@ -62,14 +62,14 @@ func OpenLiveView(fsys durable.FS, l Layout) (*View, error) {
 
 // liveNames lists what a flush changes.
 func liveNames(fsys durable.FS, dir string) []string {
-	infos, err := fsys.ReadDir(dir)
+	all, err := durable.Names(fsys, dir)
 	if err != nil {
 		return nil // openView reports it
 	}
 	var names []string
-	for _, i := range infos {
-		if isLog(i.Name) || isCurrent(i.Name) {
-			names = append(names, i.Name)
+	for _, n := range all {
+		if isLog(n) || isCurrent(n) {
+			names = append(names, n)
 		}
 	}
 	return names

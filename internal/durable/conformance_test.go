@@ -166,6 +166,11 @@ func actions(p *pair) map[string]func(*rapid.T) {
 			if p.agree(t, "readdir "+name, lErr, mErr) && !slices.EqualFunc(l, m, sameInfo) {
 				t.Fatalf("readdir %s: Linux %+v, memfs %+v", name, l, m)
 			}
+			quick, qErr := durable.Names(p.linux, name)
+			slow, sErr := durable.Names(p.mem, name)
+			if p.agree(t, "names "+name, qErr, sErr) && !slices.Equal(quick, slow) {
+				t.Fatalf("names %s: Linux %q, memfs %q", name, quick, slow)
+			}
 		},
 		"plant": func(t *rapid.T) {
 			name, kind := rapid.SampledFrom([]string{"a", "b", "a/b", "b/a", "a/a/b"}).Draw(t, "name"), rapid.IntRange(0, 2).Draw(t, "kind")

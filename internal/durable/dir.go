@@ -121,6 +121,21 @@ func readNames(fd int) (names []string, err error) {
 	}
 }
 
+// ReadNames is ReadDir for [Names]: names only, in order.
+func (r *Root) ReadNames(name string) ([]string, error) {
+	fd, err := r.openList(name)
+	if err != nil {
+		return nil, r.fail("readdir", name, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	names, err := readNames(fd)
+	if err != nil {
+		return nil, r.fail("readdir", name, err)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // SyncDir implements [FS].
 func (r *Root) SyncDir(name string) error {
 	if r.readOnly {

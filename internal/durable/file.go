@@ -135,6 +135,19 @@ func (f *file) Sync() error { return f.do("sync", unix.Fsync) }
 // Datasync implements [File].
 func (f *file) Datasync() error { return f.do("datasync", unix.Fdatasync) }
 
+// WriteBehind is what [WriteBehind] asks for.
+func (f *file) WriteBehind(off, length int64) error {
+	err := f.do("write behind", func(fd int) error {
+		return unix.SyncFileRange(fd, off, length, unix.SYNC_FILE_RANGE_WRITE)
+	})
+	for _, cannot := range []syscall.Errno{unix.ENOSYS, unix.EINVAL, unix.EOPNOTSUPP, unix.EPERM, unix.ESPIPE} {
+		if isErrno(err, cannot) {
+			return nil // a filesystem without it, or a seccomp filter that does not know it
+		}
+	}
+	return err
+}
+
 // Stat implements [File].
 func (f *file) Stat() (Info, error) {
 	var st unix.Stat_t

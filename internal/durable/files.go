@@ -24,6 +24,40 @@ func ReadFile(fsys FS, name string, limit int64) ([]byte, Info, error) {
 	return data, info, err
 }
 
+// Names lists a directory's names in order, without "." and "..". Where fsys
+// has ReadNames, as a [Root] has, no entry is looked at: in a directory of many
+// files that is most of the cost of [FS].ReadDir.
+func Names(fsys FS, name string) ([]string, error) {
+	if quick, ok := fsys.(interface {
+		ReadNames(name string) ([]string, error)
+	}); ok {
+		return quick.ReadNames(name)
+	}
+	entries, err := fsys.ReadDir(name)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name
+	}
+	return names, nil
+}
+
+// WriteBehind asks for [off, off+length) of f to be written to the disk soon,
+// without waiting for it where the disk's queue has room. It promises nothing:
+// the bytes are durable after a Sync, which then has less left to do. Where f
+// cannot, as in the in-memory twin, nothing happens. The error is a failed
+// write's, after which no Sync brings the bytes back.
+func WriteBehind(f File, off, length int64) error {
+	if can, ok := f.(interface {
+		WriteBehind(off, length int64) error
+	}); ok {
+		return can.WriteBehind(off, length)
+	}
+	return nil
+}
+
 // WriteFile makes name hold exactly data with exactly perm, durably: it
 // writes name+".tmp" beside it, flushes that, renames it into place and
 // flushes the directory. A crash leaves the old file or the new one, and

@@ -94,15 +94,17 @@ func (r *run) judgeHistory() *Failure {
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
 	}
 	r.history.state, r.history.snapshot = state, snapshot
-	if r.history.action, err = checkHead(view, projections.MustResolve(refs, state)); err != nil {
-		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
-	}
 	if r.node == "" {
 		r.node = state.Node
 	}
+	// Before the head file is asked: another node's journal is no damage to this
+	// one's, and no salvage continues it.
 	if state.Node != r.node {
 		return r.unusable(fmt.Errorf("the journal is of node %q, the config says %q", state.Node, r.node), "precheck: journal is of another node",
 			"put the right partition back, or run `edgectl journal rename-node --reason …` if the node was renamed")
+	}
+	if r.history.action, err = checkHead(view, projections.MustResolve(refs, state)); err != nil {
+		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
 	}
 	return nil
 }

@@ -77,15 +77,15 @@ func TestApplySizes(t *testing.T) {
 	}
 }
 
-// TestApplyFlushesMeanwhile: of a large file the disk is given work before the
-// end, and a failure of that must fail the application: a later flush that
-// succeeds does not bring the bytes back.
-func TestApplyFlushesMeanwhile(t *testing.T) {
+// TestApplyWritesBehind: of a large file the disk is given work before the
+// end, all of it in order, and a failure of that must fail the application: a
+// later flush that succeeds does not bring the bytes back.
+func TestApplyWritesBehind(t *testing.T) {
 	root, dir := newLinux(t)
-	check(t, os.Truncate(filepath.Join(dir, "runtime/binaries/app"), 3*flushEvery+5))
+	check(t, os.Truncate(filepath.Join(dir, "runtime/binaries/app"), 3*behindEvery+5))
 	watched := &watchedFS{FS: root}
-	if _, err := Apply(watched, copyApp()); err != nil || watched.datasyncs == 0 {
-		t.Errorf("%d flushes on the way, %v", watched.datasyncs, err)
+	if _, err := Apply(watched, copyApp()); err != nil || watched.upTo < behindEvery || watched.gaps {
+		t.Errorf("%d bytes on the way, gaps %t, %v", watched.upTo, watched.gaps, err)
 	}
 	check(t, root.Remove("bin/app"))
 	watched.fail = syscall.EIO
@@ -97,15 +97,18 @@ func TestApplyFlushesMeanwhile(t *testing.T) {
 	}
 }
 
-// watchedFS counts, and where asked fails, the flushes of files it creates.
+// watchedFS looks at, and where asked fails, what the disk is given early of
+// the files that it creates.
 type watchedFS struct {
 	durable.FS
-	datasyncs int
-	fail      error
+	upTo int64
+	gaps bool
+	fail error
 }
 
 func (w *watchedFS) Create(name string, perm fs.FileMode) (durable.File, error) {
 	f, err := w.FS.Create(name, perm)
+	w.upTo = 0
 	return watchedFile{f, w}, err
 }
 
@@ -114,9 +117,10 @@ type watchedFile struct {
 	fs *watchedFS
 }
 
-func (f watchedFile) Datasync() error {
-	f.fs.datasyncs++
-	return errors.Join(f.fs.fail, f.File.Datasync())
+func (f watchedFile) WriteBehind(off, length int64) error {
+	f.fs.gaps = f.fs.gaps || off != f.fs.upTo
+	f.fs.upTo = off + length
+	return errors.Join(f.fs.fail, durable.WriteBehind(f.File, off, length))
 }
 
 func TestApplyMismatch(t *testing.T) {

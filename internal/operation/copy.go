@@ -14,40 +14,40 @@ import (
 const (
 	chunk   = 1 << 20 // bytes of one buffer
 	buffers = 4
-	// flushEvery is how many bytes are written between two flushes of what
-	// lies behind: the disk is kept busy while the copy goes on, instead of
-	// beginning when it ends. Smaller files are flushed once, at the end.
-	flushEvery = 32 << 20
+	// behindEvery is how many bytes the disk is given at once while the copy
+	// goes on, instead of all of them when it ends. What is asked for is the
+	// writing, and not that it be waited for: a flush in between would also
+	// commit metadata, and cost more than it saves.
+	behindEvery = 8 << 20
 )
 
-// copyHashed copies exactly size bytes and returns their BLAKE3. One goroutine
-// hashes and another flushes while this one reads and writes: the disk waits
-// for neither.
+// copyHashed copies exactly size bytes and returns their BLAKE3: of the very
+// buffers that were written, whatever the source became meanwhile. One
+// goroutine hashes and another starts the disk while this one reads and
+// writes: none waits for the other. Nothing is durable yet.
 func copyHashed(dst, src durable.File, size int64) (string, error) {
 	if size > 0 {
+		// A full disk is told before the first byte, and the file lies in one
+		// piece.
 		if err := dst.Preallocate(0, size); err != nil {
 			return "", err
 		}
 	}
 	hasher := startHasher(size)
-	flusher := startFlusher(dst)
+	behind := startBehind(dst)
 	err := func() error {
-		unflushed := 0
-		for left := size; left > 0; {
+		for done := int64(0); done < size; {
 			b := <-hasher.free
-			b = b[:min(int64(len(b)), left)]
+			b = b[:min(int64(len(b)), size-done)]
 			if err := readSource(src, b); err != nil {
 				return err
 			}
 			if _, err := dst.Write(b); err != nil {
 				return err
 			}
-			left -= int64(len(b))
+			done += int64(len(b))
 			hasher.full <- b
-			if unflushed += len(b); unflushed >= flushEvery && left > 0 {
-				flusher.flush()
-				unflushed = 0
-			}
+			behind.written(done)
 		}
 		var more [1]byte
 		if n, _ := src.Read(more[:]); n > 0 {
@@ -56,7 +56,7 @@ func copyHashed(dst, src durable.File, size int64) (string, error) {
 		return nil
 	}()
 	sum := hasher.end()
-	return sum, errors.Join(err, flusher.end())
+	return sum, errors.Join(err, behind.end())
 }
 
 // readSource fills b from the source, which had that many bytes when it was
@@ -100,39 +100,49 @@ func (h hasher) end() string {
 	return <-h.sum
 }
 
-// flusher flushes a file in the background. A failed flush may have lost bytes
-// for good, whatever a later one says, so its error must fail the copy.
-type flusher struct {
-	ask  chan struct{}
-	done chan error
+// behind has what was written of a file brought to the disk in the background.
+// A write that fails there has lost bytes for good, whatever a later flush
+// says, so its error must fail the copy.
+type behind struct {
+	upTo  chan int64
+	asked int64
+	done  chan error
 }
 
-func startFlusher(f durable.File) flusher {
-	fl := flusher{ask: make(chan struct{}, 1), done: make(chan error, 1)}
+func startBehind(f durable.File) *behind {
+	w := &behind{upTo: make(chan int64, 1), done: make(chan error, 1)}
 	go func() {
 		var first error
-		for range fl.ask {
+		from := int64(0)
+		for to := range w.upTo {
 			if first == nil {
-				first = f.Datasync()
+				first = durable.WriteBehind(f, from, to-from)
 			}
+			from = to
 		}
-		fl.done <- first
+		w.done <- first
 	}()
-	return fl
+	return w
 }
 
-// flush asks for a flush, unless one that will see these bytes is due anyway.
-func (f flusher) flush() {
+// written says that the file is written up to an offset. Where the disk is
+// still busy with what it was given before, it is given more the next time.
+func (w *behind) written(to int64) {
+	if to-w.asked < behindEvery {
+		return
+	}
 	select {
-	case f.ask <- struct{}{}:
+	case w.upTo <- to:
+		w.asked = to
 	default:
 	}
 }
 
-// end waits for the flushes that were asked for, and gives the first error.
-func (f flusher) end() error {
-	close(f.ask)
-	return <-f.done
+// end waits until the disk was given what it was to be given, and gives the
+// first error.
+func (w *behind) end() error {
+	close(w.upTo)
+	return <-w.done
 }
 
 // HashFile is the lower-case hex BLAKE3 and the size in bytes of a regular

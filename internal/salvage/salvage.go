@@ -153,9 +153,9 @@ func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
 }
 
 // why is an error on one line, without the advice that the journal's errors end
-// in, which a salvage has followed, and without Pebble's marks.
+// in, which a salvage has followed.
 func why(err error) string {
-	text := strings.ReplaceAll(err.Error(), "<corruption detail carrier>", "")
+	text := err.Error()
 	for j, ok := errors.AsType[*journal.Error](err); ok; j, ok = errors.AsType[*journal.Error](j.Err) {
 		if j.Next != "" {
 			text = strings.ReplaceAll(text, "; "+j.Next, "")

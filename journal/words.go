@@ -1,0 +1,56 @@
+package journal
+
+import "encoding/binary"
+
+// Eight bytes at a time, for what every record of a history passes through.
+// The lowest byte of a word is the first of the text.
+
+const (
+	lows = 0x0101010101010101 // the lowest bit of each byte
+	tops = 0x8080808080808080 // the highest
+)
+
+// atLeast marks the top bit of each byte of w that is c or more; both are
+// ASCII.
+func atLeast(w uint64, c byte) uint64 { return w + lows*uint64(0x80-c) }
+
+// hexWord reports whether w is eight lower-case hexadecimal digits.
+func hexWord(w uint64) bool {
+	digit := atLeast(w, '0') &^ atLeast(w, '9'+1)
+	letter := atLeast(w, 'a') &^ atLeast(w, 'f'+1)
+	return w&tops == 0 && (digit|letter)&tops == tops
+}
+
+// unhexWord is the four bytes that eight hexadecimal digits stand for, in
+// their order in memory.
+func unhexWord(w uint64) uint32 {
+	n := w&(lows*0x0f) + (w>>6&lows)*9
+	n = (n<<4 | n>>8) & 0x00ff00ff00ff00ff
+	n = (n | n>>8) & 0x0000ffff0000ffff
+	return uint32(n | n>>16)
+}
+
+// digitsWord reads eight decimal digits.
+func digitsWord(w uint64) (uint64, bool) {
+	const high, zeros = lows * 0xf0, lows * '0'
+	ok := w&high == zeros && (w+lows*6)&high == zeros
+	w = (w & (lows * 0x0f)) * (10<<8 + 1) >> 8
+	w = (w & 0x00ff00ff00ff00ff) * (100<<16 + 1) >> 16
+	w = (w & 0x0000ffff0000ffff) * (10000<<32 + 1) >> 32
+	return w, ok
+}
+
+// isUUID judges 36 bytes. Version 0 stands for any, and any variant.
+func isUUID(u []byte, version byte) bool {
+	if len(u) != 36 || u[8] != '-' || u[13] != '-' || u[18] != '-' || u[23] != '-' {
+		return false
+	}
+	le := binary.LittleEndian
+	if !hexWord(le.Uint64(u)) || !hexWord(le.Uint64(u[28:])) ||
+		!hexWord(uint64(le.Uint32(u[9:]))|uint64(le.Uint32(u[14:]))<<32) ||
+		!hexWord(uint64(le.Uint32(u[19:]))|uint64(le.Uint32(u[24:]))<<32) {
+		return false
+	}
+	variant := hexDigit(u[19])
+	return version == 0 || u[14] == version && variant >= 8 && variant <= 11
+}
