@@ -24,7 +24,7 @@ testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir=
 # passes for want of work.
 want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)
 
-.PHONY: help go-ready build demo test fmt vet staticcheck race check cross crash fuzz bench growth e2e deploy boottest package clean
+.PHONY: help go-ready build demo test fmt vet staticcheck race check cross crash fuzz bench growth e2e interop deploy boottest package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,11 +51,13 @@ fmt: go-ready ## fails on a file that gofmt would change
 
 vet: go-ready ## go vet
 	$(GO) vet ./...
+	cd internal/interop && $(GO) vet ./...
 
 # By version, not as a tool of go.mod: that would add four modules there and
 # raise one of the product's own.
 staticcheck: go-ready ## staticcheck
 	$(GO) run $(STATICCHECK) ./...
+	cd internal/interop && $(GO) run $(STATICCHECK) ./...
 
 race: go-ready ## the tests with the race detector
 	@cc=$$($(GO) env CC); command -v $$cc >/dev/null || { echo "make race: skipped: the race detector needs a C compiler ($$cc): install gcc"; exit 0; }; \
@@ -71,9 +73,10 @@ cross: go-ready ## static binaries for amd64, arm64, riscv64 into bin/linux-ARCH
 	$(GO) run .ci/static/main.go $(foreach a,$(CROSS),$(a):bin/linux-$(a)/edged:20 $(a):bin/linux-$(a)/edgectl)
 
 crash: dirs = $(call testdirs,Test[A-Za-z0-9_]*Crash)
-crash: go-ready ## every crash point in memory, and faults in the real binary
+crash: build ## every crash point and damage in memory, and faults in the real binary (those as root)
+	@bash .ci/tools strace:strace setarch:util-linux
 	$(call want,$(dirs),crash test)
-	EDGED_CRASH=full $(GO) test -count=1 -v -timeout 60m -run Crash $(dirs)
+	EDGED_CRASH=full EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v -timeout 120m -run Crash $(dirs)
 
 fuzz: go-ready ## every fuzz target for FUZZTIME (60s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' bash .ci/fuzz
@@ -89,9 +92,15 @@ growth: go-ready ## the cost of a boot after 100,000 boots
 
 e2e: dirs = $(call testdirs,Test[A-Za-z0-9_]*(E2E|Script))
 e2e: build ## the real binaries from outside, on real mounts (root; installs Debian packages)
-	@bash .ci/tools jq:jq b3sum:b3sum mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs setarch:util-linux promtool:prometheus timeout:coreutils
+	@bash .ci/tools jq:jq b3sum:b3sum mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs setarch:util-linux promtool:prometheus timeout:coreutils strace:strace
 	$(call want,$(dirs),end-to-end test)
 	EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 30m -run 'E2E|Script' $(dirs)
+
+# EDGED_INTEROP=1 makes a missing tool an error: it is set where all of them
+# could be installed, and by whoever wants nothing to be skipped.
+interop: build ## other people's programs judge what edgectl writes (root installs Debian packages; npm)
+	@bash .ci/tools jq:jq b3sum:b3sum zstd:zstd openssl:openssl python3:python3 tar:tar journalctl:systemd /lib/systemd/systemd-journal-remote:systemd-journal-remote node:nodejs npm:npm
+	cd internal/interop && EDGED_INTEROP=$${EDGED_INTEROP:-$$(command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && echo 1 || true)} EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 20m ./...
 
 deploy: build ## the units: systemd's own checks, and the gate's system calls against their filter
 	EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v ./deploy/...

@@ -12,6 +12,9 @@ import (
 
 // elsewhere are the commands of sh blocks, each with the test that runs it.
 var elsewhere = map[string]struct{ file, test string }{
+	"edgectl journal log --json --type ManifestVerified --lines 1 | jq -r .data.key | base64 -d >key.raw":                                    {"docs/flags_test.go", "TestOpensslScript"},
+	"{ printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'; cat key.raw; } | openssl pkey -pubin -inform DER -out key.pem": {"docs/flags_test.go", "TestOpensslScript"},
+	"openssl pkeyutl -verify -pubin -inkey key.pem -rawin -in then/epochs/1/manifest.json -sigfile then/epochs/1/manifest.json.sig":          {"docs/flags_test.go", "TestOpensslScript"},
 	"make demo": {"internal/demo/demo_test.go", "TestRunScript"},
 	"edgectl journal export --format jsonl --out history.jsonl":                         {"docs/formats_test.go", "TestFormatsScript"},
 	"head -n 1 history.jsonl | tr -d '\\n' | b3sum":                                     {"docs/formats_test.go", "TestFormatsScript"},
@@ -58,7 +61,7 @@ func TestBlocks(t *testing.T) {
 						t.Errorf("%s:%d: %q is neither typed by a test nor listed with a reason", doc, b.line, command)
 					}
 				}
-			case "", "json", "go", "yaml":
+			case "", "json", "go", "yaml", "sql":
 			default:
 				t.Errorf("%s:%d: nobody knows what to do with a block of %q", doc, b.line, b.kind())
 			}

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,7 +21,15 @@ mv older state/journal`,
 	"The clock ran away":                        "",
 	"Does this node come back after an update?": "",
 	"The node has another name":                 "",
+	"What happened on this node?":               "",
+	"The history is to be read elsewhere":       "",
+	"An auditor asks for the history":           "",
+	"Checkpoints are to be kept off the node":   "",
+	"The checkpoint key is to be changed":       "",
 }
+
+// needs are the tools of a recipe that not every machine has.
+var needs = map[string][]string{"An auditor asks for the history": {"tar", "zstd", "b3sum", "jq", "openssl"}}
 
 // aNode is a node at epoch 1. There is no systemd here: its word for starting
 // the gate starts the gate.
@@ -51,6 +60,11 @@ func TestRecipes(t *testing.T) {
 		}
 		followed[title] = true
 		t.Run(title, func(t *testing.T) {
+			for _, tool := range needs[title] {
+				if _, err := exec.LookPath(tool); err != nil {
+					t.Skipf("not followed: %s is not installed", tool)
+				}
+			}
 			dir := filepath.Join(t.TempDir(), "node")
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"iter"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/replay"
 )
 
 // filter says which records a log shows. A member that is not set lets all pass.
@@ -16,7 +19,22 @@ type filter struct {
 	byEpoch      bool
 	since, until time.Time
 	boot, run    string
+
+	sinceText, untilText string // as records write them; see prepare
 }
+
+// prepare writes the times as records do: in one spelling, so that times order
+// as their texts do.
+func (f *filter) prepare() {
+	if !f.since.IsZero() {
+		f.sinceText = f.since.UTC().Format(recordTime)
+	}
+	if !f.until.IsZero() {
+		f.untilText = f.until.UTC().Format(recordTime)
+	}
+}
+
+const recordTime = "2006-01-02T15:04:05.000000000Z"
 
 // all reports whether everything passes.
 func (f filter) all() bool {
@@ -35,6 +53,67 @@ func (f filter) match(r journal.Record) bool {
 		return true
 	}
 	return false
+}
+
+// extent narrows the records to look at to those that may pass. Only epochs
+// bound it: they never go back, and times do.
+func (f filter) extent(src *evidence.Source) (from, to uint64) {
+	from, to = src.First(), src.Tip().Seq
+	if !f.byEpoch {
+		return from, to
+	}
+	lo, hi, err := replay.Epochs(src, f.epoch)
+	if err != nil {
+		return from, to // what is damaged is looked at record by record
+	}
+	return lo, hi
+}
+
+// maybe reports whether a record in canonical form may pass, from its bytes
+// alone: most records of a long history need not be decoded. One that is not
+// canonical passes no filter, so it does not matter what this says of it.
+//
+// No string of the envelope holds an unescaped quote, so the last occurrence
+// of a member behind the payload is the envelope's. A text with an escape is
+// left to be decoded.
+func (f filter) maybe(raw []byte) bool {
+	switch {
+	case !begins(text(raw[:min(len(raw), bootRoom)], `{"boot_id":"`), f.boot):
+	case !begins(text(raw, `,"run":"`), f.run):
+	case len(f.types) > 0 && !f.maybeType(text(raw, `,"type":"`)):
+	case f.sinceText+f.untilText != "" && !f.maybeTime(string(text(raw, `,"time":"`))):
+	default:
+		return true
+	}
+	return false
+}
+
+func (f filter) maybeType(kind []byte) bool {
+	return bytes.IndexByte(kind, '\\') >= 0 ||
+		slices.ContainsFunc(f.types, func(t string) bool { return strings.EqualFold(t, string(kind)) })
+}
+
+func (f filter) maybeTime(at string) bool {
+	return len(at) != len(recordTime) || at >= f.sinceText && (f.untilText == "" || at <= f.untilText)
+}
+
+// text is the string member that name begins, as it is written.
+func text(raw []byte, name string) []byte {
+	at := bytes.LastIndex(raw, []byte(name))
+	if at < 0 {
+		return nil
+	}
+	value, _, _ := bytes.Cut(raw[at+len(name):], []byte(`"`))
+	return value
+}
+
+// bootRoom is what the beginning of a record takes, up to its boot id: the
+// first member, so that no other of its name is in sight.
+const bootRoom = 64
+
+// begins reports whether a text as it is written may begin with prefix.
+func begins(value []byte, prefix string) bool {
+	return bytes.IndexByte(value, '\\') >= 0 || bytes.HasPrefix(value, []byte(prefix[:min(len(prefix), len(value))]))
 }
 
 // lastLines keeps the newest lines of a stream.

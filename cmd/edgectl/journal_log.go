@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +19,7 @@ func journalLog(e *env) *cobra.Command {
 	var want filter
 	var since, until string
 	var newest int
+	var follow bool
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "tell the history, newest last",
@@ -25,10 +28,15 @@ in UTC, the epoch in force after it, its type, and what happened. It does not
 judge: what is damaged is shown as far as it can be read (see verify). --json
 prints the exact bytes of each record.
 
-Filters combine: a record must pass each of them. Clocks lie; order is by seq.`,
+Filters combine: a record must pass each of them. Clocks lie; order is by seq.
+
+With --follow it goes on with what is appended, on a live node too: it looks
+twice a second, and changes nothing. When a salvage swaps in a new journal, it
+goes on with that. It ends when it is interrupted, with exit status 0.`,
 		Example: `  edgectl journal log --since 7d --state-root /persist/edge
   edgectl journal log --type EpochRotated,PrecheckFailed --journal evidence.jsonl
-  edgectl journal log --json --epoch 3 | jq -r .time`,
+  edgectl journal log --json --epoch 3 | jq -r .time
+  edgectl journal log --follow -n 10 --state-root /persist/edge`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
@@ -42,13 +50,27 @@ Filters combine: a record must pass each of them. Clocks lie; order is by seq.`,
 			if newest < 0 {
 				return fail("give a number from 1, or 0 for all", "--lines is %d", newest)
 			}
+			want.prepare()
 			want.byEpoch = cmd.Flags().Changed("epoch")
 			src, err := e.open()
 			if err != nil {
 				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			return e.log(cmd, src, want, newest)
+			from, to := want.extent(src)
+			err = e.log(cmd, src, want, newest, from, to)
+			if !follow {
+				return err
+			}
+			if err == nil {
+				err = e.follow(cmd.Context(), src.Path(), positionOf(src), tick, func(src *evidence.Source, from uint64) error {
+					return e.log(cmd, src, want, 0, from, src.Tip().Seq)
+				})
+			}
+			if errors.Is(err, context.Canceled) {
+				return nil // interrupting it is how it ends
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
@@ -59,6 +81,7 @@ Filters combine: a record must pass each of them. Clocks lie; order is by seq.`,
 	f.StringVar(&want.boot, "boot", "", "only records of this boot id (or its beginning)")
 	f.StringVar(&want.run, "run", "", "only records of this run (or its beginning)")
 	f.IntVarP(&newest, "lines", "n", 0, "only the newest so many; 0 for all")
+	f.BoolVar(&follow, "follow", false, "go on with what is appended, until interrupted")
 	e.jsonFlag(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("type", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
@@ -70,12 +93,12 @@ Filters combine: a record must pass each of them. Clocks lie; order is by seq.`,
 	return cmd
 }
 
-// log streams the lines that pass the filter. With a limit, only the newest
-// lines are kept until the end is reached.
-func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest int) error {
-	from, tip := src.First(), src.Tip().Seq
-	if want.all() && newest > 0 && uint64(newest) < tip-from+1 {
-		from = tip - uint64(newest) + 1
+// log streams the lines of the records from to to that pass the filter. With a
+// limit, only the newest lines are kept until the end is reached.
+func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest int, from, to uint64) error {
+	tip := src.Tip().Seq
+	if want.all() && newest > 0 && to >= from && uint64(newest) < to-from+1 {
+		from = to - uint64(newest) + 1
 	}
 	out := bufio.NewWriterSize(e.stdout, 64<<10)
 	keep := newLastLines(newest)
@@ -85,11 +108,14 @@ func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest 
 		p = newProgress(nil) // the history itself shows how far it is
 	}
 	defer p.done()
-	for raw, err := range (interrupted{src, cmd.Context()}).RawRecords(from, tip) {
+	for raw, err := range (interrupted{src, cmd.Context()}).RawRecords(from, to) {
 		if err != nil {
 			return firstError(out.Flush(), err)
 		}
-		p.at("log", raw.Seq, tip)
+		p.at("log", raw.Seq-from, to-from+1)
+		if !want.maybe(raw.Raw) {
+			continue
+		}
 		rec, err := journal.Decode(raw.Raw)
 		if err == nil && !want.match(rec) || err != nil && !want.all() {
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -81,6 +82,13 @@ func find(src interrupted, name string) (uint64, error) {
 	if !looksLikeID(id) {
 		return 0, fail("give a record's seq, or 8 characters or more of its id", "%q names no record", name)
 	}
+	if len(id) == fullID {
+		// An id is given once. Its time tells where it is likely to stand;
+		// where it does not, all are looked at.
+		if seq, ok := likely(src, id); ok {
+			return seq, nil
+		}
+	}
 	mark := []byte(`"id":"` + id)
 	var found []uint64
 	for raw, err := range src.RawRecords(src.First(), src.Tip().Seq) {
@@ -104,6 +112,28 @@ func find(src interrupted, name string) (uint64, error) {
 		return seq, nil // a seq of eight digits or more
 	}
 	return 0, fail("edgectl journal log lists the records", "no record has an id that begins with %s", id)
+}
+
+// fullID is the length of a whole id.
+const fullID = 36
+
+// likely looks for an id where the ids around it would have it, were they in
+// order: those of one clock that never went back are.
+func likely(src interrupted, id string) (uint64, bool) {
+	first, tip := src.First(), src.Tip().Seq
+	var failed error
+	at := first + uint64(sort.Search(int(tip-first+1), func(i int) bool {
+		rec, err := src.Record(first + uint64(i))
+		if err != nil {
+			failed = err
+		}
+		return failed != nil || rec.ID >= id
+	}))
+	if failed != nil || at > tip {
+		return 0, false
+	}
+	rec, err := src.Record(at)
+	return at, err == nil && rec.ID == id
 }
 
 func show(src *evidence.Source, seq uint64) (*shown, error) {

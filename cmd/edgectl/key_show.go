@@ -8,6 +8,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/signing"
+	"github.com/autonomyops/edged/internal/transparency"
 )
 
 // shownKey is what key show prints as JSON. Of a private key only what is
@@ -16,16 +17,23 @@ type shownKey struct {
 	File   string `json:"file"`
 	Kind   string `json:"kind"` // public, private
 	BLAKE3 string `json:"blake3"`
+	// Of a checkpoint key: the name that it signs under, and its public half in
+	// the form of signed notes.
+	Name     string `json:"name,omitempty"`
+	Verifier string `json:"verifier,omitempty"`
 }
 
 func keyShow(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show FILE",
-		Short: "print what a manifest key is, and its BLAKE3",
-		Long: `show prints whether FILE is a public or a private manifest key, and the BLAKE3
-of its public half: what gate.manifest_key_blake3 pins and the journal records.`,
-		Example: "  edgectl key show /persist/edge/identity/manifest-verify.pub",
-		Args:    cobra.ExactArgs(1),
+		Short: "print what a key is, and its BLAKE3",
+		Long: `show prints whether FILE is a public or a private key, for manifests or for
+checkpoints, and the BLAKE3 of its public half: what gate.manifest_key_blake3
+pins and the journal records. Of a checkpoint key it prints the name that it
+signs under, and the public half as verifiers of signed notes take it.`,
+		Example: `  edgectl key show /persist/edge/identity/manifest-verify.pub
+  edgectl key show /persist/edge/identity/journal-sign.pub`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			k, err := readKey(args[0])
 			if err != nil {
@@ -33,6 +41,10 @@ of its public half: what gate.manifest_key_blake3 pins and the journal records.`
 			}
 			if e.json {
 				return writeJSON(e.stdout, k)
+			}
+			if k.Verifier != "" {
+				_, err = fmt.Fprintf(e.stdout, "file    %s\nkind    Ed25519 %s checkpoint key\nblake3  %s\nname    %s\npublic  %s\n", k.File, k.Kind, k.BLAKE3, k.Name, k.Verifier)
+				return err
 			}
 			_, err = fmt.Fprintf(e.stdout, "file    %s\nkind    Ed25519 %s key\nblake3  %s\n", k.File, k.Kind, k.BLAKE3)
 			return err
@@ -49,12 +61,22 @@ func readKey(file string) (shownKey, error) {
 	}
 	public, err := signing.ParsePublic(data)
 	if err == nil {
-		return shownKey{file, "public", signing.Hash(public)}, nil
+		return shownKey{File: file, Kind: "public", BLAKE3: signing.Hash(public)}, nil
 	}
 	private, privateErr := signing.ParsePrivate(data)
 	if privateErr == nil {
-		return shownKey{file, "private", signing.Hash(private.Public().(ed25519.PublicKey))}, nil
+		return shownKey{File: file, Kind: "private", BLAKE3: signing.Hash(private.Public().(ed25519.PublicKey))}, nil
 	}
-	return shownKey{}, fail("a public key is 32 raw bytes or PEM, a private one 64 raw bytes or PEM",
+	if v, err := transparency.NewVerifier(string(data)); err == nil {
+		return shownCheckpointKey(file, "public", v), nil
+	}
+	if s, err := transparency.NewSigner(string(data)); err == nil {
+		return shownCheckpointKey(file, "private", s.Verifier()), nil
+	}
+	return shownKey{}, fail("a public key is 32 raw bytes or PEM, a private one 64 raw bytes or PEM, a checkpoint key one line of text",
 		"%s: %d bytes: as a public key: %w; as a private one: %w", file, len(data), err, privateErr)
+}
+
+func shownCheckpointKey(file, kind string, v transparency.Verifier) shownKey {
+	return shownKey{File: file, Kind: kind, BLAKE3: v.BLAKE3(), Name: v.Name(), Verifier: v.String()}
 }

@@ -17,11 +17,40 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// keyRotate changes the manifest key by a statement that the old key signs.
 func keyRotate(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "change a key, by a statement that the old key signs",
+		Long: `rotate changes the key that manifests or checkpoints are signed with. The old key
+signs that the new one follows it, and the journal keeps the statement: whoever
+knew the old key has a reason to believe the new one.`,
+		Example: `  edgectl key rotate manifest --old keys/manifest-verify.key --new next/manifest-verify.key
+  edgectl key rotate checkpoint --state-root /persist/edge`,
+	}
+	cmd.AddCommand(rotateManifest(e), rotateCheckpoint(e))
+	group(cmd)
+	return cmd
+}
+
+func keyReplace(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replace",
+		Short: "break the glass: change a key without the old one",
+		Long: `replace is for a key that is lost or no longer trusted. Nothing vouches for the
+new key but your word, which the journal keeps for every auditor.`,
+		Example: `  edgectl key replace manifest --new next/manifest-verify.key --reason "the signing host burned down"
+  edgectl key replace checkpoint --reason "the partition was read by a stranger"`,
+	}
+	cmd.AddCommand(replaceManifest(e), replaceCheckpoint(e))
+	group(cmd)
+	return cmd
+}
+
+// rotateManifest changes the manifest key by a statement that the old key signs.
+func rotateManifest(e *env) *cobra.Command {
 	var oldFile, newFile string
 	cmd := &cobra.Command{
-		Use:   "rotate manifest --old KEY --new KEY",
+		Use:   "manifest --old KEY --new KEY",
 		Short: "change the manifest key, by a statement that the old key signs",
 		Long: `rotate signs, with the old private key, that the new key follows it on this
 node, journals the statement, and puts the new verify key in place. With a
@@ -30,11 +59,8 @@ with a public one, sign it before the next boot.
 
 Run again after an interruption, it completes what was begun.`,
 		Example: `  edgectl key rotate manifest --old keys/manifest-verify.key --new next/manifest-verify.key`,
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := manifestPurpose(args[0]); err != nil {
-				return err
-			}
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if oldFile == "" || newFile == "" {
 				return fail("pass --old PRIVATE and --new KEY", "rotate needs both keys")
 			}
@@ -79,14 +105,14 @@ Run again after an interruption, it completes what was begun.`,
 	return cmd
 }
 
-// keyReplace changes the manifest key without the old one.
-func keyReplace(e *env) *cobra.Command {
+// replaceManifest changes the manifest key without the old one.
+func replaceManifest(e *env) *cobra.Command {
 	var (
 		by      act
 		newFile string
 	)
 	cmd := &cobra.Command{
-		Use:   "replace manifest --new KEY --reason TEXT",
+		Use:   "manifest --new KEY --reason TEXT",
 		Short: "break the glass: change the manifest key without the old one",
 		Long: `replace is for a manifest key that is lost or no longer trusted. Nothing vouches
 for the new key but your word, which the journal keeps for every auditor.
@@ -95,11 +121,8 @@ With a private --new the deployed manifest is signed anew, if its signature
 holds now. Where the old key is not trusted, neither is what it signed: pass the
 public half, read the manifest, and sign it yourself.`,
 		Example: `  edgectl key replace manifest --new next/manifest-verify.key --reason "the signing host burned down"`,
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := manifestPurpose(args[0]); err != nil {
-				return err
-			}
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := by.check(e); err != nil {
 				return err
 			}
@@ -134,13 +157,6 @@ public half, read the manifest, and sign it yourself.`,
 	cmd.Flags().StringVar(&newFile, "new", "", "the new key, private or public")
 	e.jsonFlag(cmd)
 	return cmd
-}
-
-func manifestPurpose(purpose string) error {
-	if purpose != machine.PurposeManifest {
-		return fail("the key that can be changed here is the manifest key", "no key has the purpose %q", purpose)
-	}
-	return nil
 }
 
 // successor is a new key: its public half, and the private one if it was given.

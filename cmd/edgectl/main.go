@@ -113,7 +113,7 @@ something wrong, 2 it could not be done.`,
 	cmd.SetOut(e.stdout)
 	cmd.SetErr(e.stderr)
 	e.target.flags(cmd.PersistentFlags())
-	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), versionCommand(e), completionCommand(e))
+	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), replayCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), auditCommand(e), versionCommand(e), completionCommand(e))
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	group(cmd)
 	return cmd

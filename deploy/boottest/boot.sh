@@ -69,7 +69,7 @@ cat >"$root/usr/bin/edgectl" <<-'EOF'
 	[ "$EDGE_STATE_ROOT" = /persist/edge ] || exit 2
 	case $* in
 	"journal verify --deep") ! touch /persist/edge/written 2>/dev/null ;;
-	"journal checkpoint") printf 'edged/x\n7\nroot\n\nsignature\n' ;;
+	"journal checkpoint") printf 'edged/0\n7\nroot\n\nsignature\n' ;;
 	*) exit 2 ;;
 	esac
 EOF

@@ -57,7 +57,7 @@ expect pass "gate: active success 0"
 expect pass "daemon: ran"
 expect pass "pass: there"
 expect pass "scrub: success 0"
-expect pass "checkpoint: 7.checkpoint"
+expect pass "checkpoint: 0.7.checkpoint"
 expect pass "after restart of the daemon: ran"
 expect pass "after the gate was stopped: no pass, daemon inactive"
 

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/replay"
+)
+
+// What is passed over without being decoded would not have passed.
+func FuzzFilter(f *testing.F) {
+	f.Add("OpApplied", "boot", "run", `{"type":"x","v":1}`, "OpApplied", "bo", "r", int64(100), int64(50))
+	f.Add("a\"b", `","run":"x`, `\u0001`, `{"run":"x"}`, "A\"B", `"`, `\`, int64(100), int64(-1))
+	f.Add("é", strings.Repeat("b", 80), "", `{}`, "É", strings.Repeat("b", 79), "", int64(100), int64(100))
+	f.Fuzz(func(t *testing.T, kind, boot, run, data, wantType, wantBoot, wantRun string, at, since int64) {
+		raw, err := journal.Encode("00000000-0000-4000-8000-000000000000", 1, journal.Hash{}, journal.Entry{
+			ID: uuid.MustParse("018f0000-0000-7000-8000-000000000000"), Type: kind, Time: time.Unix(at, at&0xfff), BootID: boot, Run: run, Node: "n", Data: []byte(data)})
+		if err != nil {
+			t.Skip()
+		}
+		rec, err := journal.Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []filter{
+			{types: []string{wantType}},
+			{boot: wantBoot},
+			{run: wantRun},
+			{types: []string{wantType}, boot: wantBoot, run: wantRun, since: time.Unix(since, 0)},
+			{until: time.Unix(since, 5)},
+		} {
+			if y := want.until.UTC().Year(); y > 9999 {
+				t.Skip()
+			}
+			want.prepare()
+			if want.match(rec) && !want.maybe(raw) {
+				t.Errorf("%+v passes over %s", want, raw)
+			}
+		}
+	})
+}
+
+func TestFilterPassesOver(t *testing.T) {
+	raw := []byte(`{"boot_id":"b1","crit":true,"data":{"type":"Other","v":1},"run":"r1","time":"2026-03-04T10:00:00.000000000Z","type":"OpApplied","uptime_ms":1,"v":1}`)
+	at := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		want  filter
+		maybe bool
+	}{
+		{filter{}, true},
+		{filter{types: []string{"opapplied"}}, true},
+		{filter{types: []string{"Other"}}, false},
+		{filter{boot: "b"}, true},
+		{filter{boot: "c"}, false},
+		{filter{run: "r1"}, true},
+		{filter{run: "r2"}, false},
+		{filter{since: at, until: at}, true},
+		{filter{since: at.Add(1)}, false},
+		{filter{until: at.Add(-1)}, false},
+	} {
+		tt.want.prepare()
+		if got := tt.want.maybe(raw); got != tt.maybe {
+			t.Errorf("%+v: %t", tt.want, got)
+		}
+	}
+}
+
+// A point is what it is written as, or an error that says how to write one.
+func FuzzPoint(f *testing.F) {
+	for _, s := range []string{"seq:1", "epoch:0", "time:2026-03-04", "time:7d", "time:", "seq:-1", "seq:99999999999999999999", "x"} {
+		f.Add(s)
+	}
+	now := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := parsePoint(s, now)
+		if err != nil {
+			return
+		}
+		again, err := parsePoint(p.String(), now)
+		if err != nil || again != p || p == (replay.Point{}) {
+			t.Errorf("%q is %s, which is %s, %v", s, p, again, err)
+		}
+	})
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+)
+
+// steps does one thing before each look of a follower; with the last one done,
+// the looks end.
+func steps(all ...func()) func(context.Context) bool {
+	return func(context.Context) bool {
+		if len(all) == 0 {
+			return false
+		}
+		all[0]()
+		all = all[1:]
+		return true
+	}
+}
+
+func TestFollow(t *testing.T) {
+	h := history(t)
+	other := evidencetest.New(t, t.TempDir())
+	other.First()
+	other.Publish()
+	journalDir, away := filepath.Join(h.Dir, "journal"), filepath.Join(h.Dir, "away")
+	swap := func(from, to string) func() {
+		return func() { evidencetest.Check(t, os.Rename(from, to)) }
+	}
+	var before map[string]string
+	var shown []string
+	var stderr bytes.Buffer
+	e := &env{stderr: &stderr}
+	src, err := evidence.Open(h.Dir)
+	evidencetest.Check(t, err)
+	at := positionOf(src)
+	evidencetest.Check(t, src.Close())
+	err = e.follow(t.Context(), h.Dir, at, steps(
+		func() {}, // nothing happened
+		func() { before = evidencetest.Tree(t, h.Dir) },
+		func() { evidencetest.SameTree(t, h.Dir, before); h.Match() }, // not at rest: its record is in a log
+		func() { before = evidencetest.Tree(t, h.Dir) },
+		func() { evidencetest.SameTree(t, h.Dir, before); h.Match(); h.Rest() },
+		func() { h.Match(); h.Match(); h.Rest() },
+		swap(journalDir, away),
+		func() {}, // still gone: said once
+		func() {
+			evidencetest.Check(t, os.CopyFS(journalDir, os.DirFS(filepath.Join(other.Dir, "journal"))))
+			head, err := os.ReadFile(filepath.Join(other.Dir, "bootstrap/journal_head"))
+			evidencetest.Check(t, err)
+			evidencetest.Check(t, os.WriteFile(filepath.Join(h.Dir, "bootstrap/journal_head"), head, 0o600))
+		},
+	), func(src *evidence.Source, from uint64) error {
+		shown = append(shown, fmt.Sprintf("%d-%d", from, src.Tip().Seq))
+		return nil
+	})
+	if got := strings.Join(shown, " "); err != nil || got != "9-9 10-10 11-12 1-1" {
+		t.Errorf("shown %s, %v", got, err)
+	}
+	if said := stderr.String(); strings.Count(said, "waiting: ") != 1 || strings.Count(said, "is gone; here is") != 1 {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestFollowEnds(t *testing.T) {
+	h := history(t)
+	file := filepath.Join(t.TempDir(), "h.jsonl")
+	if code, _, errs := call(nil, "journal", "export", "--out", file, "--state-root", h.Dir); code != 0 {
+		t.Fatal(errs)
+	}
+	e := &env{stderr: &bytes.Buffer{}}
+	whole, err := os.ReadFile(file)
+	evidencetest.Check(t, err)
+	src, err := evidence.Open(file)
+	evidencetest.Check(t, err)
+	at := positionOf(src)
+	evidencetest.Check(t, src.Close())
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	full := errors.New("full")
+	err = e.follow(t.Context(), file, at, steps(
+		func() { evidencetest.Check(t, os.WriteFile(file, bytes.Join(lines[:3], nil), 0o600)) },
+		func() { evidencetest.Check(t, os.WriteFile(file, whole, 0o600)) },
+		func() { t.Error("looked again after an error") },
+	), func(src *evidence.Source, from uint64) error {
+		if from != 4 {
+			t.Errorf("shown from %d", from)
+		}
+		return full
+	})
+	if said := fmt.Sprint(e.stderr); !errors.Is(err, full) || !strings.Contains(said, "ends at record 3 now, it had 8") {
+		t.Errorf("%v, said %q", err, said)
+	}
+	// An interruption is how it ends: exit 0, at once, with what there was.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if tick(ctx) {
+		t.Error("a look after the interruption")
+	}
+	var out, errs bytes.Buffer
+	if code := run(ctx, []string{"journal", "log", "--follow", "--state-root", h.Dir}, os.Getenv, &out, &errs); code != 0 || errs.Len() > 0 || strings.Count(out.String(), "\n") != 8 {
+		t.Errorf("exit %d, %s%s", code, out.String(), errs.String())
+	}
+}

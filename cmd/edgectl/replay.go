@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/extract"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+func replayCommand(e *env) *cobra.Command {
+	var at, out string
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "tell how the node stood then, what changed, and why",
+		Long: `replay folds the history up to a point and shows the state of the node as it
+was then. A point is one of
+
+  seq:N    just after record N
+  epoch:N  just after the event that began epoch N
+  time:T   just after the last record in sequence whose wall-clock time is not
+           after T (RFC 3339, a date, or an age such as 36h or 7d)
+
+With --out DIR, a new or empty directory, it also writes the node's files as
+they stood: bootstrap/os_fingerprint.json, epoch/current/evidence.json and
+epoch/previous/evidence.json, and epochs/N/ with evidence.json, manifest.json
+and manifest.json.sig of every epoch until then.
+
+It does not judge: it exits 0 whatever the history says. A point that the
+history does not reach is exit 2.`,
+		Example: `  edgectl replay --at epoch:3 --state-root /persist/edge
+  edgectl replay --at time:2026-03-04 --out then --journal /mnt/evidence
+  edgectl replay diff epoch:2 epoch:3
+  edgectl replay explain`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0:
+				return fail("one of diff, explain; or --at POINT", "%s has no command %q", cmd.CommandPath(), args[0])
+			case at == "":
+				return fail("pass --at seq:N, epoch:N or time:T; or use replay diff or replay explain", "replay needs a point")
+			}
+			point, err := parsePoint(at, time.Now())
+			if err != nil {
+				return err
+			}
+			src, err := e.open()
+			if err != nil {
+				return err
+			}
+			defer src.Close() //nolint:errcheck // read-only
+			s, err := stateAt(src, point)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := s.extract(src, out); err != nil {
+					return err
+				}
+			}
+			if e.json {
+				return writeJSON(e.stdout, s)
+			}
+			return s.print(e.stdout, src.Tip().Seq)
+		},
+	}
+	e.target.evidenceFlag(cmd.PersistentFlags())
+	cmd.Flags().StringVar(&at, "at", "", "the point: seq:N, epoch:N or time:T")
+	cmd.Flags().StringVar(&out, "out", "", "a new or empty directory to write the node's files of then to")
+	e.jsonFlag(cmd)
+	cmd.AddCommand(replayDiff(e), replayExplain(e))
+	return cmd
+}
+
+// parsePoint reads a point as people write it.
+func parsePoint(s string, now time.Time) (replay.Point, error) {
+	kind, value, _ := strings.Cut(s, ":")
+	switch kind {
+	case "seq", "epoch":
+		n, err := strconv.ParseUint(value, 10, 53) // what a record can hold
+		if err != nil {
+			break
+		}
+		if kind == "seq" {
+			return replay.AtSeq(n), nil
+		}
+		return replay.AtEpoch(n), nil
+	case "time":
+		if value == "" {
+			break
+		}
+		t, err := parseTime("time:", value, now)
+		return replay.AtTime(t), err
+	}
+	return replay.Point{}, fail("write seq:N, epoch:N or time:T, such as epoch:3 or time:2026-03-04T10:00:00Z", "%q is not a point in a history", s)
+}
+
+// then is the state of a node at a point.
+type then struct {
+	At    where         `json:"at"`
+	State machine.State `json:"state"`
+	Out   string        `json:"out,omitempty"`
+	Files []wrote       `json:"files,omitempty"`
+
+	record journal.Record
+}
+
+// where is a point, and the record that it is just after.
+type where struct {
+	Point string    `json:"point"`
+	Seq   uint64    `json:"seq"`
+	Hash  string    `json:"hash"`
+	Time  time.Time `json:"time"`
+	Type  string    `json:"type"`
+	Epoch uint64    `json:"epoch"`
+}
+
+func (w where) String() string {
+	return fmt.Sprintf("%s: record %d, %s, epoch %d, %s", w.Point, w.Seq, w.Time.Format(narrate.TimeForm), w.Epoch, w.Type)
+}
+
+type wrote struct {
+	Path   string `json:"path"`
+	Bytes  int    `json:"bytes"`
+	BLAKE3 string `json:"blake3"`
+}
+
+func stateAt(src *evidence.Source, p replay.Point) (*then, error) {
+	rec, err := p.Find(src)
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := replay.State(src, rec.Seq)
+	if err != nil {
+		return nil, err
+	}
+	return &then{State: s, record: rec, At: where{
+		Point: p.String(), Seq: rec.Seq, Hash: rec.Hash.String(), Time: rec.Time, Type: rec.Type, Epoch: rec.Epoch}}, nil
+}
+
+// extract writes the files of then to a directory.
+func (s *then) extract(src *evidence.Source, out string) error {
+	var files iter.Seq2[replay.File, error] = func(yield func(replay.File, error) bool) {
+		for f, err := range replay.Files(src, s.State) {
+			if err == nil {
+				s.Files = append(s.Files, wrote{f.Path, len(f.Data), journal.HashOf(f.Data).String()})
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
+	if err := extract.Dir(out, src.Path(), files); err != nil {
+		return err
+	}
+	s.Out = out
+	return nil
+}
+
+func (s *then) print(w io.Writer, tip uint64) error {
+	text := narrate.Stand(s.record, tip, s.State)
+	if s.Out != "" {
+		epochs := 0
+		for _, f := range s.Files {
+			if strings.HasPrefix(f.Path, "epochs/") && strings.HasSuffix(f.Path, "/evidence.json") {
+				epochs++
+			}
+		}
+		text += fmt.Sprintf("\n%d files written to %s, epochs with evidence: %d\n", len(s.Files), narrate.Clean(s.Out), epochs)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
