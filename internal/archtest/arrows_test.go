@@ -51,9 +51,13 @@ var arrows = []rule{
 		reason: "internal/durable is the seam that everything stands on: it knows nothing above it",
 	},
 	{
-		from: []string{"ours"}, except: []string{"internal/gate/...", "cmd/...", "internal/crashtest/...", "internal/e2e/..."},
+		from: []string{"ours"}, except: []string{"internal/gate/...", "cmd/...", "internal/crashtest/...", "internal/e2e/...", "fixtures/..."},
 		mustNot: []string{"internal/gate/..."},
 		reason:  "cmd → internal/gate: the gate is the top of the boot path, nothing is built on it",
+	},
+	{
+		from: []string{"ours"}, except: []string{"fixtures/..."}, mustNot: []string{"fixtures/..."},
+		reason: "fixtures are for tests: what they simulate is no part of the product",
 	},
 	{
 		from: []string{"ours"}, except: []string{"cmd/..."}, mustNot: []string{"cmd/..."},
@@ -67,7 +71,7 @@ var arrows = []rule{
 	},
 	{
 		from: []string{"cmd/..."}, reach: true,
-		mustNot: []string{"testing/...", "internal/durable/memfs/...", "internal/archtest/...",
+		mustNot: []string{"testing/...", "internal/durable/memfs/...", "internal/archtest/...", "fixtures/...",
 			"pgregory.net/rapid/...", "github.com/gowebpki/jcs/...", "github.com/rogpeppe/go-internal/testscript/..."},
 		reason: "tools of the tests are not part of the product",
 	},

@@ -1,0 +1,94 @@
+package e2e
+
+import "testing"
+
+// look is everything that an investigator or an auditor runs on evidence. It
+// writes nothing but into $OUT, and each command must do what it is for.
+const look = `
+rm -rf $OUT && mkdir -p $OUT
+for at in $STATE $STATE/journal; do
+	edgectl journal log --journal $at >$OUT/log
+	edgectl journal log --journal $at --json >$OUT/log.json
+	edgectl journal log --journal $at --type EpochRotated --epoch 1 >$OUT/rotated
+	edgectl journal show 1 --journal $at >$OUT/first
+	edgectl journal head --journal $at >$OUT/head
+	edgectl journal verify --journal $at >$OUT/verify
+	edgectl journal verify --deep --journal $at >$OUT/deep
+	for format in jsonl csv; do
+		edgectl journal export --journal $at --format $format --out $OUT/history.$format
+	done
+	edgectl replay --at epoch:1 --journal $at >$OUT/then
+	edgectl replay --at seq:3 --journal $at --json >$OUT/then.json
+	rm -rf $OUT/then.d && edgectl replay --at epoch:1 --journal $at --out $OUT/then.d >/dev/null
+	edgectl replay diff seq:1 epoch:1 --journal $at >$OUT/diff
+	edgectl replay explain --journal $at >$OUT/explain
+done
+cmp $OUT/then.d/bootstrap/os_fingerprint.json $STATE/bootstrap/os_fingerprint.json
+edgectl journal verify --deep --journal $OUT/history.jsonl >/dev/null
+edgectl replay explain --journal $OUT/history.jsonl | cmp - $OUT/explain`
+
+// tree tells of every file and directory beneath a folder what reading may not
+// change: kind, mode, owner, size, time of change of content and of inode,
+// and the content itself.
+func tree(dir string) string {
+	return `cd ` + dir + ` && { find . -printf '%p %y %m %U %G %s %T@ %C@\n' | LC_ALL=C sort; find . -type f | LC_ALL=C sort | xargs -d '\n' b3sum; }`
+}
+
+// lived is a node with an epoch, the journal at rest.
+func lived(h *host) {
+	h.t.Helper()
+	h.env = append(h.env, "OUT="+h.dir+"/out")
+	h.boot("", 0)
+	h.boot("setarch --uname-2.6", 0)
+	h.boot("setarch --uname-2.6", 0)
+}
+
+// On a read-only mount that does not even replay the filesystem's log, every
+// command works, and not one byte of the device changes.
+func TestE2E_EvidenceOnReadOnlyMount(t *testing.T) {
+	for mkfs, c := range map[string]struct {
+		name, options string
+		mib           int
+	}{"mkfs.ext4": {"ext4", "ro,noload", 64}, "mkfs.xfs": {"xfs", "ro,norecovery", 320}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := mounted(t, mkfs, c.mib)
+			lived(h)
+			h.sh(`umount $STATE`)
+			image := h.sh(`b3sum --no-names $DIR/image`)
+			h.sh(`mount -o loop,` + c.options + ` $DIR/image $STATE`)
+			before := h.sh(tree("$STATE"))
+			h.sh(look)
+			h.equal("the tree", h.sh(tree("$STATE")), before)
+			h.sh(`umount $STATE`)
+			h.equal("the device", h.sh(`b3sum --no-names $DIR/image`), image)
+			h.sh(`mount -o loop $DIR/image $STATE`)
+		})
+	}
+}
+
+// On a writable copy, where a reader could write, none does.
+func TestE2E_EvidenceOnWritableCopy(t *testing.T) {
+	h := newHost(t, "setarch", "b3sum")
+	lived(h)
+	h.sh(`cp -a $STATE $DIR/copy`)
+	original := h.state
+	h.env = append(h.env, "STATE="+h.dir+"/copy", "EDGE_STATE_ROOT="+h.dir+"/copy")
+	before := h.sh(tree("$STATE"))
+	h.sh(look)
+	h.equal("the copy", h.sh(tree("$STATE")), before)
+	h.equal("what the copy says", h.sh(`edgectl journal head --journal $DIR/copy`), h.sh(`edgectl journal head --journal `+original))
+}
+
+// A copy that was made while the gate's journal was not at rest is read the
+// same way: nothing is moved out of its log.
+func TestE2E_EvidenceOfAKilledNode(t *testing.T) {
+	h := newHost(t, "setarch", "b3sum")
+	lived(h)
+	killedInReconstruction(h)
+	h.sh(`cp -a $STATE $DIR/copy; ls $DIR/copy/journal | grep -q '[.]log$'`)
+	h.env = append(h.env, "STATE="+h.dir+"/copy", "EDGE_STATE_ROOT="+h.dir+"/copy")
+	before := h.sh(tree("$STATE"))
+	h.sh(look)
+	h.equal("the copy", h.sh(tree("$STATE")), before)
+	h.contains(h.sh(`edgectl replay explain`), "runtime/small", "update-open", "boot-unfinished")
+}

@@ -1,0 +1,218 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/journal"
+)
+
+// bootCase is a boot that faults are injected into.
+type bootCase struct {
+	name   string
+	kernel string // another kernel release, or "" for this machine's
+	// rotates is how many epochs the boot adds, once, however often it is
+	// interrupted.
+	rotates uint64
+	prepare func(h *host)
+}
+
+const faultManifest = `{"version":"1","operations":[` +
+	`{"op":"copy_binary","src":"edged","dst":"runtime/edged"},` +
+	`{"op":"install_config","src":"config.yaml","dst":"etc/app/config.yaml"}]}`
+
+// another names another kernel release to the gate.
+const another = "setarch --uname-2.6"
+
+// bootCases are the boots of every kind: the first, a clean one, one that
+// reconstructs, and one that finds what a killed one left in a log.
+func bootCases() []bootCase {
+	return []bootCase{
+		{"first boot", "", 0, func(*host) {}},
+		{"clean boot", "", 0, func(h *host) { h.boot("", 0); h.boot("", 0) }},
+		{"reconstruction", another, 1, func(h *host) { h.boot("", 0) }},
+		{"boot after a kill", another, 1, func(h *host) {
+			h.boot("", 0)
+			for when := 1; ; when++ {
+				h.inject(another, injection{"pwrite64", "signal=KILL", fmt.Sprint(when)})
+				if logs, _ := filepath.Glob(h.state + "/journal/*.log"); len(logs) > 0 {
+					return
+				}
+				if when > 20 {
+					h.t.Fatal("no kill leaves a log")
+				}
+			}
+		}},
+	}
+}
+
+// faulted is a node laid out for one case; each injection begins from the same
+// bytes.
+type faulted struct {
+	*host
+	bootCase
+	base     string
+	history  []string // the records that were acknowledged before
+	epoch    uint64
+	injected int
+}
+
+func newFaulted(t *testing.T, c bootCase) *faulted {
+	t.Helper()
+	h := newHost(t, "strace", "setarch", "cp")
+	h.sh(`head -c 200000 /dev/urandom >$STATE/runtime/binaries/edged
+printf 'a: b\n' >$STATE/bootstrap/config.new
+printf '%s' '` + faultManifest + `' >$STATE/runtime/manifest.json
+edgectl manifest sign --state-root $STATE --key $STATE/demo/manifest-verify.key`)
+	c.prepare(h)
+	f := &faulted{host: h, bootCase: c, base: filepath.Join(h.dir, "base")}
+	f.history = f.acknowledged()
+	f.epoch = f.bootEpoch()
+	h.sh(`cp -a $STATE $DIR/base`)
+	return f
+}
+
+// restore puts the state root back to where the case begins.
+func (f *faulted) restore() {
+	f.t.Helper()
+	f.sh(`rm -rf $STATE && cp -a $DIR/base $STATE`)
+}
+
+// bootEpoch is the fingerprint's, 0 where there is none yet.
+func (f *faulted) bootEpoch() uint64 {
+	f.t.Helper()
+	data, err := os.ReadFile(f.state + "/bootstrap/os_fingerprint.json")
+	if os.IsNotExist(err) {
+		return 0
+	}
+	var doc struct {
+		BootEpoch *uint64 `json:"boot_epoch"`
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &doc)
+	}
+	if err != nil || doc.BootEpoch == nil {
+		f.t.Fatalf("%v: the fingerprint is %q", err, data)
+	}
+	return *doc.BootEpoch
+}
+
+// acknowledged are the records that the head file vouches for; none where
+// there is no head file yet.
+func (f *faulted) acknowledged() []string {
+	f.t.Helper()
+	root, err := durable.OpenRootReadOnly(f.state)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer root.Close()
+	head, err := journal.ReadHead(root, journal.DefaultLayout())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	slot, ok := head.Newest()
+	if !ok {
+		return nil
+	}
+	return f.records(root)[:slot.Tip.Seq]
+}
+
+func (f *faulted) records(root durable.FS) (all []string) {
+	f.t.Helper()
+	view, err := journal.OpenView(root, journal.DefaultLayout())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer view.Close()
+	for rec, err := range view.Records(1, view.Tip().Seq) {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		all = append(all, string(rec.Raw))
+	}
+	return all
+}
+
+// ended judges how a boot with a fault in it ended: in an exit code of the
+// table, with a word of why, or killed (137). An exit 2 with a trace of Go's is
+// a panic; only where the fault met a call of Go's own, on the event descriptor
+// of its scheduler and not on the disk, that is another way of being killed.
+func (f *faulted) ended(i injection, exit int, logs string) {
+	f.t.Helper()
+	if exit == 2 && strings.Contains(logs, "fatal error: runtime: netpoll") {
+		return
+	}
+	switch exit {
+	case 0, 1, 2, 3, 5, 137:
+	default:
+		f.t.Fatalf("%s, %s: exit %d\n%s", f.name, i, exit, logs)
+	}
+	for _, part := range []string{"panic", "goroutine ", "fatal error"} {
+		if strings.Contains(logs, part) {
+			f.t.Fatalf("%s, %s: exit %d\n%s", f.name, i, exit, logs)
+		}
+	}
+	if exit != 0 && exit != 137 && !strings.Contains(logs, "level=ERROR") {
+		f.t.Fatalf("%s, %s: exit %d without a word of why\n%s", f.name, i, exit, logs)
+	}
+}
+
+// survives injects one fault into the case's boot and judges what the next
+// boot makes of it: exit 0, every acknowledged record where it was, the epoch
+// advanced exactly once, and a journal that edgectl finds intact. It reports
+// whether the fault met the boot.
+func (f *faulted) survives(i injection) bool {
+	f.t.Helper()
+	f.restore()
+	hit, exit, logs := f.inject(f.kernel, i)
+	f.ended(i, exit, logs)
+	if !hit {
+		return false
+	}
+	f.injected++
+	acked := f.acknowledged()
+	if len(acked) < len(f.history) {
+		f.t.Fatalf("%s, %s: %d records were acknowledged, and now %d", f.name, i, len(f.history), len(acked))
+	}
+	_, logs, exit = f.run(f.kernel + " edged precheck")
+	if exit != 0 {
+		f.t.Fatalf("%s, %s: the next boot exits %d\n%s", f.name, i, exit, logs)
+	}
+	if got := f.bootEpoch(); got != f.epoch+f.rotates {
+		f.t.Fatalf("%s, %s: epoch %d, want %d", f.name, i, got, f.epoch+f.rotates)
+	}
+	root, err := durable.OpenRootReadOnly(f.state)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer root.Close()
+	all := f.records(root)
+	for n, raw := range append(acked, f.history...) {
+		if n >= len(acked) {
+			n -= len(acked)
+		}
+		if n >= len(all) || all[n] != raw {
+			f.t.Fatalf("%s, %s: acknowledged record %d is lost or changed", f.name, i, n+1)
+		}
+	}
+	if got := uint64(strings.Count(strings.Join(all, "\n"), `"type":"EpochRotated"`)); got != f.epoch+f.rotates {
+		f.t.Fatalf("%s, %s: %d rotations in the history, want %d", f.name, i, got, f.epoch+f.rotates)
+	}
+	if out, errs, exit := f.run(`edgectl journal verify --deep`); exit != 0 {
+		f.t.Fatalf("%s, %s: journal verify --deep: exit %d\n%s%s", f.name, i, exit, out, errs)
+	}
+	if f.rotates > 0 {
+		want, err := os.ReadFile(f.state + "/runtime/binaries/edged")
+		got, errGot := os.ReadFile(f.state + "/runtime/edged")
+		if err != nil || errGot != nil || !bytes.Equal(want, got) {
+			f.t.Fatalf("%s, %s: what the operation installed is not its source: %v, %v", f.name, i, err, errGot)
+		}
+	}
+	return true
+}

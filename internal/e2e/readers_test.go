@@ -1,0 +1,204 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/journal"
+)
+
+// readings are everything that reads a journal and writes nothing.
+var readings = []string{
+	`edgectl journal verify --deep`,
+	`edgectl journal export --format jsonl --out -`,
+	`edgectl journal log`,
+	`edgectl journal log --json`,
+	`edgectl journal head --json`,
+}
+
+// long lays out a node with so many boots behind it.
+func (h *host) long(boots int) {
+	h.t.Helper()
+	h.sh(fmt.Sprintf(`for i in $(seq %d); do edged precheck 2>/dev/null; done`, boots))
+}
+
+// untouched describes names, types, modes, sizes, times and bytes of the
+// state root; not when it was last read.
+const untouched = `cd $STATE && { find . -printf '%p %y %i %m %U %G %s %T@ %C@ %l\n' | LC_ALL=C sort; find . -type f | LC_ALL=C sort | xargs b3sum; }`
+
+// Readers leave every byte and every time as found: on a journal at rest, and
+// on one that a killed gate left with a log.
+func TestE2E_ReadersAreNeutral(t *testing.T) {
+	for name, prepare := range map[string]func(h *host){
+		"at rest":      func(h *host) { h.long(14); h.boot(another, 0) },
+		"after a kill": bootCases()[3].prepare,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, "b3sum", "setarch", "strace")
+			prepare(h)
+			before := h.sh(untouched)
+			for _, read := range readings {
+				h.sh(read)
+				h.equal(read, h.sh(untouched), before)
+			}
+		})
+	}
+}
+
+// On a read-only mount of a live node's state root every reader passes while
+// gates run, and no gate minds.
+func TestE2E_ReadersOnALiveNode(t *testing.T) {
+	h := newHost(t, "mount", "umount")
+	h.long(3)
+	h.sh(`mkdir $DIR/view && mount --bind $STATE $DIR/view && mount -o remount,bind,ro $DIR/view`)
+	t.Cleanup(func() { h.sh(`umount $DIR/view`) })
+	if _, _, exit := h.run(`touch $DIR/view/x`); exit == 0 {
+		t.Fatal("the mount takes writes")
+	}
+	const boots = 60
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	var mu sync.Mutex
+	counts := map[string]int{}
+	for _, read := range readings {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				out, errs, exit := h.run(`EDGE_STATE_ROOT=$DIR/view ` + read)
+				if exit != 0 {
+					t.Errorf("%s beside a gate: exit %d\n%.2000s%s", read, exit, out, errs)
+					return
+				}
+				mu.Lock()
+				counts[read]++
+				mu.Unlock()
+			}
+		})
+	}
+	for range boots {
+		if _, errs, exit := h.run(`edged precheck`); exit != 0 {
+			t.Errorf("a gate beside readers: exit %d\n%s", exit, errs)
+			break
+		}
+	}
+	close(stop)
+	readers.Wait()
+	h.sh(`edgectl journal verify --deep`)
+	h.equal("boots", h.sh(`edgectl journal export --format jsonl --out - | grep -c FingerprintCaptured`), fmt.Sprint(3+boots))
+	for _, read := range readings {
+		if counts[read] == 0 {
+			t.Errorf("%s never ended", read)
+		}
+	}
+	t.Logf("%d gates beside %v", boots, counts)
+}
+
+// A gate is not held up by an export that nobody reads on: the export stands
+// in the middle of the journal, the gates pass, appending and compacting, and
+// the export then ends as if they had not been.
+func TestE2E_ExportHoldsNoGateUp(t *testing.T) {
+	h := newHost(t)
+	h.boot("", 0)
+	h.fill(40_000) // far more than pipe and buffers take
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command("bash", "-c", `exec edgectl journal export --format jsonl --out -`)
+	cmd.Env, cmd.Dir, cmd.Stdout = h.env, h.dir, w
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close() // the child has its own
+	in := bufio.NewReader(r)
+	if _, err := in.Peek(1); err != nil { // it has begun
+		t.Fatalf("%v\n%s", err, errs.String())
+	}
+	const boots = 30 // compactions among them
+	passed := make(chan string, 1)
+	go func() {
+		_, errs, exit := h.run(fmt.Sprintf(`for i in $(seq %d); do edged precheck; done`, boots))
+		passed <- fmt.Sprintf("exit %d %s", exit, errs)
+	}()
+	select {
+	case got := <-passed:
+		h.equal("the gates", got, "exit 0 ")
+	case <-time.After(2 * time.Minute):
+		t.Error("the gates wait for the export")
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if err != nil || strings.Contains(string(status), "State:\tZ") {
+		t.Fatalf("the export did not wait for its reader: %v\n%s%s", err, status, errs.String())
+	}
+	rest, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("the export: %v\n%s", err, errs.String())
+	}
+	now := h.sh(`edgectl journal export --format jsonl --out -`) + "\n"
+	if before := strings.Count(string(rest), "\n"); !strings.HasPrefix(now, string(rest)) || before < 40_000 {
+		t.Errorf("the export has %d records, or other ones than the journal", before)
+	}
+	if got := strings.Count(now, `"FingerprintCaptured"`); got != 1+boots {
+		t.Errorf("%d boots in the history, want %d", got, 1+boots)
+	}
+	h.sh(`edgectl journal verify --deep`)
+}
+
+// fill appends records of a kind that means nothing, in no time that a boot
+// takes.
+func (h *host) fill(records int) {
+	h.t.Helper()
+	must := func(err error) {
+		h.t.Helper()
+		if err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	root, err := durable.OpenRoot(h.state)
+	must(err)
+	defer root.Close()
+	view, err := journal.OpenView(root, journal.DefaultLayout())
+	must(err)
+	act, err := view.CheckHead(nil)
+	must(err)
+	last, err := view.Record(view.Tip().Seq)
+	must(err)
+	w, err := journal.OpenWriter(root, journal.DefaultLayout(), view, act)
+	must(err)
+	entry := journal.Entry{
+		Type: "Noted", Time: last.Time, BootID: last.BootID, UptimeMS: last.UptimeMS, Run: last.Run, Node: last.Node, Epoch: last.Epoch,
+		Data: []byte(`{"text":"` + strings.Repeat("x", 200) + `","v":1}`),
+	}
+	const batch = 1000
+	for ; records > 0; records -= batch {
+		entries := make([]journal.Entry, min(batch, records))
+		for i := range entries {
+			entries[i] = entry
+			entries[i].ID, err = uuid.NewV7()
+			must(err)
+		}
+		_, err := w.AppendBatch(entries)
+		must(err)
+	}
+	must(w.Close())
+}

@@ -1,0 +1,171 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// injection is what strace does to one system call of the gate.
+type injection struct {
+	syscall string
+	what    string // strace's own words: signal=KILL, error=EIO
+	when    string // the how-manieth of a thread; "5+": from the fifth on
+}
+
+func (i injection) String() string { return i.syscall + " " + i.what + " when=" + i.when }
+
+// inject boots under strace, and reports whether the fault met a call.
+func (h *host) inject(kernel string, i injection) (hit bool, exit int, logs string) {
+	h.t.Helper()
+	const patience = 2 * time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	trace := filepath.Join(h.dir, "trace")
+	// Without --seccomp-bpf, under which strace 6.1 loses most of the signals.
+	args := append(strings.Fields(kernel), "strace", "-f", "-qq", "-o", trace, "-e", "trace="+i.syscall,
+		"-e", "inject="+i.syscall+":"+i.what+":when="+i.when, "edged", "precheck")
+	path := args[0]
+	for _, dir := range filepath.SplitList(h.path()) {
+		if found := filepath.Join(dir, args[0]); isFile(found) {
+			path = found
+			break
+		}
+	}
+	cmd := exec.CommandContext(ctx, path, args[1:]...)
+	cmd.Env, cmd.Dir = h.env, h.dir
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		h.t.Fatalf("%s: the boot does not end within %v\n%s", i, patience, errs.String())
+	}
+	var failed *exec.ExitError
+	switch {
+	case errors.As(err, &failed) && failed.ExitCode() < 0:
+		exit = 137 // strace dies by the signal that its tracee died by
+	case errors.As(err, &failed):
+		exit = failed.ExitCode()
+	case err != nil:
+		h.t.Fatal(err)
+	}
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return exit == 137 || strings.Contains(string(text), "(INJECTED)"), exit, errs.String()
+}
+
+// path is the PATH that commands are found by: the last one set counts.
+func (h *host) path() (path string) {
+	for _, e := range h.env {
+		if p, ok := strings.CutPrefix(e, "PATH="); ok {
+			path = p
+		}
+	}
+	return path
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// sweep is a kind of call with the faults that are injected into it, at every
+// step-th of its calls.
+type sweep struct {
+	syscall string
+	step    int
+	what    []string
+}
+
+const (
+	kill = "signal=KILL"
+	eio  = "error=EIO"
+	full = "error=ENOSPC"
+)
+
+// sweeps are the calls through which the gate changes the disk, each of them
+// hit, and those through which it reads, every fifth.
+func sweeps() []sweep {
+	return []sweep{
+		{"fdatasync", 1, []string{kill, eio}},
+		{"fsync", 1, []string{kill, eio, full}},
+		{"write", 2, []string{kill, eio, full}},
+		{"pwrite64", 1, []string{kill, eio, full}},
+		{"renameat", 1, []string{kill, eio, full}},
+		{"unlinkat", 2, []string{kill, eio}},
+		{"mkdirat", 1, []string{kill, eio, full}},
+		{"fallocate", 1, []string{kill, full}},
+		{"fchmod", 1, []string{kill, eio}},
+		{"ftruncate", 1, []string{kill, eio}},
+		{"openat2", 5, []string{kill, eio, full}},
+		{"openat", 5, []string{kill, eio}},
+		{"newfstatat", 5, []string{kill, eio}},
+		{"getdents64", 3, []string{kill, eio}},
+		{"pread64", 5, []string{kill, eio}},
+		{"read", 5, []string{kill, eio}},
+		{"close", 5, []string{kill, eio}},
+	}
+}
+
+// TestE2E_CrashInjected kills the real gate, and fails its system calls, one after
+// the other until there are none left. strace counts the calls of each thread,
+// and Go's threads share them: so one number may meet several calls, or none,
+// and a sweep ends where two in a row meet none.
+func TestE2E_CrashInjected(t *testing.T) {
+	var injected atomic.Int64
+	t.Run("boots", func(t *testing.T) {
+		for _, c := range bootCases() {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				f := newFaulted(t, c)
+				for _, s := range sweeps() {
+					for _, what := range s.what {
+						f.sweep(s, what)
+					}
+				}
+				f.persistent()
+				t.Logf("%d faults injected", f.injected)
+				injected.Add(int64(f.injected))
+			})
+		}
+	})
+	t.Logf("%d faults injected into the real binary", injected.Load())
+}
+
+func (f *faulted) sweep(s sweep, what string) {
+	f.t.Helper()
+	step := s.step
+	if os.Getenv("EDGED_CRASH") == "full" {
+		step = 1
+	}
+	for when, misses := 1, 0; misses < 2; when += step {
+		if f.survives(injection{s.syscall, what, fmt.Sprint(when)}) {
+			misses = 0
+		} else {
+			misses++
+		}
+	}
+}
+
+// persistent has a fault stay: from some call on every one fails. While it
+// does, the boot may end in an exit code of the table; then the next one is as
+// if nothing had been.
+func (f *faulted) persistent() {
+	f.t.Helper()
+	for _, call := range []string{"fdatasync", "fsync", "pwrite64", "openat2"} {
+		for _, what := range []string{eio, full} {
+			for _, when := range []string{"1+", "2+", "4+", "7+"} {
+				f.survives(injection{call, what, when})
+			}
+		}
+	}
+}
