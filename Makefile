@@ -19,7 +19,7 @@ buildinfo := github.com/autonomyops/edged/internal/buildinfo
 ldflags   := -s -w -X $(buildinfo).Version=$(VERSION) -X $(buildinfo).Commit=$(COMMIT) -X $(buildinfo).CommitTime=$(COMMIT_TIME)
 gobuild   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(ldflags)'
 # Folders of our packages that hold a test whose name matches $(1).
-testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir={bench,dist,demo,.git} . | xargs -r -n1 dirname | sort -u)
+testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir={bench,dist,demo,interop,.git} . | xargs -r -n1 dirname | sort -u)
 # $(call want,NAMES,what) ends a target that has nothing to run: no target
 # passes for want of work.
 want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)

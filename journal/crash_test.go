@@ -131,7 +131,7 @@ func TestPowerCut(t *testing.T) {
 	points := 0
 	for name, disk := range stages(t) {
 		t.Run(name, func(t *testing.T) {
-			for k := 1; ; k++ {
+			for k := 1; ; k += everyPoint {
 				m := disk.Clone()
 				n := 0
 				var cut atomic.Bool
@@ -187,7 +187,7 @@ func TestDiskErrors(t *testing.T) {
 		for name, f := range faults {
 			t.Run(stage+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				for k := 1; ; k++ {
+				for k := 1; ; k += everyPoint {
 					m := disk.Clone()
 					n := 0
 					var acked Tip
