@@ -1,8 +1,8 @@
 package machine
 
 import (
-	"bytes"
 	"encoding/base64"
+	"math/bits"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,8 +13,12 @@ import (
 // Whatever else it meets, it gives up, and the payload is decoded by
 // encoding/json, which alone decides what is an error. So the cursor never has
 // to be right about what is strange, only about what it accepts.
+//
+// The texts that it gives are parts of one copy of the payload: a record's
+// payload is short, and a piece of memory for each text costs more than they.
 type cursor struct {
-	rest  []byte
+	all   string
+	at    int  // how much of it has been read
 	first bool // no member of the object has been read
 	lost  bool
 }
@@ -32,94 +36,147 @@ func (c *cursor) object(read func()) {
 	c.take('}')
 }
 
+// ended reports whether everything was read, and understood.
+func (c *cursor) ended() bool { return !c.lost && c.at == len(c.all) }
+
+// next is the byte to be read, 0 at the end.
+func (c *cursor) next() byte {
+	if c.at == len(c.all) {
+		return 0
+	}
+	return c.all[c.at]
+}
+
 // take consumes one byte.
 func (c *cursor) take(b byte) bool {
-	if c.lost || len(c.rest) == 0 || c.rest[0] != b {
+	if c.lost || c.next() != b {
 		c.lost = true
 		return false
 	}
-	c.rest = c.rest[1:]
+	c.at++
+	return true
+}
+
+// word consumes what stands there if it is w.
+func (c *cursor) word(w string) bool {
+	if c.lost || !strings.HasPrefix(c.all[c.at:], w) {
+		return false
+	}
+	c.at += len(w)
 	return true
 }
 
 // member reports whether the next member has this name, and consumes the name.
 func (c *cursor) member(name string) bool {
-	at := c.rest
 	if c.lost {
 		return false
 	}
-	if !c.first {
-		if len(at) == 0 || at[0] != ',' {
-			return false
-		}
-		at = at[1:]
-	}
-	if n := len(name); len(at) < n+3 || at[0] != '"' || string(at[1:n+1]) != name || at[n+1] != '"' || at[n+2] != ':' {
+	rest := c.all[c.at:]
+	comma := 1
+	if c.first {
+		comma = 0
+	} else if rest == "" || rest[0] != ',' {
 		return false
 	}
-	c.rest, c.first = at[len(name)+3:], false
+	from := comma + 1
+	to := from + len(name)
+	if len(rest) < to+2 || rest[comma] != '"' || rest[from:to] != name || rest[to] != '"' || rest[to+1] != ':' {
+		return false
+	}
+	c.at, c.first = c.at+to+2, false
 	return true
 }
 
-// plain is the text of a string of printable ASCII without escapes.
-func (c *cursor) plain() []byte {
-	if !c.take('"') {
-		return nil
+// plain is the text of a string of ASCII without escapes.
+func (c *cursor) plain() string {
+	text, kind := c.quoted()
+	if kind != 0 {
+		c.lost = true
 	}
-	for i, b := range c.rest {
-		switch {
-		case b == '"':
-			text := c.rest[:i]
-			c.rest = c.rest[i+1:]
-			return text
-		case b < 0x20 || b >= 0x80 || b == '\\':
-			c.lost = true
-			return nil
-		}
-	}
-	c.lost = true
-	return nil
+	return text
 }
 
 // text is any string without \u escapes; canonical strings have them for a few
 // control characters only.
 func (c *cursor) text() string {
-	if !c.take('"') {
-		return ""
+	text, kind := c.quoted()
+	switch {
+	case kind == 0:
+	case kind&control != 0 || kind&wide != 0 && !utf8.ValidString(text):
+		c.lost = true
+	case kind&escape != 0:
+		return c.unescaped(text)
 	}
-	escapes, ascii := 0, true
-	for i := 0; i < len(c.rest); i++ {
-		switch b := c.rest[i]; {
-		case b == '"':
-			text := c.rest[:i]
-			c.rest = c.rest[i+1:]
-			switch {
-			case !ascii && !utf8.Valid(text):
-				c.lost = true
-			case escapes > 0:
-				return c.unescaped(text, escapes)
-			}
-			return string(text)
-		case b == '\\':
-			escapes++
-			i++
-		case b < 0x20:
-			c.lost = true
-			return ""
-		case b >= utf8.RuneSelf:
-			ascii = false
-		}
-	}
-	c.lost = true
-	return ""
+	return text
 }
 
-func (c *cursor) unescaped(text []byte, escapes int) string {
+// What a string holds beside printable ASCII.
+const (
+	control = 1 << iota // U+0000 to U+001F, which JSON forbids
+	escape
+	wide // bytes of UTF-8
+)
+
+// quoted consumes a string, and gives what stands between its quotes and what
+// kinds of bytes were seen there.
+func (c *cursor) quoted() (text string, kind byte) {
+	if !c.take('"') {
+		return "", 0
+	}
+	from := c.at
+	for i := from; i < len(c.all); {
+		if n := plainBytes(c.all[i:]); n > 0 {
+			i += n
+			continue
+		}
+		switch b := c.all[i]; {
+		case b == '"':
+			c.at = i + 1
+			return c.all[from:i], kind
+		case b == '\\':
+			kind |= escape
+			i++
+		case b < 0x20:
+			kind |= control
+		case b >= utf8.RuneSelf:
+			kind |= wide
+		}
+		i++
+	}
+	c.lost = true
+	return "", 0
+}
+
+// plainBytes counts, eight at a time, the bytes that s begins with and that
+// are neither a quote, a backslash, a control character nor beyond ASCII. 0
+// says nothing where s is shorter than eight.
+func plainBytes(s string) int {
+	const (
+		lows = 0x0101010101010101
+		tops = lows << 7
+	)
+	n := 0
+	for ; len(s)-n >= 8; n += 8 {
+		b := s[n : n+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		// A byte is zero, or below 0x20, where taking 1 or 0x20 from it sets a top
+		// bit that was not set. The first mark is exact; a borrow may make others.
+		quote, slash := w^(lows*'"'), w^(lows*'\\')
+		if marks := (w | (w-lows*0x20)&^w | (quote-lows)&^quote | (slash-lows)&^slash) & tops; marks != 0 {
+			return n + bits.TrailingZeros64(marks)/8
+		}
+	}
+	return n
+}
+
+// unescaped: the byte behind a backslash was not looked at before.
+func (c *cursor) unescaped(text string) string {
 	var b strings.Builder
-	b.Grow(len(text) - escapes)
+	b.Grow(len(text))
 	for {
-		plain, rest, found := bytes.Cut(text, []byte{'\\'})
-		b.Write(plain)
+		plain, rest, found := strings.Cut(text, `\`)
+		b.WriteString(plain)
 		if !found {
 			return b.String()
 		}
@@ -133,49 +190,32 @@ func (c *cursor) unescaped(text []byte, escapes int) string {
 	}
 }
 
-func (c *cursor) null() bool {
-	if c.lost || !bytes.HasPrefix(c.rest, []byte("null")) {
-		return false
-	}
-	c.rest = c.rest[len("null"):]
-	return true
-}
+func (c *cursor) null() bool { return c.word("null") }
 
 func (c *cursor) bool() bool {
-	for _, v := range []struct {
-		text  string
-		value bool
-	}{{"true", true}, {"false", false}} {
-		if bytes.HasPrefix(c.rest, []byte(v.text)) {
-			c.rest = c.rest[len(v.text):]
-			return v.value
-		}
+	is := c.word("true")
+	if !is && !c.word("false") {
+		c.lost = true
 	}
-	c.lost = true
-	return false
+	return is
 }
 
 // maxDigits is how many digits of a number fit an int64 whatever they are.
 const maxDigits = 18
 
-func (c *cursor) int() int64 {
-	negative := len(c.rest) > 0 && c.rest[0] == '-'
-	if negative {
-		c.rest = c.rest[1:]
-	}
-	n, digits := int64(0), 0
-	for digits < len(c.rest) && c.rest[digits] >= '0' && c.rest[digits] <= '9' {
-		if digits == maxDigits {
+func (c *cursor) int() (n int64) {
+	negative := c.word("-")
+	from := c.at
+	for ; c.at < len(c.all) && c.all[c.at]-'0' <= 9; c.at++ {
+		if c.at-from == maxDigits {
 			c.lost = true
 			return 0
 		}
-		n = n*10 + int64(c.rest[digits]-'0')
-		digits++
+		n = n*10 + int64(c.all[c.at]-'0')
 	}
-	if digits == 0 || digits > 1 && c.rest[0] == '0' || negative && n == 0 {
+	if digits := c.at - from; digits == 0 || digits > 1 && c.all[from] == '0' || negative && n == 0 {
 		c.lost = true // not a number, or not the canonical form of one
 	}
-	c.rest = c.rest[digits:]
 	if negative {
 		return -n
 	}
@@ -190,10 +230,16 @@ func (c *cursor) uint() uint64 {
 	return uint64(n)
 }
 
+// time is a time as UTC writes it; other zones are left to the time package.
 func (c *cursor) time() (t time.Time) {
-	if text := c.plain(); !c.lost {
-		c.lost = t.UnmarshalText(text) != nil
+	text := c.plain()
+	if c.lost {
+		return t
 	}
+	if t, ok := utc(text); ok {
+		return t
+	}
+	c.lost = t.UnmarshalText([]byte(text)) != nil
 	return t
 }
 
@@ -206,10 +252,9 @@ func (c *cursor) base64() []byte {
 	if c.lost {
 		return nil
 	}
-	data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(data, text)
+	data, err := base64.StdEncoding.DecodeString(text)
 	c.lost = err != nil
-	return data[:n]
+	return data
 }
 
 // list is an array of strings, or null.
@@ -218,12 +263,11 @@ func list[S ~string](c *cursor) []S {
 	if c.null() || !c.take('[') {
 		return nil
 	}
-	for len(c.rest) > 0 && c.rest[0] != ']' {
+	for c.next() != ']' {
 		if len(all) > 0 && !c.take(',') {
 			return nil
 		}
-		all = append(all, S(c.text()))
-		if c.lost {
+		if all = append(all, S(c.text())); c.lost {
 			return nil
 		}
 	}

@@ -5,7 +5,7 @@ package machine
 // and encoding/json takes seven microseconds for each. ok is false where the
 // cursor gave up. The order of the members is that of their names.
 func decodeCanonical(kind Kind, data []byte) (p Payload, ok bool) {
-	c := &cursor{rest: data}
+	c := &cursor{all: string(data)}
 	switch kind {
 	case KindFingerprintCaptured:
 		p = c.fingerprintCaptured()
@@ -24,7 +24,7 @@ func decodeCanonical(kind Kind, data []byte) (p Payload, ok bool) {
 	default:
 		return nil, false
 	}
-	return p, !c.lost && len(c.rest) == 0
+	return p, c.ended()
 }
 
 // version reads the data version, the last member of every payload.

@@ -102,7 +102,7 @@ var strange = []string{
 	`{"path":"a","path":"b","v":1}`, `{"path":"a` + "\x01" + `","v":1}`, `{"path":"` + "\xff" + `","v":1}`, `{"path":"\ud800","v":1}`, `{"path":"\q","v":1}`, `{"path":"a`, `{"path":"a\`,
 	`{"path":null,"v":1}`, `{"PATH":"a","v":1}`, `{"serial":null,"v":1}`, `{"key":"!","v":1}`, `{"key":null,"v":1}`, `{"key":"QQ==","v":1}`, `{"causes":null,"v":1}`, `{"causes":[],"v":1}`,
 	`{"causes":["a",],"v":1}`, `{"causes":["a" "b"],"v":1}`, `{"clock":{"floor":"2026-01-01T00:00:00Z","later":1},"v":1}`, `{"clock":{"floor":"today"},"v":1}`, `{"inputs":{},"v":1}`, `{"role":"match","v":1}`,
-	`{"epoch_floor":-1,"v":1}`, `{"hash_pinned":True,"v":1}`, `{"hash_pinned":true,"v":1}`, `{"captured_at":"2026-01-01T24:00:00Z","v":1}`,
+	`{"epoch_floor":-1,"v":1}`, `{"epoch_floor":-0,"v":1}`, `{"attempt":-0,"v":1}`, `{"hash_pinned":True,"v":1}`, `{"hash_pinned":true,"v":1}`, `{"captured_at":"2026-01-01T24:00:00Z","v":1}`,
 }
 
 // agree fails where the quick decoder takes what encoding/json refuses, or

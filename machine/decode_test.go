@@ -80,6 +80,8 @@ func TestSnapshots(t *testing.T) {
 	}
 	for name, data := range map[string]string{
 		"newer":           strings.Replace(whole, `{"v":1`, `{"v":2`, 1),
+		"newer, spaced":   strings.Replace(whole, `{"v":1`, `{"v": 2`, 1),
+		"newer, behind":   strings.TrimSuffix(whole, "}") + `,"v":2}`,
 		"not json":        whole[:len(whole)/2],
 		"unknown phase":   strings.Replace(whole, `"applying"`, `"asleep"`, 1),
 		"phase of others": strings.Replace(whole, `"applying"`, `"settled"`, 1),
@@ -89,6 +91,10 @@ func TestSnapshots(t *testing.T) {
 		if _, err := DecodeState([]byte(data)); err == nil {
 			t.Errorf("%s: read as a state", name)
 		}
+	}
+	back, err = DecodeState([]byte(strings.Replace(whole, `{"v":1`, `{ "v": 1`, 1)))
+	if err != nil || mustEncode(t, back) != whole {
+		t.Errorf("a snapshot in another spelling does not read back: %v", err)
 	}
 }
 

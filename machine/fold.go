@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/looplab/fsm"
 )
 
 // ErrTransition: the event is not one that may follow in this state. A
@@ -16,8 +14,9 @@ var ErrTransition = errors.New("event not allowed in this state")
 // Fold applies events to a state, one after the other. It holds the one table
 // instance of the fold: making one costs more than twenty steps.
 type Fold struct {
-	table *fsm.FSM
-	state State
+	table *stepper
+	// state and spare change places: an event is applied to a copy.
+	state, spare *State
 }
 
 // NewFold starts at s; the zero State is the state before the first record.
@@ -25,15 +24,11 @@ func NewFold(s State) *Fold {
 	if s.Phase == "" {
 		s.Phase = PhaseNew
 	}
-	return &Fold{table: newTable(s.Phase), state: s}
+	return &Fold{table: newStepper(s.Phase), state: &s, spare: new(State)}
 }
 
 // State is the state after the events applied so far.
-func (f *Fold) State() State {
-	s := f.state
-	s.Phase = Phase(f.table.Current())
-	return s
-}
+func (f *Fold) State() State { return *f.state }
 
 // Apply gives the state after e. It is what every reader of a history uses: a
 // boot, a replay, an audit.
@@ -48,27 +43,28 @@ func Apply(s State, e Event) (State, error) {
 // Apply moves the fold by one event. On an error ([ErrTransition]) the fold is
 // where it was before.
 func (f *Fold) Apply(e Event) error {
-	next := f.State() // a shallow copy: what it points to is replaced, never written
+	next := f.spare
+	*next = *f.state // a shallow copy: what it points to is replaced, never written
 	if next.Seq != 0 && e.Journal != next.Journal {
-		return refuse(next, e, "it belongs to journal %s", e.Journal)
+		return refuse(*next, e, "it belongs to journal %s", e.Journal)
 	}
 	if e.Seq != next.Seq+1 {
-		return refuse(next, e, "the record before it is %d", next.Seq)
+		return refuse(*next, e, "the record before it is %d", next.Seq)
 	}
 	next.beginRun(e)
 	tr, err := next.apply(e)
 	if err != nil {
 		return err
 	}
-	if err := step(f.table, tr); err != nil {
-		return refuse(f.State(), e, "%s", err)
+	if next.Phase, err = f.table.step(tr); err != nil {
+		return refuse(*f.state, e, "%s", err)
 	}
 	next.Journal, next.Seq, next.Hash = e.Journal, e.Seq, e.Hash
 	if next.Node == "" {
 		next.Node = e.Node
 	}
 	next.endEvent(e)
-	f.state = next
+	f.state, f.spare = next, f.state
 	return nil
 }
 

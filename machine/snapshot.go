@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -14,6 +15,9 @@ type snapshot struct {
 	State State `json:"state"`
 }
 
+// currentSnapshot begins every snapshot of this version.
+var currentSnapshot = []byte(`{"v":1,`)
+
 // EncodeState gives the snapshot form of s.
 func EncodeState(s State) ([]byte, error) {
 	return json.Marshal(snapshot{V: snapshotVersion, State: s})
@@ -22,21 +26,31 @@ func EncodeState(s State) ([]byte, error) {
 // DecodeState reads a snapshot. A newer or older version, or a state that no
 // history could reach, is an error: the caller folds the history instead.
 func DecodeState(data []byte) (State, error) {
-	var head struct {
-		V int `json:"v"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return State{}, fmt.Errorf("snapshot: %w", err)
-	}
-	if head.V != snapshotVersion {
-		return State{}, fmt.Errorf("snapshot: version %d, this binary reads %d", head.V, snapshotVersion)
+	// What EncodeState wrote says its version first, and is read in one pass.
+	if !bytes.HasPrefix(data, currentSnapshot) {
+		var head struct {
+			V int `json:"v"`
+		}
+		if err := json.Unmarshal(data, &head); err != nil {
+			return State{}, fmt.Errorf("snapshot: %w", err)
+		}
+		if head.V != snapshotVersion {
+			return State{}, otherSnapshot(head.V)
+		}
 	}
 	var snap snapshot
 	if err := json.Unmarshal(data, &snap); err != nil {
 		return State{}, fmt.Errorf("snapshot: %w", err)
 	}
+	if snap.V != snapshotVersion { // a second v
+		return State{}, otherSnapshot(snap.V)
+	}
 	if s := snap.State; s.Seq == 0 || !known(s.Phase) || s.open() != (s.Open != nil) {
 		return State{}, fmt.Errorf("snapshot: not a state that a history reaches (seq %d, phase %q)", s.Seq, s.Phase)
 	}
 	return snap.State, nil
+}
+
+func otherSnapshot(v int) error {
+	return fmt.Errorf("snapshot: version %d, this binary reads %d", v, snapshotVersion)
 }

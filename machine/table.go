@@ -85,14 +85,39 @@ func newTable(at Phase) *fsm.FSM {
 	return fsm.NewFSM(string(at), table(), nil)
 }
 
-// step moves the table. A transition to the same phase is not an error here.
-func step(m *fsm.FSM, tr trigger) error {
-	err := m.Event(context.Background(), string(tr))
-	// fsm returns this type itself; errors.As would be the dearest part of a step.
-	if same, ok := err.(fsm.NoTransitionError); ok && same.Err == nil {
-		return nil
+// stepper moves through the table. The table is asked about every step but one
+// that it has answered before by staying where it is: a history is mostly of
+// such steps, and asking costs as much as all else that is done for an event.
+type stepper struct {
+	table *fsm.FSM
+	at    Phase // where the table is
+	stays map[edge]bool
+}
+
+type edge struct {
+	at Phase
+	tr trigger
+}
+
+func newStepper(at Phase) *stepper {
+	return &stepper{table: newTable(at), at: at, stays: map[edge]bool{}}
+}
+
+// step moves the table and gives where it is then. A transition to the same
+// phase is not an error here. On an error the table has not moved.
+func (s *stepper) step(tr trigger) (Phase, error) {
+	e := edge{s.at, tr}
+	if s.stays[e] {
+		return s.at, nil
 	}
-	return err
+	err := s.table.Event(context.Background(), string(tr))
+	// fsm returns this type itself, not wrapped.
+	if same, ok := err.(fsm.NoTransitionError); ok && same.Err == nil {
+		s.stays[e] = true
+		return s.at, nil
+	}
+	s.at = Phase(s.table.Current())
+	return s.at, err
 }
 
 // Diagram draws the transition table as a Mermaid state diagram.

@@ -4,16 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
 )
 
 // scribbling is a history whose bytes are gone with the next step.
 type scribbling struct {
-	breaks uint64 // the record that cannot be read, 0 for none
-	alive  int    // readers that have not ended
-	got    uint64 // the last record that a reader asked for
+	ends    uint64 // its last record
+	breaks  uint64 // the record that cannot be read, 0 for none
+	strange uint64 // the record that this binary does not understand
+	after   uint64 // the record behind which it fails to end
+	pad     int    // bytes by which payloads are longer
+	alive   atomic.Int32
+	read    atomic.Int64 // how many records were given
 }
 
 var errBroken = errors.New("broken")
@@ -22,60 +29,133 @@ func (s *scribbling) Snapshot(uint64) (uint64, []byte, bool, error) { return 0, 
 
 func (s *scribbling) Records(from, to uint64) iter.Seq2[journal.Record, error] {
 	return func(yield func(journal.Record, error) bool) {
-		s.alive++
-		defer func() { s.alive-- }()
-		data := make([]byte, 0, 32)
-		for seq := from; seq <= to; seq++ {
-			if s.got = seq; seq == s.breaks {
+		s.alive.Add(1)
+		defer s.alive.Add(-1)
+		data, pad := make([]byte, 0, 64+s.pad), strings.Repeat("x", s.pad)
+		for seq := from; seq <= min(to, s.ends); seq++ {
+			if seq == s.breaks {
 				yield(journal.Record{}, errBroken)
 				return
 			}
-			data = fmt.Appendf(data[:0], "payload of %d", seq)
-			if !yield(journal.Record{Seq: seq, Data: data, Raw: data}, nil) {
+			s.read.Add(1)
+			r := journal.Record{Seq: seq, Type: "ProjectionRepaired", Hash: journal.Hash{byte(seq)}, Prev: journal.Hash{byte(seq - 1)}}
+			if seq == s.strange {
+				r.Type, r.Crit = "CoffeeBrewed", true
+			}
+			data = fmt.Appendf(data[:0], `{"path":"record %d","reason":"%s","v":1}`, seq, pad)
+			r.Data, r.Raw = data, data
+			if !yield(r, nil) {
 				return
 			}
-			copy(data, "scribbled over")
+			copy(data, "scribbled over and over again")
+		}
+		if s.after > 0 && to == s.after {
+			yield(journal.Record{}, errBroken)
 		}
 	}
 }
 
-// TestAhead: the records come whole and in order, also where two goroutines
-// pass them on, and no reader outlives the loop.
+// told is what came of events: how many, and how they ended.
+type told struct {
+	n   uint64
+	err string
+}
+
+// tell goes through events until it has seen leave of them.
+func tell(t *testing.T, all iter.Seq2[machine.Event, error], leave uint64) (got told) {
+	t.Helper()
+	for e, err := range all {
+		if got.err != "" {
+			t.Fatalf("it goes on after %s", got.err)
+		}
+		if err != nil {
+			got.err = err.Error()
+			continue
+		}
+		got.n++
+		want := fmt.Sprintf("record %d", got.n)
+		if p, ok := e.Payload.(machine.ProjectionRepaired); !ok || p.Path != want || e.Seq != got.n ||
+			e.Hash != (journal.Hash{byte(got.n)}).String() || e.Prev != (journal.Hash{byte(got.n - 1)}).String() {
+			t.Fatalf("%s is %+v", want, e)
+		}
+		if got.n == leave {
+			break
+		}
+	}
+	return got
+}
+
+// TestAhead: on however many goroutines, the events are those of one, up to
+// the same error, and no goroutine outlives the loop.
 func TestAhead(t *testing.T) {
-	for _, n := range []uint64{0, 1, batch, 2*batch - 1, 2 * batch, 2*batch + 1, 3 * batch, 10*batch + 7} {
-		for _, tt := range []struct{ breaks, leave uint64 }{{0, 0}, {n/2 + 1, 0}, {n, 0}, {1, 0}, {0, 1}, {0, n / 2}, {0, batch}, {n, n - min(n, 1)}} {
-			s, want := &scribbling{breaks: tt.breaks}, uint64(1)
-			var broken error
-			for r, err := range ahead(s, 1, n) {
-				if err != nil {
-					broken = err
-					continue
+	for _, n := range []uint64{0, 1, stretch - 1, stretch, stretch + 1, 3*stretch + 7, 6 * stretch} {
+		for _, lanes := range []int{1, 2, maxLanes} {
+			half := n/2 + 1
+			for name, c := range map[string]struct{ ends, breaks, strange, after, leave uint64 }{
+				"whole":           {ends: n},
+				"no first":        {ends: n, breaks: 1},
+				"broken":          {ends: n, breaks: half},
+				"no last":         {ends: n, breaks: n},
+				"strange":         {ends: n, strange: half},
+				"strange, broken": {ends: n, strange: half, breaks: half + stretch},
+				"broken, strange": {ends: n, strange: half + 1, breaks: half},
+				"no end":          {ends: n, after: n},
+				"ends early":      {ends: n / 2},
+				"is not there":    {ends: 0},
+				"left at once":    {ends: n, leave: 1},
+				"left":            {ends: n, leave: half},
+				"left at a seam":  {ends: n, leave: stretch},
+				"left at the end": {ends: n, leave: n},
+			} {
+				one := &scribbling{ends: c.ends, breaks: c.breaks, strange: c.strange, after: c.after}
+				many := &scribbling{ends: c.ends, breaks: c.breaks, strange: c.strange, after: c.after}
+				want := tell(t, inOrder(one, 1, n), c.leave)
+				got := tell(t, ahead(many, 1, n, lanes), c.leave)
+				if got != want {
+					t.Errorf("%d records, %d lanes, %s: %+v, want %+v", n, lanes, name, got, want)
 				}
-				if r.Seq != want || string(r.Data) != fmt.Sprintf("payload of %d", want) && n >= 2*batch {
-					t.Fatalf("%d records, %+v: got %d %q, want %d", n, tt, r.Seq, r.Data, want)
+				if alive := many.alive.Load(); alive != 0 {
+					t.Errorf("%d records, %d lanes, %s: %d readers are still there", n, lanes, name, alive)
 				}
-				if want++; tt.leave == r.Seq {
-					break
+				if most := int64(2 * lanes * stretch); c.leave == 1 && many.read.Load() > most {
+					t.Errorf("%d records, %d lanes: %d were read for one", n, lanes, many.read.Load())
 				}
-			}
-			switch read := want - 1; {
-			case tt.leave > 0 && tt.leave <= n:
-				if read != tt.leave {
-					t.Errorf("%d records, %+v: left after %d", n, tt, read)
-				}
-			case tt.breaks > 0 && tt.breaks <= n:
-				if read != tt.breaks-1 || !errors.Is(broken, errBroken) {
-					t.Errorf("%d records, %+v: %d read, then %v", n, tt, read, broken)
-				}
-			case read != n || broken != nil:
-				t.Errorf("%d records, %+v: %d read, %v", n, tt, read, broken)
-			}
-			if s.alive != 0 {
-				t.Errorf("%d records, %+v: a reader is still there", n, tt)
-			}
-			if tt.leave == 1 && s.got > (batches+1)*batch {
-				t.Errorf("%d records: %d were read for one", n, s.got)
 			}
 		}
+	}
+}
+
+// Large records are passed on before there are many of them.
+func TestAheadOfLargeRecords(t *testing.T) {
+	const n, pad, lanes = 2*stretch + 5, 32 << 10, 2
+	for _, c := range []struct{ breaks, leave uint64 }{{0, 0}, {n / 3, 0}, {0, 1}, {0, n / 3}} {
+		one, many := &scribbling{ends: n, pad: pad, breaks: c.breaks}, &scribbling{ends: n, pad: pad, breaks: c.breaks}
+		want := tell(t, inOrder(one, 1, n), c.leave)
+		if got := tell(t, ahead(many, 1, n, lanes), c.leave); got != want || many.alive.Load() != 0 {
+			t.Errorf("%+v: %+v, want %+v; %d readers are still there", c, got, want, many.alive.Load())
+		}
+		if c.leave == 1 && many.read.Load() > lanes*(partBytes/pad+1) {
+			t.Errorf("%d large records were read for one", many.read.Load())
+		}
+	}
+}
+
+// A boot folds few records, and no goroutine is made for them.
+func TestEventsOfShortRanges(t *testing.T) {
+	for from, to := range map[uint64]uint64{1: 0, 2: 2, 1 << 60: 1<<60 + 1} {
+		s := &scribbling{ends: 5}
+		for range events(s, from, to) {
+			if s.alive.Load() != 1 {
+				t.Errorf("records %d to %d: %d readers", from, to, s.alive.Load())
+			}
+		}
+	}
+	s := &scribbling{ends: 5 * stretch}
+	if got := tell(t, events(s, 1, 5*stretch), 0); got != (told{n: 5 * stretch}) {
+		t.Errorf("%+v", got)
+	}
+	// A range beyond every history ends where the history does.
+	if got := tell(t, events(s, 1, 1<<60), 0); got != (told{n: 5 * stretch}) {
+		t.Errorf("%+v", got)
 	}
 }

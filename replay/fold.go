@@ -23,14 +23,17 @@ type Source interface {
 
 // Event is a record as the machine sees it. The error is machine.ErrNewer for
 // a critical record of a kind that this binary does not know.
-func Event(r journal.Record) (machine.Event, error) {
+func Event(r journal.Record) (machine.Event, error) { return event(r, r.Prev.String()) }
+
+// event is Event where the text of r.Prev is at hand.
+func event(r journal.Record, prev string) (machine.Event, error) {
 	p, err := machine.Decode(machine.Kind(r.Type), r.Crit, r.Data)
 	if err != nil {
 		return machine.Event{}, fmt.Errorf("record %d: %w", r.Seq, err)
 	}
 	return machine.Event{
 		Meta: machine.Meta{
-			Journal: r.Journal, Seq: r.Seq, Hash: r.Hash.String(), Prev: r.Prev.String(),
+			Journal: r.Journal, Seq: r.Seq, Hash: r.Hash.String(), Prev: prev,
 			ID: r.ID, Kind: machine.Kind(r.Type), Crit: r.Crit, Time: r.Time,
 			BootID: r.BootID, UptimeMS: r.UptimeMS, Run: r.Run, Node: r.Node, Epoch: r.Epoch,
 		},
@@ -53,11 +56,7 @@ func State(src Source, at uint64) (machine.State, uint64, error) {
 			fold, from = machine.NewFold(s), seq
 		}
 	}
-	for r, err := range ahead(src, from+1, at) {
-		if err != nil {
-			return machine.State{}, from, err
-		}
-		e, err := Event(r)
+	for e, err := range events(src, from+1, at) {
 		if err != nil {
 			return machine.State{}, from, err
 		}

@@ -27,6 +27,8 @@ type export struct {
 
 	mu    sync.Mutex
 	index []int64 // offset of line i*stride
+
+	readers sync.Pool // of *bufio.Reader, readAhead bytes each
 }
 
 // content is what an export's lines lie in: a file of evidence, or a file of
@@ -39,6 +41,9 @@ type content interface {
 // stride bounds both the index (8 bytes per stride lines) and the lines read
 // to find one.
 const stride = 256
+
+// readAhead holds any line.
+const readAhead = 256 << 10
 
 func openExport(at string) (*export, error) {
 	root, name, err := beside(at)
@@ -184,19 +189,14 @@ func (e *export) Records(from, to uint64) iter.Seq2[journal.Record, error] {
 			yield(journal.Record{}, e.outside(from))
 			return
 		}
+		// The first is linked to the one before it, or to the zero hash. Of an
+		// export that begins with it, the link leads out.
 		var prev journal.Hash
-		linked := from > e.first && from <= e.tip.Seq
-		if linked {
-			before, err := e.Record(from - 1)
-			if err != nil {
-				yield(journal.Record{}, err)
-				return
-			}
-			prev = before.Hash
-		} else if from == 1 {
-			linked = true // to the zero hash
+		linked, start := from == 1, from
+		if from > e.first && from <= e.tip.Seq {
+			start = from - 1
 		}
-		for raw, err := range e.RawRecords(from, to) {
+		for raw, err := range e.RawRecords(start, to) {
 			var rec journal.Record
 			if err == nil {
 				rec, err = e.decode(raw)
@@ -209,7 +209,7 @@ func (e *export) Records(from, to uint64) iter.Seq2[journal.Record, error] {
 				return
 			}
 			prev, linked = rec.Hash, true
-			if !yield(rec, nil) {
+			if rec.Seq >= from && !yield(rec, nil) {
 				return
 			}
 		}
@@ -245,7 +245,12 @@ func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 		off := e.index[mark]
 		e.mu.Unlock()
 		at := mark * stride
-		r := bufio.NewReaderSize(io.NewSectionReader(e.f, off, e.size-off), 256<<10)
+		r, ok := e.readers.Get().(*bufio.Reader)
+		if !ok {
+			r = bufio.NewReaderSize(nil, readAhead)
+		}
+		defer e.readers.Put(r)
+		r.Reset(io.NewSectionReader(e.f, off, e.size-off))
 		for ; ; at++ {
 			e.remember(at, off)
 			line, err := r.ReadSlice('\n')
