@@ -19,7 +19,7 @@ import (
 // never lost.
 const nextCheckpointKey = stateroot.CheckpointKey + ".next"
 
-// rotateCheckpoint changes the checkpoint key by a statement that both keys sign.
+// rotateCheckpoint is key rotate checkpoint.
 func rotateCheckpoint(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "checkpoint",
@@ -61,81 +61,73 @@ journal keeps: auditors need its public half from you.`,
 	return cmd
 }
 
-// rotateCheckpoint changes the node's checkpoint key. The append of KeyRotated
-// is the commit point: before it the old key signs, after it the new one does,
-// and a call that was interrupted in between is completed by the next one.
+// rotateCheckpoint has the old key and the new one sign the change.
 func (e *env) rotateCheckpoint(cmd *cobra.Command) error {
-	root, err := e.root()
-	if err != nil {
-		return err
-	}
-	tree, err := durable.OpenRoot(root)
-	if err != nil {
-		return fail("name the node's state root", "state root %s: %w", root, err)
-	}
-	defer tree.Close() //nolint:errcheck // everything written was flushed
-	var next transparency.Signer
-	var before machine.State
-	event, _, err := e.operate(cmd, func(s machine.State) (machine.Payload, error) {
-		before = s
-		var err error
+	return e.changeCheckpoint(cmd, func(tree durable.FS, s machine.State) (next transparency.Signer, p machine.Payload, err error) {
 		next, err = readSigner(tree, nextCheckpointKey)
 		missing := errors.Is(err, fs.ErrNotExist)
 		switch {
 		case err != nil && !missing:
-			return nil, fail("remove "+nextCheckpointKey+" where no record names the key in it", "%w", err)
+			return next, nil, fail("remove "+nextCheckpointKey+" where no record names the key in it", "%w", err)
 		case !missing && s.Keys.Checkpoint == next.Verifier().BLAKE3():
-			return nil, errFollows
+			return next, nil, errFollows
 		}
 		old, err := readSigner(tree, stateroot.CheckpointKey)
 		if err != nil {
-			return nil, fail("put it back, or break the glass with edgectl key replace", "%w", err)
+			return next, nil, fail("put it back, or break the glass with edgectl key replace", "%w", err)
 		}
 		if known := s.Keys.Checkpoint; known != "" && known != old.Verifier().BLAKE3() {
-			return nil, fail("put the right key back, or break the glass with edgectl key replace",
+			return next, nil, fail("put the right key back, or break the glass with edgectl key replace",
 				"%s is key %s, the journal names key %s", stateroot.CheckpointKey, old.Verifier().BLAKE3(), known)
 		}
 		if missing {
 			if next, err = newCheckpointKey(tree, s.Node, old.Verifier().Name()); err != nil {
-				return nil, err
+				return next, nil, err
 			}
 		}
-		return transparency.Rotate(s.Journal, old, next)
+		p, err = transparency.Rotate(s.Journal, old, next)
+		return next, p, err
 	})
-	if err != nil && !errors.Is(err, errFollows) {
-		return err
-	}
-	return e.putCheckpointKey(tree, root, event, before, next)
 }
 
-// replaceCheckpoint changes the checkpoint key without the old one.
+// replaceCheckpoint changes the key on a person's word.
 func (e *env) replaceCheckpoint(cmd *cobra.Command, by act) error {
-	root, err := e.root()
-	if err != nil {
-		return err
-	}
-	tree, err := durable.OpenRoot(root)
-	if err != nil {
-		return fail("name the node's state root", "state root %s: %w", root, err)
-	}
-	defer tree.Close() //nolint:errcheck // everything written was flushed
-	var next transparency.Signer
-	var before machine.State
-	event, _, err := e.operate(cmd, func(s machine.State) (machine.Payload, error) {
-		before = s
-		var err error
+	return e.changeCheckpoint(cmd, func(tree durable.FS, s machine.State) (next transparency.Signer, p machine.Payload, err error) {
 		if next, err = readSigner(tree, nextCheckpointKey); err == nil && s.Keys.Checkpoint == next.Verifier().BLAKE3() {
-			return nil, errFollows
+			return next, nil, errFollows
 		}
 		known := s.Keys.Checkpoint
 		if old, err := readSigner(tree, stateroot.CheckpointKey); known == "" && err == nil {
 			known = old.Verifier().BLAKE3() // the first one is in no record
 		}
 		if next, err = newCheckpointKey(tree, s.Node, "edged"); err != nil {
-			return nil, err
+			return next, nil, err
 		}
-		return machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, OldKey: known,
+		return next, machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, OldKey: known,
 			NewKey: next.Verifier().BLAKE3(), By: by.by, Reason: by.reason}, nil
+	})
+}
+
+// changeCheckpoint journals the event that decide gives, and puts the new key
+// in place. The append is the commit point: before it the old key signs, after
+// it the new one does, and a call that was interrupted in between is completed
+// by the next one: decide then gives errFollows.
+func (e *env) changeCheckpoint(cmd *cobra.Command, decide func(durable.FS, machine.State) (transparency.Signer, machine.Payload, error)) error {
+	root, err := e.root()
+	if err != nil {
+		return err
+	}
+	tree, err := durable.OpenRoot(root)
+	if err != nil {
+		return fail("name the node's state root", "state root %s: %w", root, err)
+	}
+	defer tree.Close() //nolint:errcheck // everything written was flushed
+	var next transparency.Signer
+	var before machine.State
+	event, _, err := e.operate(cmd, func(s machine.State) (p machine.Payload, err error) {
+		before = s
+		next, p, err = decide(tree, s)
+		return p, err
 	})
 	if err != nil && !errors.Is(err, errFollows) {
 		return err

@@ -116,7 +116,7 @@ func (a *auditor) open1(ctx context.Context, path string, opt VerifyOptions) (Re
 	if _, err := a.followKeys(ctx); err != nil {
 		return Report{}, err
 	}
-	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; edgectl audit bundle makes one with")
+	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; a bundle that edgectl audit bundle makes on the node has one")
 	return a.compared(ctx, opt)
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/autonomyops/edged/internal/evidence"
 )
 
 // ErrInside: the file would be written into the evidence.
@@ -84,33 +86,11 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Outside gives [ErrInside] where path is keepOut, or would lie in it. Names may
-// lie, so the directories themselves are compared, from path upwards.
+// Outside gives [ErrInside] where path is keepOut, or would lie in it.
 func Outside(path, keepOut string) error {
-	if keepOut == "" {
-		return nil
+	inside, err := evidence.Within(path, keepOut)
+	if inside {
+		return ErrInside
 	}
-	forbidden, err := os.Stat(keepOut)
-	if err != nil {
-		return nil // nothing that a file could lie in, or could be
-	}
-	at, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
-	if link, err := filepath.EvalSymlinks(at); err == nil {
-		at = link
-	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(at)); err == nil {
-		at = filepath.Join(dir, filepath.Base(at))
-	}
-	for {
-		if info, err := os.Stat(at); err == nil && os.SameFile(info, forbidden) {
-			return ErrInside
-		}
-		up := filepath.Dir(at)
-		if up == at {
-			return nil
-		}
-		at = up
-	}
+	return err
 }

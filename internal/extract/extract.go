@@ -9,10 +9,10 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -114,8 +114,7 @@ func flush(dir string, sync func(int) error) error {
 	return errors.Join(os.NewSyscallError("sync", sync(int(d.Fd()))), d.Close())
 }
 
-// check says whether path may be written to. Names may lie, so directories are
-// compared, not their names.
+// check says whether path may be written to.
 func check(path, keepOut string) error {
 	entries, err := os.ReadDir(path)
 	switch {
@@ -127,25 +126,9 @@ func check(path, keepOut string) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
 		return ErrTaken // a link; renaming would replace it, not what it names
 	}
-	forbidden, err := os.Stat(keepOut)
-	if keepOut == "" || err != nil {
-		return nil // nothing that a directory could lie in
+	inside, err := evidence.Within(path, keepOut)
+	if inside {
+		return ErrInside
 	}
-	at, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(at)); err == nil {
-		at = filepath.Join(dir, filepath.Base(at))
-	}
-	for {
-		if info, err := os.Stat(at); err == nil && os.SameFile(info, forbidden) {
-			return ErrInside
-		}
-		up := strings.TrimSuffix(filepath.Dir(at), string(filepath.Separator))
-		if up == "" || up == at {
-			return nil
-		}
-		at = up
-	}
+	return err
 }

@@ -1,16 +1,9 @@
 package nodeinit
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/base64"
-	"fmt"
-	"strings"
-
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/internal/transparency"
 )
 
 // checkpointKey makes the key pair that signs checkpoints, in note's own text
@@ -39,37 +32,22 @@ func (l *layout) checkpointKey() error {
 		if err != nil {
 			return err
 		}
-		vkey, err := publicHalf(strings.TrimSpace(string(skey)))
+		key, err := transparency.NewSigner(string(skey))
 		if err != nil {
 			l.done(stateroot.CheckpointKey, false, "")
 			l.skip(stateroot.CheckpointPublic, "not made: the private half is not an Ed25519 note key")
 			return nil
 		}
 		l.done(stateroot.CheckpointKey, false, "")
-		return l.write(stateroot.CheckpointPublic, []byte(vkey+"\n"), 0o644, notePub)
+		return l.write(stateroot.CheckpointPublic, []byte(key.Verifier().String()+"\n"), 0o644, notePub)
 	}
-	skey, vkey, err := note.GenerateKey(rand.Reader, l.node)
+	key, err := transparency.GenerateSigner(l.node)
 	if err != nil {
-		return fmt.Errorf("generate the checkpoint key: %w", err)
-	}
-	// The private half first: the public one can be made from it.
-	if err := l.write(stateroot.CheckpointKey, []byte(skey+"\n"), 0o600, noteKey); err != nil {
 		return err
 	}
-	return l.write(stateroot.CheckpointPublic, []byte(vkey+"\n"), 0o644, notePub)
-}
-
-// publicHalf makes the verifier key of a signer key,
-// PRIVATE+KEY+<name>+<key hash>+<base64 of a type byte, 1 for Ed25519, and the seed>.
-func publicHalf(skey string) (string, error) {
-	if _, err := note.NewSigner(skey); err != nil {
-		return "", err
+	// The private half first: the public one can be made from it.
+	if err := l.write(stateroot.CheckpointKey, []byte(key.Secret()+"\n"), 0o600, noteKey); err != nil {
+		return err
 	}
-	parts := strings.SplitN(skey, "+", 5)
-	data, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
-	if err != nil || len(data) != 1+ed25519.SeedSize {
-		return "", fmt.Errorf("not an Ed25519 key")
-	}
-	public := ed25519.NewKeyFromSeed(data[1:]).Public().(ed25519.PublicKey)
-	return note.NewEd25519VerifierKey(parts[2], public)
+	return l.write(stateroot.CheckpointPublic, []byte(key.Verifier().String()+"\n"), 0o644, notePub)
 }
