@@ -117,8 +117,6 @@ func readCheckpoint(src *evidence.Source, s sealing) (transparency.Checkpoint, [
 	return c, signed, nil
 }
 
-const maxCheckpointKey = 4096 // bytes
-
 // checkpointKey reads the private key, and makes sure that it is the one that
 // the history names: one that was changed may not be put in place yet.
 func checkpointKey(src *evidence.Source, file string) (transparency.Signer, error) {
@@ -126,12 +124,12 @@ func checkpointKey(src *evidence.Source, file string) (transparency.Signer, erro
 	var err error
 	switch {
 	case file != "":
-		data, err = durable.ReadHostFile(file, maxCheckpointKey)
+		data, err = durable.ReadHostFile(file, transparency.MaxKey)
 	case src.Kind() != evidence.StateRoot:
 		return transparency.Signer{}, fail("name the private key with --key FILE, or a checkpoint that there is", "%s %s holds no checkpoint key", article(string(src.Kind())), src.Kind())
 	default:
 		file = stateroot.CheckpointKey
-		data, _, err = durable.ReadFile(src.FS(), file, maxCheckpointKey)
+		data, _, err = durable.ReadFile(src.FS(), file, transparency.MaxKey)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -154,9 +152,8 @@ func inForce(src *evidence.Source, file string, key transparency.Verifier) error
 	if err != nil {
 		return fail("edgectl journal verify --deep tells what is wrong with it", "nothing is signed for a history that does not replay: %w", err)
 	}
-	if named := state.Keys.Checkpoint; named != "" && named != key.BLAKE3() {
-		return fail("edgectl key rotate checkpoint completes a change that was interrupted; otherwise put the right key back",
-			"%s is key %s, the journal names key %s", file, key.BLAKE3(), named)
+	if err := key.InForce(state.Keys.Checkpoint); err != nil {
+		return fail("edgectl key rotate checkpoint completes a change that was interrupted; otherwise put the right key back", "%s is %w", file, err)
 	}
 	return nil
 }

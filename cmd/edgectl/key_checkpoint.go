@@ -76,9 +76,8 @@ func (e *env) rotateCheckpoint(cmd *cobra.Command) error {
 		if err != nil {
 			return next, nil, fail("put it back, or break the glass with edgectl key replace", "%w", err)
 		}
-		if known := s.Keys.Checkpoint; known != "" && known != old.Verifier().BLAKE3() {
-			return next, nil, fail("put the right key back, or break the glass with edgectl key replace",
-				"%s is key %s, the journal names key %s", stateroot.CheckpointKey, old.Verifier().BLAKE3(), known)
+		if err := old.Verifier().InForce(s.Keys.Checkpoint); err != nil {
+			return next, nil, fail("put the right key back, or break the glass with edgectl key replace", "%s is %w", stateroot.CheckpointKey, err)
 		}
 		if missing {
 			if next, err = newCheckpointKey(tree, s.Node, old.Verifier().Name()); err != nil {
@@ -160,7 +159,7 @@ func (e *env) putCheckpointKey(tree durable.FS, root string, event machine.Event
 }
 
 func readSigner(tree durable.FS, name string) (transparency.Signer, error) {
-	data, _, err := durable.ReadFile(tree, name, maxCheckpointKey)
+	data, _, err := durable.ReadFile(tree, name, transparency.MaxKey)
 	if err != nil {
 		return transparency.Signer{}, fmt.Errorf("read the checkpoint key: %w", err)
 	}

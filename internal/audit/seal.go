@@ -9,12 +9,11 @@ import (
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/replay"
 )
 
 // ErrNoKey: the node's checkpoint key is not there, or may not be read.
 var ErrNoKey = errors.New("its checkpoint key cannot be read")
-
-const maxKey = 4096 // bytes of a key file
 
 // Seal makes a checkpoint over exactly the records of src with the key of the
 // state root that it lies in, and gives the key that verifies it. The error is
@@ -23,7 +22,7 @@ func Seal(ctx context.Context, src *evidence.Source, progress func(stage string,
 	if src.Kind() != evidence.StateRoot {
 		return nil, "", fmt.Errorf("%w: %s holds none", ErrNoKey, src.Kind())
 	}
-	private, _, err := durable.ReadFile(src.FS(), stateroot.CheckpointKey, maxKey)
+	private, _, err := durable.ReadFile(src.FS(), stateroot.CheckpointKey, transparency.MaxKey)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrNoKey, err)
 	}
@@ -33,7 +32,7 @@ func Seal(ctx context.Context, src *evidence.Source, progress func(stage string,
 	}
 	// The public half is taken from where auditors take it, so that a wrong
 	// one is noticed here.
-	text, _, err := durable.ReadFile(src.FS(), stateroot.CheckpointPublic, maxKey)
+	text, _, err := durable.ReadFile(src.FS(), stateroot.CheckpointPublic, transparency.MaxKey)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrNoKey, err)
 	}
@@ -41,7 +40,14 @@ func Seal(ctx context.Context, src *evidence.Source, progress func(stage string,
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", stateroot.CheckpointPublic, err)
 	}
+	// A bundle is also made of a history that does not replay: which key is in
+	// force is then not known.
 	size := src.Tip().Seq
+	if state, _, err := replay.State(src, size); err == nil {
+		if err := v.InForce(state.Keys.Checkpoint); err != nil {
+			return nil, "", fmt.Errorf("%s is %w; edgectl key rotate checkpoint completes a change that was interrupted, otherwise put the right key back", stateroot.CheckpointKey, err)
+		}
+	}
 	root, err := transparency.Root(ctx, src, size, func(done, total uint64) { progress("root", done, total) })
 	if err != nil {
 		return nil, "", err

@@ -52,7 +52,7 @@ func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error)
 	if err != nil {
 		return Report{}, err
 	}
-	judge := a.open1
+	judge := a.unbundled
 	if kind == evidence.Bundle {
 		judge = a.bundle
 	}
@@ -89,8 +89,8 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 	return a.compared(ctx, opt)
 }
 
-// open1 judges a history that is no bundle: nobody has signed it.
-func (a *auditor) open1(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
+// unbundled judges a history that is no bundle: nobody has signed it.
+func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
 	src, err := evidence.Open(path)
 	if err != nil {
 		rep, err := scrub.Verify(ctx, path, scrub.Options{Progress: a.progress})

@@ -19,7 +19,7 @@ const (
 	// again; the weekly scrub covers the rest.
 	verifiedTail = 1000
 	// snapshotEvery bounds the records a boot has to fold. A snapshot costs no
-	// sync of its own, folding a record about ten microseconds.
+	// sync of its own, folding a record a few microseconds.
 	snapshotEvery = 16
 )
 

@@ -28,7 +28,7 @@ func (l *layout) checkpointKey() error {
 		l.done(stateroot.CheckpointPublic, false, "")
 		return nil
 	case hasKey:
-		skey, _, err := durable.ReadFile(l.fs, stateroot.CheckpointKey, 4096)
+		skey, _, err := durable.ReadFile(l.fs, stateroot.CheckpointKey, transparency.MaxKey)
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,18 @@ func NewVerifier(text string) (Verifier, error) {
 	return Verifier{v, text, raw[1:]}, nil
 }
 
+// MaxKey is the largest file of a key that is read, in bytes.
+const MaxKey = 4096
+
+// InForce refuses a key that is not the one that a history names last: its
+// BLAKE3, "" where it names none, which is so until the first change.
+func (v Verifier) InForce(named string) error {
+	if named != "" && named != v.BLAKE3() {
+		return fmt.Errorf("key %s, the journal names key %s", v.BLAKE3(), named)
+	}
+	return nil
+}
+
 // String is the key in its text form.
 func (v Verifier) String() string { return v.text }
 
