@@ -112,7 +112,7 @@ func (d *decoder) learn(raw []byte, at places) {
 
 // time reads a time of the day that is known, as scanner.time would.
 func (d *decoder) time(s *scanner) time.Time {
-	t, _ := s.fixed(`,"time":`, len(timeLayout))
+	t, _ := s.fixed(`,"time":`, len(TimeLayout))
 	if s.err != "" {
 		return time.Time{}
 	}

@@ -20,9 +20,9 @@ const EnvelopeVersion = 1
 // tell from its neighbours.
 const maxInt = 1<<53 - 1
 
-// timeLayout always has nine digits of nanoseconds, so that a time has one
+// TimeLayout is how a record writes its time, UTC. It always has nine digits of nanoseconds, so that a time has one
 // spelling and records of one kind have one length.
-const timeLayout = "2006-01-02T15:04:05.000000000Z"
+const TimeLayout = "2006-01-02T15:04:05.000000000Z"
 
 // Entry is an event before it has a place in a journal.
 type Entry struct {
@@ -135,7 +135,7 @@ func encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	b = append(b, `,"seq":`...)
 	b = strconv.AppendUint(b, seq, 10)
 	b = append(b, `,"time":"`...)
-	b = t.AppendFormat(b, timeLayout)
+	b = t.AppendFormat(b, TimeLayout)
 	str(`","type":`, e.Type)
 	b = append(b, `,"uptime_ms":`...)
 	b = strconv.AppendInt(b, e.UptimeMS, 10)

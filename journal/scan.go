@@ -262,9 +262,9 @@ func (s *scanner) hash(name string) (h Hash) {
 	return h
 }
 
-// time reads timeLayout and nothing else.
+// time reads TimeLayout and nothing else.
 func (s *scanner) time(name string) (when time.Time, sp span) {
-	t, sp := s.fixed(name, len(timeLayout))
+	t, sp := s.fixed(name, len(TimeLayout))
 	if s.err != "" {
 		return time.Time{}, sp
 	}

@@ -22,8 +22,8 @@ func FuzzTimeOf(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		if got := string(timeOf(raw)); got != at.Format(recordTime) {
-			t.Errorf("%s: %q, want %s", raw, got, at.Format(recordTime))
+		if got := string(timeOf(raw)); got != at.Format(journal.TimeLayout) {
+			t.Errorf("%s: %q, want %s", raw, got, at.Format(journal.TimeLayout))
 		}
 	})
 }

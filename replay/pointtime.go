@@ -54,14 +54,10 @@ func (p Point) findTime(src History) (journal.Record, error) {
 	return journal.Record{}, p.missing("record %d, the first, is of %s", rec.Seq, rec.Time.Format(time.RFC3339Nano))
 }
 
-// recordTime is how a record writes its time: in one spelling, so that times
-// order as their texts do.
-const recordTime = "2006-01-02T15:04:05.000000000Z"
-
 // notAfter gives the last of the records from to to whose time is not after t,
 // 0 where there is none.
 func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
-	limit := []byte(t.UTC().Format(recordTime))
+	limit := []byte(t.UTC().Format(journal.TimeLayout))
 	var last uint64
 	for raw, err := range src.RawRecords(from, to) {
 		if err != nil {
@@ -74,7 +70,7 @@ func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
 			if err != nil {
 				return 0, err
 			}
-			at = []byte(rec.Time.Format(recordTime))
+			at = []byte(rec.Time.Format(journal.TimeLayout))
 		}
 		if bytes.Compare(at, limit) <= 0 {
 			last = raw.Seq
@@ -84,17 +80,11 @@ func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
 }
 
 // timeOf gives the text of a record's time without reading the rest, nil where
-// there is none. In canonical form no string behind the payload can hold an
-// unescaped quote, so the last such text is the envelope's member.
+// there is none. Records write times in one spelling, so times order as their
+// texts do.
 func timeOf(raw []byte) []byte {
-	const name = `,"time":"`
-	at := bytes.LastIndex(raw, []byte(name))
-	if at < 0 {
-		return nil
+	if text := journal.EnvelopeText(raw, "time"); len(text) == len(journal.TimeLayout) {
+		return text
 	}
-	text, _, ok := bytes.Cut(raw[at+len(name):], []byte(`"`))
-	if !ok || len(text) != len(recordTime) {
-		return nil
-	}
-	return text
+	return nil
 }

@@ -27,14 +27,12 @@ type filter struct {
 // as their texts do.
 func (f *filter) prepare() {
 	if !f.since.IsZero() {
-		f.sinceText = f.since.UTC().Format(recordTime)
+		f.sinceText = f.since.UTC().Format(journal.TimeLayout)
 	}
 	if !f.until.IsZero() {
-		f.untilText = f.until.UTC().Format(recordTime)
+		f.untilText = f.until.UTC().Format(journal.TimeLayout)
 	}
 }
-
-const recordTime = "2006-01-02T15:04:05.000000000Z"
 
 // all reports whether everything passes.
 func (f filter) all() bool {
@@ -72,16 +70,13 @@ func (f filter) extent(src *evidence.Source) (from, to uint64) {
 // maybe reports whether a record in canonical form may pass, from its bytes
 // alone: most records of a long history need not be decoded. One that is not
 // canonical passes no filter, so it does not matter what this says of it.
-//
-// No string of the envelope holds an unescaped quote, so the last occurrence
-// of a member behind the payload is the envelope's. A text with an escape is
-// left to be decoded.
+// A text with an escape is left to be decoded.
 func (f filter) maybe(raw []byte) bool {
 	switch {
-	case !begins(text(raw[:min(len(raw), bootRoom)], `{"boot_id":"`), f.boot):
-	case !begins(text(raw, `,"run":"`), f.run):
-	case len(f.types) > 0 && !f.maybeType(text(raw, `,"type":"`)):
-	case f.sinceText+f.untilText != "" && !f.maybeTime(string(text(raw, `,"time":"`))):
+	case !begins(bootID(raw), f.boot):
+	case !begins(journal.EnvelopeText(raw, "run"), f.run):
+	case len(f.types) > 0 && !f.maybeType(journal.EnvelopeText(raw, "type")):
+	case f.sinceText+f.untilText != "" && !f.maybeTime(string(journal.EnvelopeText(raw, "time"))):
 	default:
 		return true
 	}
@@ -94,22 +89,18 @@ func (f filter) maybeType(kind []byte) bool {
 }
 
 func (f filter) maybeTime(at string) bool {
-	return len(at) != len(recordTime) || at >= f.sinceText && (f.untilText == "" || at <= f.untilText)
+	return len(at) != len(journal.TimeLayout) || at >= f.sinceText && (f.untilText == "" || at <= f.untilText)
 }
 
-// text is the string member that name begins, as it is written.
-func text(raw []byte, name string) []byte {
-	at := bytes.LastIndex(raw, []byte(name))
-	if at < 0 {
+// bootID is a record's boot id as it is written: its first member.
+func bootID(raw []byte) []byte {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"boot_id":"`))
+	if !ok {
 		return nil
 	}
-	value, _, _ := bytes.Cut(raw[at+len(name):], []byte(`"`))
+	value, _, _ := bytes.Cut(rest, []byte(`"`))
 	return value
 }
-
-// bootRoom is what the beginning of a record takes, up to its boot id: the
-// first member, so that no other of its name is in sight.
-const bootRoom = 64
 
 // begins reports whether a text as it is written may begin with prefix.
 func begins(value []byte, prefix string) bool {

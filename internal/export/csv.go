@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-)
 
-// csvTime is how a record writes its time.
-const csvTime = "2006-01-02T15:04:05.000000000Z"
+	"github.com/autonomyops/edged/journal"
+)
 
 // csvEncoder writes RFC 4180: a header, lines that end in CR LF, cells quoted
 // where they must be. Two rules make it safe to open, and both can be undone:
@@ -46,7 +45,7 @@ func appendCSV(b []byte, r *record) []byte {
 	b = append(append(b, r.ID...), ',')
 	b = append(appendCell(b, r.Type), ',')
 	b = append(strconv.AppendBool(b, r.Crit), ',')
-	b = append(r.Time.AppendFormat(b, csvTime), ',')
+	b = append(r.Time.AppendFormat(b, journal.TimeLayout), ',')
 	b = append(appendCell(b, r.BootID), ',')
 	b = append(strconv.AppendInt(b, r.UptimeMS, 10), ',')
 	b = append(appendCell(b, r.Run), ',')

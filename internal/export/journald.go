@@ -70,7 +70,7 @@ func (e *entryWriter) entry(r *record) {
 	field(e, "EDGE_TYPE", r.Type)
 	e.number("EDGE_EPOCH", int64(r.Epoch))
 	field(e, "EDGE_NODE", r.Node)
-	e.buf = append(r.Time.AppendFormat(append(e.buf, "EDGE_TIME="...), csvTime), '\n')
+	e.buf = append(r.Time.AppendFormat(append(e.buf, "EDGE_TIME="...), journal.TimeLayout), '\n')
 	field(e, "EDGE_BOOT_ID", r.BootID)
 	field(e, "EDGE_RUN", r.Run)
 	e.line("EDGE_ID", r.ID)
