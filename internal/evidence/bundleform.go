@@ -40,7 +40,7 @@ const (
 	maxBundleRatio = 4096
 )
 
-// About is BundleAbout: it names the format before all else. Size counts the
+// About is BundleAbout: it names the format before all else. Events counts the
 // records, and Head is the hash of the newest.
 type About struct {
 	Format   string `json:"format"`
