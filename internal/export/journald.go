@@ -13,7 +13,6 @@ import (
 
 	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/journal"
-	"github.com/autonomyops/edged/machine"
 )
 
 // maxMicros is the latest time that systemd takes for one, in the year 3111.
@@ -150,30 +149,9 @@ func (e *entryWriter) messageID(kind string) string {
 // message is one line for people.
 func message(r *record) string {
 	kind := narrate.Clean(r.Type)
-	words, ok := quickWords(r)
-	if !ok {
-		words = narrate.Payload(r.Record)
-	}
+	words := narrate.Payload(r.Record)
 	if words == "" {
 		return kind
 	}
 	return kind + ": " + words
-}
-
-// quickWords has the words of narrate for the two kinds that make up most of a
-// long history, from the columns: decoding a payload whole costs as much as
-// everything else about its entry.
-func quickWords(r *record) (string, bool) {
-	if !bytes.HasSuffix(r.Data, []byte(`,"v":1}`)) {
-		return "", false
-	}
-	c := &r.cells
-	switch machine.Kind(r.Type) {
-	case machine.KindFingerprintCaptured:
-		return narrate.Clean(string(c[colRole].text) + " " + narrate.Short(string(c[colCompositeHash].text))), c[colRole].set && c[colCompositeHash].set
-	case machine.KindPrecheckFailed:
-		return narrate.Clean("exit " + strconv.FormatInt(c[colExitCode].n, 10) + " at " + string(c[colStage].text) + ": " + string(c[colReason].text)),
-			c[colExitCode].set && c[colStage].set && c[colReason].set
-	}
-	return "", false
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -29,7 +30,7 @@ type Update struct {
 
 // System is an operating system as a person knows it.
 type System struct {
-	Name   string `json:"name"` // PRETTY_NAME of its os-release
+	Name   string `json:"name"` // as its os-release gives it
 	Kernel string `json:"kernel"`
 }
 
@@ -46,7 +47,7 @@ func lastUpdate(src *evidence.Source, state machine.State) (*Update, error) {
 	r := c.Rotated
 	u := &Update{Epoch: r.BootEpoch, Seq: c.Meta.Seq, Time: r.RotatedAt, DurationMS: r.DurationMS, Manifest: r.ManifestHash,
 		Serial: r.ManifestSerial, Operations: len(c.Operations), Changed: []string{},
-		To: System{Name: prettyName(r.OSFingerprint.OSRelease), Kernel: r.OSFingerprint.UnameRelease}}
+		To: System{Name: narrate.System(r.OSFingerprint.OSRelease), Kernel: r.OSFingerprint.UnameRelease}}
 	begun, seq, err := beginning(src, c.Meta.Seq)
 	if err != nil || begun == nil {
 		return u, err
@@ -58,7 +59,7 @@ func lastUpdate(src *evidence.Source, state machine.State) (*Update, error) {
 		return u, err
 	}
 	if b := before.Baseline; b != nil {
-		u.From = &System{Name: prettyName(b.OSRelease), Kernel: b.UnameRelease}
+		u.From = &System{Name: narrate.System(b.OSRelease), Kernel: b.UnameRelease}
 	}
 	return u, nil
 }
