@@ -22,8 +22,41 @@ type injection struct {
 
 func (i injection) String() string { return i.syscall + " " + i.what + " when=" + i.when }
 
-// inject boots under strace, and reports whether the fault met a call.
-func (h *host) inject(kernel string, i injection) (hit bool, exit int, logs string) {
+// outcome is how a boot under strace ended.
+type outcome struct {
+	hit  bool // the fault met a call
+	exit int  // 137: killed
+	logs string
+	// muted: the fault met a write to standard error, so a line of the logs is
+	// missing.
+	muted bool
+}
+
+// muted tells whether the trace has a write to standard error that the fault
+// met. strace writes a call in two lines where another thread's came between:
+//
+//	23430 write(2, "level=ERROR"..., 80 <unfinished ...>
+//	23430 <... write resumed>) = -1 EIO (Input/output error) (INJECTED)
+func muted(trace string) bool {
+	unfinished := map[string]string{}
+	for line := range strings.Lines(trace) {
+		thread, call, _ := strings.Cut(line, " ")
+		call = strings.TrimSpace(call)
+		if strings.HasSuffix(call, "<unfinished ...>") {
+			unfinished[thread] = call
+		}
+		if strings.HasPrefix(call, "<... ") {
+			call = unfinished[thread] + call
+		}
+		if strings.HasPrefix(call, "write(2,") && strings.Contains(call, "(INJECTED)") {
+			return true
+		}
+	}
+	return false
+}
+
+// inject boots under strace with the fault.
+func (h *host) inject(kernel string, i injection) outcome {
 	h.t.Helper()
 	const patience = 2 * time.Minute
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -48,6 +81,7 @@ func (h *host) inject(kernel string, i injection) (hit bool, exit int, logs stri
 		h.t.Fatalf("%s: the boot does not end within %v\n%s", i, patience, errs.String())
 	}
 	var failed *exec.ExitError
+	exit := 0
 	switch {
 	case errors.As(err, &failed) && failed.ExitCode() < 0:
 		exit = 137 // strace dies by the signal that its tracee died by
@@ -60,7 +94,12 @@ func (h *host) inject(kernel string, i injection) (hit bool, exit int, logs stri
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return exit == 137 || strings.Contains(string(text), "(INJECTED)"), exit, errs.String()
+	return outcome{
+		hit:   exit == 137 || strings.Contains(string(text), "(INJECTED)"),
+		exit:  exit,
+		logs:  errs.String(),
+		muted: muted(string(text)),
+	}
 }
 
 // path is the PATH that commands are found by: the last one set counts.
