@@ -39,6 +39,13 @@ func (f filter) all() bool {
 	return len(f.types) == 0 && !f.byEpoch && f.since.IsZero() && f.until.IsZero() && f.boot == "" && f.run == ""
 }
 
+// unknown are the types asked for that this binary does not know.
+func (f filter) unknown() []string {
+	return slices.DeleteFunc(slices.Clone(f.types), func(t string) bool {
+		return slices.ContainsFunc(recordTypes(), func(k string) bool { return strings.EqualFold(t, k) })
+	})
+}
+
 func (f filter) match(r journal.Record) bool {
 	switch {
 	case len(f.types) > 0 && !slices.ContainsFunc(f.types, func(t string) bool { return strings.EqualFold(t, r.Type) }):

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,10 @@ Filters combine: a record must pass each of them. Clocks lie; order is by seq.
 
 With --follow it goes on with what is appended, on a live node too: it looks
 twice a second, and changes nothing. When a salvage swaps in a new journal, it
-goes on with that. It ends when it is interrupted, with exit status 0.`,
+goes on with that. It ends when it is interrupted, with exit status 0.
+
+The types of records:
+` + listTypes(),
 		Example: `  edgectl journal log --since 7d --state-root /persist/edge
   edgectl journal log --type EpochRotated,PrecheckFailed --journal evidence.jsonl
   edgectl journal log --json --epoch 3 | jq -r .time
@@ -52,19 +57,26 @@ goes on with that. It ends when it is interrupted, with exit status 0.`,
 			}
 			want.prepare()
 			want.byEpoch = cmd.Flags().Changed("epoch")
+			for _, t := range want.unknown() {
+				fmt.Fprintf(e.stderr, "edgectl: %q is no type of record that this binary knows; a newer one may have written some (--help lists the types)\n", t)
+			}
 			src, err := e.open()
 			if err != nil {
 				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
 			from, to := want.extent(src)
-			err = e.log(cmd, src, want, newest, from, to)
+			shown, err := e.log(cmd, src, want, newest, from, to)
+			if err == nil && shown == 0 && !want.all() && src.Tip().Seq > 0 {
+				fmt.Fprintf(e.stderr, "edgectl: no record passes the filter; the history has the records %d to %d\n", src.First(), src.Tip().Seq)
+			}
 			if !follow {
 				return err
 			}
 			if err == nil {
 				err = e.follow(cmd.Context(), src.Path(), positionOf(src), tick, func(src *evidence.Source, from uint64) error {
-					return e.log(cmd, src, want, 0, from, src.Tip().Seq)
+					_, err := e.log(cmd, src, want, 0, from, src.Tip().Seq)
+					return err
 				})
 			}
 			if errors.Is(err, context.Canceled) {
@@ -84,18 +96,46 @@ goes on with that. It ends when it is interrupted, with exit status 0.`,
 	f.BoolVar(&follow, "follow", false, "go on with what is appended, until interrupted")
 	e.jsonFlag(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("type", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		for _, k := range machine.Kinds() {
-			names = append(names, string(k))
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return recordTypes(), cobra.ShellCompDirectiveNoFileComp
 	}) // fails only for a flag that does not exist
 	return cmd
 }
 
+// recordTypes are the types of records that this binary knows, in order.
+func recordTypes() []string {
+	var names []string
+	for _, k := range machine.Kinds() {
+		names = append(names, string(k))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// listTypes writes them for a screen of 80 columns.
+func listTypes() string {
+	const columns = 78
+	var b strings.Builder
+	used := 0
+	for _, name := range recordTypes() {
+		if used > 0 && used+1+len(name) > columns {
+			b.WriteByte('\n')
+			used = 0
+		}
+		if used == 0 {
+			name = "  " + name
+		} else {
+			name = " " + name
+		}
+		b.WriteString(name)
+		used += len(name)
+	}
+	return b.String()
+}
+
 // log streams the lines of the records from to to that pass the filter. With a
-// limit, only the newest lines are kept until the end is reached.
-func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest int, from, to uint64) error {
+// limit, only the newest lines are kept until the end is reached. It returns how
+// many records passed.
+func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest int, from, to uint64) (passed uint64, err error) {
 	tip := src.Tip().Seq
 	if want.all() && newest > 0 && to >= from && uint64(newest) < to-from+1 {
 		from = to - uint64(newest) + 1
@@ -110,7 +150,7 @@ func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest 
 	defer p.done()
 	for raw, err := range (interrupted{src, cmd.Context()}).RawRecords(from, to) {
 		if err != nil {
-			return firstError(out.Flush(), err)
+			return passed, firstError(out.Flush(), err)
 		}
 		p.at("log", raw.Seq-from, to-from+1)
 		if !want.maybe(raw.Raw) {
@@ -120,6 +160,7 @@ func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest 
 		if err == nil && !want.match(rec) || err != nil && !want.all() {
 			continue
 		}
+		passed++
 		var line string
 		switch {
 		case e.json:
@@ -133,21 +174,21 @@ func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest 
 			continue
 		}
 		if err := writeLine(out, line); err != nil {
-			return err
+			return passed, err
 		}
 	}
 	for line := range keep.all() {
 		if err := writeLine(out, line); err != nil {
-			return err
+			return passed, err
 		}
 	}
 	if err := out.Flush(); err != nil {
-		return err
+		return passed, err
 	}
 	if src.Torn() {
 		fmt.Fprintln(e.stderr, "edgectl: the export ends in a part of a record, which is not shown")
 	}
-	return nil
+	return passed, nil
 }
 
 func writeLine(out *bufio.Writer, line string) error {

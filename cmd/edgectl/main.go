@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	e := &env{getenv: getenv, stdout: stdout, stderr: stderr}
 	cmd := root(e)
 	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(ctx)
+	called, err := cmd.ExecuteContextC(ctx)
 	switch {
 	case errors.Is(err, errWrong):
 		return exitWrong
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case errors.As(err, &p) && p.next != "":
 		fmt.Fprintf(stderr, "  next: %s\n", p.next)
 	case e.usage:
-		fmt.Fprintln(stderr, "Run 'edgectl --help' for usage.")
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", called.CommandPath())
 	}
 	return exitNot
 }
