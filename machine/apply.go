@@ -33,7 +33,8 @@ func (s *State) apply(e Event) (trigger, error) {
 			return "", refuse(*s, e, "it may only be the first record")
 		}
 		s.Salvage = &Salvage{Predecessor: p.Predecessor, Size: p.Size, LastHash: p.LastHash, HeadSeq: p.HeadSeq, Lost: p.Lost}
-		s.Epoch, s.Serial, s.Clock.Floor, s.Keys.Manifest = p.Epoch, p.Serial, p.TimeFloor, p.ManifestKey
+		s.Epoch, s.Serial, s.Clock.Floor = p.Epoch, p.Serial, p.TimeFloor
+		s.Keys.Manifest, s.Keys.Checkpoint = p.ManifestKey, p.CheckpointKey
 		return trSalvage, s.sameEpoch(e)
 	case ProjectionRepaired:
 		s.Run.Repaired = append(slices.Clip(s.Run.Repaired), p.Path)

@@ -258,8 +258,11 @@ type JournalSalvaged struct {
 	Serial      *int64    `json:"serial"`
 	TimeFloor   time.Time `json:"time_floor"`
 	ManifestKey string    `json:"manifest_key"` // BLAKE3, "" when unknown
-	By          string    `json:"by"`
-	Reason      string    `json:"reason"`
+	// CheckpointKey is the BLAKE3 of the key that the last change of the
+	// checkpoint key led to, "" when none is known.
+	CheckpointKey string `json:"checkpoint_key,omitempty"`
+	By            string `json:"by"`
+	Reason        string `json:"reason"`
 }
 
 // Unknown stands for an event of a kind (or data version) that this binary

@@ -228,13 +228,13 @@ func TestRowDriftAndDrill(t *testing.T) {
 func TestRowSalvaged(t *testing.T) {
 	s := newSim(t)
 	serial := int64(9)
-	s.must("ctl", JournalSalvaged{V: 1, Predecessor: "p", Size: 12, Epoch: 6, Serial: &serial, ManifestKey: "key",
+	s.must("ctl", JournalSalvaged{V: 1, Predecessor: "p", Size: 12, Epoch: 6, Serial: &serial, ManifestKey: "key", CheckpointKey: "other",
 		TimeFloor: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)})
 	s.expect(boot{live: "a", file: tampered}, "FingerprintCaptured:differs UpdateDetected:[salvaged]#1 PrecheckFailed", 5)
 	s.expect(boot{live: "a", manifest: "m"}, "FingerprintCaptured:differs UpdateDetected:[salvaged]#2 ManifestVerified EpochRotated", 0)
 	s.expect(boot{live: "a"}, "FingerprintCaptured:match", 0)
 	s.epoch(7)
-	if st := s.refold(); *st.Serial != 9 || st.TimeFloor("x").Year() != 2030 || st.Salvage == nil {
+	if st := s.refold(); *st.Serial != 9 || st.TimeFloor("x").Year() != 2030 || st.Salvage == nil || st.Keys.Checkpoint != "other" {
 		t.Errorf("floors lost: %+v", st)
 	}
 }

@@ -44,11 +44,13 @@ func TestExamine_NewestKey(t *testing.T) {
 		h.NextBoot()
 		h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: key, By: "op", Reason: "lost"})
 	}
+	h.NextBoot()
+	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: "fourth", By: "op", Reason: "lost"})
 	h.Rest()
 	e, _, err := examine(t, disk(t, h.Dir), someone())
 	check(t, err)
-	if e.ManifestKey != "third" {
-		t.Errorf("key %s", e.ManifestKey)
+	if e.ManifestKey != "third" || e.CheckpointKey != "fourth" {
+		t.Errorf("manifest key %s, checkpoint key %s", e.ManifestKey, e.CheckpointKey)
 	}
 }
 

@@ -80,7 +80,8 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 	state := fold.State()
 	event := machine.JournalSalvaged{
 		V: 1, Predecessor: prefix.Journal, Size: prefix.Tip.Seq, LastHash: prefix.Tip.Hash.String(),
-		Epoch: max(state.Epoch, epoch), Serial: state.Serial, TimeFloor: state.TimeFloor(who.Run).UTC(), ManifestKey: newestKey(state.Keys),
+		Epoch: max(state.Epoch, epoch), Serial: state.Serial, TimeFloor: state.TimeFloor(who.Run).UTC(),
+		ManifestKey: newestKey(state.Keys), CheckpointKey: state.Keys.Checkpoint,
 		By: who.By, Reason: who.Reason,
 	}
 	if slot, ok := head.Newest(); ok {
