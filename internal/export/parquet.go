@@ -73,6 +73,7 @@ func newParquet(w io.Writer) (encoder, error) {
 		parquet.Compression(codec),
 		parquet.PageBufferSize(pageBytes),
 		parquet.DictionaryMaxBytes(dictionaryBytes),
+		parquet.DataPageStatistics(false), // the column index has them
 		parquet.CreatedBy("edgectl", "1", "0"))
 	return &parquetEncoder{w: pw, group: pw.BeginRowGroup(), nulls: make([]parquet.Value, batchRecords)}, nil
 }

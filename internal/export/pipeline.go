@@ -18,6 +18,10 @@ const (
 	batchBytes   = 128 << 10
 )
 
+// batches is how many there are: enough that the workers go on while the one
+// that writes compresses a page of many.
+const batches = 16
+
 // maxWorkers is where more of them would wait for the one that writes.
 const maxWorkers = 4
 
@@ -61,7 +65,6 @@ func decoded(newEncoder func(io.Writer) (encoder, error)) writer {
 			return 0, err
 		}
 		workers := min(runtime.GOMAXPROCS(0), maxWorkers)
-		batches := 2*workers + 1
 		free := make(chan *batch, batches)
 		for range batches {
 			free <- &batch{ready: make(chan struct{}, 1)}
