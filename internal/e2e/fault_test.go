@@ -170,8 +170,12 @@ func (f *faulted) ended(i injection, o outcome) {
 // whether the fault met the boot.
 func (f *faulted) survives(i injection) bool {
 	f.t.Helper()
-	f.restore()
-	o := f.inject(f.kernel, i)
+	const tries = 5
+	var o outcome
+	for try := 1; try == 1 || o.broken && try <= tries; try++ {
+		f.restore()
+		o = f.inject(f.kernel, i)
+	}
 	f.ended(i, o)
 	if !o.hit {
 		return false

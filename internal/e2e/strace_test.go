@@ -30,6 +30,9 @@ type outcome struct {
 	// muted: the fault met a write to standard error, so a line of the logs is
 	// missing.
 	muted bool
+	// broken: strace itself failed, as it does now and then when a thread ends
+	// while it looks; that says nothing about the gate.
+	broken bool
 }
 
 // muted tells whether the trace has a write to standard error that the fault
@@ -95,10 +98,11 @@ func (h *host) inject(kernel string, i injection) outcome {
 		h.t.Fatal(err)
 	}
 	return outcome{
-		hit:   exit == 137 || strings.Contains(string(text), "(INJECTED)"),
-		exit:  exit,
-		logs:  errs.String(),
-		muted: muted(string(text)),
+		hit:    exit == 137 || strings.Contains(string(text), "(INJECTED)"),
+		exit:   exit,
+		logs:   errs.String(),
+		muted:  muted(string(text)),
+		broken: strings.Contains("\n"+errs.String(), "\nstrace: ptrace("),
 	}
 }
 
