@@ -32,7 +32,7 @@ func (s *State) apply(e Event) (trigger, error) {
 		if e.Seq != 1 {
 			return "", refuse(*s, e, "it may only be the first record")
 		}
-		s.Salvage = &Salvage{Predecessor: p.Predecessor, Size: p.Size, LastHash: p.LastHash, HeadSeq: p.HeadSeq, Lost: p.Lost}
+		s.Salvage = &Salvage{Predecessor: p.Predecessor, Ancestors: p.Ancestors, Size: p.Size, LastHash: p.LastHash, HeadSeq: p.HeadSeq, Lost: p.Lost}
 		s.Epoch, s.Serial, s.Clock.Floor = p.Epoch, p.Serial, p.TimeFloor
 		s.Keys.Manifest, s.Keys.Checkpoint = p.ManifestKey, p.CheckpointKey
 		return trSalvage, s.sameEpoch(e)

@@ -248,12 +248,15 @@ type NodeRenamed struct {
 // JournalSalvaged is the first record of a journal that continues a damaged
 // one. Every floor is the highest found in prefix, projections and head file.
 type JournalSalvaged struct {
-	V           int       `json:"v"`
-	Predecessor string    `json:"predecessor"` // journal id, "" when unknown
-	Size        uint64    `json:"size"`        // records kept as predecessor.jsonl
-	LastHash    string    `json:"last_hash"`   // hash of the last record kept
-	Lost        string    `json:"lost"`        // what was lost, in words
-	HeadSeq     uint64    `json:"head_seq"`    // acknowledged by the head file, 0 when unknown
+	V           int    `json:"v"`
+	Predecessor string `json:"predecessor"` // journal id, "" when unknown
+	// Ancestors are the ids of the journals that the predecessor continued,
+	// newest first; absent where it was the node's first.
+	Ancestors   []string  `json:"ancestors,omitempty"`
+	Size        uint64    `json:"size"`      // records kept as predecessor.jsonl
+	LastHash    string    `json:"last_hash"` // hash of the last record kept
+	Lost        string    `json:"lost"`      // what was lost, in words
+	HeadSeq     uint64    `json:"head_seq"`  // acknowledged by the head file, 0 when unknown
 	Epoch       uint64    `json:"epoch"`
 	Serial      *int64    `json:"serial"`
 	TimeFloor   time.Time `json:"time_floor"`

@@ -1,6 +1,9 @@
 package machine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Phase is where a node's history stands. It is the current state of the
 // transition table and is kept nowhere else.
@@ -107,11 +110,18 @@ type Drill struct {
 
 // Salvage is what the first record of a salvaged journal carries.
 type Salvage struct {
-	Predecessor string `json:"predecessor"`
-	Size        uint64 `json:"size"`
-	LastHash    string `json:"last_hash"`
-	HeadSeq     uint64 `json:"head_seq"`
-	Lost        string `json:"lost"`
+	Predecessor string   `json:"predecessor"`
+	Ancestors   []string `json:"ancestors,omitempty"`
+	Size        uint64   `json:"size"`
+	LastHash    string   `json:"last_hash"`
+	HeadSeq     uint64   `json:"head_seq"`
+	Lost        string   `json:"lost"`
+}
+
+// Continues reports whether the journal with this id is one that the salvaged
+// one continues, however many salvages lie between.
+func (s *Salvage) Continues(id string) bool {
+	return s != nil && id != "" && (s.Predecessor == id || slices.Contains(s.Ancestors, id))
 }
 
 // Keys is the continuity of the manifest verify key and of the checkpoint key.

@@ -121,9 +121,9 @@ func agree(want []byte, doc *document) (equal, extra bool) {
 	return covers(w.bare, doc.bare)
 }
 
-// ofPredecessor: the journal of s continues a damaged one that may have been
-// the one with this id. Where the salvage could not learn its predecessor's
+// ofPredecessor: the journal of s continues a damaged one that may have been,
+// or may have continued, the one with this id. Where the salvage could not learn its predecessor's
 // id, any other may have been it.
 func ofPredecessor(id string, s machine.State) bool {
-	return s.Salvage != nil && (s.Salvage.Predecessor == id || s.Salvage.Predecessor == "")
+	return s.Salvage != nil && (s.Salvage.Predecessor == "" || s.Salvage.Continues(id))
 }

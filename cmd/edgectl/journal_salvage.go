@@ -67,14 +67,18 @@ boot reconstructs from verified material.`,
 			if err != nil {
 				return err
 			}
+			var judged journal.HeadReport
 			if install {
+				if judged, err = headNow(root); err != nil {
+					return err
+				}
 				if err := e.damaged(cmd.Context(), root); err != nil {
 					return err
 				}
 			}
 			attempt := func(who salvage.Who) (salvaged, error) {
 				if install {
-					return salvageInstall(cmd.Context(), root, who)
+					return salvageInstall(cmd.Context(), root, judged, who)
 				}
 				return salvageOut(root, out, who)
 			}
@@ -91,7 +95,7 @@ boot reconstructs from verified material.`,
 				return fail("name it with --node, as identity.edge_domain_id of the config has it, or the config with --config", "nothing readable is left of the journal: %w", err)
 			}
 			if err != nil {
-				return fail("the damaged journal is as it was; check the disk and try again", "salvage: %w", err)
+				return fail(insteadOfSalvage(err), "salvage: %w", err)
 			}
 			if e.json {
 				return writeJSON(e.stdout, res)
@@ -105,6 +109,19 @@ boot reconstructs from verified material.`,
 	cmd.Flags().BoolVar(&install, "install", false, "swap the new journal in")
 	e.jsonFlag(cmd)
 	return cmd
+}
+
+// insteadOfSalvage is what to do where there is none. Nothing was changed.
+func insteadOfSalvage(err error) string {
+	switch {
+	case errors.Is(err, salvage.ErrForeign):
+		return "put the right partition back; if the journal was changed on purpose, change gate.journal_id or leave --node out"
+	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer):
+		return "salvage it with the release that wrote it, or a newer one"
+	case errors.Is(err, errMeanwhile):
+		return "look again: edgectl journal verify"
+	}
+	return "the damaged journal is as it was; check the disk and try again"
 }
 
 func salvager(by act, node string) (salvage.Who, error) {
@@ -147,8 +164,23 @@ func (e *env) damaged(ctx context.Context, root string) error {
 	return nil
 }
 
-// salvageInstall swaps the new journal in under the gate's lock.
-func salvageInstall(ctx context.Context, path string, who salvage.Who) (salvaged, error) {
+// errMeanwhile: between the judgement of a journal and the lock, somebody else
+// had it: another salvage most of all, whose journal is whole.
+var errMeanwhile = errors.New("the journal was changed meanwhile")
+
+// headNow is the head file, which everything that changes a journal writes.
+func headNow(path string) (journal.HeadReport, error) {
+	root, err := durable.OpenRootReadOnly(path)
+	if err != nil {
+		return journal.HeadReport{}, err
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	return journal.ReadHead(root, journal.DefaultLayout())
+}
+
+// salvageInstall swaps the new journal in under the gate's lock, if the head
+// file is still the one that was judged.
+func salvageInstall(ctx context.Context, path string, judged journal.HeadReport, who salvage.Who) (salvaged, error) {
 	root, _, err := stateroot.Open(path, stateroot.Options{SkipMountCheck: true})
 	if err != nil {
 		return salvaged{}, err
@@ -156,6 +188,9 @@ func salvageInstall(ctx context.Context, path string, who salvage.Who) (salvaged
 	defer root.Close() //nolint:errcheck // everything written was flushed
 	if err := stateroot.Lock(ctx, root, stateroot.LockWait, stateroot.Clock{}); err != nil {
 		return salvaged{}, err
+	}
+	if now, err := journal.ReadHead(root, journal.DefaultLayout()); err != nil || now != judged {
+		return salvaged{}, errors.Join(err, errMeanwhile)
 	}
 	in, err := salvage.Install(root, who)
 	if err != nil {

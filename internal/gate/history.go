@@ -150,7 +150,7 @@ func checkHead(view *journal.View, refs []projections.Ref) (journal.HeadAction, 
 	tip := view.Tip()
 	checked := make([]journal.Ref, 0, len(refs))
 	for _, ref := range refs {
-		if ref.Seq > tip.Seq {
+		if ref.Journal == view.ID() && ref.Seq > tip.Seq {
 			return journal.HeadAction{}, &journal.Error{Kind: journal.ErrRolledBack, Path: ref.Path, Seq: ref.Seq,
 				Detail: fmt.Sprintf("it was made from record %d, the journal ends at %d", ref.Seq, tip.Seq), Next: salvageAdvice}
 		}

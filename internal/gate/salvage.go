@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/salvage"
@@ -40,11 +41,24 @@ func (r *run) salvage(f *Failure) *Failure {
 	}
 	in, err := salvage.Install(r.fs, who)
 	if err != nil {
-		return r.unusable(err, "precheck: journal cannot be salvaged", salvageAdvice)
+		return r.notSalvaged(err)
 	}
 	r.log.Warn("edge.journal.salvaged", slog.String("journal", in.Journal), slog.String("predecessor", in.Event.Predecessor),
 		slog.Uint64("kept", in.Event.Size), slog.String("lost", in.Event.Lost), slog.String("quarantine", in.Quarantine))
 	return nil
+}
+
+// notSalvaged says why there is no salvage, and nothing was changed.
+func (r *run) notSalvaged(err error) *Failure {
+	switch {
+	case errors.Is(err, salvage.ErrForeign):
+		return r.unusable(err, "precheck: journal is of another node", "put the right partition back; "+
+			"if the node was renamed, run `edgectl journal salvage --install` and then `edgectl journal rename-node`; if the journal was changed on purpose, change gate.journal_id")
+	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer):
+		return r.unusable(err, "precheck: journal is newer than this binary",
+			"it is damaged as well: boot the newer release again and salvage with that; nothing was changed")
+	}
+	return r.unusable(err, "precheck: journal cannot be salvaged", salvageAdvice)
 }
 
 // rehearseSalvage goes on as a real run would after its salvage.
@@ -55,7 +69,7 @@ func (r *run) rehearseSalvage() *Failure {
 	}
 	plan, err := salvage.Examine(r.fs, who, func([]byte) error { return nil })
 	if err != nil {
-		return r.unusable(err, "precheck: journal cannot be salvaged", salvageAdvice)
+		return r.notSalvaged(err)
 	}
 	r.history = &history{state: machine.NewFold(machine.State{}).State()}
 	_, failure = r.append(plan.Event)
@@ -77,7 +91,8 @@ func (r *run) salvager(cause *Failure) (salvage.Who, *Failure) {
 	}, nil
 }
 
-// continues reports whether the journal was salvaged from the one with this id.
+// continues reports whether the journal was salvaged from the one with this id,
+// or from one that was.
 func continues(view *journal.View, id string) bool {
 	rec, err := view.Record(1)
 	if err != nil {
@@ -88,5 +103,5 @@ func continues(view *journal.View, id string) bool {
 		return false
 	}
 	s, ok := e.Payload.(machine.JournalSalvaged)
-	return ok && s.Predecessor == id
+	return ok && (s.Predecessor == id || slices.Contains(s.Ancestors, id))
 }

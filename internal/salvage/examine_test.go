@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +29,7 @@ func TestExamine_Whole(t *testing.T) {
 	if e.Serial == nil || *e.Serial != 7 {
 		t.Errorf("serial %v", e.Serial)
 	}
-	if e.Serial = nil; e != want {
+	if e.Serial = nil; !reflect.DeepEqual(e, want) {
 		t.Errorf("got  %+v\nwant %+v", e, want)
 	}
 	if all := records(t, m); len(kept) != len(all) || kept[7] != string(all[7].Raw) {
@@ -54,13 +56,16 @@ func TestExamine_NewestKey(t *testing.T) {
 	}
 }
 
-// What a newer release wrote is kept; of its floors the epoch is known.
+// What does not follow is kept all the same; of its floors the epoch is known.
 func TestExamine_NotFoldable(t *testing.T) {
 	h := evidencetest.New(t, t.TempDir())
 	h.Wild = true
 	h.First()
-	odd := h.Entry("OfTheFuture", true)
+	odd := h.Entry(string(machine.KindEpochRotated), true)
 	odd.Epoch = 9
+	var err error
+	odd.Data, err = machine.Encode(machine.EpochRotated{V: 1, BootEpoch: 9})
+	check(t, err)
 	h.Write(odd)
 	h.Write(h.Entry("OfTheFuture", false))
 	h.Rest()
@@ -71,6 +76,46 @@ func TestExamine_NotFoldable(t *testing.T) {
 	}
 }
 
+// A newer release's journal has floors that this one does not know: a key that
+// was replaced would come back.
+func TestExamine_Newer(t *testing.T) {
+	h := evidencetest.New(t, t.TempDir())
+	h.Wild = true
+	h.First()
+	h.Write(h.Entry("OfTheFuture", true))
+	h.Rest()
+	m := disk(t, h.Dir)
+	before := m.Dump()
+	if _, err := Install(m, someone()); !errors.Is(err, machine.ErrNewer) {
+		t.Errorf("%v", err)
+	}
+	if !maps.Equal(m.Dump(), before) {
+		t.Error("something was changed")
+	}
+}
+
+// Another node's partition is put back, and not taken over.
+func TestExamine_Foreign(t *testing.T) {
+	h, m := grown(t)
+	for name, who := range map[string]Who{
+		"name": {Node: "another"},
+		"pin":  {Node: evidencetest.Node, Predecessor: uuid.NewString()},
+	} {
+		who.Run, who.NewID = uuid.NewString(), uuid.NewV7
+		before := m.Dump()
+		if _, err := Install(m, who); !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !maps.Equal(m.Dump(), before) {
+			t.Errorf("%s: something was changed", name)
+		}
+	}
+	who := theNode()
+	who.Predecessor = h.State.Journal
+	_, err := Install(m, who)
+	check(t, err)
+}
+
 // Without a journal the floors come from what stands beside it.
 func TestExamine_NoJournal(t *testing.T) {
 	h, m := grown(t)
@@ -79,7 +124,7 @@ func TestExamine_NoJournal(t *testing.T) {
 		t.Fatalf("a node without a name: %v", err)
 	}
 	who := someone()
-	who.Node, who.Predecessor = "n", uuid.NewString()
+	who.Node, who.Predecessor = "n", h.State.Journal
 	e, kept, err := examine(t, m, who)
 	check(t, err)
 	if len(kept) != 0 || e.Size != 0 || e.Epoch != 1 || e.Serial == nil || *e.Serial != 7 || e.HeadSeq != 8 || e.Predecessor != h.State.Journal {

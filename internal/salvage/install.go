@@ -2,15 +2,14 @@ package salvage
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
-	"github.com/autonomyops/edged/replay"
 )
 
 // workPrefix begins the name of the directory, in the state root, that a
@@ -31,16 +30,23 @@ type Installed struct {
 // under journal.quarantine-<time>.
 //
 // The rename of the new journal to its place is the commit point; the head
-// file follows it. A loss of power anywhere leaves a state from which the
-// next Install completes the same salvage: it does not begin another.
+// file follows it. After a loss of power before it, the next Install takes the
+// old journal back and begins anew: what was prepared may be older than what
+// the disk has to tell by then. After it, the next one resets the head file.
 func Install(fsys durable.FS, who Who) (Installed, error) {
+	if err := takeBack(fsys); err != nil {
+		return Installed{}, err
+	}
 	if done, in, err := resume(fsys); done || err != nil {
 		return in, err
 	}
 	if err := sweep(fsys); err != nil {
 		return Installed{}, err
 	}
-	stamp := who.Now.UTC().Format("20060102T150405.000000000Z")
+	stamp, err := unused(fsys, who.Now)
+	if err != nil {
+		return Installed{}, err
+	}
 	work := workPrefix + stamp
 	if err := durable.MkdirAll(fsys, work, 0o750); err != nil {
 		return Installed{}, err
@@ -62,6 +68,22 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 		return in, err
 	}
 	return in, swapIn(fsys, work)
+}
+
+// unused is a stamp that neither a preparation nor a quarantine has: the clock
+// may stand where it stood before.
+func unused(fsys durable.FS, now time.Time) (string, error) {
+	for ; ; now = now.Add(1) {
+		stamp := now.UTC().Format("20060102T150405.000000000Z")
+		_, work := fsys.Lstat(workPrefix + stamp)
+		_, quarantine := fsys.Lstat(stateroot.JournalQuarantine + stamp)
+		switch err := errors.Join(work, quarantine); {
+		case errors.Is(work, fs.ErrNotExist) && errors.Is(quarantine, fs.ErrNotExist):
+			return stamp, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return "", err
+		}
+	}
 }
 
 // prepare writes the new journal and the kept prefix into work.
@@ -125,82 +147,4 @@ func resetHead(fsys durable.FS) error {
 		return err
 	}
 	return journal.ResetHead(fsys, journal.DefaultLayout(), id, tip)
-}
-
-// resume completes an installation that lost power: before the new journal was
-// in its place, or before the head file was reset.
-func resume(fsys durable.FS) (done bool, in Installed, err error) {
-	found, err := journal.Inspect(fsys, journal.DefaultLayout())
-	if err != nil {
-		return false, in, err
-	}
-	work, quarantine, err := prepared(fsys)
-	if err != nil || work == "" {
-		return false, in, err
-	}
-	in.Kept, in.Quarantine, in.Resumed = work+"/"+stateroot.PredecessorRecords, quarantine, true
-	if !found.Journal {
-		if _, err := fsys.Lstat(work + "/" + stateroot.Journal); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return false, Installed{}, nil
-			}
-			return false, in, err
-		}
-		// Swapped in only once it was whole: the damaged one was moved away after that.
-		if err := describe(within{fsys, work}, &in); err != nil {
-			return false, Installed{}, nil //nolint:nilerr // remains of a preparation that did not finish
-		}
-		return true, in, swapIn(fsys, work)
-	}
-	if describe(fsys, &in) != nil || in.Event.V == 0 {
-		return false, Installed{}, nil
-	}
-	// A salvaged journal with one record whose head file is still the
-	// predecessor's.
-	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
-	if err != nil {
-		return false, in, err
-	}
-	slot, ok := head.Newest()
-	if !ok || slot.Journal == in.Journal {
-		return false, Installed{}, nil
-	}
-	return true, in, resetHead(fsys)
-}
-
-// prepared finds the newest preparation and the newest quarantine.
-func prepared(fsys durable.FS) (work, quarantine string, err error) {
-	entries, err := fsys.ReadDir(".")
-	for _, e := range entries { // in order of name, so of time
-		switch {
-		case strings.HasPrefix(e.Name, workPrefix):
-			work = e.Name
-		case strings.HasPrefix(e.Name, stateroot.JournalQuarantine):
-			quarantine = e.Name
-		}
-	}
-	return work, quarantine, err
-}
-
-// describe reads what a journal of one JournalSalvaged record says.
-func describe(fsys durable.FS, in *Installed) error {
-	view, err := journal.OpenView(fsys, journal.DefaultLayout())
-	if err != nil {
-		return err
-	}
-	defer view.Close() //nolint:errcheck // opened for reading only
-	rec, err := view.Record(1)
-	if err != nil {
-		return err
-	}
-	e, err := replay.Event(rec)
-	if err != nil {
-		return err
-	}
-	salvaged, ok := e.Payload.(machine.JournalSalvaged)
-	if !ok || view.Tip().Seq != 1 {
-		return fmt.Errorf("record 1 is %s, the journal has %d", rec.Type, view.Tip().Seq)
-	}
-	in.Event, in.Journal = salvaged, view.ID()
-	return nil
 }

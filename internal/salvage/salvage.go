@@ -27,8 +27,9 @@ import (
 type Who struct {
 	By, Reason string
 	Node       string // "" takes the predecessor's name
-	// Predecessor is the journal's id as it is known elsewhere, for when
-	// nothing on the disk tells it any more.
+	// Predecessor is the id of the node's journal, or of one that it continues,
+	// as it is known off the disk; "" where nothing pins it. Another journal is
+	// refused, and where nothing on the disk tells the id any more, it is this.
 	Predecessor string
 	Run         string
 	BootID      string
@@ -40,6 +41,8 @@ type Who struct {
 var (
 	// ErrNode: neither the caller nor what is left of the journal names the node.
 	ErrNode = errors.New("the node's name is not known")
+	// ErrForeign: what is left of the journal is another node's.
+	ErrForeign = errors.New("it is another node's")
 )
 
 // Plan is what a salvage is going to write: the event, and the new journal's id.
@@ -52,24 +55,40 @@ type Plan struct {
 // Examine reads what is left of the journal beneath fsys, of the head file and
 // of the projections, and says what a salvage will keep. It changes nothing.
 // Records of the verifiable prefix go to keep, in order.
+//
+// The error is ErrForeign where what is left is another node's, and ErrNewer of
+// machine or journal where it is a newer release's: its floors are not known.
 func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, error) {
-	fold := machine.NewFold(machine.State{})
-	foldable, epoch := true, uint64(0)
-	prefix, err := journal.Salvage(fsys, journal.DefaultLayout(), func(r journal.Record) error {
-		epoch = max(epoch, r.Epoch)
-		if foldable {
-			// A record that verifies and that this binary cannot fold is kept
-			// all the same; of its floors only the epoch is known.
-			if e, err := replay.Event(r); err != nil || fold.Apply(e) != nil {
-				foldable = false
-			}
-		}
-		return keep(r.Raw)
-	})
+	layout, err := damagedAt(fsys)
 	if err != nil {
 		return nil, err
 	}
 	files, err := projections.Read(fsys)
+	if err != nil {
+		return nil, err
+	}
+	claimed := claims(files)
+	fold := machine.NewFold(machine.State{})
+	foldable, epoch := true, uint64(0)
+	prefix, err := journal.Salvage(fsys, layout, func(r journal.Record) error {
+		epoch = max(epoch, r.Epoch)
+		for i := range claimed {
+			claimed[i].resolve(r)
+		}
+		e, err := replay.Event(r)
+		if errors.Is(err, machine.ErrNewer) {
+			return err
+		}
+		if foldable && (err != nil || fold.Apply(e) != nil) {
+			// A record that verifies and that does not follow is kept all the
+			// same; of its floors only the epoch is known.
+			foldable = false
+		}
+		return keep(r.Raw)
+	})
+	if err == nil && errors.Is(prefix.Broken, journal.ErrNewer) {
+		err = prefix.Broken
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +112,13 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 	if event.Predecessor == "" {
 		event.Predecessor = who.Predecessor
 	}
-	raise(&event, files)
+	if event.Ancestors, err = ancestors(fsys, event.Predecessor, state); err != nil {
+		return nil, err
+	}
+	if err := who.owns(event, state); err != nil {
+		return nil, err
+	}
+	raise(&event, claimed, head, foldable)
 	event.Lost = lost(prefix, event)
 	if who.Node == "" {
 		who.Node = state.Node

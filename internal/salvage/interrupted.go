@@ -1,0 +1,144 @@
+package salvage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// aside is where the damaged journal of an interrupted installation stands: in
+// the quarantine of the same stamp as a preparation that was not swapped in.
+// "" where there is a journal, or none was moved away. The newest by name is
+// not asked for: names are wall-clock times, and clocks lie.
+func aside(fsys durable.FS) (quarantine string, err error) {
+	if _, err := fsys.Lstat(stateroot.Journal); !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	works, err := preparations(fsys)
+	if err != nil {
+		return "", err
+	}
+	for _, work := range works {
+		there := stateroot.JournalQuarantine + strings.TrimPrefix(work, workPrefix)
+		_, prepared := fsys.Lstat(work + "/" + stateroot.Journal)
+		_, moved := fsys.Lstat(there)
+		switch err := errors.Join(prepared, moved); {
+		case err == nil:
+			quarantine = there
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", err
+		}
+	}
+	return quarantine, nil
+}
+
+// takeBack undoes an installation that lost power before its commit point.
+func takeBack(fsys durable.FS) error {
+	quarantine, err := aside(fsys)
+	if err != nil || quarantine == "" {
+		return err
+	}
+	if err := fsys.Rename(quarantine, stateroot.Journal); err != nil {
+		return err
+	}
+	return fsys.SyncDir(".")
+}
+
+// damagedAt is where the journal to salvage is.
+func damagedAt(fsys durable.FS) (journal.Layout, error) {
+	l := journal.DefaultLayout()
+	quarantine, err := aside(fsys)
+	if quarantine != "" {
+		l.Dir = quarantine
+	}
+	return l, err
+}
+
+// resume completes an installation that lost power after its commit point,
+// before the head file was reset.
+func resume(fsys durable.FS) (done bool, in Installed, err error) {
+	if _, err := fsys.Lstat(stateroot.Journal); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return false, in, err
+	}
+	if describe(fsys, &in) != nil {
+		return false, Installed{}, nil // not a salvaged journal of one record
+	}
+	work, err := madeBy(fsys, in.Journal)
+	if err != nil || work == "" {
+		return false, Installed{}, err
+	}
+	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
+	if err != nil {
+		return false, in, err
+	}
+	if slot, ok := head.Newest(); !ok || slot.Journal == in.Journal || slot.Tip.Seq != in.Event.HeadSeq {
+		return false, Installed{}, nil
+	}
+	in.Kept, in.Resumed = work+"/"+stateroot.PredecessorRecords, true
+	quarantine := stateroot.JournalQuarantine + strings.TrimPrefix(work, workPrefix)
+	if _, err := fsys.Lstat(quarantine); err == nil {
+		in.Quarantine = quarantine
+	}
+	return true, in, resetHead(fsys)
+}
+
+// preparations are the directories that salvages were prepared in.
+func preparations(fsys durable.FS) ([]string, error) {
+	entries, err := fsys.ReadDir(".")
+	var works []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name, workPrefix) {
+			works = append(works, e.Name)
+		}
+	}
+	return works, err
+}
+
+// madeBy is the directory that the salvage which made this journal was
+// prepared in, "" where there is none: its head file is the new journal's first.
+func madeBy(fsys durable.FS, journalID string) (string, error) {
+	works, err := preparations(fsys)
+	for _, work := range works {
+		head, err := journal.ReadHead(within{fsys, work}, journal.DefaultLayout())
+		if err != nil {
+			continue // no preparation that finished
+		}
+		if slot, ok := head.Newest(); ok && slot.Journal == journalID {
+			return work, nil
+		}
+	}
+	return "", err
+}
+
+// describe reads what a journal of one JournalSalvaged record says.
+func describe(fsys durable.FS, in *Installed) error {
+	view, err := journal.OpenView(fsys, journal.DefaultLayout())
+	if err != nil {
+		return err
+	}
+	defer view.Close() //nolint:errcheck // opened for reading only
+	rec, err := view.Record(1)
+	if err != nil {
+		return err
+	}
+	e, err := replay.Event(rec)
+	if err != nil {
+		return err
+	}
+	salvaged, ok := e.Payload.(machine.JournalSalvaged)
+	if !ok || view.Tip().Seq != 1 {
+		return fmt.Errorf("record 1 is %s, the journal has %d", rec.Type, view.Tip().Seq)
+	}
+	in.Event, in.Journal = salvaged, view.ID()
+	return nil
+}

@@ -1,0 +1,172 @@
+package salvage
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+)
+
+// cutShort is a disk on which a salvage was killed between moving the damaged
+// journal away and putting the new one into its place.
+func cutShort(t *testing.T, m *memfs.FS, who Who) {
+	t.Helper()
+	killed := errors.New("killed")
+	m.SetHook(func(op memfs.Op) error {
+		if op.Kind == memfs.OpRename && op.Name != stateroot.Journal && op.New == stateroot.Journal {
+			return killed
+		}
+		return nil
+	})
+	if _, err := Install(m, who); !errors.Is(err, killed) {
+		t.Fatal(err)
+	}
+	m.SetHook(nil)
+	if _, err := m.Lstat(stateroot.Journal); err == nil {
+		t.Fatal("the journal is still there")
+	}
+}
+
+// wholeSalvage requires that in carries what the eight records of grown prove.
+func wholeSalvage(t *testing.T, in Installed) {
+	t.Helper()
+	if in.Event.Size != 8 || in.Event.Serial == nil || *in.Event.Serial != 7 || in.Event.ManifestKey == "" || in.Quarantine == "" {
+		t.Errorf("%+v", in)
+	}
+}
+
+// Looking, in between, finds what the next installation will.
+func TestExamine_CutShort(t *testing.T) {
+	_, m := grown(t)
+	cutShort(t, m, theNode())
+	e, kept, err := examine(t, m, theNode())
+	check(t, err)
+	if len(kept) != 8 || e.ManifestKey == "" {
+		t.Errorf("%d records, %+v", len(kept), e)
+	}
+	in, err := Install(m, theNode())
+	check(t, err)
+	wholeSalvage(t, in)
+}
+
+// A salvage that came before has a later name: the clock ran ahead then. Its
+// remains are not taken for those of the one that was cut short.
+func TestInstall_ClockBehind(t *testing.T) {
+	h, m := grown(t)
+	ahead := theNode()
+	ahead.Now = ahead.Now.AddDate(70, 0, 0)
+	first, err := Install(m, ahead)
+	check(t, err)
+	cutShort(t, m, theNode())
+	second, err := Install(m, theNode())
+	check(t, err)
+	if second.Event.Predecessor != first.Journal || second.Event.Size != 1 || second.Event.ManifestKey != first.Event.ManifestKey ||
+		len(second.Event.Ancestors) != 1 || second.Event.Ancestors[0] != h.State.Journal {
+		t.Errorf("%+v", second)
+	}
+	if got := get(t, m, first.Kept); got == "" {
+		t.Error("the first one's records are gone")
+	}
+}
+
+// What was prepared is damaged after the crash: the old journal still has it all.
+func TestInstall_PreparationDamaged(t *testing.T) {
+	_, m := grown(t)
+	cutShort(t, m, theNode())
+	work := named(t, m, workPrefix)[0]
+	put(t, m, work+"/"+stateroot.PredecessorRecords, "rot")
+	entries, err := m.ReadDir(work + "/" + stateroot.Journal)
+	check(t, err)
+	for _, e := range entries {
+		check(t, m.Remove(work+"/"+stateroot.Journal+"/"+e.Name))
+	}
+	in, err := Install(m, theNode())
+	check(t, err)
+	wholeSalvage(t, in)
+	if works := named(t, m, workPrefix); len(works) != 1 {
+		t.Errorf("remains pile up: %v", works)
+	}
+}
+
+// A salvage is killed before it touches the journal, which is mended and goes
+// on; when it is lost after all, what was prepared then is out of date.
+func TestInstall_PreparationOutOfDate(t *testing.T) {
+	h, m := grown(t)
+	killed := errors.New("killed")
+	m.SetHook(func(op memfs.Op) error {
+		if op.Kind == memfs.OpRename && op.Name == stateroot.Journal {
+			return killed
+		}
+		return nil
+	})
+	if _, err := Install(m, theNode()); !errors.Is(err, killed) {
+		t.Fatal(err)
+	}
+	m.SetHook(nil)
+	works := named(t, m, workPrefix)
+	h.Reconstruct("ID=c\n", 30)
+	h.Publish()
+	later := disk(t, h.Dir)
+	for _, work := range works {
+		copyTree(t, later, m, work)
+	}
+	check(t, durable.RemoveAll(later, stateroot.Journal))
+	in, err := Install(later, theNode())
+	check(t, err)
+	if in.Event.Epoch != 2 || in.Event.Serial == nil || *in.Event.Serial != 30 || in.Quarantine != "" {
+		t.Errorf("%+v", in)
+	}
+}
+
+func copyTree(t *testing.T, to, from durable.FS, dir string) {
+	t.Helper()
+	check(t, durable.MkdirAll(to, dir, 0o750))
+	entries, err := from.ReadDir(dir)
+	check(t, err)
+	for _, e := range entries {
+		name := dir + "/" + e.Name
+		if e.Mode.IsDir() {
+			copyTree(t, to, from, name)
+			continue
+		}
+		data, _, err := durable.ReadFile(from, name, 1<<20)
+		check(t, err)
+		check(t, durable.WriteFile(to, name, data, 0o640))
+	}
+}
+
+// The clock stands where it stood when a salvage was made before.
+func TestInstall_SameTime(t *testing.T) {
+	_, m := grown(t)
+	first, err := Install(m, theNode())
+	check(t, err)
+	second, err := Install(m, theNode())
+	check(t, err)
+	if first.Kept == second.Kept || first.Quarantine == second.Quarantine {
+		t.Errorf("%+v, %+v", first, second)
+	}
+}
+
+// A journal of one salvage record whose head file tells of other records was
+// not made here: its head file is not made to fit.
+func TestInstall_NotMadeHere(t *testing.T) {
+	_, m := grown(t)
+	elsewhere := disk(t, t.TempDir())
+	plan, err := Examine(m, theNode(), func([]byte) error { return nil })
+	check(t, err)
+	_, err = plan.Write(elsewhere)
+	check(t, err)
+	check(t, durable.RemoveAll(m, stateroot.Journal))
+	copyTree(t, m, elsewhere, stateroot.Journal)
+	in, err := Install(m, theNode())
+	check(t, err)
+	if in.Resumed || in.Event.HeadSeq != 8 || in.Quarantine == "" {
+		t.Errorf("%+v", in)
+	}
+	if _, err := journal.ReadHead(m, journal.DefaultLayout()); err != nil {
+		t.Error(err)
+	}
+}
