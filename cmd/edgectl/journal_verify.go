@@ -74,6 +74,9 @@ func printReport(w io.Writer, r scrub.Report, deep bool) error {
 	}
 	errs := 0
 	for _, f := range r.Findings {
+		if f.Code == scrub.CodeStopped {
+			deep = false
+		}
 		if f.Severity == journal.SeverityError {
 			errs++
 		}

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/machine"
 )
 
 // rotate journals that the next key follows this one.
@@ -78,5 +80,43 @@ func TestKeysForged(t *testing.T) {
 	path = second.forged(t, s.lines(t), nil)
 	if r := verdict(t, path, audit.VerifyOptions{Key: first.public}); r.OK || !has(r, audit.CodeSigner) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A key that was replaced signs for nothing any more, and an auditor's key for
+// no bundle without a checkpoint.
+func TestKeysReplaced(t *testing.T) {
+	h := begin(t)
+	stolen, next := newSigner(t), newSigner(t)
+	v, err := transparency.NewVerifier(next.public)
+	evidencetest.Check(t, err)
+	h.NextBoot()
+	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: v.BLAKE3(), By: "op", Reason: "stolen"})
+	h.Rest()
+	for _, tt := range []struct {
+		name   string
+		signer signer
+		key    string
+		ok     bool
+	}{
+		{"the new key", next, next.public, true},
+		{"the old key", stolen, stolen.public, false},
+		{"the old key, and nobody holds one", stolen, "", false},
+		{"the new key, and the old one is held", next, stolen.public, false},
+	} {
+		r := verdict(t, write(t, tt.signer.bundle(t, h.Dir)), audit.VerifyOptions{Key: tt.key})
+		if r.OK != tt.ok || has(r, audit.CodeSigner) == tt.ok {
+			t.Errorf("%s: %+v", tt.name, r)
+		}
+	}
+	b := takeApart(t, next.bundle(t, h.Dir))
+	b.remove("checkpoint")
+	b.files["bundle.json"] = bytes.Replace(b.files["bundle.json"], []byte(`"signed": true`), []byte(`"signed": false`), 1)
+	path := write(t, b.pack(t))
+	if r := verdict(t, path, audit.VerifyOptions{Key: next.public}); r.OK || !has(r, audit.CodeUnsigned) {
+		t.Errorf("unsigned, and a key is held: %+v", r)
+	}
+	if r := verdict(t, path, audit.VerifyOptions{}); !r.OK || !has(r, audit.CodeUnsigned) {
+		t.Errorf("unsigned: %+v", r)
 	}
 }

@@ -24,10 +24,12 @@ type rotation struct {
 	seq     uint64
 }
 
-// rotations finds the changes of the checkpoint key, oldest first. A statement
-// that does not hold leads nowhere; scrub has found it.
+// rotations finds the changes of the checkpoint key that a key has signed for,
+// oldest first, and which one each record puts in force. A statement that does
+// not hold leads nowhere; scrub has found it.
 func (a *auditor) rotations(ctx context.Context) ([]rotation, error) {
 	var all []rotation
+	a.inForce = nil
 	for _, src := range slices.Backward(a.all()) {
 		tip := src.Tip().Seq
 		for rec, err := range src.Records(1, tip) {
@@ -40,23 +42,55 @@ func (a *auditor) rotations(ctx context.Context) ([]rotation, error) {
 				}
 				a.progress("keys", rec.Seq, tip)
 			}
-			if rec.Type != string(machine.KindKeyRotated) {
+			switch machine.Kind(rec.Type) {
+			case machine.KindKeyRotated, machine.KindKeyReplaced, machine.KindJournalSalvaged:
+			default:
 				continue
 			}
 			event, err := replay.Event(rec)
 			if err != nil {
 				break
 			}
-			p, ok := event.Payload.(machine.KeyRotated)
-			if !ok || p.Purpose != machine.PurposeCheckpoint {
-				continue
+			named := ""
+			switch p := event.Payload.(type) {
+			case machine.KeyRotated:
+				if p.Purpose != machine.PurposeCheckpoint {
+					continue
+				}
+				if r, err := transparency.ReadRotation(src.ID(), p); err == nil {
+					named = p.NewKey
+					all = append(all, rotation{r, src.ID(), rec.Seq})
+				}
+			case machine.KeyReplaced:
+				if p.Purpose == machine.PurposeCheckpoint {
+					named = p.NewKey
+				}
+			case machine.JournalSalvaged:
+				named = p.CheckpointKey
 			}
-			if r, err := transparency.ReadRotation(src.ID(), p); err == nil {
-				all = append(all, rotation{r, src.ID(), rec.Seq})
+			if named != "" && src == a.src {
+				a.inForce = append(a.inForce, inForce{rec.Seq, named})
 			}
 		}
 	}
 	return all, nil
+}
+
+// inForce is a key that a record names, by its BLAKE3: it signs from there on.
+type inForce struct {
+	seq uint64
+	key string
+}
+
+// at is the key that a checkpoint over size records is signed with, and the
+// record that says so; "" where none does, which is so until the first change.
+func (a *auditor) at(size uint64) (f inForce) {
+	for _, next := range a.inForce {
+		if next.seq <= size {
+			f = next
+		}
+	}
+	return f
 }
 
 // followKeys adds to the key that is believed those that rotations lead to
@@ -93,9 +127,12 @@ func (a *auditor) followKeys(ctx context.Context) (superseded uint64, err error)
 // by the key that the auditor holds or by the one that it has led to.
 func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 	if p.checkpoint == nil {
-		if p.about.Signed {
+		switch {
+		case p.about.Signed:
 			a.bad(CodeAbsent, 0, "the bundle says that it is signed, and holds no checkpoint")
-		} else {
+		case len(a.keys) > 0:
+			a.bad(CodeUnsigned, 0, "the bundle holds no checkpoint: the key that was given has signed nothing here")
+		default:
 			a.warn(CodeUnsigned, 0, "the bundle holds no checkpoint: nobody vouches for these records")
 		}
 		_, err := a.followKeys(ctx)
@@ -121,10 +158,12 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 		a.bad(CodeCheckpoint, 0, "%s: %v", checkpointName, err)
 		return nil
 	}
-	newest := a.keys[len(a.keys)-1]
+	newest, named := a.keys[len(a.keys)-1], a.at(c.Size)
 	switch {
 	case signer == nil:
 		a.bad(CodeSigner, 0, "the checkpoint is not signed by %s", a.keyName())
+	case named.key != "" && signer.InForce(named.key) != nil:
+		a.bad(CodeSigner, named.seq, "the checkpoint is signed by key %s, record %d names key %s", signer.BLAKE3(), named.seq, named.key)
 	case signer.BLAKE3() != newest.BLAKE3() && c.Size >= superseded:
 		a.bad(CodeSigner, superseded, "the checkpoint is signed by key %s, which record %d replaced by key %s", signer.BLAKE3(), superseded, newest.BLAKE3())
 	}

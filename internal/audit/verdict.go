@@ -31,7 +31,7 @@ const (
 	CodeAbout       = "bundle_about"         // bundle.json says otherwise
 	CodeEpoch       = "bundle_epoch"         // an epoch's file is not what the records give
 	CodeCheckpoint  = "checkpoint"           // the checkpoint is not over these records
-	CodeUnsigned    = "checkpoint_absent"    // warning: nobody vouches for these records
+	CodeUnsigned    = "checkpoint_absent"    // nobody vouches for these records
 	CodeSigner      = "checkpoint_signature" // it is not signed by the key that it must be signed by
 	CodeKeyOrigin   = "key_from_bundle"      // warning: the key proves nothing about who signed
 	CodeRewritten   = "rewritten"            // other records than those seen before

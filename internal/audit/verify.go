@@ -29,6 +29,7 @@ type auditor struct {
 	src      *evidence.Source
 	before   []*evidence.Source      // the journals that it continues, newest first
 	keys     []transparency.Verifier // that are believed, oldest first
+	inForce  []inForce               // the checkpoint keys that the records name, in their order
 	progress func(stage string, done, total uint64)
 }
 

@@ -131,6 +131,7 @@ done
 ok "epochs: $(($(wc -l <"$tmp/epochs"))), each with the manifest that its record names, signed by the key that its record names"
 
 if [ ! -e checkpoint ]; then
+	[ -z "${known:-}" ] || wrong "the bundle has no checkpoint: $known has signed nothing here"
 	echo "note: the bundle has no checkpoint: nobody vouches for these records"
 	exit 0
 fi

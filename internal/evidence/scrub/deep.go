@@ -42,7 +42,7 @@ func (d *deep) bad(code string, seq uint64, format string, args ...any) {
 // not be done.
 func (d *deep) run(ctx context.Context) error {
 	if d.src.First() != 1 {
-		d.findings = append(d.findings, stopped(d.src.First(), errors.New("the export begins later than the history: the state before it is not known")))
+		d.findings = append(d.findings, stopped(journal.SeverityWarning, d.src.First(), errors.New("the export begins later than the history: the state before it is not known")))
 		return nil
 	}
 	if err := d.listSnapshots(); err != nil {
@@ -86,7 +86,7 @@ func (d *deep) record(rec journal.Record) bool {
 	event, err := replay.Event(rec)
 	switch {
 	case errors.Is(err, machine.ErrNewer):
-		d.findings = append(d.findings, stopped(rec.Seq, err))
+		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, err))
 		return false
 	case err != nil:
 		d.bad(CodePayload, rec.Seq, "%v", err)
@@ -95,7 +95,7 @@ func (d *deep) record(rec journal.Record) bool {
 	before := d.fold.State()
 	if err := d.fold.Apply(event); err != nil {
 		d.bad(CodeTransition, rec.Seq, "%v", err)
-		d.findings = append(d.findings, stopped(rec.Seq, errors.New("the state after it is not known")))
+		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, errors.New("the state after it is not known")))
 		return false
 	}
 	d.judge(event, before)

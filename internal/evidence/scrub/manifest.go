@@ -93,10 +93,17 @@ func names(written, rel string) bool {
 	return written == rel || path.IsAbs(written) && strings.HasSuffix(written, "/"+rel)
 }
 
-// rotatedKey verifies the statement by which one key named its successor.
+// rotatedKey verifies the statement by which one key named its successor. Only
+// a key in force may: one that an epoch was completed after has nothing to say
+// any more. Where its public half was never seen, as after a salvage, its word
+// cannot be verified.
 func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State) {
 	if p.Purpose == machine.PurposeCheckpoint {
 		d.rotatedCheckpointKey(seq, p, before)
+		return
+	}
+	if !before.AcceptsManifestKey(p.OldKey) {
+		d.bad(CodeKey, seq, "the rotation to key %s is from key %s, in force was %s", p.NewKey, p.OldKey, strings.Join(before.Keys.Accepted(), " or "))
 		return
 	}
 	old, ok := d.keys[p.OldKey]

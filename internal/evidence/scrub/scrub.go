@@ -29,7 +29,7 @@ const (
 	CodeSignature  = "manifest_signature" // its signature does not verify
 	CodeKey        = "key_continuity"     // no statement leads from one key to the next
 	CodeOperation  = "operation"          // what was applied is not what the manifest says
-	CodeStopped    = "deep_stopped"       // warning: what follows was not judged
+	CodeStopped    = "deep_stopped"       // what follows was not judged
 	CodeKeyReplace = "key_replaced"       // warning: a key was replaced without the old one
 	CodeMissing    = "journal_missing"    // files refer to a journal that is not there
 )
@@ -189,7 +189,7 @@ func deepen(ctx context.Context, path string, rep Report, opt Options) (Report, 
 		if rep.OK {
 			return Report{}, err
 		}
-		rep.Findings = append(rep.Findings, stopped(1, err))
+		rep.Findings = append(rep.Findings, stopped(journal.SeverityWarning, 1, err))
 		return rep, nil
 	}
 	defer src.Close() //nolint:errcheck // read-only
@@ -217,7 +217,7 @@ func deepenSource(ctx context.Context, src *evidence.Source, rep Report, opt Opt
 	return rep, nil
 }
 
-func stopped(seq uint64, err error) journal.Finding {
-	return journal.Finding{Severity: journal.SeverityWarning, Code: CodeStopped, Seq: seq,
+func stopped(severity journal.Severity, seq uint64, err error) journal.Finding {
+	return journal.Finding{Severity: severity, Code: CodeStopped, Seq: seq,
 		Detail: "not judged from here on: " + err.Error()}
 }
