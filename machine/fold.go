@@ -119,6 +119,16 @@ func (s State) AcceptsManifestKey(blake3 string) bool {
 	return len(accepted) == 0 || slices.Contains(accepted, blake3)
 }
 
+// Newest is the manifest key that the history leads to: a rotation that no
+// epoch was completed under yet counts, and a salvage must not undo it. "" where
+// no key is known yet.
+func (k Keys) Newest() string {
+	if n := len(k.Successors); n > 0 {
+		return k.Successors[n-1]
+	}
+	return k.Manifest
+}
+
 // Accepted lists the keys that a manifest may be verified under; none means
 // any, before the first completed epoch.
 func (k Keys) Accepted() []string {

@@ -79,7 +79,7 @@ Run again after an interruption, it completes what was begun.`,
 				switch to {
 				case from:
 					return nil, fail("name another key", "the new key is the old one")
-				case newestKey(s.Keys):
+				case s.Keys.Newest():
 					return nil, errFollows
 				}
 				if !s.AcceptsManifestKey(from) {
@@ -136,7 +136,7 @@ public half, read the manifest, and sign it yourself.`,
 			var before machine.State
 			event, root, err := e.operate(cmd, func(s machine.State) (machine.Payload, error) {
 				before = s
-				from, to := newestKey(s.Keys), signing.Hash(next.public)
+				from, to := s.Keys.Newest(), signing.Hash(next.public)
 				switch {
 				case to != from:
 				case len(s.Keys.Successors) > 0:
@@ -183,14 +183,6 @@ func readSuccessor(file string) (successor, error) {
 // errFollows: the journal knows already that the key follows; an earlier call
 // was interrupted before it put the key in place.
 var errFollows = errors.New("the key follows already")
-
-// newestKey is the key that the history leads to, "" where there is none yet.
-func newestKey(k machine.Keys) string {
-	if n := len(k.Successors); n > 0 {
-		return k.Successors[n-1]
-	}
-	return k.Manifest
-}
 
 // putSuccessor publishes the new verify key after it was journaled, and signs
 // the deployed manifest with it where that can be done: a crash before leaves

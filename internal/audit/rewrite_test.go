@@ -16,6 +16,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
 )
 
 const newID = "0a1b2c3d-0a1b-4a1b-8a1b-0a1b2c3d4e5f"
@@ -137,16 +138,28 @@ func attacks() []attack {
 }
 
 // pretend makes of s a journal of one record that says it continues the one
-// that lines are of.
-func pretend(t *testing.T, s *story, lines [][]byte) [][]byte {
+// that lines are of, and carries the floors that they prove.
+func pretend(t *testing.T, s *story, lines [][]byte, alter ...func(*machine.JournalSalvaged)) [][]byte {
 	t.Helper()
 	p := machine.JournalSalvaged{V: 1, Predecessor: s.id, Size: uint64(len(lines)), LastHash: strings.Repeat("0", 64), Lost: "nothing, it says",
 		HeadSeq: 8, Epoch: 1, TimeFloor: s.entries[0].Time, By: "root", Reason: "bit rot"}
-	if len(lines) > 0 {
-		p.LastHash = journal.HashOf(lines[len(lines)-1]).String()
+	fold := machine.NewFold(machine.State{})
+	for _, line := range lines {
+		rec, err := journal.Decode(line)
+		evidencetest.Check(t, err)
+		e, err := replay.Event(rec)
+		evidencetest.Check(t, err)
+		evidencetest.Check(t, fold.Apply(e))
+		p.LastHash = rec.Hash.String()
+	}
+	if state := fold.State(); len(lines) > 0 {
+		p.Epoch, p.Serial, p.TimeFloor, p.ManifestKey = max(1, state.Epoch), state.Serial, state.TimeFloor(""), state.Keys.Newest()
+	}
+	for _, change := range alter {
+		change(&p)
 	}
 	s.id, s.entries = newID, s.entries[:1]
-	s.entries[0].Epoch = 1
+	s.entries[0].Epoch = p.Epoch
 	s.put(t, 1, p)
 	return lines
 }

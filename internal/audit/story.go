@@ -59,8 +59,13 @@ func (a *auditor) predecessor(ctx context.Context, name string, src *evidence.So
 		return err
 	}
 	for _, f := range rep.Findings {
-		if f.Severity == journal.SeverityError {
+		switch {
+		case f.Severity == journal.SeverityError:
 			a.bad(CodeStory, f.Seq, "%s: %s: %s", name, f.Code, f.Detail)
+		case f.Code == scrub.CodeKeyReplace, f.Code == scrub.CodeKey:
+			// A salvage must not hide that a key was changed without a word of
+			// the old one.
+			a.warn(f.Code, f.Seq, "%s: %s", name, f.Detail)
 		}
 	}
 	return nil
@@ -69,6 +74,14 @@ func (a *auditor) predecessor(ctx context.Context, name string, src *evidence.So
 // story says what the history continues, and what was lost on the way.
 func (a *auditor) story(before []*evidence.Source, note string) {
 	a.before = before
+	for n, after := range a.all() {
+		if n == len(before) {
+			break
+		}
+		for _, lower := range floors(after, before[n]) {
+			a.bad(CodeStory, 1, "journal %s says that the records of journal %s before it came to %s", after.ID(), before[n].ID(), lower)
+		}
+	}
 	for _, src := range a.all() {
 		if s, ok := salvagedFrom(src); ok {
 			a.warn(CodeSalvaged, 1, "journal %s continues journal %s, which was damaged: %d of its records were kept; lost is %s", src.ID(), s.Predecessor, s.Size, s.Lost)

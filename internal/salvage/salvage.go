@@ -100,7 +100,7 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 	event := machine.JournalSalvaged{
 		V: 1, Predecessor: prefix.Journal, Size: prefix.Tip.Seq, LastHash: prefix.Tip.Hash.String(),
 		Epoch: max(state.Epoch, epoch), Serial: state.Serial, TimeFloor: state.TimeFloor(who.Run).UTC(),
-		ManifestKey: newestKey(state.Keys), CheckpointKey: state.Keys.Checkpoint,
+		ManifestKey: state.Keys.Newest(), CheckpointKey: state.Keys.Checkpoint,
 		By: who.By, Reason: who.Reason,
 	}
 	if slot, ok := head.Newest(); ok {
@@ -127,15 +127,6 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 		return nil, ErrNode
 	}
 	return plan(who, event)
-}
-
-// newestKey is the manifest key that the history leads to: a rotation that no
-// epoch was completed under yet must not be undone by a salvage.
-func newestKey(k machine.Keys) string {
-	if n := len(k.Successors); n > 0 {
-		return k.Successors[n-1]
-	}
-	return k.Manifest
 }
 
 func plan(who Who, event machine.JournalSalvaged) (*Plan, error) {
