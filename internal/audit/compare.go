@@ -71,24 +71,65 @@ func (a *auditor) foreign(id string, seen uint64) {
 	a.bad(CodeRewritten, 0, "what was seen before is of journal %s; this is journal %s, and nothing here says that it continues that one", id, a.report.Journal)
 }
 
+// sinceRecords compares with the records that were seen, and with those that
+// came with them of the journals before.
 func (a *auditor) sinceRecords(ctx context.Context, old *evidence.Source) error {
+	a.report.Since = &Seen{Journal: old.ID(), Events: old.Tip().Seq}
+	before, err := seenBefore(old)
+	defer func() {
+		for _, src := range before {
+			_ = src.Close() // read-only
+		}
+	}()
+	if err != nil {
+		return fmt.Errorf("read what the history is to be compared with: %w", err)
+	}
+	for _, seen := range append([]*evidence.Source{old}, before...) {
+		if same, err := a.compare(ctx, seen); err != nil || !same {
+			return err
+		}
+	}
+	return nil
+}
+
+// seenBefore opens what came with the records that were seen: those of the
+// journals that theirs continues. The caller closes them.
+func seenBefore(old *evidence.Source) (before []*evidence.Source, err error) {
+	if old.Kind() != evidence.Bundle {
+		before, _ = predecessors(old)
+		return before, nil
+	}
+	err = evidence.WalkBundle(old.Path(), func(m evidence.Member, r io.Reader) error {
+		if !isPredecessor(m.Name) {
+			return nil
+		}
+		src, err := evidence.Unpack(old.Path(), m, r)
+		if err == nil {
+			before = append(before, src)
+		}
+		return err
+	})
+	return before, err
+}
+
+// compare looks for the first record of old that is not here.
+func (a *auditor) compare(ctx context.Context, old *evidence.Source) (same bool, err error) {
 	id, tip := old.ID(), old.Tip()
-	a.report.Since = &Seen{Journal: id, Events: tip.Seq}
 	src, ok := a.history(id)
 	if !ok {
 		a.foreign(id, tip.Seq)
-		return nil
+		return false, nil
 	}
 	next, stop := iter.Pull2(src.RawRecords(old.First(), tip.Seq))
 	defer stop()
 	var differs func() // set at the first difference; what was seen is then only read to its end
 	for was, err := range old.Records(old.First(), tip.Seq) {
 		if err != nil {
-			return fmt.Errorf("%s %w: it is damaged itself: %w", old.Path(), ErrSince, err)
+			return false, fmt.Errorf("%s %w: it is damaged itself: %w", old.Path(), ErrSince, err)
 		}
 		if was.Seq%1024 == 0 {
 			if err := ctx.Err(); err != nil {
-				return err
+				return false, err
 			}
 			a.progress("compare", was.Seq, tip.Seq)
 		}
@@ -111,7 +152,7 @@ func (a *auditor) sinceRecords(ctx context.Context, old *evidence.Source) error 
 	if differs != nil {
 		differs()
 	}
-	return nil
+	return differs == nil, nil
 }
 
 func (a *auditor) sinceCheckpoint(ctx context.Context, path string, text []byte) error {

@@ -111,8 +111,11 @@ func TestSalvaged(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		checkpoint, _ := seen(8)
-		if r := verdict(t, path, audit.VerifyOptions{Key: key.public, Since: checkpoint}); r.OK || r.Verdict != audit.Truncated {
-			t.Errorf("%+v", r)
+		whole := write(t, data) // seen after the salvage, with what was kept
+		for _, since := range []string{checkpoint, whole} {
+			if r := verdict(t, path, audit.VerifyOptions{Key: key.public, Since: since}); r.OK || r.Verdict != audit.Truncated {
+				t.Errorf("%+v", r)
+			}
 		}
 	})
 	t.Run("not beside it any more", func(t *testing.T) {
