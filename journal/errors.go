@@ -102,7 +102,7 @@ func (e *Error) Unwrap() []error {
 
 // What an operator can do about it.
 const (
-	nextSalvage  = "keep the partition as it is, then run edgectl journal verify, and edgectl journal salvage to go on"
+	nextSalvage  = "keep the partition as it is, then run edgectl journal verify --deep, and edgectl journal salvage to go on"
 	nextUpgrade  = "run the version that wrote it, or a newer one"
 	nextDisk     = "check the disk and the kernel log, then boot again"
 	nextSpace    = "free space on the persistent partition, then boot again"

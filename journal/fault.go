@@ -96,7 +96,7 @@ func (f *fault) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			// Pebble retries a failed flush for ever.
-			f.record("flush or compact", "", err)
+			f.record("flush or compact", damagedFile(err), err)
 			f.abandon()
 		},
 		DataCorruption: func(pebble.DataCorruptionInfo) {}, // the reader gets the error
@@ -104,3 +104,13 @@ func (f *fault) listener() *pebble.EventListener {
 }
 
 func isPebbleCorruption(err error) bool { return pebble.IsCorruptionError(err) }
+
+// damagedFile is the table that Pebble found damaged, "" where it names none.
+// Of a compaction no record tells where it was, as it does of a read: whoever
+// looks has one file to copy.
+func damagedFile(err error) string {
+	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+		return info.Path
+	}
+	return ""
+}

@@ -196,32 +196,3 @@ func (r *run) reopen(e journal.Entry) (journal.Record, error) {
 	}
 	return journal.Record{}, nil
 }
-
-// closeHistory saves a snapshot when one is due and leaves the journal at
-// rest.
-func (r *run) closeHistory() *Failure {
-	h := r.history
-	var err error
-	switch {
-	case h.writer != nil:
-		if h.state.Seq >= h.snapshot+snapshotEvery {
-			if data, encodeErr := machine.EncodeState(h.state); encodeErr == nil {
-				err = h.writer.SaveSnapshot(h.state.Seq, data)
-			}
-		}
-		err = errors.Join(err, h.writer.Close())
-	case h.view != nil:
-		err = h.view.Close()
-	}
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, journal.ErrNoSpace):
-		// Every record is acknowledged and durable in the log; only its move
-		// into tables has to wait for space.
-		r.log.Warn("edge.disk.full", slog.String("path", r.rootPath), slog.String("err", err.Error()),
-			slog.String("next", "free space on the state root"))
-		return nil
-	}
-	return r.unusable(err, "precheck: journal cannot be closed", "check the disk and the kernel log; no acknowledged record is lost")
-}

@@ -94,6 +94,7 @@ type run struct {
 	history  *history
 	files    projections.Files
 	writable bool // the state root is known to be writable and is locked
+	salvaged bool // this run has salvaged, or tried to: it does so once
 
 	began   time.Time
 	certEnd time.Time // end of the leaf's validity
@@ -115,11 +116,11 @@ func Run(ctx context.Context, opt Options, host Host) int {
 	if opt.RotationValidDays == 0 {
 		r.RotationValidDays = DefaultRotationValidDays
 	}
-	failure := r.precheck(ctx)
-	if failure != nil {
-		r.fail(failure)
+	failure := r.rest(r.precheck(ctx))
+	if r.damagedUnderway(failure) {
+		failure = r.rest(r.startOver(ctx, failure))
 	}
-	if closed := r.close(); closed != nil && failure == nil {
+	if closed := r.closeRoot(); closed != nil && failure == nil {
 		failure = closed
 		r.logFailure(failure)
 	}
@@ -151,17 +152,21 @@ func (r *run) logger(level string) *slog.Logger {
 
 // precheck is the order of the checks.
 func (r *run) precheck(ctx context.Context) *Failure {
-	for _, stage := range []func(context.Context) *Failure{
-		r.begin,
-		r.loadConfig,
-		r.openStateRoot,
-		r.openHistory,
-		r.checkCertificates,
-		r.observe,
-		r.loop,
-		r.publish,
-	} {
-		if f := stage(ctx); f != nil {
+	return through(ctx, append([]check{r.begin, r.loadConfig, r.openStateRoot, r.openHistory}, r.overHistory()...))
+}
+
+// overHistory are the checks that follow once a journal is open and judged.
+func (r *run) overHistory() []check {
+	return []check{r.checkCertificates, r.observe, r.loop, r.publish}
+}
+
+// check is one step of a run.
+type check func(context.Context) *Failure
+
+// through makes the checks in order, up to the first failure.
+func through(ctx context.Context, checks []check) *Failure {
+	for _, pass := range checks {
+		if f := pass(ctx); f != nil {
 			return f
 		}
 	}
@@ -234,21 +239,4 @@ func (r *run) openStateRoot(ctx context.Context) *Failure {
 	}
 	r.writable = !r.DryRun
 	return nil
-}
-
-// close leaves the journal at rest in tables and lets go of the state root.
-func (r *run) close() *Failure {
-	var failure *Failure
-	if r.history != nil {
-		if failure = r.closeHistory(); failure != nil && r.writable {
-			r.leaveFailure(failure)
-		}
-	}
-	if r.root != nil {
-		if err := r.root.Close(); err != nil && failure == nil {
-			failure = &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root cannot be closed",
-				Path: r.rootPath, Err: err, Next: "check the disk and the kernel log"}
-		}
-	}
-	return failure
 }

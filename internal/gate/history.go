@@ -41,6 +41,13 @@ func (r *run) openHistory(context.Context) *Failure {
 	if f == nil || !r.maySalvage(f) {
 		return f
 	}
+	return r.salvageHistory(f)
+}
+
+// salvageHistory puts a new journal in the place of the damaged one that f
+// tells of, and judges that one.
+func (r *run) salvageHistory(f *Failure) *Failure {
+	r.salvaged = true
 	if r.history != nil && r.history.view != nil {
 		_ = r.history.view.Close() // read-only, and refused
 	}
@@ -109,7 +116,7 @@ func (r *run) judgeHistory() *Failure {
 	return nil
 }
 
-const salvageAdvice = "keep the disk as it is; `edgectl journal verify` tells the damage, `edgectl journal salvage` is the way out"
+const salvageAdvice = "keep the disk as it is; `edgectl journal verify --deep` tells the damage, `edgectl journal salvage` is the way out"
 
 // noJournal decides whether the absence of a journal is a first run. It never
 // is when anything on or off the partition refers to one.

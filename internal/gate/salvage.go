@@ -19,7 +19,7 @@ var damage = []error{
 }
 
 func (r *run) maySalvage(f *Failure) bool {
-	if r.cfg == nil || r.cfg.Gate.OnDamage != config.OnDamageSalvage {
+	if r.salvaged || r.cfg == nil || r.cfg.Gate.OnDamage != config.OnDamageSalvage {
 		return false
 	}
 	for _, kind := range damage {
