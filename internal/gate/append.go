@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"log/slog"
+	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -162,6 +163,11 @@ func (r *run) releaseBallast(cause error) bool {
 	r.log.Warn("edge.disk.full", slog.String("path", r.rootPath), slog.String("err", cause.Error()),
 		slog.String("next", "free space on the state root; its ballast was released to journal this boot"))
 	return true
+}
+
+// noSpace reports whether err is a full disk, told by the journal or by a file.
+func noSpace(err error) bool {
+	return errors.Is(err, journal.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // reopen leaves the poisoned writer and opens the journal as a boot would. If

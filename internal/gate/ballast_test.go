@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
@@ -38,4 +39,40 @@ func TestBallast_FullDisk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A damaged journal on a full disk is salvaged on the ballast.
+func TestBallast_Salvage(t *testing.T) {
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			m := damaged(t, damage)
+			m.salvageConfig()
+			m.disk.SetCapacity(m.disk.Used())
+			m.boot(ExitOK)
+			m.logged("level=WARN", "edge.disk.full", "no space left", "journal.salvage-")
+			m.logged("edge.os.reconstruction_completed", "boot_epoch=2")
+			if n := strings.Count(m.logs.String(), "edge.journal.salvaged"); n != 1 {
+				t.Errorf("%d salvages", n)
+			}
+			if _, err := m.disk.Lstat("bootstrap/ballast"); err == nil {
+				t.Error("the ballast was not released")
+			}
+			m.disk.SetCapacity(-1)
+			m.silent()
+		})
+	}
+}
+
+// Without a ballast the salvage says where the room was missing.
+func TestBallast_SalvageWithout(t *testing.T) {
+	m := damaged(t, damages["journal wiped"])
+	m.salvageConfig()
+	m.check(m.disk.Remove("bootstrap/ballast"))
+	for room := range int64(4) {
+		m.disk.SetCapacity(m.disk.Used() + room*4096)
+		m.boot(ExitStateRoot)
+		m.logged("level=ERROR", "precheck: journal cannot be salvaged", "/state/journal.salvage-", "no space left")
+	}
+	m.disk.SetCapacity(-1)
+	m.boot(ExitOK)
 }

@@ -40,6 +40,10 @@ func (r *run) salvage(f *Failure) *Failure {
 		return failure
 	}
 	in, err := salvage.Install(r.fs, who)
+	// What a full disk stopped left nothing behind, or is completed.
+	if noSpace(err) && r.releaseBallast(err) {
+		in, err = salvage.Install(r.fs, who)
+	}
 	if err != nil {
 		return r.notSalvaged(err)
 	}

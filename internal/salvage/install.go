@@ -96,8 +96,9 @@ func prepare(fsys durable.FS, work string, who Who) (*Plan, error) {
 	if err = errors.Join(err, kept.Close()); err != nil {
 		return nil, err
 	}
-	if _, err := plan.Write(within{fsys, work}); err != nil {
-		return nil, err
+	out := within{fsys, work}
+	if _, err := plan.Write(out); err != nil {
+		return nil, out.placed(err)
 	}
 	return plan, fsys.SyncDir(work)
 }

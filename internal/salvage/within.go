@@ -1,10 +1,12 @@
 package salvage
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/journal"
 )
 
 // within is a directory of an FS as a root of its own.
@@ -28,3 +30,15 @@ func (w within) ReadDir(name string) ([]durable.Info, error) {
 	return w.fsys.ReadDir(w.at(name))
 }
 func (w within) SyncDir(name string) error { return w.fsys.SyncDir(w.at(name)) }
+
+// placed gives an error of the journal that is made there its path from the
+// root: the journal knows of no other root than w.
+func (w within) placed(err error) error {
+	e, ok := errors.AsType[*journal.Error](err)
+	if !ok || e.Path == "" {
+		return err
+	}
+	at := *e
+	at.Path = w.at(e.Path)
+	return &at
+}
