@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/gate"
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/internal/salvage"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -48,7 +46,8 @@ key. The damaged journal is never changed.
 
 --out writes both into DIR and leaves the state root alone. --install swaps the
 new journal in: the old one stays under journal.quarantine-<time>, the next
-boot reconstructs from verified material.`,
+boot reconstructs from verified material. It refuses a journal in which neither
+a boot nor a verification, of the tables' blocks too, finds damage.`,
 		Example: `  edgectl journal salvage --out /tmp/salvage --reason "bit rot on node 12"
   edgectl journal salvage --install --reason "bit rot on node 12"`,
 		Args: cobra.NoArgs,
@@ -138,30 +137,6 @@ func salvager(by act, node string) (salvage.Who, error) {
 		return salvage.Who{}, err
 	}
 	return salvage.Who{By: by.by, Reason: by.reason, Node: node, Run: run.String(), BootID: bootID, UptimeMS: uptime, Now: time.Now(), NewID: uuid.NewV7}, nil
-}
-
-// damaged refuses a journal that the gate would boot from: a salvage of it would
-// cost the node its history for nothing. Neither a newer release's journal nor
-// a state root that cannot be used is damage.
-func (e *env) damaged(ctx context.Context, root string) error {
-	host := gate.LinuxHost()
-	host.Getenv = e.getenv
-	whole := errors.New("whole")
-	_, err := gate.Operate(ctx, root, host, func(machine.State) (machine.Payload, error) { return nil, whole })
-	var failed *gate.Failure
-	switch {
-	case errors.Is(err, whole):
-		return fail("edgectl journal verify --deep tells whether anything is wrong", "%s: the journal is whole and agrees with everything that refers to it", root)
-	case errors.Is(err, gate.ErrNoHistory):
-		return fail("is the partition mounted?", "%s: nothing here refers to a journal: there is nothing to salvage", root)
-	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrIO):
-		return fail("boot the newer release, or mend the disk, first", "%s: that is not damage: %w", root, err)
-	case errors.As(err, &failed) && failed.Stage != "journal":
-		return fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
-	case failed == nil:
-		return err
-	}
-	return nil
 }
 
 // errMeanwhile: between the judgement of a journal and the lock, somebody else

@@ -52,6 +52,9 @@ type Head struct {
 // Options of a verification.
 type Options struct {
 	Deep bool
+	// Storage also compares the checksum of every block of the tables, as Deep
+	// does, without judging what the records say.
+	Storage bool
 	// Progress hears how many records are done in a stage, and of how many;
 	// total is 0 where it is not known.
 	Progress func(stage string, done, total uint64)
@@ -117,7 +120,7 @@ func verifyRecords(ctx context.Context, src journal.RecordSource, total uint64, 
 	r, err := journal.Verify(ctx, src, journal.VerifyOptions{
 		Known:    func(k string) bool { return machine.Known(machine.Kind(k)) },
 		Progress: func(n uint64) { opt.Progress("verify", n, total) },
-		Storage:  opt.Deep,
+		Storage:  opt.Deep || opt.Storage,
 	})
 	if err != nil {
 		return Report{}, err

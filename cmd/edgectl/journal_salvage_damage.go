@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+// damaged refuses a journal in which neither a boot nor a verification finds
+// damage: a salvage of it would cost the node its history for nothing. Neither
+// a newer release's journal nor a state root that cannot be used is damage.
+func (e *env) damaged(ctx context.Context, root string) error {
+	host := gate.LinuxHost()
+	host.Getenv = e.getenv
+	whole := errors.New("whole")
+	_, err := gate.Operate(ctx, root, host, func(machine.State) (machine.Payload, error) { return nil, whole })
+	var failed *gate.Failure
+	switch {
+	case errors.Is(err, whole):
+		return rotten(ctx, root)
+	case errors.Is(err, gate.ErrNoHistory):
+		return fail("is the partition mounted?", "%s: nothing here refers to a journal: there is nothing to salvage", root)
+	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrIO):
+		return notDamage(root, err)
+	case errors.As(err, &failed) && failed.Stage != "journal":
+		return fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
+	case failed == nil:
+		return err
+	}
+	return nil
+}
+
+// rotten refuses a journal that a boot would accept, unless what no boot reads
+// of it is damaged: old records, and blocks of tables that hold none. Sooner or
+// later a boot compacts them, and ends there.
+func rotten(ctx context.Context, root string) error {
+	rep, err := scrub.Verify(ctx, root, scrub.Options{Storage: true})
+	if err != nil {
+		return fail("edgectl journal verify --deep tells what cannot be read", "%s: the journal cannot be verified: %w", root, err)
+	}
+	bad := false
+	for _, f := range rep.Findings {
+		switch {
+		case f.Severity != journal.SeverityError:
+		case f.Code == journal.CodeNewer, f.Code == journal.CodeIO:
+			return notDamage(root, errors.New(narrate.Clean(f.Detail)))
+		default:
+			bad = true
+		}
+	}
+	if bad {
+		return nil
+	}
+	return fail("edgectl journal verify --deep tells whether anything is wrong", "%s: the journal is whole and agrees with everything that refers to it", root)
+}
+
+func notDamage(root string, err error) error {
+	return fail("boot the newer release, or mend the disk, first", "%s: that is not damage: %w", root, err)
+}
