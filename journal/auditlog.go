@@ -91,6 +91,10 @@ func maskedCRC(b []byte) uint32 {
 	return (c>>15 | c<<17) + 0xa282ead8
 }
 
+// maxLog is far more than a log or manifest ever holds, in bytes: a log is left
+// behind once its memtable is full.
+const maxLog = 64 << 20
+
 // auditLog reads a log or manifest chunk by chunk. It accepts a clean end and
 // a torn tail: at most the last record was not synced when the power went, so
 // a tail is torn only if no record begins behind the place where it breaks
@@ -101,6 +105,11 @@ func (s *store) auditLog(path string, num uint32, numbered bool) error {
 		return ioError("open a log of the journal", path, err)
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
+	if info, err := file.Stat(); err != nil {
+		return ioError("open a log of the journal", path, err)
+	} else if info.Size() > maxLog {
+		return corrupt(path, 0, nil, "open the journal: the log has %d bytes, at most %d are ever written", info.Size(), int64(maxLog))
+	}
 	form := logForm{num, numbered}
 	var (
 		buf    [logBlock]byte

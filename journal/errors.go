@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+
+	"github.com/autonomyops/edged/internal/durable"
 )
 
 // The kinds of failure. They are different errors because they call for
@@ -126,6 +128,9 @@ func ioError(what, path string, err error) error {
 		return &Error{Kind: ErrNoSpace, Path: path, Detail: what, Err: err, Next: nextSpace}
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return &Error{Kind: ErrIO, Path: path, Detail: what, Err: err, Next: nextRemount}
+	case errors.Is(err, durable.ErrNotRegular), errors.Is(err, durable.ErrSymlink), errors.Is(err, syscall.ENOTDIR):
+		// Something else stands there: what belonged there is lost.
+		return &Error{Kind: ErrCorrupt, Path: path, Detail: what, Err: err, Next: nextSalvage}
 	case isPebbleCorruption(err):
 		return &Error{Kind: ErrCorrupt, Path: path, Detail: what, Err: err, Next: nextSalvage}
 	}

@@ -226,6 +226,35 @@ func TestMarkersAndManifest(t *testing.T) {
 
 // TestTableBitFlips: a flipped bit in a table is found, or has no effect on a
 // record; the process goes on in either case.
+// What no gate wrote is damage, and is not read to its end.
+func TestOddLogs(t *testing.T) {
+	for name, plant := range map[string]func(m *memfs.FS) error{
+		"a directory": func(m *memfs.FS) error { return m.Mkdir("journal/000099.log", 0o750) },
+		"a FIFO":      func(m *memfs.FS) error { return m.PlantFIFO("journal/000099.log") },
+		"too long": func(m *memfs.FS) error {
+			f, err := m.Create("journal/000099.log", 0o640)
+			if err != nil {
+				return err
+			}
+			return errors.Join(f.Truncate(maxLog+1), f.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newRoot(t)
+			grown(t, m, 3)
+			noErr(t, plant(m))
+			if _, err := OpenView(m, DefaultLayout()); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "000099.log") {
+				t.Errorf("%v", err)
+			}
+			kept := 0
+			found, err := Salvage(m, DefaultLayout(), func(Record) error { kept++; return nil })
+			if err != nil || kept != 3 || !errors.Is(found.Broken, ErrCorrupt) {
+				t.Errorf("%d records, %v, %v", kept, found.Broken, err)
+			}
+		})
+	}
+}
+
 func TestTableBitFlips(t *testing.T) {
 	m := newRoot(t)
 	want := grown(t, m, 3)

@@ -70,8 +70,6 @@ func readHead(fsys durable.FS, name string) (HeadReport, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return rep, nil
-	case errors.Is(err, durable.ErrNotRegular), errors.Is(err, durable.ErrSymlink):
-		return rep, corrupt(name, 0, err, "open the head file")
 	case err != nil:
 		return rep, ioError("open the head file", name, err)
 	}

@@ -27,6 +27,9 @@ func (s *store) readLogs(dir string) (found map[uint64][]byte, err error) {
 	found = map[uint64][]byte{}
 	size := 0
 	for _, l := range logs {
+		if size, err := l.PhysicalSize(); err != nil || size > maxLog {
+			continue // none that was written here
+		}
 		r := l.OpenForRead()
 		for size <= maxLogged {
 			rec, _, err := r.NextRecord()

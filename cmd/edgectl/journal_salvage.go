@@ -150,7 +150,16 @@ func headNow(path string) (journal.HeadReport, error) {
 		return journal.HeadReport{}, err
 	}
 	defer root.Close() //nolint:errcheck // read-only
-	return journal.ReadHead(root, journal.DefaultLayout())
+	return anyHead(root)
+}
+
+// anyHead is the head file; what is none is a bad one.
+func anyHead(root durable.FS) (journal.HeadReport, error) {
+	head, err := journal.ReadHead(root, journal.DefaultLayout())
+	if errors.Is(err, journal.ErrCorrupt) {
+		err = nil
+	}
+	return head, err
 }
 
 // salvageInstall swaps the new journal in under the gate's lock, if the head
@@ -164,7 +173,7 @@ func salvageInstall(ctx context.Context, path string, judged journal.HeadReport,
 	if err := stateroot.Lock(ctx, root, stateroot.LockWait, stateroot.Clock{}); err != nil {
 		return salvaged{}, err
 	}
-	if now, err := journal.ReadHead(root, journal.DefaultLayout()); err != nil || now != judged {
+	if now, err := anyHead(root); err != nil || now != judged {
 		return salvaged{}, errors.Join(err, errMeanwhile)
 	}
 	in, err := salvage.Install(root, who)

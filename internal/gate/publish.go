@@ -19,8 +19,12 @@ func (r *run) publish(context.Context) *Failure {
 		publish = r.rehearsePublication
 	}
 	if err := publish(); err != nil {
+		next := "check free space, the disk and the kernel log; the next boot writes them again"
+		if inTheWay(err) {
+			next = "what stands there is not the gate's: look at it and move it away; the next boot writes them again"
+		}
 		return &Failure{Exit: ExitStateRoot, Stage: "projection", Message: "precheck: projections cannot be written",
-			Path: pathOf(err, stateroot.Fingerprint), Err: err, Next: "check free space, the disk and the kernel log; the next boot writes them again"}
+			Path: pathOf(err, stateroot.Fingerprint), Err: err, Next: next}
 	}
 	if r.plan != nil {
 		return nil
@@ -55,3 +59,9 @@ func present(fsys durable.FS, name string) bool {
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// inTheWay: something else stands where a directory of the gate's belongs. No
+// boot removes it: nobody knows whose it is.
+func inTheWay(err error) bool {
+	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, durable.ErrSymlink)
+}

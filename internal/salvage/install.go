@@ -3,7 +3,6 @@ package salvage
 import (
 	"errors"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
@@ -107,24 +106,18 @@ func prepare(fsys durable.FS, work string, who Who) (*Plan, error) {
 // after a crash, they would grow in number with every boot. One that was has a
 // head file and no journal any more; it is kept, for its predecessor.jsonl.
 func sweep(fsys durable.FS) error {
-	entries, err := fsys.ReadDir(".")
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name, workPrefix) {
-			continue
-		}
-		_, noJournal := fsys.Lstat(e.Name + "/" + stateroot.Journal)
-		_, noHead := fsys.Lstat(e.Name + "/" + stateroot.JournalHead)
+	works, err := preparations(fsys)
+	for _, work := range works {
+		_, noJournal := fsys.Lstat(work + "/" + stateroot.Journal)
+		_, noHead := fsys.Lstat(work + "/" + stateroot.JournalHead)
 		if errors.Is(noJournal, fs.ErrNotExist) && noHead == nil {
 			continue
 		}
-		if err := durable.RemoveAll(fsys, e.Name); err != nil {
+		if err := durable.RemoveAll(fsys, work); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
 }
 
 // swapIn moves the prepared journal to its place and resets the head file.
@@ -135,10 +128,19 @@ func swapIn(fsys durable.FS, work string) error {
 	if err := errors.Join(fsys.SyncDir("."), fsys.SyncDir(work)); err != nil {
 		return err
 	}
-	return resetHead(fsys)
+	return resetHead(fsys, work)
 }
 
-func resetHead(fsys durable.FS) error {
+// resetHead makes the head file fit the new journal. What is no file cannot be
+// written over: it is moved to where the salvage was prepared.
+func resetHead(fsys durable.FS, work string) error {
+	if info, err := fsys.Lstat(stateroot.JournalHead); err == nil && !info.Mode.IsRegular() {
+		err := errors.Join(fsys.Rename(stateroot.JournalHead, work+"/journal_head.found"),
+			fsys.SyncDir(work), fsys.SyncDir(stateroot.Bootstrap))
+		if err != nil {
+			return err
+		}
+	}
 	view, err := journal.OpenView(fsys, journal.DefaultLayout())
 	if err != nil {
 		return err

@@ -77,11 +77,11 @@ func resume(fsys durable.FS) (done bool, in Installed, err error) {
 	if err != nil || work == "" {
 		return false, Installed{}, err
 	}
-	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
+	head, err := readHead(fsys)
 	if err != nil {
 		return false, in, err
 	}
-	if slot, ok := head.Newest(); !ok || slot.Journal == in.Journal || slot.Tip.Seq != in.Event.HeadSeq {
+	if slot, ok := head.Newest(); ok && (slot.Journal == in.Journal || slot.Tip.Seq != in.Event.HeadSeq) {
 		return false, Installed{}, nil
 	}
 	in.Kept, in.Resumed = work+"/"+stateroot.PredecessorRecords, true
@@ -89,7 +89,17 @@ func resume(fsys durable.FS) (done bool, in Installed, err error) {
 	if _, err := fsys.Lstat(quarantine); err == nil {
 		in.Quarantine = quarantine
 	}
-	return true, in, resetHead(fsys)
+	return true, in, resetHead(fsys, work)
+}
+
+// readHead reads the head file. Something else in its place is damage like any
+// other: no slot of it is good.
+func readHead(fsys durable.FS) (journal.HeadReport, error) {
+	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
+	if errors.Is(err, journal.ErrCorrupt) {
+		err = nil
+	}
+	return head, err
 }
 
 // preparations are the directories that salvages were prepared in.
@@ -97,7 +107,7 @@ func preparations(fsys durable.FS) ([]string, error) {
 	entries, err := fsys.ReadDir(".")
 	var works []string
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name, workPrefix) {
+		if strings.HasPrefix(e.Name, workPrefix) && e.Mode.IsDir() {
 			works = append(works, e.Name)
 		}
 	}
@@ -122,7 +132,7 @@ func madeBy(fsys durable.FS, journalID string) (string, error) {
 
 // describe reads what a journal of one JournalSalvaged record says.
 func describe(fsys durable.FS, in *Installed) error {
-	view, err := journal.OpenView(fsys, journal.DefaultLayout())
+	view, err := journal.OpenView(fsys, journal.Layout{Dir: stateroot.Journal}) // whatever the head file is
 	if err != nil {
 		return err
 	}

@@ -170,3 +170,55 @@ func TestInstall_NotMadeHere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What stands where the head file belongs and is none is damage like any
+// other: it is moved to what the salvage leaves.
+func TestInstall_HeadMisplaced(t *testing.T) {
+	for name, plant := range map[string]func(m *memfs.FS) error{
+		"FIFO":      func(m *memfs.FS) error { return m.PlantFIFO(stateroot.JournalHead) },
+		"directory": func(m *memfs.FS) error { return durable.MkdirAll(m, stateroot.JournalHead+"/x", 0o750) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, m := grown(t)
+			check(t, m.Remove(stateroot.JournalHead))
+			check(t, plant(m))
+			m.SyncAll()
+			counted := m.Clone()
+			first := counted.Ops()
+			in, err := Install(counted, theNode())
+			check(t, err)
+			total := counted.Ops() - first
+			if in.Event.Size != 8 || headOf(counted) != in.Journal {
+				t.Errorf("%+v, head file of %s", in, headOf(counted))
+			}
+			for n := 1; n <= total; n++ {
+				d := m.Clone()
+				begin := d.Ops()
+				d.SetHook(func(op memfs.Op) error {
+					if op.N-begin == n {
+						d.Ghost()
+					}
+					return nil
+				})
+				_, _ = Install(d, theNode())
+				after := d.Crash(memfs.Crash{Keep: memfs.Random, Seed: uint64(n)})
+				in, err := again(t, after)
+				if err != nil || in.Event.Size != 8 || headOf(after) != in.Journal {
+					t.Fatalf("operation %d of %d: %v, %+v", n, total, err, in)
+				}
+			}
+		})
+	}
+}
+
+// Names that only look like a salvage's are somebody else's.
+func TestInstall_KeepsNotes(t *testing.T) {
+	_, m := grown(t)
+	const notes = workPrefix + "notes.txt"
+	put(t, m, notes, "disk ordered")
+	_, err := Install(m, theNode())
+	check(t, err)
+	if get(t, m, notes) != "disk ordered" {
+		t.Error("the notes are gone")
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -86,13 +87,15 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 		}
 		return keep(r.Raw)
 	})
-	if err == nil && errors.Is(prefix.Broken, journal.ErrNewer) {
-		err = prefix.Broken
-	}
-	if err != nil {
+	switch broken := prefix.Broken; {
+	case err != nil:
 		return nil, err
+	case errors.Is(broken, journal.ErrNewer), errors.Is(broken, fs.ErrPermission):
+		return nil, broken
+	case errors.Is(broken, fs.ErrNotExist) && prefix.Tip.Seq == 0:
+		prefix.Broken = errors.New("there is no " + layout.Dir + "/")
 	}
-	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
+	head, err := readHead(fsys)
 	if err != nil {
 		return nil, err
 	}
