@@ -129,6 +129,15 @@ func (k Keys) Newest() string {
 	return k.Manifest
 }
 
+// MayRotate reports whether the key with this BLAKE3 may name the manifest key's
+// successor: any before the first completed epoch, afterwards only the newest.
+// One that has named another has nothing to say any more. The table does not
+// ask it: whoever can write to a journal can as well write a KeyReplaced, which
+// nothing vouches for. Who writes a rotation asks, and who audits one.
+func (k Keys) MayRotate(blake3 string) bool {
+	return k.Manifest == "" || blake3 == k.Newest()
+}
+
 // Accepted lists the keys that a manifest may be verified under; none means
 // any, before the first completed epoch.
 func (k Keys) Accepted() []string {

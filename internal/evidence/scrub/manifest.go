@@ -94,16 +94,16 @@ func names(written, rel string) bool {
 }
 
 // rotatedKey verifies the statement by which one key named its successor. Only
-// a key in force may: one that an epoch was completed after has nothing to say
-// any more. Where its public half was never seen, as after a salvage, its word
-// cannot be verified.
+// the newest may: one that has named another, or was replaced, has nothing to
+// say any more. Where its public half was never seen, as after a salvage, its
+// word cannot be verified.
 func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State) {
 	if p.Purpose == machine.PurposeCheckpoint {
 		d.rotatedCheckpointKey(seq, p, before)
 		return
 	}
-	if !before.AcceptsManifestKey(p.OldKey) {
-		d.bad(CodeKey, seq, "the rotation to key %s is from key %s, in force was %s", p.NewKey, p.OldKey, strings.Join(before.Keys.Accepted(), " or "))
+	if !before.Keys.MayRotate(p.OldKey) {
+		d.bad(CodeKey, seq, "the rotation to key %s is from key %s, the newest was %s", p.NewKey, p.OldKey, before.Keys.Newest())
 		return
 	}
 	old, ok := d.keys[p.OldKey]

@@ -168,6 +168,12 @@ func TestKeyContinuity(t *testing.T) {
 			NewKey: evidencetest.Hash(public), Statement: statement, Signature: signature}
 	}
 	name := evidencetest.Hash(next.Public().(ed25519.PublicKey))
+	follow := func(h *evidencetest.History, by string) {
+		to := evidencetest.Key(by).Public().(ed25519.PublicKey)
+		p := rotate(h, to, h.State.Journal)
+		p.NewKey = evidencetest.Hash(to)
+		h.Append(p)
+	}
 	for _, tt := range []struct {
 		name   string
 		change func(h *evidencetest.History)
@@ -190,19 +196,35 @@ func TestKeyContinuity(t *testing.T) {
 			p := rotate(h, public, h.State.Journal)
 			p.OldKey = strings.Repeat("0", 64)
 			h.Append(p)
-		}, false, scrub.CodeKey, "in force was"},
+		}, false, scrub.CodeKey, "the newest was"},
 		{"of a key that was followed", func(h *evidencetest.History) {
-			third := evidencetest.Key("third").Public().(ed25519.PublicKey)
 			first := h.Key
-			p := rotate(h, third, h.State.Journal)
-			p.NewKey = evidencetest.Hash(third)
-			h.Append(p)
+			follow(h, "third")
 			h.Key = evidencetest.Key("third")
 			h.Reconstruct(evidencetest.OldOS, 1)
 			h.Reconstruct("ID=c\n", 1)
 			h.Key = first
 			h.Append(rotate(h, public, h.State.Journal))
-		}, false, scrub.CodeKey, "in force was"},
+		}, false, scrub.CodeKey, "the newest was"},
+		{"of a key that names two", func(h *evidencetest.History) {
+			follow(h, "third")
+			h.Append(rotate(h, public, h.State.Journal))
+		}, false, scrub.CodeKey, "the newest was"},
+		{"of a key that was replaced", func(h *evidencetest.History) {
+			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: strings.Repeat("0", 64), By: "operator", Reason: "key stolen"})
+			h.Append(rotate(h, public, h.State.Journal))
+		}, false, scrub.CodeKey, "the newest was"},
+		{"twice before an epoch", func(h *evidencetest.History) {
+			follow(h, "third")
+			h.Key = evidencetest.Key("third")
+			h.Append(rotate(h, public, h.State.Journal))
+		}, true, "", ""},
+		{"of a key in force that was never seen", func(h *evidencetest.History) {
+			third := evidencetest.Key("third")
+			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: evidencetest.Hash(third.Public().(ed25519.PublicKey)), By: "operator", Reason: "key lost"})
+			h.Key = third
+			h.Append(rotate(h, public, h.State.Journal))
+		}, true, scrub.CodeKey, "was never seen here"},
 		{"break-glass", func(h *evidencetest.History) {
 			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: name, By: "operator", Reason: "key lost"})
 		}, true, scrub.CodeKeyReplace, "key lost"},
