@@ -74,11 +74,12 @@ func printReport(w io.Writer, r scrub.Report, deep bool) error {
 	}
 	errs := 0
 	for _, f := range r.Findings {
-		if f.Code == scrub.CodeStopped {
-			deep = false
-		}
 		if f.Severity == journal.SeverityError {
 			errs++
+		}
+		// What is damaged, or was not judged to its end, is not verified.
+		if f.Code == scrub.CodeStopped || f.Severity == journal.SeverityError {
+			deep = false
 		}
 	}
 	verdict := "intact"

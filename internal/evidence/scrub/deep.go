@@ -81,21 +81,27 @@ func (d *deep) records(ctx context.Context) (whole bool, err error) {
 	return true, nil
 }
 
+// errUnknownState is why nothing after a record that cannot be folded is judged.
+var errUnknownState = errors.New("the state after it is not known")
+
 // record folds one record, false where the state after it is not known.
 func (d *deep) record(rec journal.Record) bool {
 	event, err := replay.Event(rec)
 	switch {
 	case errors.Is(err, machine.ErrNewer):
-		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, err))
+		// An error, although nothing is damaged: whoever can append one such
+		// record would otherwise be judged no further, with exit status 0.
+		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, fmt.Errorf("%w; judge it with the release that wrote it, or a later one", err)))
 		return false
 	case err != nil:
 		d.bad(CodePayload, rec.Seq, "%v", err)
+		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, errUnknownState))
 		return false
 	}
 	before := d.fold.State()
 	if err := d.fold.Apply(event); err != nil {
 		d.bad(CodeTransition, rec.Seq, "%v", err)
-		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, errors.New("the state after it is not known")))
+		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, errUnknownState))
 		return false
 	}
 	d.judge(event, before)

@@ -263,6 +263,7 @@ func TestPayloadAndKinds(t *testing.T) {
 		h.Write(e)
 		h.Rest()
 		expect(t, h.Dir, false, scrub.CodePayload, "OpApplied")
+		expect(t, h.Dir, false, scrub.CodeStopped, "state after it is not known")
 	})
 	t.Run("unknown kind", func(t *testing.T) {
 		h := begin(t)
@@ -275,7 +276,17 @@ func TestPayloadAndKinds(t *testing.T) {
 		h.Wild = true
 		h.Write(h.Entry("WeatherObserved", true))
 		h.Rest()
-		expect(t, h.Dir, false, scrub.CodeStopped, "newer version")
+		expect(t, h.Dir, false, scrub.CodeStopped, "critical event WeatherObserved; judge it with the release that wrote it")
+	})
+	t.Run("newer data of a critical kind, and nonsense after it", func(t *testing.T) {
+		h := begin(t)
+		h.Wild = true
+		e := h.Entry("OpApplied", true)
+		e.Data = []byte(`{"v":2}`)
+		h.Write(e)
+		h.Write(h.Entry("EpochRotated", true))
+		h.Rest()
+		expect(t, h.Dir, false, scrub.CodeStopped, "critical event OpApplied; judge it with the release that wrote it")
 	})
 	t.Run("time goes backwards", func(t *testing.T) {
 		h := begin(t)
