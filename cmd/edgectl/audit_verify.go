@@ -14,7 +14,7 @@ import (
 
 func auditVerify(e *env) *cobra.Command {
 	var opt audit.VerifyOptions
-	var key string
+	var keys []string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "judge a bundle offline; exit 1 when something is wrong",
@@ -33,21 +33,29 @@ or an export. The verdict is one of
   inconsistent  the records hold, something else does not
 
 --key is the node's checkpoint key as you hold it, the oldest one: rotations in
-the records are followed. Without it the key that came with the bundle is used,
-which proves nothing about who signed.
+the records are followed. Where it was replaced, nothing in the records vouches
+for the new one: give both, oldest first. The last one, or one that rotations
+lead to from it, must have signed FILE; those before it are believed for what
+--since names. Without --key the key that came with the bundle is used, which
+proves nothing about who signed.
 
 Exit status: 0 for the first three, 1 for the others, 2 where FILE cannot be
 read or compared.`,
 		Example: `  edgectl audit verify audit.tar.zst --since january.checkpoint --key journal-sign.pub
+  edgectl audit verify audit.tar.zst --since january.checkpoint --key old.pub --key new.pub
   edgectl audit verify audit.tar.zst --since january.tar.zst --json | jq .first_difference`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if key != "" {
-				text, err := durable.ReadHostFile(key, 4096)
+			for _, file := range keys {
+				text, err := durable.ReadHostFile(file, 4096)
 				if err != nil {
 					return fail("name the node's journal-sign.pub as you hold it", "read the key: %w", err)
 				}
-				opt.Key = strings.TrimSpace(string(text))
+				key := strings.TrimSpace(string(text))
+				if key == "" { // it would be taken for none: the one in the bundle
+					return fail("name the node's journal-sign.pub as you hold it", "%s is empty", file)
+				}
+				opt.Key += key + "\n"
 			}
 			p := newProgress(e.stderr)
 			opt.Progress = p.at
@@ -69,7 +77,7 @@ read or compared.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&opt.Since, "since", "", "a checkpoint, an older bundle or an export that you kept")
-	f.StringVar(&key, "key", "", "the file with the node's checkpoint key, as you hold it")
+	f.StringArrayVar(&keys, "key", nil, "the checkpoint key as you hold it; again for each that replaced it")
 	e.jsonFlag(cmd)
 	return cmd
 }

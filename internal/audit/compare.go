@@ -156,14 +156,14 @@ func (a *auditor) compare(ctx context.Context, old *evidence.Source) (same bool,
 }
 
 func (a *auditor) sinceCheckpoint(ctx context.Context, path string, text []byte) error {
-	old, signer, err := a.open(text)
+	old, signer, err := open(text, a.keys)
 	if err != nil {
 		return fmt.Errorf("%s %w: %w; name a checkpoint, an older bundle or an export", path, ErrSince, err)
 	}
 	a.report.Since = &Seen{Journal: old.Journal, Events: old.Size}
 	switch {
 	case signer == nil && len(a.keys) > 0:
-		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s", a.keyName())
+		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s", a.keyName(true))
 	case signer == nil:
 		a.warn(CodeKeyOrigin, 0, "the older checkpoint's signature was not verified: no key was given")
 	}
@@ -180,6 +180,7 @@ func (a *auditor) sinceCheckpoint(ctx context.Context, path string, text []byte)
 	if err != nil {
 		return a.unread(err)
 	}
+	a.vouched = signer != nil && src == a.src && old.Size == src.Tip().Seq && root == old.Root
 	if root != old.Root {
 		a.bad(CodeRewritten, 0, "the first %d records of journal %s are not those that the older checkpoint covers: their root is %s, it says %s; an older bundle or export, given instead, shows the first that differs",
 			old.Size, old.Journal, root, old.Root)
@@ -203,10 +204,9 @@ func (a *auditor) unread(err error) error {
 	return nil
 }
 
-// open reads a checkpoint; signer is nil where none of the keys that are
-// believed has signed it.
-func (a *auditor) open(text []byte) (c transparency.Checkpoint, signer *transparency.Verifier, err error) {
-	c, v, err := transparency.Open(text, a.keys...)
+// open reads a checkpoint; signer is nil where none of the keys has signed it.
+func open(text []byte, keys []transparency.Verifier) (c transparency.Checkpoint, signer *transparency.Verifier, err error) {
+	c, v, err := transparency.Open(text, keys...)
 	switch {
 	case errors.Is(err, transparency.ErrSigner):
 		return c, nil, nil

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -36,5 +39,42 @@ func TestFloorsOfASalvage(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// What an auditor must see in a history is not lost with a salvage after it,
+// whether a bundle or a state root is judged.
+func TestWarningsBeforeASalvage(t *testing.T) {
+	h := begin(t)
+	key := newSigner(t)
+	key.install(t, h.Dir)
+	was := h.State.Journal
+	h.NextBoot()
+	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, OldKey: h.State.Keys.Newest(), NewKey: strings.Repeat("0", 64), By: "mallory", Reason: "none"})
+	h.Rest()
+	salvaged(t, h, 14)
+	data, _ := sealed(t, h.Dir)
+	for _, path := range []string{write(t, data), h.Dir} {
+		r := verdict(t, path, audit.VerifyOptions{})
+		if !r.OK || r.Verdict != audit.Salvaged || !has(r, scrub.CodeKeyReplace) || !says(r, "predecessor.jsonl: journal "+was+": the manifest key was replaced") {
+			t.Errorf("%s: %+v", path, r)
+		}
+	}
+	// What a newer release wrote there was not judged either.
+	h = begin(t)
+	s := read(t, h.Dir)
+	s.entries[12].Type = "Interlude"
+	lines := s.lines(t)
+	kept := pretend(t, &s, lines[:12])
+	before := lines[12]
+	tail, err := journal.Decode(before)
+	evidencetest.Check(t, err)
+	p, err := machine.Decode(machine.KindJournalSalvaged, true, s.entries[0].Data)
+	evidencetest.Check(t, err)
+	salvage := p.(machine.JournalSalvaged)
+	salvage.Size, salvage.LastHash = 13, tail.Hash.String()
+	s.put(t, 1, salvage)
+	if r := verdict(t, key.forged(t, s.lines(t), append(kept, before)), audit.VerifyOptions{Key: key.public}); r.OK || !says(r, "deep_stopped") {
+		t.Errorf("%+v", r)
 	}
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -119,4 +122,48 @@ func TestKeysReplaced(t *testing.T) {
 	if r := verdict(t, path, audit.VerifyOptions{}); !r.OK || !has(r, audit.CodeUnsigned) {
 		t.Errorf("unsigned: %+v", r)
 	}
+}
+
+// After a replacement no statement leads from the old key to the new one: an
+// auditor holds both. The old one is believed for what was kept from before,
+// and never for a bundle: whoever stole it can sign one that knows of nothing.
+func TestKeysSeveral(t *testing.T) {
+	h := begin(t)
+	stolen, next := newSigner(t), newSigner(t)
+	forged := write(t, stolen.bundle(t, h.Dir))
+	older := filepath.Join(t.TempDir(), "older")
+	evidencetest.Check(t, os.WriteFile(older, takeApart(t, stolen.bundle(t, h.Dir)).files["checkpoint"], 0o600))
+	v, err := transparency.NewVerifier(next.public)
+	evidencetest.Check(t, err)
+	h.NextBoot()
+	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: v.BLAKE3(), By: "op", Reason: "stolen"})
+	h.Rest()
+	honest := write(t, next.bundle(t, h.Dir))
+	newest := next.rotate(t, h)
+	rotated := write(t, newest.bundle(t, h.Dir))
+	both := stolen.public + "\n" + next.public
+	for name, tt := range map[string]struct {
+		path, key string
+		ok        bool
+		says      string
+	}{
+		"both":                            {honest, both, true, ""},
+		"both, and one of them twice":     {honest, stolen.public + "\n" + both, true, ""},
+		"both, and a rotation":            {rotated, both, true, ""},
+		"the new one":                     {honest, next.public, false, "the older checkpoint is not signed by the key that was given"},
+		"the old one":                     {honest, stolen.public, false, "the checkpoint is not signed by the key that was given"},
+		"in the wrong order":              {honest, next.public + "\n" + stolen.public, false, "the key that was given last"},
+		"a bundle by who stole it":        {forged, both, false, "the key that was given last"},
+		"three, and none was the older's": {rotated, next.public + "\n" + newest.public, false, "not signed by any key that was given"},
+	} {
+		r := verdict(t, tt.path, audit.VerifyOptions{Key: tt.key, Since: older})
+		if r.OK != tt.ok || has(r, audit.CodeSigner) == tt.ok || !says(r, tt.says) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// says reports whether a finding has this in its text.
+func says(r audit.Report, text string) bool {
+	return text == "" || slices.ContainsFunc(r.Findings, func(f journal.Finding) bool { return strings.Contains(f.Detail, text) })
 }

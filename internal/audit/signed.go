@@ -5,31 +5,33 @@ import (
 	"slices"
 
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
 
-// keyName names the keys that one of must have signed.
-func (a *auditor) keyName() string {
-	if a.report.Key == KeyBundled {
+// keyName names the keys that one of must have signed: the bundle, or what was
+// kept from before.
+func (a *auditor) keyName(older bool) string {
+	switch {
+	case a.report.Key == KeyBundled:
 		return "the key that came with the bundle, nor by one that rotations lead from to it"
+	case a.given < 2:
+		return "the key that was given, nor by one that rotations lead to from it"
+	case older:
+		return "any key that was given, nor by one that rotations lead to from those"
 	}
-	return "the key that was given, nor by one that rotations lead to from it"
+	return "the key that was given last, nor by one that rotations lead to from it"
 }
 
-// rotation is a change of the checkpoint key, and the record that tells it.
-type rotation struct {
-	transparency.Rotation
-	journal string
-	seq     uint64
-}
-
-// rotations finds the changes of the checkpoint key that a key has signed for,
-// oldest first, and which one each record puts in force. A statement that does
-// not hold leads nowhere; scrub has found it.
-func (a *auditor) rotations(ctx context.Context) ([]rotation, error) {
-	var all []rotation
+// rotations finds the changes of the checkpoint key that both keys have signed
+// for, oldest first, and which key each record puts in force. A statement that
+// does not hold, or of a key that was not in force, leads nowhere; scrub has
+// found it.
+func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error) {
+	var all []transparency.Rotation
 	a.inForce = nil
+	current := ""
 	for _, src := range slices.Backward(a.all()) {
 		tip := src.Tip().Seq
 		for rec, err := range src.Records(1, tip) {
@@ -42,41 +44,60 @@ func (a *auditor) rotations(ctx context.Context) ([]rotation, error) {
 				}
 				a.progress("keys", rec.Seq, tip)
 			}
-			switch machine.Kind(rec.Type) {
-			case machine.KindKeyRotated, machine.KindKeyReplaced, machine.KindJournalSalvaged:
-			default:
+			named, r, err := change(src.ID(), rec)
+			if err != nil {
+				break // the same
+			}
+			if named == "" || r != nil && current != "" && current != r.Old.BLAKE3() {
 				continue
 			}
-			event, err := replay.Event(rec)
-			if err != nil {
-				break
+			if r != nil {
+				all = append(all, *r)
 			}
-			named := ""
-			switch p := event.Payload.(type) {
-			case machine.KeyRotated:
-				if p.Purpose != machine.PurposeCheckpoint {
-					continue
-				}
-				if r, err := transparency.ReadRotation(src.ID(), p); err == nil {
-					named = p.NewKey
-					all = append(all, rotation{r, src.ID(), rec.Seq})
-				}
-			case machine.KeyReplaced:
-				if p.Purpose == machine.PurposeCheckpoint {
-					named = p.NewKey
-				}
-			case machine.JournalSalvaged:
-				named = p.CheckpointKey
+			current = named
+			force := inForce{key: named}
+			if src == a.src {
+				force.seq = rec.Seq
 			}
-			if named != "" && src == a.src {
-				a.inForce = append(a.inForce, inForce{rec.Seq, named})
-			}
+			a.inForce = append(a.inForce, force)
 		}
 	}
 	return all, nil
 }
 
+// change is what a record says of the checkpoint key: the BLAKE3 of the one
+// that it puts in force, "" where it names none, and the rotation if it is one
+// that holds.
+func change(id string, rec journal.Record) (named string, r *transparency.Rotation, err error) {
+	switch machine.Kind(rec.Type) {
+	case machine.KindKeyRotated, machine.KindKeyReplaced, machine.KindJournalSalvaged:
+	default:
+		return "", nil, nil
+	}
+	event, err := replay.Event(rec)
+	if err != nil {
+		return "", nil, err
+	}
+	switch p := event.Payload.(type) {
+	case machine.KeyRotated:
+		if p.Purpose != machine.PurposeCheckpoint {
+			return "", nil, nil
+		}
+		if r, err := transparency.ReadRotation(id, p); err == nil {
+			return p.NewKey, &r, nil
+		}
+	case machine.KeyReplaced:
+		if p.Purpose == machine.PurposeCheckpoint {
+			return p.NewKey, nil, nil
+		}
+	case machine.JournalSalvaged:
+		return p.CheckpointKey, nil, nil
+	}
+	return "", nil, nil
+}
+
 // inForce is a key that a record names, by its BLAKE3: it signs from there on.
+// seq is 0 where a journal before this one names it.
 type inForce struct {
 	seq uint64
 	key string
@@ -93,34 +114,43 @@ func (a *auditor) at(size uint64) (f inForce) {
 	return f
 }
 
-// followKeys adds to the key that is believed those that rotations lead to
-// from it; or, where the newest one came with the bundle, those that lead to
-// it. superseded is the record that has put the newest of them in the place of
-// the one before.
-func (a *auditor) followKeys(ctx context.Context) (superseded uint64, err error) {
+// followKeys adds to the keys that are believed those that rotations lead to
+// from them; or, where the only one came with the bundle, those that lead to it.
+func (a *auditor) followKeys(ctx context.Context) error {
 	if len(a.keys) == 0 {
-		return 0, nil
+		return nil
 	}
 	all, err := a.rotations(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
+	newest := a.keys[len(a.keys)-1:]
 	if a.report.Key == KeyBundled {
+		var back []transparency.Rotation
 		for _, r := range slices.Backward(all) {
-			if r.New.BLAKE3() == a.keys[0].BLAKE3() {
-				a.keys = slices.Insert(a.keys, 0, r.Old)
-			}
+			back = append(back, transparency.Rotation{Old: r.New, New: r.Old})
+		}
+		newest = led(newest, back)
+		a.keys = newest
+	}
+	a.signers, a.keys = led(newest, all), led(a.keys, all)
+	return nil
+}
+
+// led gives keys, and those that rotations lead to from them, one after the other.
+func led(keys []transparency.Verifier, rotations []transparency.Rotation) []transparency.Verifier {
+	keys = slices.Clip(keys)
+	have := map[string]bool{}
+	for _, k := range keys {
+		have[k.BLAKE3()] = true
+	}
+	for _, r := range rotations {
+		if next := r.New.BLAKE3(); have[r.Old.BLAKE3()] && !have[next] {
+			have[next] = true
+			keys = append(keys, r.New)
 		}
 	}
-	for _, r := range all {
-		if r.Old.BLAKE3() == a.keys[len(a.keys)-1].BLAKE3() {
-			a.keys = append(a.keys, r.New)
-			if superseded = 0; r.journal == a.src.ID() {
-				superseded = r.seq
-			}
-		}
-	}
-	return superseded, nil
+	return keys
 }
 
 // checkpoint judges the bundle's checkpoint: over exactly its records, signed
@@ -135,8 +165,7 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 		default:
 			a.warn(CodeUnsigned, 0, "the bundle holds no checkpoint: nobody vouches for these records")
 		}
-		_, err := a.followKeys(ctx)
-		return err
+		return a.followKeys(ctx)
 	}
 	a.report.Key = KeyGiven
 	if len(a.keys) == 0 {
@@ -149,23 +178,23 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 		a.keys = []transparency.Verifier{v}
 		a.warn(CodeKeyOrigin, 0, "the key that verifies the checkpoint came with the bundle, and proves nothing about who signed: give the one that you hold with --key")
 	}
-	superseded, err := a.followKeys(ctx)
-	if err != nil {
+	if err := a.followKeys(ctx); err != nil {
 		return err
 	}
-	c, signer, err := a.open(p.checkpoint)
+	c, signer, err := open(p.checkpoint, a.signers)
 	if err != nil {
 		a.bad(CodeCheckpoint, 0, "%s: %v", checkpointName, err)
 		return nil
 	}
-	newest, named := a.keys[len(a.keys)-1], a.at(c.Size)
+	named := a.at(c.Size)
 	switch {
 	case signer == nil:
-		a.bad(CodeSigner, 0, "the checkpoint is not signed by %s", a.keyName())
-	case named.key != "" && signer.InForce(named.key) != nil:
+		a.bad(CodeSigner, 0, "the checkpoint is not signed by %s", a.keyName(false))
+	case signer.InForce(named.key) == nil:
+	case named.seq == 0:
+		a.bad(CodeSigner, 0, "the checkpoint is signed by key %s, the records of the journals before this one name key %s", signer.BLAKE3(), named.key)
+	default:
 		a.bad(CodeSigner, named.seq, "the checkpoint is signed by key %s, record %d names key %s", signer.BLAKE3(), named.seq, named.key)
-	case signer.BLAKE3() != newest.BLAKE3() && c.Size >= superseded:
-		a.bad(CodeSigner, superseded, "the checkpoint is signed by key %s, which record %d replaced by key %s", signer.BLAKE3(), superseded, newest.BLAKE3())
 	}
 	return a.covers(ctx, c)
 }

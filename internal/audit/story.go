@@ -61,11 +61,11 @@ func (a *auditor) predecessor(ctx context.Context, name string, src *evidence.So
 	for _, f := range rep.Findings {
 		switch {
 		case f.Severity == journal.SeverityError:
-			a.bad(CodeStory, f.Seq, "%s: %s: %s", name, f.Code, f.Detail)
-		case f.Code == scrub.CodeKeyReplace, f.Code == scrub.CodeKey:
+			a.bad(CodeStory, f.Seq, "%s: journal %s: %s: %s", name, src.ID(), f.Code, f.Detail)
+		case f.Code == scrub.CodeKeyReplace, f.Code == scrub.CodeKey, f.Code == scrub.CodeStopped:
 			// A salvage must not hide that a key was changed without a word of
-			// the old one.
-			a.warn(f.Code, f.Seq, "%s: %s", name, f.Detail)
+			// the old one, or that something was not judged.
+			a.warn(f.Code, f.Seq, "%s: journal %s: %s", name, src.ID(), f.Detail)
 		}
 	}
 	return nil

@@ -3,7 +3,9 @@ package audit
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/scrub"
@@ -17,7 +19,11 @@ type VerifyOptions struct {
 	// an older bundle, or an export; "" for nothing.
 	Since string
 	// Key is the checkpoint key as the auditor holds it, in the form of signed
-	// notes; "" takes the one that came with the bundle.
+	// notes; "" takes the one that came with the bundle. Several stand one a
+	// line, oldest first: the last one, or one that rotations lead to from it,
+	// must have signed the bundle. Those before it are believed for what Since
+	// names alone: a key is replaced because it was stolen, and whoever has it
+	// can sign a history in which it never was.
 	Key string
 	// Progress hears how many records are done in a stage, and of how many.
 	Progress func(stage string, done, total uint64)
@@ -28,8 +34,11 @@ type auditor struct {
 	report   Report
 	src      *evidence.Source
 	before   []*evidence.Source      // the journals that it continues, newest first
-	keys     []transparency.Verifier // that are believed, oldest first
+	given    int                     // how many keys the auditor holds
+	keys     []transparency.Verifier // that are believed
+	signers  []transparency.Verifier // those of them that may have signed the bundle
 	inForce  []inForce               // the checkpoint keys that the records name, in their order
+	vouched  bool                    // what was kept from before is signed, and over all the records
 	progress func(stage string, done, total uint64)
 }
 
@@ -42,13 +51,14 @@ func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error)
 	if a.progress == nil {
 		a.progress = func(string, uint64, uint64) {}
 	}
-	if opt.Key != "" {
-		v, err := transparency.NewVerifier(opt.Key)
+	for _, text := range strings.Fields(opt.Key) {
+		v, err := transparency.NewVerifier(text)
 		if err != nil {
 			return Report{}, fmt.Errorf("read the checkpoint key: %w", err)
 		}
-		a.keys = []transparency.Verifier{v}
+		a.keys = append(a.keys, v)
 	}
+	a.given = len(a.keys)
 	_, kind, err := evidence.Detect(path)
 	if err != nil {
 		return Report{}, err
@@ -114,11 +124,35 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 		}
 	}()
 	a.story(before, note)
-	if _, err := a.followKeys(ctx); err != nil {
+	for _, p := range before {
+		if err := a.predecessor(ctx, filepath.ToSlash(strings.TrimPrefix(p.Path(), src.Path()+string(filepath.Separator))), p); err != nil {
+			return Report{}, err
+		}
+	}
+	if err := a.followKeys(ctx); err != nil {
 		return Report{}, err
 	}
-	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; a bundle that edgectl audit bundle makes on the node has one")
-	return a.compared(ctx, opt)
+	if opt.Since != "" {
+		if err := a.since(ctx, opt.Since); err != nil {
+			return Report{}, err
+		}
+	}
+	a.unsigned(opt)
+	return a.done(), nil
+}
+
+// unsigned says that nobody vouches for what is no bundle. Who gives a key asks
+// for a signature, and whoever hands over a file decides what it is: an export
+// must not do where a bundle would have been refused, unless what the auditor
+// kept is signed and over all of it. A state root is the auditor's own choice,
+// and the key is then for what Since names.
+func (a *auditor) unsigned(opt VerifyOptions) {
+	const next = "a bundle that edgectl audit bundle makes on the node has one"
+	if a.given > 0 && !a.vouched && (a.src.Kind() == evidence.Export || opt.Since == "") {
+		a.bad(CodeUnsigned, 0, "there is no checkpoint: no key that was given has signed all that is here; %s", next)
+		return
+	}
+	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; %s", next)
 }
 
 func (a *auditor) compared(ctx context.Context, opt VerifyOptions) (Report, error) {

@@ -193,6 +193,25 @@ func TestOtherEvidence(t *testing.T) {
 			t.Errorf("%s, another key: %+v", path, r)
 		}
 	}
+	// Whoever gives a key asks for a signature over all of it: a file that cannot
+	// have one does not answer that, and what is not covered is not signed.
+	h.NextBoot()
+	h.Match()
+	h.Rest()
+	evidencetest.Export(t, export, read(t, h.Dir).lines(t)...)
+	for name, tt := range map[string]struct {
+		path, since string
+		ok          bool
+	}{
+		"an export":                            {export, "", false},
+		"an export, longer than what was seen": {export, older, false},
+		"a state root":                         {h.Dir, "", false},
+		"a state root, by what was seen":       {h.Dir, older, true},
+	} {
+		if r := verdict(t, tt.path, audit.VerifyOptions{Since: tt.since, Key: key.public}); r.OK != tt.ok || !has(r, audit.CodeUnsigned) {
+			t.Errorf("%s, and a key is held: %+v", name, r)
+		}
+	}
 	evidencetest.Check(t, os.WriteFile(export, append([]byte("{}\n"), b.files["records.jsonl"]...), 0o600))
 	if r := verdict(t, export, audit.VerifyOptions{}); r.OK || r.Verdict != audit.Rewritten {
 		t.Errorf("%+v", r)
