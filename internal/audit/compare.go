@@ -163,7 +163,7 @@ func (a *auditor) sinceCheckpoint(ctx context.Context, path string, text []byte)
 	a.report.Since = &Seen{Journal: old.Journal, Events: old.Size}
 	switch {
 	case signer == nil && len(a.keys) > 0:
-		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s", a.keyName(true))
+		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s; where the key was replaced since, give the one that signed it as well, before the newer", a.keyName(true))
 	case signer == nil:
 		a.warn(CodeKeyOrigin, 0, "the older checkpoint's signature was not verified: no key was given")
 	}
