@@ -3,12 +3,11 @@ package audit
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/signing"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
@@ -23,6 +22,13 @@ const (
 )
 
 func epochFile(epoch uint64, name string) string { return fmt.Sprintf("epochs/%d/%s", epoch, name) }
+
+// isEpochFile reports whether an epoch can have a file of this name.
+func isEpochFile(path string) bool {
+	number, name, _ := strings.Cut(strings.TrimPrefix(path, "epochs/"), "/")
+	epoch, err := strconv.ParseUint(number, 10, 64)
+	return err == nil && path == epochFile(epoch, name) && (name == evidenceName || name == manifestName || name == signatureName)
+}
 
 // epoch is what a history says of one: its number, its evidence as it was
 // published, and the manifest that it was completed under.
@@ -106,24 +112,21 @@ func (b *builder) addEpochs(src *evidence.Source) (note string, err error) {
 
 // addManifestKey adds a key once, raw and for openssl.
 func (b *builder) addManifestKey(key []byte) error {
-	name := "keys/manifest-" + journal.HashOf(key).String()
+	name := manifestKeyPrefix + journal.HashOf(key).String()
 	if b.keys[name] {
 		return nil
 	}
 	b.keys[name] = true
-	if err := b.add(name+".pub", key); err != nil || len(key) != ed25519.PublicKeySize {
+	if err := b.add(name+".pub", key); err != nil {
 		return err
 	}
 	return b.addPEM(name+".pem", key)
 }
 
 func (b *builder) addPEM(name string, key ed25519.PublicKey) error {
-	if err := signing.CheckPublic(key); err != nil {
-		return nil //nolint:nilerr // a verdict says so; the raw key is there
+	text, ok := publicPEM(key)
+	if !ok {
+		return nil // a verdict says so; the raw key is there
 	}
-	der, err := x509.MarshalPKIXPublicKey(key)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return b.add(name, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	return b.add(name, text)
 }

@@ -1,10 +1,7 @@
 package audit
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,7 +15,7 @@ import (
 // limits of what is held in memory of a bundle.
 const (
 	maxText = 64 << 10 // a checkpoint, a key, bundle.json
-	maxSums = 64 << 20 // the list of hashes
+	maxSums = 32 << 20 // the list of hashes: 120 bytes for each file that a bundle can hold; one of an epoch takes 97
 )
 
 // parts are a bundle, taken apart.
@@ -27,11 +24,12 @@ type parts struct {
 	checkpoint []byte
 	public     []byte
 	epochs     map[string]journal.Hash // files beneath epochs/
-	keys       map[string]journal.Hash // files beneath keys/
-	records    *evidence.Source        // nil where they cannot be opened
+	keys       map[string]journal.Hash // of manifests, beneath keys/
+	pem        pemFile                 // the newest .pem, whose .pub comes after it
+	records    *evidence.Source        // as far as they verify; nil where there are none
+	damage     error                   // what keeps records from being all of them
 	before     map[string]*evidence.Source
-	findings   []journal.Finding
-	broken     []journal.Finding // of records that cannot be opened
+	*findings
 }
 
 func (p *parts) close() {
@@ -43,14 +41,11 @@ func (p *parts) close() {
 	}
 }
 
-func (p *parts) bad(code, format string, args ...any) {
-	p.findings = append(p.findings, journal.Finding{Severity: journal.SeverityError, Code: code, Detail: fmt.Sprintf(format, args...)})
-}
-
 // takeApart reads a bundle once: each file is held against the list of hashes,
-// records are unpacked, and of the others what the verdict needs is kept.
-func takeApart(ctx context.Context, path string) (*parts, error) {
-	p := &parts{epochs: map[string]journal.Hash{}, keys: map[string]journal.Hash{}, before: map[string]*evidence.Source{}}
+// records are unpacked, and of the others what the verdict needs is kept. What
+// is wrong with them goes to found.
+func takeApart(ctx context.Context, path string, found *findings) (*parts, error) {
+	p := &parts{findings: found, epochs: map[string]journal.Hash{}, keys: map[string]journal.Hash{}, before: map[string]*evidence.Source{}}
 	var sums *sums
 	var about journal.Hash
 	err := evidence.WalkBundle(path, func(m evidence.Member, r io.Reader) error {
@@ -58,29 +53,21 @@ func takeApart(ctx context.Context, path string) (*parts, error) {
 			return err
 		}
 		if m.Name == evidence.BundleSums {
-			list, err := io.ReadAll(io.LimitReader(r, maxSums+1))
-			if err != nil || len(list) > maxSums {
-				return errors.Join(err, fmt.Errorf("read %s of %s: it is too long", m.Name, path))
-			}
+			list, err := readSums(path, m, r)
 			sums = newSums(list)
-			return nil
+			return err
 		}
 		h := blake3.New()
 		if err := p.take(path, m, io.TeeReader(&stopping{ctx, r}, h)); err != nil {
 			return err
 		}
 		hash := journal.Hash(h.Sum(nil))
-		switch {
-		case m.Name == evidence.BundleAbout:
+		if m.Name == evidence.BundleAbout {
 			about = hash // the list comes after it
-		case strings.HasPrefix(m.Name, "epochs/"):
-			p.epochs[m.Name] = hash
-		case strings.HasPrefix(m.Name, "keys/"):
-			p.keys[m.Name] = hash
+			return nil
 		}
-		if m.Name != evidence.BundleAbout {
-			sums.file(p, m.Name, hash)
-		}
+		p.note(m.Name, hash)
+		sums.file(p, m.Name, hash)
 		return nil
 	})
 	if err != nil {
@@ -88,56 +75,105 @@ func takeApart(ctx context.Context, path string) (*parts, error) {
 		return nil, err
 	}
 	sums.end(p, about)
-	if p.records == nil && p.broken == nil {
-		p.bad(CodeAbsent, "the bundle holds no %s", evidence.BundleRecords)
+	p.lonePEM()
+	if p.records == nil {
+		p.bad(CodeAbsent, 0, "the bundle holds no %s", evidence.BundleRecords)
 	}
 	return p, nil
 }
 
+// readSums takes the list of hashes into memory, in one piece of its size.
+func readSums(path string, m evidence.Member, r io.Reader) ([]byte, error) {
+	if m.Size > maxSums {
+		return nil, fmt.Errorf("read %s of %s: it has %d bytes, the limit is %d; ask for a bundle that edgectl audit bundle made", m.Name, path, m.Size, maxSums)
+	}
+	list := make([]byte, m.Size)
+	if _, err := io.ReadFull(r, list); err != nil {
+		return nil, fmt.Errorf("read %s of %s: %w; fetch the bundle again", m.Name, path, err)
+	}
+	return list, nil
+}
+
+// note keeps the hash of what the records are to be held against. Only what
+// can be an epoch's file is kept, so that no other takes memory.
+func (p *parts) note(name string, hash journal.Hash) {
+	switch {
+	case strings.HasPrefix(name, "epochs/") && !isEpochFile(name):
+		p.bad(CodeEpoch, 0, "%s: the records have no such epoch", name)
+	case strings.HasPrefix(name, "epochs/"):
+		p.epochs[name] = hash
+	case isManifestKey(name):
+		p.keys[name] = hash
+	case name == checkName && hash != journal.HashOf(checkScript):
+		p.warn(CodeScript, 0, "%s is not the one that this edgectl writes: another release may write another, and so may whoever wants it to say ok; read it before you run it, or run the one of a bundle that you made yourself", name)
+	}
+}
+
 // take keeps what is needed of one file, and reads it to its end.
 func (p *parts) take(path string, m evidence.Member, r io.Reader) (err error) {
-	switch {
-	case evidence.IsLines(m.Name):
-		src, err := evidence.Unpack(path, m, r)
-		var damage *journal.Error
+	if m.Name == evidence.BundleRecords || isPredecessor(m.Name) {
+		return p.takeLines(path, m, r)
+	}
+	if m.Name == evidence.BundleAbout || m.Name == checkpointName || isKeyFile(m.Name) {
+		text, err := io.ReadAll(io.LimitReader(r, maxText))
+		if err != nil {
+			return err
+		}
 		switch {
-		case err == nil && m.Name == evidence.BundleRecords:
-			p.records = src
-		case err == nil && isPredecessor(m.Name):
-			p.before[m.Name] = src
-		case err == nil:
-			return src.Close() // of a newer format
-		case errors.As(err, &damage) && !errors.Is(err, journal.ErrNewer):
-			f := journal.FindingOf(err)
-			if m.Name != evidence.BundleRecords {
-				p.bad(CodeStory, "%s: %s", m.Name, f.Detail)
-			} else {
-				p.broken = append(p.broken, f)
-			}
-		default:
-			return err
-		}
-	case m.Name == evidence.BundleAbout:
-		text, err := io.ReadAll(io.LimitReader(r, maxText))
-		if err != nil {
-			return err
-		}
-		if p.about, err = evidence.ParseAbout(text); err != nil {
-			return err
-		}
-	case m.Name == checkpointName || m.Name == publicName:
-		text, err := io.ReadAll(io.LimitReader(r, maxText))
-		if err != nil {
-			return err
-		}
-		if m.Name == publicName {
-			p.public = text
-		} else {
+		case m.Name == checkpointName:
 			p.checkpoint = text
+		case m.Name == evidence.BundleAbout:
+			if p.about, err = evidence.ParseAbout(text); err != nil {
+				return err
+			}
+			p.eachOnce(text)
+		default:
+			p.takeKey(m.Name, text)
 		}
 	}
 	_, err = io.Copy(io.Discard, r)
 	return err
+}
+
+// takeLines unpacks a history.
+func (p *parts) takeLines(path string, m evidence.Member, r io.Reader) error {
+	if m.Name != evidence.BundleRecords && len(p.before) >= maxPredecessors {
+		p.bad(CodeStory, 0, "%s: more than %d journals before this one", m.Name, maxPredecessors)
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}
+	end := &ending{r: r}
+	src, damage, err := evidence.Unpack(path, m, end)
+	if err != nil {
+		return err
+	}
+	if m.Size > 0 && end.last != '\n' && !src.Torn() {
+		p.bad(CodeForm, src.Tip().Seq, "%s: the last line has no line feed", m.Name)
+	}
+	switch {
+	case m.Name == evidence.BundleRecords:
+		p.records, p.damage = src, damage
+	case damage != nil:
+		p.bad(CodeStory, 0, "%s: %s", m.Name, journal.FindingOf(damage).Detail)
+		return src.Close()
+	default:
+		p.before[m.Name] = src
+	}
+	return nil
+}
+
+// ending remembers the last byte that passed.
+type ending struct {
+	r    io.Reader
+	last byte
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if n > 0 {
+		e.last = p[n-1]
+	}
+	return n, err
 }
 
 // stopping ends a long file when the command is interrupted.
@@ -151,70 +187,4 @@ func (s *stopping) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return s.r.Read(p)
-}
-
-// sums is the list of hashes, held against the files as they come: both are in
-// the order of names.
-type sums struct {
-	lines *bufio.Scanner
-	hash  journal.Hash
-	name  string
-	more  bool
-	about journal.Hash // of bundle.json, which comes before the list
-	told  bool
-}
-
-func newSums(list []byte) *sums {
-	s := &sums{lines: bufio.NewScanner(bytes.NewReader(list))}
-	s.next()
-	return s
-}
-
-// next reads a line; one that cannot be read ends the list, and what follows
-// it counts as unlisted.
-func (s *sums) next() {
-	for s.more = s.lines.Scan(); s.more; s.more = s.lines.Scan() {
-		hash, name, ok := strings.Cut(s.lines.Text(), "  ")
-		h, err := journal.ParseHash(hash)
-		if !ok || err != nil || s.name != "" && name <= s.name {
-			s.more = false
-			return
-		}
-		s.hash, s.name = h, name
-		if name != evidence.BundleAbout {
-			return
-		}
-		s.about, s.told = h, true
-	}
-}
-
-// file holds the next file of the archive against the list.
-func (s *sums) file(p *parts, name string, hash journal.Hash) {
-	for s.more && s.name < name {
-		p.bad(CodeAbsent, "%s is in the list of hashes and not in the bundle", s.name)
-		s.next()
-	}
-	switch {
-	case !s.more || s.name > name:
-		p.bad(CodeUnlisted, "%s is not in the list of hashes", name)
-		return
-	case s.hash != hash:
-		p.bad(CodeFile, "%s: its BLAKE3 is %s, the list of hashes says %s", name, hash, s.hash)
-	}
-	s.next()
-}
-
-// end says what the list names beyond the last file.
-func (s *sums) end(p *parts, about journal.Hash) {
-	if s == nil {
-		p.bad(CodeAbsent, "the bundle holds no %s", evidence.BundleSums)
-		return
-	}
-	for s.more {
-		p.bad(CodeAbsent, "%s is in the list of hashes and not in the bundle", s.name)
-		s.next()
-	}
-	if !s.told || s.about != about {
-		p.bad(CodeFile, "%s is not the one that the list of hashes names", evidence.BundleAbout)
-	}
 }

@@ -29,6 +29,9 @@ const (
 	CodeUnlisted    = "bundle_unlisted"      // a file is not in the list of hashes
 	CodeAbsent      = "bundle_absent"        // a file of the list, or one that must be there, is not
 	CodeAbout       = "bundle_about"         // bundle.json says otherwise
+	CodeForm        = "bundle_form"          // a line of it is not written as it must be
+	CodeKey         = "bundle_key"           // a key's file is of another key
+	CodeScript      = "bundle_script"        // warning: check.sh is not the one that is known here
 	CodeEpoch       = "bundle_epoch"         // an epoch's file is not what the records give
 	CodeCheckpoint  = "checkpoint"           // the checkpoint is not over these records
 	CodeUnsigned    = "checkpoint_absent"    // nobody vouches for these records

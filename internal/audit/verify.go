@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -40,6 +41,8 @@ type auditor struct {
 	inForce  []inForce               // the checkpoint keys that the records name, in their order
 	vouched  bool                    // what was kept from before is signed, and over all the records
 	progress func(stage string, done, total uint64)
+	sound    bool // no record was found to be bad
+	*findings
 }
 
 // Verify judges the history at path: a bundle, or whatever else is evidence,
@@ -47,7 +50,7 @@ type auditor struct {
 // is for what could not be done: unreadable, no evidence, cut short, written
 // by a newer version, or nothing that it can be compared with.
 func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
-	a := &auditor{report: Report{Key: KeyNone, Findings: []journal.Finding{}}, progress: opt.Progress}
+	a := &auditor{report: Report{Key: KeyNone}, findings: &findings{}, progress: opt.Progress}
 	if a.progress == nil {
 		a.progress = func(string, uint64, uint64) {}
 	}
@@ -72,28 +75,34 @@ func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error)
 
 // bundle judges a bundle.
 func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
-	p, err := takeApart(ctx, path)
+	p, err := takeApart(ctx, path, a.findings)
 	if err != nil {
 		return Report{}, err
 	}
 	defer p.close()
-	a.report.Findings = append(a.report.Findings, p.findings...)
 	a.report.Journal = p.about.Journal
 	if p.records == nil {
-		a.damaged(p.broken)
 		return a.done(), nil
 	}
 	a.src = p.records
 	if err := a.records(ctx); err != nil {
 		return Report{}, err
 	}
+	if p.damage != nil && a.sound { // no line is there that could be found bad
+		a.damaged([]journal.Finding{journal.FindingOf(p.damage)})
+	}
+	if a.src.Tip().Seq == 0 {
+		return a.done(), nil // nothing verifies that the rest could be held against
+	}
 	if err := a.told(ctx, p); err != nil {
 		return Report{}, err
 	}
 	a.aboutAgrees(p.about)
+	a.selfDescribed(p)
 	if err := a.checkpoint(ctx, p); err != nil {
 		return Report{}, err
 	}
+	a.publicAgrees(p)
 	if err := a.epochs(ctx, p); err != nil {
 		return Report{}, err
 	}
@@ -165,17 +174,19 @@ func (a *auditor) compared(ctx context.Context, opt VerifyOptions) (Report, erro
 }
 
 func (a *auditor) done() Report {
+	a.report.Findings = a.listed()
 	a.report.conclude()
 	return a.report
 }
 
 // records judges form, place and links, and what a replay can tell.
 func (a *auditor) records(ctx context.Context) error {
-	rep, err := scrub.Source(ctx, a.src, scrub.Options{Deep: true, Progress: a.progress})
+	rep, err := scrub.Source(ctx, a.src, scrub.Options{Deep: a.src.Tip().Seq > 0, Progress: a.progress})
 	if err != nil {
 		return err
 	}
-	a.report.Journal, a.report.Events, a.report.Head = rep.Journal, rep.Events, rep.Head
+	a.sound = rep.OK
+	a.report.Journal, a.report.Events, a.report.Head = cmp.Or(rep.Journal, a.report.Journal), rep.Events, rep.Head
 	a.damaged(rep.Findings)
 	return nil
 }
@@ -184,7 +195,7 @@ func (a *auditor) records(ctx context.Context) error {
 // history: its records are not those that were written, or some are gone.
 func (a *auditor) damaged(findings []journal.Finding) {
 	for _, f := range findings {
-		a.report.Findings = append(a.report.Findings, f)
+		a.add(f)
 		switch f.Code {
 		case journal.CodeBrokenLink, journal.CodeHashMismatch, journal.CodeDuplicate, journal.CodeGap, journal.CodeWrongJournal,
 			journal.CodeNotCanonical, journal.CodeOversized, journal.CodeHeadMismatch:
@@ -197,7 +208,7 @@ func (a *auditor) damaged(findings []journal.Finding) {
 
 // once says for the first of several findings what it means.
 func (a *auditor) once(code string, f journal.Finding) {
-	if slices.ContainsFunc(a.report.Findings, func(g journal.Finding) bool { return g.Code == code }) {
+	if slices.ContainsFunc(a.list, func(g journal.Finding) bool { return g.Code == code }) {
 		return
 	}
 	first := Difference{Journal: a.report.Journal, Seq: f.Seq}
@@ -216,18 +227,6 @@ func (a *auditor) once(code string, f journal.Finding) {
 	} else {
 		a.bad(code, first.Seq, "the records end before they should")
 	}
-}
-
-func (a *auditor) found(sev journal.Severity, code string, seq uint64, format string, args ...any) {
-	a.report.Findings = append(a.report.Findings, journal.Finding{Severity: sev, Code: code, Seq: seq, Detail: fmt.Sprintf(format, args...)})
-}
-
-func (a *auditor) bad(code string, seq uint64, format string, args ...any) {
-	a.found(journal.SeverityError, code, seq, format, args...)
-}
-
-func (a *auditor) warn(code string, seq uint64, format string, args ...any) {
-	a.found(journal.SeverityWarning, code, seq, format, args...)
 }
 
 // all is the history and those that it continues.

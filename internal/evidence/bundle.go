@@ -32,37 +32,55 @@ func openBundle(at string) (*export, error) {
 
 // Unpack opens the records of a bundle's member, so that they can be read in
 // any order and after the bundle was walked. They lie in a file without a
-// name, which is gone with the source.
-func Unpack(path string, m Member, r io.Reader) (*Source, error) {
-	e, err := unpack(path, m, r)
+// name, which is gone with the source. Where the first line or the last is no
+// record, damage says so: the source then holds the records that follow each
+// other from the first line on, its Tip is 0 where there are none, and its
+// Lines are all of them, to be judged one by one.
+func Unpack(path string, m Member, r io.Reader) (src *Source, damage, err error) {
+	f, n, err := spill(path, m, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &Source{reader: e, kind: Bundle, path: path}, nil
+	e, damage, err := newDamaged(path, f, n)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Source{reader: e, kind: Bundle, path: path}, damage, nil
 }
 
 func unpack(path string, m Member, r io.Reader) (*export, error) {
-	f, err := os.CreateTemp("", "edgectl-bundle-*")
+	f, n, err := spill(path, m, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		_ = f.Close() // of our own
+		return nil, &journal.Error{Kind: journal.ErrTorn, Path: path, Detail: "read an audit bundle: " + m.Name + " is empty", Next: nextExport}
+	}
+	return newExport(path, f, n)
+}
+
+// spill copies a member of n bytes to a file without a name.
+func spill(path string, m Member, r io.Reader) (f *os.File, n int64, err error) {
+	f, err = os.CreateTemp("", "edgectl-bundle-*")
 	if err != nil {
-		return nil, fmt.Errorf("unpack %s of %s: %w; set TMPDIR to a directory with space", m.Name, path, err)
+		return nil, 0, fmt.Errorf("unpack %s of %s: %w; set TMPDIR to a directory with space", m.Name, path, err)
 	}
 	// Nobody else is to read it, and nothing is to be left of it.
 	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(fmt.Errorf("unpack %s of %s: %w", m.Name, path, err), f.Close())
+		return nil, 0, errors.Join(fmt.Errorf("unpack %s of %s: %w", m.Name, path, err), f.Close())
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, &lines{r: r}, make([]byte, 256<<10))
+	n, err = io.CopyBuffer(struct{ io.Writer }{f}, &lines{r: r}, make([]byte, 256<<10))
 	switch {
 	case errors.Is(err, errNoLines):
 		err = unsound(path, fmt.Errorf("%s: %w", m.Name, err))
 	case err != nil:
 		err = fmt.Errorf("unpack %s of %s: %w; there must be space for %d bytes in %s, or set TMPDIR elsewhere", m.Name, path, err, m.Size, os.TempDir())
-	case n == 0:
-		err = &journal.Error{Kind: journal.ErrTorn, Path: path, Detail: "read an audit bundle: " + m.Name + " is empty", Next: nextExport}
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, 0, errors.Join(err, f.Close())
 	}
-	return newExport(path, f, n)
+	return f, n, nil
 }
 
 var errNoLines = errors.New("it holds a line that is longer than any record")

@@ -211,7 +211,7 @@ func TestUnpack(t *testing.T) {
 	var src *evidence.Source
 	evidencetest.Check(t, evidence.WalkBundle(path, func(m evidence.Member, r io.Reader) (err error) {
 		if m.Name == "predecessor.jsonl" {
-			src, err = evidence.Unpack(path, m, r)
+			src, _, err = evidence.Unpack(path, m, r)
 		}
 		return err
 	}))
@@ -220,7 +220,7 @@ func TestUnpack(t *testing.T) {
 		t.Errorf("%d records, %v", n, err)
 	}
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
-	if _, err := evidence.Unpack(path, evidence.Member{}, strings.NewReader(lines)); err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
+	if _, _, err := evidence.Unpack(path, evidence.Member{}, strings.NewReader(lines)); err == nil || !strings.Contains(err.Error(), "set TMPDIR") {
 		t.Errorf("nowhere to unpack: %v", err)
 	}
 }
