@@ -3,18 +3,19 @@
 
     verify.py EXPORT.jsonl [CHECKPOINT [KEY.pub]]
 
-Needs b3sum; openssl for KEY.pub. Exit status: 0 it holds, 1 it does not.
+Needs b3sum; openssl for KEY.pub. Exit status: 0 it holds, 1 it does not, 2 it cannot be told.
 """
-import base64, hashlib, json, pathlib, re, subprocess, sys, tempfile
+import base64, datetime, hashlib, json, pathlib, re, subprocess, sys, tempfile
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-%s[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 WHOLE = lambda v: type(v) is int and 0 <= v < 2**53
 TEXT = lambda v: type(v) is str
-LIKE = lambda form: lambda v: TEXT(v) and re.fullmatch(form, v) is not None
+TIME = lambda year, *rest: datetime.datetime(2000 + year % 400, *rest)  # or a ValueError; 400 years on the calendar is the same
+LIKE = lambda form: lambda v: TEXT(v) and re.fullmatch(form, v, re.ASCII) is not None
 MEMBERS = {
     "v": lambda v: type(v) is int and v == 1, "journal": LIKE(UUID % "4"), "seq": lambda v: WHOLE(v) and v > 0,
     "id": LIKE(UUID % "7"), "type": lambda v: TEXT(v) and v != "", "crit": lambda v: type(v) is bool,
-    "time": LIKE(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"), "boot_id": TEXT, "uptime_ms": WHOLE,
+    "time": lambda v: LIKE(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")(v) and TIME(*map(int, re.split("[-T:.]", v)[:6])), "boot_id": TEXT, "uptime_ms": WHOLE,
     "run": TEXT, "node": TEXT, "epoch": WHOLE, "data": lambda v: type(v) is dict, "prev": LIKE("[0-9a-f]{64}"),
 }
 
@@ -45,12 +46,10 @@ def blake3(lines):
             yield from subprocess.run(["b3sum", "--no-names", *names], cwd=d, capture_output=True, check=True, text=True).stdout.split()
 
 def record(n, line, hashes, first):
-    need(len(line) <= 65535, "longer than a record may be")
     r = json.loads(line.decode(), object_pairs_hook=members)
-    need(type(r) is dict and r.keys() == MEMBERS.keys(), "not the members of a record")
-    need(all(right(r[name]) for name, right in MEMBERS.items()), "a member is not what it must be")
+    need(type(r) is dict and r.keys() == MEMBERS.keys() and all(right(r[name]) for name, right in MEMBERS.items()), "a member is not what it must be")
     need(canonical(r).encode() == line, "not the canonical form")
-    need(r["journal"] == (first or r)["journal"] and r["seq"] == (first or r)["seq"] + n, "not in its place, or of another journal")
+    need(r["journal"] == (first or r)["journal"] and r["seq"] == (first or r)["seq"] + n and len(line) <= 65535, "not in its place, of another journal, or too long")
     need(r["prev"] == hashes[n - 1] if n else r["prev"] == "0" * 64 or r["seq"] > 1, "the link to the record before is broken")
     return first or r
 
@@ -66,8 +65,8 @@ def signed(text, signature, raw):
     with tempfile.TemporaryDirectory() as d:
         for name, data in ("key", bytes.fromhex("302a300506032b6570032100") + raw), ("text", text), ("sig", signature):
             pathlib.Path(d, name).write_bytes(data)
-        command = "openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in text -sigfile sig"
-        return subprocess.run(command.split(), cwd=d, capture_output=True).returncode == 0
+        command = "openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in text -sigfile sig".split()
+        return subprocess.run(command, cwd=d, capture_output=True).returncode == 0
 
 def checkpoint(note, key, first, lines):
     text, signatures = note.split("\n\n")
@@ -89,12 +88,13 @@ n = 0
 try:
     export = open(sys.argv[1], "rb").read()
     need(export.endswith(b"\n"), "the last record is cut short")
-    lines, first = export[:-1].split(b"\n"), None
-    hashes = list(blake3(lines))
+    hashes, first = list(blake3(lines := export[:-1].split(b"\n"))), None
     for n, line in enumerate(lines):
         first = record(n, line, hashes, first)
     print("ok: %d records of journal %s, newest %s" % (len(lines), first["journal"], hashes[-1]))
     if len(sys.argv) > 2:
         print("ok:", checkpoint(open(sys.argv[2]).read(), open(sys.argv[3]).read() if len(sys.argv) > 3 else None, first, lines))
+except (OSError, subprocess.CalledProcessError) as e:
+    sys.exit(print("CANNOT: %s; name files that can be read, and have b3sum and openssl installed" % e, file=sys.stderr) or 2)
 except (ValueError, IndexError, RecursionError) as e:
     sys.exit("WRONG: line %d: %s" % (n + 1, e))

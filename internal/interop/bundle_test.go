@@ -27,7 +27,7 @@ func TestBundleScript(t *testing.T) {
 	n.history()
 	n.sh("edgectl audit bundle --out bundle.tar.zst && mkdir plain && tar -C plain --zstd -xf bundle.tar.zst")
 	n.sh("cp state/identity/journal-sign.pub held.pub")
-	isolated := n.onlyTools(append(bundleTools, strings.Fields("split truncate sha256sum paste base64 basenc seq cmp dirname realpath mktemp rm mkdir cut wc cat head tail sort mv tr")...))
+	isolated := n.onlyTools(append(bundleTools, strings.Fields("split truncate sha256sum paste base64 basenc seq cmp dirname realpath mktemp rm mkdir cut wc cat head tail sort mv tr comm uniq")...))
 	out := n.sh(isolated + " plain/audit/check.sh")
 	for _, want := range []string{"ok: the files", "ok: records.jsonl: ", "ok: epochs: 2,", "ok: checkpoint: over exactly these records, signed by ", "the key came with the bundle"} {
 		if !strings.Contains(out, want) {
@@ -43,7 +43,7 @@ func TestBundleScript(t *testing.T) {
 	for _, tt := range []struct{ name, alter, says string }{
 		{"a file edited", "echo x >>bad/audit/README.txt", "not the one that B3SUMS lists"},
 		{"a record edited", `sed -i '3s/"uptime_ms":/&1/' bad/audit/records.jsonl` + again, "a link is broken: line 4"},
-		{"the newest record edited", `sed -i '$s/"uptime_ms":/&1/' bad/audit/records.jsonl` + again, "over other records"},
+		{"the newest record edited", `sed -i '$s/"uptime_ms":/&1/' bad/audit/records.jsonl` + again, "bundle.json does not say what is here"},
 		{"a record deleted", `sed -i 3d bad/audit/records.jsonl` + again, "not in its place"},
 		{"the newest record deleted", `sed -i '$d' bad/audit/records.jsonl` + again, ""},
 		{"two records exchanged", `sed -i '2{h;d};3{G}' bad/audit/records.jsonl` + again, "not in its place"},
@@ -56,9 +56,29 @@ func TestBundleScript(t *testing.T) {
 		{"an epoch's evidence edited", `sed -i 's/"seq": /&1/' bad/audit/epochs/1/evidence.json` + again, "is not of that epoch's record"},
 		{"a manifest edited", "echo >>bad/audit/epochs/1/manifest.json" + again, "is not the one that the record names"},
 		{"a manifest's signature edited", "head -c 64 /dev/zero >bad/audit/epochs/2/manifest.json.sig" + again, "does not verify"},
-		{"a manifest key exchanged", "for f in bad/audit/keys/manifest-*.pub; do head -c 32 /dev/zero >$f; done" + again, "is another key"},
+		{"a manifest key exchanged", "rm bad/audit/keys/manifest-*.pem; for f in bad/audit/keys/manifest-*.pub; do head -c 32 /dev/zero >$f; done" + again, "is another key"},
 		{"an epoch left out", "rm -r bad/audit/epochs/2" + again, "the bundle has not"},
 		{"an epoch added", "cp -r bad/audit/epochs/2 bad/audit/epochs/3" + again, "no such epoch"},
+		{"an epoch with one more file", "echo {} >bad/audit/epochs/1/more.json" + again, "epochs/1/more.json: the records have no such epoch"},
+		{"an epoch's config hash edited", `sed -i 's/"config_hash": "/&0/' bad/audit/epochs/1/evidence.json` + again, "is not of that epoch's record"},
+		{"an epoch's fingerprint edited", `sed -i 's/"uname_release": "/&x/' bad/audit/epochs/1/evidence.json` + again, "is not of that epoch's record"},
+		{"a member twice in evidence", `sed -i 's/^  "binary_hash": .*/  "binary_hash": "x",\n&/' bad/audit/epochs/1/evidence.json` + again, "is not written as a gate writes it"},
+		{"a list of no hashes", ": >bad/audit/B3SUMS", "B3SUMS does not list "},
+		{"a list of one hash", "sed -i 1q bad/audit/B3SUMS", "B3SUMS does not list "},
+		{"a list that names a file twice", "sed -i '1{p}' bad/audit/B3SUMS", "it lists a file twice"},
+		{"a file that is not listed", "echo x >bad/audit/.more", "B3SUMS does not list .more"},
+		{"a file that is a link", "mv bad/audit/README.txt bad/x; ln -s ../x bad/audit/README.txt", "no regular file"},
+		{"a .pem of another key", "openssl genpkey -algorithm ed25519 | openssl pkey -pubout >bad/audit/keys/journal-sign.pem" + again, "keys/journal-sign.pem is not of the key"},
+		{"a manifest's .pem of another key", "cp bad/audit/keys/journal-sign.pem bad/audit/keys/manifest-*.pem" + again, "is not of the key in keys/manifest-"},
+		{"a .pem of no key here", "cp bad/audit/keys/journal-sign.pem bad/audit/keys/x.pem" + again, "no .pub beside it"},
+		{"bundle.json of another node", `sed -i 's/"node": "/&x/' bad/audit/bundle.json` + again, "bundle.json does not say what is here"},
+		{"bundle.json says unsigned", `sed -i 's/"signed": true/"signed": false/' bad/audit/bundle.json` + again, "bundle.json does not say what is here"},
+		{"bundle.json with a member twice", `sed -i 's/"events"/"events": 5, &/' bad/audit/bundle.json` + again, `member ["events"] comes twice`},
+		{"a member twice in the newest record", `sed -i '$s/"crit":true/&,&/;$s/"crit":false/&,&/' bad/audit/records.jsonl` + again, "not in its canonical form"},
+		{"a space in the newest record", `sed -i '$s/{/{ /' bad/audit/records.jsonl` + again, "not in its canonical form"},
+		{"a number that is not whole", `sed -i '$s/"uptime_ms":[0-9]*/&.0/' bad/audit/records.jsonl` + again, "not in its canonical form"},
+		{"a number that is a text", `sed -i '$s/"seq":\([0-9]*\)/"seq":"\1"/' bad/audit/records.jsonl` + again, "not in its place"},
+		{"a line that is not JSON", `sed -i '$s/{/[/' bad/audit/records.jsonl` + again, "not JSON"},
 		{"a predecessor that none continues", "cp bad/audit/records.jsonl bad/audit/predecessor.jsonl" + again, "no journal here says"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -54,6 +54,18 @@ func TestPythonVerifier(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%s", name, exit, out, errs)
 		}
 	}
+	for _, time := range []string{
+		"2026-13-01T00:00:00.000000000Z", "2026-00-01T00:00:00.000000000Z", "2026-02-29T00:00:00.000000000Z", "1900-02-29T00:00:00.000000000Z",
+		"2026-01-01T24:00:00.000000000Z", "2026-01-01T00:60:00.000000000Z", "2026-01-01T99:99:99.000000000Z", "2026-01-01T00:00:60.000000000Z", "202٦-01-01T00:00:00.000000000Z",
+	} {
+		if out, errs, exit := n.run(`sed '$s/"time":"[^"]*"/"time":"` + time + `"/' good.jsonl >bad.jsonl; $VERIFY bad.jsonl`); exit != 1 || !strings.Contains(errs, "WRONG: line 14: ") {
+			t.Errorf("time %s: exit %d\n%s%s", time, exit, out, errs)
+		}
+	}
+	n.sh(`sed '$s/"time":"[^"]*"/"time":"0000-02-29T23:59:59.000000000Z"/' good.jsonl >bad.jsonl; $VERIFY bad.jsonl`)
+	if _, errs, exit := n.run("$VERIFY absent.jsonl"); exit != 2 || !strings.Contains(errs, "CANNOT: ") || !strings.Contains(errs, "absent.jsonl") {
+		t.Errorf("an absent file: exit %d\n%s", exit, errs)
+	}
 	for _, alter := range []string{
 		"2s/.*/13/", "2s/.*/15/", "2s/.*/014/", "2s/.*/0/", "3s/^./_/", "1s/edged/other/", "1s/.$/_/", "3a more", "5s/ [^ ]*$/ AAAA/", "5s/.$/A/", "4d", "5d",
 	} {
