@@ -10,6 +10,7 @@ import (
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/transparency"
 )
 
 func auditVerify(e *env) *cobra.Command {
@@ -47,13 +48,9 @@ read or compared.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, file := range keys {
-				text, err := durable.ReadHostFile(file, 4096)
+				key, err := heldKey(file)
 				if err != nil {
-					return fail("name the node's journal-sign.pub as you hold it", "read the key: %w", err)
-				}
-				key := strings.TrimSpace(string(text))
-				if key == "" { // it would be taken for none: the one in the bundle
-					return fail("name the node's journal-sign.pub as you hold it", "%s is empty", file)
+					return err
 				}
 				opt.Key += key + "\n"
 			}
@@ -80,6 +77,27 @@ read or compared.`,
 	f.StringArrayVar(&keys, "key", nil, "the checkpoint key as you hold it; again for each that replaced it")
 	e.jsonFlag(cmd)
 	return cmd
+}
+
+// heldKey reads the key that the auditor holds. A private half is refused by
+// its name: it has no business with whoever judges a history.
+func heldKey(path string) (string, error) {
+	const next = "name the node's journal-sign.pub as you hold it"
+	data, err := durable.ReadHostFile(path, transparency.MaxKey)
+	if err != nil {
+		return "", fail(next, "read the key: %w", err)
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" { // it would be taken for none: the one in the bundle
+		return "", fail(next, "%s is empty", path)
+	}
+	if strings.HasPrefix(text, "PRIVATE+KEY+") {
+		return "", fail(next+", and keep the private key on the node alone", "%s holds the private key", path)
+	}
+	if _, err := transparency.NewVerifier(text); err != nil {
+		return "", fail(next, "read the key in %s: %w", path, err)
+	}
+	return text, nil
 }
 
 func printAudit(w io.Writer, r audit.Report) error {

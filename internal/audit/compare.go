@@ -103,9 +103,12 @@ func seenBefore(old *evidence.Source) (before []*evidence.Source, err error) {
 		if !isPredecessor(m.Name) {
 			return nil
 		}
-		src, err := evidence.Unpack(old.Path(), m, r)
+		src, damage, err := evidence.Unpack(old.Path(), m, r)
 		if err == nil {
 			before = append(before, src)
+		}
+		if err == nil && damage != nil {
+			err = fmt.Errorf("%s %w: %s is damaged itself: %w", old.Path(), ErrSince, m.Name, damage)
 		}
 		return err
 	})

@@ -63,7 +63,7 @@ func TestFilesThatOthersRead(t *testing.T) {
 			b := takeApart(t, whole)
 			tt.alter(b)
 			r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public})
-			if r.OK || r.Verdict != audit.Inconsistent || !says(r, tt.code, tt.says) {
+			if r.OK || r.Verdict != audit.Inconsistent || !finds(r, tt.code, tt.says) {
 				t.Errorf("want %s: %s: %+v", tt.code, tt.says, r)
 			}
 		})
@@ -77,7 +77,7 @@ func TestScriptReplaced(t *testing.T) {
 	b := takeApart(t, key.bundle(t, begin(t).Dir))
 	b.files["check.sh"] = []byte("#!/bin/sh\necho 'ok: all'\n")
 	r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public})
-	if !r.OK || r.Verdict != audit.Intact || len(r.Findings) != 1 || !says(r, audit.CodeScript, "another release may write another") {
+	if !r.OK || r.Verdict != audit.Intact || len(r.Findings) != 1 || !finds(r, audit.CodeScript, "another release may write another") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -101,7 +101,7 @@ func TestListOfHashesForm(t *testing.T) {
 			b := takeApart(t, whole)
 			b.files["B3SUMS"], b.plain = []byte(tt.alter(string(b.files["B3SUMS"]))), true
 			r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public})
-			if r.OK || r.Verdict != audit.Inconsistent || len(r.Findings) != 1 || !says(r, audit.CodeForm, tt.says) {
+			if r.OK || r.Verdict != audit.Inconsistent || len(r.Findings) != 1 || !finds(r, audit.CodeForm, tt.says) {
 				t.Errorf("want %s: %+v", tt.says, r)
 			}
 		})
@@ -123,7 +123,7 @@ func TestNewestRecordDamaged(t *testing.T) {
 	b.lines(func(l [][]byte) [][]byte { l[12] = append([]byte("{ "), l[12][1:]...); return l })
 	path := write(t, b.pack(t))
 	r := verdict(t, path, audit.VerifyOptions{Key: key.public})
-	if r.OK || r.Verdict != audit.Rewritten || r.Events != 13 || r.Key != audit.KeyGiven || !says(r, audit.CodeRewritten, "from record 13 on") {
+	if r.OK || r.Verdict != audit.Rewritten || r.Events != 13 || r.Key != audit.KeyGiven || !finds(r, audit.CodeRewritten, "from record 13 on") {
 		t.Errorf("%+v", r)
 	}
 	if r.First == nil || r.First.Seq != 13 || r.First.Journal != h.State.Journal {
@@ -133,7 +133,7 @@ func TestNewestRecordDamaged(t *testing.T) {
 	if r := verdict(t, path, audit.VerifyOptions{Key: newSigner(t).public}); !has(r, audit.CodeSigner) {
 		t.Errorf("another key: %+v", r)
 	}
-	if r := verdict(t, path, audit.VerifyOptions{Since: early}); r.Since == nil || r.Since.Events != 5 || !says(r, audit.CodeRewritten, "record 5 of journal") && r.First.Seq != 5 {
+	if r := verdict(t, path, audit.VerifyOptions{Since: early}); r.Since == nil || r.Since.Events != 5 || !finds(r, audit.CodeRewritten, "record 5 of journal") && r.First.Seq != 5 {
 		t.Errorf("since: %+v", r)
 	}
 }
@@ -165,7 +165,7 @@ func TestTooManyPredecessors(t *testing.T) {
 	for i := range 1200 {
 		b.set(fmt.Sprintf("predecessor.%d.jsonl", i+2), append(bytes.Clone(one), '\n'))
 	}
-	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !says(r, audit.CodeStory, "nothing here continues it") {
+	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !finds(r, audit.CodeStory, "nothing here continues it") {
 		t.Errorf("%s, %d findings", r.Verdict, len(r.Findings))
 	}
 }
@@ -189,8 +189,8 @@ func manifestKey(b *archive, suffix string) string {
 	return ""
 }
 
-// says reports whether a finding of this code has this text.
-func says(r audit.Report, code, text string) bool {
+// finds reports whether a finding of this code has this text.
+func finds(r audit.Report, code, text string) bool {
 	for _, f := range r.Findings {
 		if f.Code == code && strings.Contains(f.Detail, text) {
 			return true

@@ -45,7 +45,7 @@ func Seal(ctx context.Context, src *evidence.Source, progress func(stage string,
 	size := src.Tip().Seq
 	if state, _, err := replay.State(src, size); err == nil {
 		if err := v.InForce(state.Keys.Checkpoint); err != nil {
-			return nil, "", fmt.Errorf("%s is %w; edgectl key rotate checkpoint completes a change that was interrupted, otherwise put the right key back", stateroot.CheckpointKey, err)
+			return nil, "", fmt.Errorf("%s is %w; edgectl key rotate checkpoint completes a change that was interrupted, otherwise put the right key back", stateroot.CheckpointPublic, err)
 		}
 	}
 	root, err := transparency.Root(ctx, src, size, func(done, total uint64) { progress("root", done, total) })
