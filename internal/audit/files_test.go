@@ -165,7 +165,7 @@ func TestTooManyPredecessors(t *testing.T) {
 	for i := range 1200 {
 		b.set(fmt.Sprintf("predecessor.%d.jsonl", i+2), append(bytes.Clone(one), '\n'))
 	}
-	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !finds(r, audit.CodeStory, "nothing here continues it") {
+	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !finds(r, audit.CodeStory, "more than 1000 journals") || !finds(r, audit.CodeStory, "nothing here continues it") {
 		t.Errorf("%s, %d findings", r.Verdict, len(r.Findings))
 	}
 }
