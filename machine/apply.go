@@ -37,16 +37,20 @@ func (s *State) apply(e Event) (trigger, error) {
 		s.Keys.Manifest, s.Keys.Checkpoint = p.ManifestKey, p.CheckpointKey
 		return trSalvage, s.sameEpoch(e)
 	case ProjectionRepaired:
-		s.Run.Repaired = append(slices.Clip(s.Run.Repaired), p.Path)
+		s.Run.Repaired = append(s.Run.Repaired, p.Path) // the fold's own: see NewFold
 	case DrillRequested:
 		s.Drill = &Drill{Seq: e.Seq, By: p.By, Reason: p.Reason}
 	case DrillCancelled:
 		s.Drill = nil
 	case KeyRotated:
-		s.followKey(p.Purpose, p.NewKey)
+		if err := s.followKey(e, p.Purpose, p.NewKey); err != nil {
+			return "", err
+		}
 	case KeyReplaced:
 		s.Keys.Replaced++
-		s.followKey(p.Purpose, p.NewKey)
+		if err := s.followKey(e, p.Purpose, p.NewKey); err != nil {
+			return "", err
+		}
 	case ClockReset:
 		s.Clock.Floor = p.New
 	case NodeRenamed:
@@ -69,13 +73,17 @@ func (s *State) sameEpoch(e Event) error {
 	return nil
 }
 
-func (s *State) followKey(purpose, key string) {
+func (s *State) followKey(e Event, purpose, key string) error {
 	switch purpose {
 	case PurposeManifest:
-		s.Keys.Successors = append(slices.Clip(s.Keys.Successors), key)
+		if len(s.Keys.Successors) >= MaxSuccessors {
+			return refuse(*s, e, "%d changes of the manifest key since an epoch was last completed, no gate takes more", MaxSuccessors)
+		}
+		s.Keys.Successors = append(s.Keys.Successors, key) // the fold's own: see NewFold
 	case PurposeCheckpoint:
 		s.Keys.Checkpoint = key
 	}
+	return nil
 }
 
 func (s *State) applyCaptured(e Event, p FingerprintCaptured) (trigger, error) {
@@ -120,6 +128,9 @@ func (s *State) applyAdopted(e Event, p LegacyStateAdopted) (trigger, error) {
 }
 
 func (s *State) applyDetected(e Event, p UpdateDetected) (trigger, error) {
+	if len(p.Causes) > maxCauses {
+		return "", refuse(*s, e, "%d causes, no gate gives more than %d", len(p.Causes), maxCauses)
+	}
 	if s.Run.Captured == nil || s.Run.Captured.CompositeHash != p.CurrentHash {
 		return "", refuse(*s, e, "its run captured no such fingerprint")
 	}
@@ -150,6 +161,9 @@ func (s *State) applyDetected(e Event, p UpdateDetected) (trigger, error) {
 }
 
 func (s *State) applyVerified(e Event, p ManifestVerified) (trigger, error) {
+	if p.Operations > MaxOperations {
+		return "", refuse(*s, e, "its manifest has %d operations, no gate takes more than %d", p.Operations, MaxOperations)
+	}
 	s.Run.Verified = true
 	if s.Open == nil {
 		return trVerifyFirst, s.sameEpoch(e)

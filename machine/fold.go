@@ -20,10 +20,16 @@ type Fold struct {
 }
 
 // NewFold starts at s; the zero State is the state before the first record.
+//
+// The lists that grow with each record are clipped, so that the fold's first
+// append copies them: from there on they are its own, and it appends in place.
+// Copied with each record, a history of a million of them would cost hours. No
+// state that the fold gave is written to: an append lies behind its end.
 func NewFold(s State) *Fold {
 	if s.Phase == "" {
 		s.Phase = PhaseNew
 	}
+	s.Run.Repaired, s.Keys.Successors = slices.Clip(s.Run.Repaired), slices.Clip(s.Keys.Successors)
 	return &Fold{table: newStepper(s.Phase), state: &s, spare: new(State)}
 }
 
@@ -115,8 +121,7 @@ func (s State) open() bool {
 // key with this BLAKE3: any key before the first completed epoch, afterwards
 // that epoch's key or one that a rotation or replacement leads to.
 func (s State) AcceptsManifestKey(blake3 string) bool {
-	accepted := s.Keys.Accepted()
-	return len(accepted) == 0 || slices.Contains(accepted, blake3)
+	return s.Keys.Manifest == "" || s.Keys.Manifest == blake3 || slices.Contains(s.Keys.Successors, blake3)
 }
 
 // Newest is the manifest key that the history leads to: a rotation that no

@@ -36,6 +36,11 @@ func TestFoldStatesAreValues(t *testing.T) {
 	s := newSim(t)
 	s.run(boot{live: "a"})
 	s.run(boot{live: "b", manifest: "m", ops: 3})
+	s.must("ctl", KeyReplaced{V: 1, Purpose: PurposeManifest, NewKey: "k1"})
+	s.run(boot{live: "b", repairs: []ProjectionRepaired{{V: 1, Path: "fp"}, {V: 1, Path: "ev"}, {V: 1, Path: "prev"}}})
+	for _, key := range []string{"k2", "k3", "k4"} {
+		s.must("ctl", KeyRotated{V: 1, Purpose: PurposeManifest, NewKey: key})
+	}
 	f := NewFold(State{})
 	states, texts := []State{f.State()}, []string{mustEncode(t, f.State())}
 	for _, e := range s.events {

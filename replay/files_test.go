@@ -83,7 +83,7 @@ func retried(h *evidencetest.History, hash string, serial int64) {
 func wide(h *evidencetest.History, hash string, serial int64) {
 	h.Detect(hash)
 	m := h.Manifest(serial)
-	m.Operations = 150
+	m.Operations = machine.MaxOperations
 	h.Append(m)
 	for i := range m.Operations {
 		op := evidencetest.Applied()

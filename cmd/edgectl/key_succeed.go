@@ -84,6 +84,11 @@ Run again after an interruption, it completes what was begun.`,
 				}
 				if !s.Keys.MayRotate(from) {
 					return nil, fail("name the newest key, or break the glass with edgectl key replace", "--old is %s, the journal knows %s", from, s.Keys.Newest())
+				if err := roomForKey(s); err != nil {
+					return nil, err
+				}
+				if !s.AcceptsManifestKey(from) {
+					return nil, fail("name the key of the last epoch, or break the glass with edgectl key replace", "--old is %s, the journal knows %s", from, s.Keys.Manifest)
 				}
 				statement, signature, err := signing.SignStatement(old,
 					signing.NewStatement(machine.PurposeManifest, signing.Public(old), next.public, s.Journal))
@@ -144,6 +149,9 @@ public half, read the manifest, and sign it yourself.`,
 				default:
 					return nil, fail("name another key; if it is only missing on the node, copy its public half to "+stateroot.ManifestVerifyKey, "the new key is the old one")
 				}
+				if err := roomForKey(s); err != nil {
+					return nil, err
+				}
 				return machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, OldKey: from,
 					NewKey: to, By: by.by, Reason: by.reason}, nil
 			})
@@ -157,6 +165,16 @@ public half, read the manifest, and sign it yourself.`,
 	cmd.Flags().StringVar(&newFile, "new", "", "the new key, private or public")
 	e.jsonFlag(cmd)
 	return cmd
+}
+
+// roomForKey refuses a change of the manifest key that no history takes: until
+// an epoch is completed, all keys since the last one are accepted, and kept.
+func roomForKey(s machine.State) error {
+	if n := len(s.Keys.Successors); n >= machine.MaxSuccessors {
+		return fail("complete an epoch first: sign the manifest with one of these keys, edgectl drill, and boot",
+			"the manifest key was changed %d times since an epoch was last completed, the limit is %d", n, machine.MaxSuccessors)
+	}
+	return nil
 }
 
 // successor is a new key: its public half, and the private one if it was given.

@@ -6,12 +6,18 @@
 // exchanged.
 package manifest
 
-import "time"
+import (
+	"time"
+
+	"github.com/autonomyops/edged/machine"
+)
 
 // Limits of a manifest.
 const (
-	MaxBytes      = 32 << 10
-	MaxOperations = 128
+	MaxBytes = 32 << 10
+	// MaxOperations is the machine's: a manifest with more could be admitted,
+	// and then never be journaled.
+	MaxOperations = machine.MaxOperations
 	// maxWhole is the greatest whole number that every JSON reader keeps exactly.
 	maxWhole = 1<<53 - 1
 )
