@@ -54,6 +54,9 @@ func (s *State) apply(e Event) (trigger, error) {
 	case ClockReset:
 		s.Clock.Floor = p.New
 	case NodeRenamed:
+		if p.Old != s.Node || p.New == "" {
+			return "", refuse(*s, e, "it renames node %q to %q, the history is of node %q", p.Old, p.New, s.Node)
+		}
 		s.Node = p.New
 	case HeadRebuilt, CertificateRotated, Unknown:
 	default:

@@ -57,6 +57,11 @@ func (f *Fold) Apply(e Event) error {
 	if e.Seq != next.Seq+1 {
 		return refuse(*next, e, "the record before it is %d", next.Seq)
 	}
+	// The first record names the node; only a NodeRenamed, under the old name,
+	// gives it another. A gate that is told another name writes nothing.
+	if next.Node != "" && e.Node != next.Node {
+		return refuse(*next, e, "it is of node %q, the history of node %q", e.Node, next.Node)
+	}
 	next.beginRun(e)
 	tr, err := next.apply(e)
 	if err != nil {

@@ -302,6 +302,47 @@ func TestNodeRenamed(t *testing.T) {
 	if got := s.refold().Node; got != "m" {
 		t.Errorf("node %q", got)
 	}
+	s.run(boot{live: "a"}) // under the new name
+	if last := s.events[len(s.events)-1]; last.Node != "m" {
+		t.Errorf("the boot after it is of node %q", last.Node)
+	}
+}
+
+// A history changes its node by a NodeRenamed, and by nothing else: that one is
+// still of the old name, what follows of the new one.
+func TestNodeIsOne(t *testing.T) {
+	renamed := NodeRenamed{V: 1, By: "op", Old: "n", New: "m"}
+	drill := DrillRequested{V: 1, By: "op"}
+	cases := map[string]struct {
+		before bool // it was renamed already
+		node   string
+		p      Payload
+		ok     bool
+	}{
+		"as ever":                      {false, "n", drill, true},
+		"another, and nothing said so": {false, "m", drill, false},
+		"none":                         {false, "", drill, false},
+		"renamed":                      {false, "n", renamed, true},
+		"renamed, under the new name":  {false, "m", renamed, false},
+		"renamed from another":         {false, "n", NodeRenamed{V: 1, Old: "x", New: "m"}, false},
+		"renamed to none":              {false, "n", NodeRenamed{V: 1, Old: "n"}, false},
+		"the new name":                 {true, "m", drill, true},
+		"the old name again":           {true, "n", drill, false},
+	}
+	for name, c := range cases {
+		s := newSim(t)
+		s.run(boot{live: "a"})
+		if c.before {
+			s.must("ctl", renamed)
+		}
+		e := next(s.fold, "later", c.p)
+		e.Node = c.node
+		before := mustEncode(t, s.fold.State())
+		err := s.fold.Apply(e)
+		if c.ok != (err == nil) || err != nil && (!errors.Is(err, ErrTransition) || mustEncode(t, s.fold.State()) != before) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestApplyRefusesWhatNoGateWrites(t *testing.T) {

@@ -56,6 +56,10 @@ func (s *sim) add(run string, p Payload) error {
 	case JournalSalvaged:
 		epoch = p.Epoch
 	}
+	node := st.Node
+	if node == "" {
+		node = "n"
+	}
 	s.now = s.now.Add(time.Second)
 	data, err := Encode(p)
 	if err != nil {
@@ -67,7 +71,7 @@ func (s *sim) add(run string, p Payload) error {
 	}
 	e := Event{Payload: decoded, Meta: Meta{
 		Journal: "j", Seq: st.Seq + 1, Hash: fmt.Sprintf("h%d", st.Seq+1), Prev: st.Hash, Kind: p.Kind(),
-		Crit: Critical(p.Kind()), Time: s.now, BootID: "b" + run, Run: run, Node: "n", Epoch: epoch,
+		Crit: Critical(p.Kind()), Time: s.now, BootID: "b" + run, Run: run, Node: node, Epoch: epoch,
 	}}
 	if err := s.fold.Apply(e); err != nil {
 		return err

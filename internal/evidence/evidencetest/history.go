@@ -28,7 +28,7 @@ var (
 	NewOS = strings.Repeat("b", 64)
 )
 
-// Node is the node of all histories.
+// Node is the node of all histories, until they say that it was renamed.
 const Node = "test-node"
 
 // History is a history being written.
@@ -105,7 +105,15 @@ func (h *History) Append(p machine.Payload) journal.Record {
 	}
 	h.now = h.now.Add(time.Second)
 	return h.Write(journal.Entry{ID: h.id(), Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Time: h.now,
-		BootID: uuid.NewSHA1(uuid.Nil, []byte{byte(h.boot)}).String(), UptimeMS: 1000, Run: h.run, Node: Node, Epoch: epoch, Data: data})
+		BootID: uuid.NewSHA1(uuid.Nil, []byte{byte(h.boot)}).String(), UptimeMS: 1000, Run: h.run, Node: h.node(), Epoch: epoch, Data: data})
+}
+
+// node is the node's name by now.
+func (h *History) node() string {
+	if h.State.Node == "" {
+		return Node
+	}
+	return h.State.Node
 }
 
 // Write journals an entry as it is.
@@ -137,7 +145,7 @@ func (h *History) Write(e journal.Entry) journal.Record {
 // Entry is a plain entry of some kind, to be altered and written.
 func (h *History) Entry(kind string, crit bool) journal.Entry {
 	return journal.Entry{ID: h.id(), Type: kind, Crit: crit, Time: h.now, BootID: uuid.Nil.String(), UptimeMS: 1,
-		Run: h.run, Node: Node, Epoch: h.State.Epoch, Data: []byte(`{"v":1}`)}
+		Run: h.run, Node: h.node(), Epoch: h.State.Epoch, Data: []byte(`{"v":1}`)}
 }
 
 func (h *History) open() {
