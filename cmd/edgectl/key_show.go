@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,8 @@ func readKey(file string) (shownKey, error) {
 	}
 	if v, err := transparency.NewVerifier(string(data)); err == nil {
 		return shownCheckpointKey(file, "public", v), nil
+	} else if errors.Is(err, signing.ErrWeakKey) {
+		return shownKey{}, fail("take the key from the node again, or replace it: edgectl key replace checkpoint", "%s: %w", file, err)
 	}
 	if s, err := transparency.NewSigner(string(data)); err == nil {
 		return shownCheckpointKey(file, "private", s.Verifier()), nil

@@ -10,6 +10,8 @@ import (
 
 	"github.com/zeebo/blake3"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/autonomyops/edged/internal/signing"
 )
 
 // algEd25519 is the type byte before an Ed25519 key in a note's key.
@@ -22,7 +24,9 @@ type Verifier struct {
 	key  ed25519.PublicKey
 }
 
-// NewVerifier reads a public key, NAME+HASH+KEY. The error is [ErrKey].
+// NewVerifier reads a public key, NAME+HASH+KEY. The error is [ErrKey], or
+// [signing.ErrWeakKey] for one of small order: one signature under it, made by
+// anybody, fits every checkpoint, and a note's own verifier takes it.
 func NewVerifier(text string) (Verifier, error) {
 	text = strings.TrimSpace(text)
 	v, err := note.NewVerifier(text)
@@ -34,6 +38,9 @@ func NewVerifier(text string) (Verifier, error) {
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(raw) != 1+ed25519.PublicKeySize || raw[0] != algEd25519 {
 		return Verifier{}, ErrKey
+	}
+	if err := signing.CheckPublic(raw[1:]); err != nil {
+		return Verifier{}, fmt.Errorf("checkpoint key of %s: %w: believe nothing that it signed", v.Name(), err)
 	}
 	return Verifier{v, text, raw[1:]}, nil
 }

@@ -54,10 +54,10 @@ func ReadRotation(journalID string, e machine.KeyRotated) (Rotation, error) {
 	r := Rotation{Journal: lines[1]}
 	var err error
 	if r.Old, err = NewVerifier(lines[2]); err != nil {
-		return refuse("the old key is none")
+		return refuse("the old key is none: %v", err)
 	}
 	if r.New, err = NewVerifier(lines[3]); err != nil {
-		return refuse("the new key is none")
+		return refuse("the new key is none: %v", err)
 	}
 	switch {
 	case r.text() != string(e.Statement):

@@ -3,6 +3,7 @@ package scrub
 import (
 	"crypto/ed25519"
 	"encoding/hex"
+	"errors"
 	"path"
 	"strings"
 
@@ -32,7 +33,9 @@ func (d *deep) manifest(seq uint64, p machine.ManifestVerified, before machine.S
 		d.bad(CodeSignature, seq, "the key has %d bytes, want %d", len(p.Key), ed25519.PublicKeySize)
 	case len(p.Signature) != ed25519.SignatureSize:
 		d.bad(CodeSignature, seq, "the signature has %d bytes, want %d", len(p.Signature), ed25519.SignatureSize)
-	case !ed25519.Verify(p.Key, p.Manifest, p.Signature):
+	case errors.Is(signing.CheckPublic(p.Key), signing.ErrWeakKey):
+		d.bad(CodeSignature, seq, "key %s: %v", p.KeyBLAKE3, signing.ErrWeakKey)
+	case !signing.Verify(p.Key, p.Manifest, p.Signature):
 		d.bad(CodeSignature, seq, "the signature over the manifest does not verify under key %s", p.KeyBLAKE3)
 	default:
 		d.keys[hash(p.Key)] = p.Key

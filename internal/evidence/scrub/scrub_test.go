@@ -103,6 +103,13 @@ func TestManifests(t *testing.T) {
 		{"a short signature", func(_ *evidencetest.History, m *machine.ManifestVerified) { m.Signature = m.Signature[:63] },
 			scrub.CodeSignature, "63 bytes"},
 		{"a short key", func(_ *evidencetest.History, m *machine.ManifestVerified) { m.Key = m.Key[:31] }, scrub.CodeSignature, "31 bytes"},
+		{"a key that anybody signs under", func(_ *evidencetest.History, m *machine.ManifestVerified) {
+			m.Key = append([]byte{1}, make([]byte, 31)...) // the neutral point: it and S = 0 fit whatever is signed
+			m.Signature, m.KeyBLAKE3 = append(m.Key[:32:32], make([]byte, 32)...), evidencetest.Hash(m.Key)
+			if !ed25519.Verify(m.Key, m.Manifest, m.Signature) {
+				t.Error("the test forges nothing: it proves nothing")
+			}
+		}, scrub.CodeSignature, "small order"},
 		{"a key of another name", func(_ *evidencetest.History, m *machine.ManifestVerified) {
 			m.Key = evidencetest.Key("other").Public().(ed25519.PublicKey)
 			m.Signature = ed25519.Sign(evidencetest.Key("other"), m.Manifest)
