@@ -84,11 +84,9 @@ Run again after an interruption, it completes what was begun.`,
 				}
 				if !s.Keys.MayRotate(from) {
 					return nil, fail("name the newest key, or break the glass with edgectl key replace", "--old is %s, the journal knows %s", from, s.Keys.Newest())
+				}
 				if err := roomForKey(s); err != nil {
 					return nil, err
-				}
-				if !s.AcceptsManifestKey(from) {
-					return nil, fail("name the key of the last epoch, or break the glass with edgectl key replace", "--old is %s, the journal knows %s", from, s.Keys.Manifest)
 				}
 				statement, signature, err := signing.SignStatement(old,
 					signing.NewStatement(machine.PurposeManifest, signing.Public(old), next.public, s.Journal))

@@ -113,7 +113,9 @@ func TestKeysReplaced(t *testing.T) {
 		}
 	}
 	b := takeApart(t, next.bundle(t, h.Dir))
-	b.remove("checkpoint")
+	for _, name := range []string{"checkpoint", "keys/journal-sign.pub", "keys/journal-sign.pem"} {
+		b.remove(name)
+	}
 	b.files["bundle.json"] = bytes.Replace(b.files["bundle.json"], []byte(`"signed": true`), []byte(`"signed": false`), 1)
 	path := write(t, b.pack(t))
 	if r := verdict(t, path, audit.VerifyOptions{Key: next.public}); r.OK || !has(r, audit.CodeUnsigned) {
