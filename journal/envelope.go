@@ -1,6 +1,9 @@
 package journal
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // EnvelopeText gives a string member of a record's envelope from canonical
 // bytes, without reading the rest: as it is written, up to its first quote (one
@@ -22,4 +25,22 @@ func EnvelopeText(raw []byte, member string) []byte {
 		return nil
 	}
 	return text
+}
+
+// EnvelopeNumber gives a numeric member that stands behind data, epoch or seq,
+// likewise; ok is false where there is none. A number behind data follows no
+// string of the envelope that could look like it, for the same reason.
+func EnvelopeNumber(raw []byte, member string) (n uint64, ok bool) {
+	mark := `,"` + member + `":`
+	at := bytes.LastIndex(raw, []byte(mark))
+	if at < 0 {
+		return 0, false
+	}
+	digits := raw[at+len(mark):]
+	end := 0
+	for end < len(digits) && digits[end] >= '0' && digits[end] <= '9' {
+		end++
+	}
+	n, err := strconv.ParseUint(string(digits[:end]), 10, 64)
+	return n, err == nil
 }

@@ -22,7 +22,8 @@ type History interface {
 	Tip() journal.Tip
 	// Record reads one record: canonical, of this journal, in its place.
 	Record(seq uint64) (journal.Record, error)
-	// RawRecords streams the stored bytes.
+	// RawRecords streams the stored bytes. to beyond the tip means the tip, and
+	// math.MaxUint64 all that is stored, whatever its numbers.
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 }
 

@@ -7,9 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/journal"
-	"github.com/autonomyops/edged/replay"
 )
 
 // filter says which records a log shows. A member that is not set lets all pass.
@@ -60,28 +58,16 @@ func (f filter) match(r journal.Record) bool {
 	return false
 }
 
-// extent narrows the records to look at to those that may pass. Only epochs
-// bound it: they never go back, and times do.
-func (f filter) extent(src *evidence.Source) (from, to uint64) {
-	from, to = src.First(), src.Tip().Seq
-	if !f.byEpoch {
-		return from, to
-	}
-	lo, hi, err := replay.Epochs(src, f.epoch)
-	if err != nil {
-		return from, to // what is damaged is looked at record by record
-	}
-	return lo, hi
-}
-
 // maybe reports whether a record in canonical form may pass, from its bytes
-// alone: most records of a long history need not be decoded. One that is not
-// canonical passes no filter, so it does not matter what this says of it.
-// A text with an escape is left to be decoded.
+// alone: most records of a long history need not be decoded. A member that is
+// not found, or has an escape, is left to be decoded: what cannot be read may
+// have passed. Epochs are not looked for by halving: they never go back, but
+// one edited number would hide all records of another.
 func (f filter) maybe(raw []byte) bool {
 	switch {
 	case !begins(bootID(raw), f.boot):
 	case !begins(journal.EnvelopeText(raw, "run"), f.run):
+	case f.byEpoch && !f.maybeEpoch(raw):
 	case len(f.types) > 0 && !f.maybeType(journal.EnvelopeText(raw, "type")):
 	case f.sinceText+f.untilText != "" && !f.maybeTime(string(journal.EnvelopeText(raw, "time"))):
 	default:
@@ -91,8 +77,13 @@ func (f filter) maybe(raw []byte) bool {
 }
 
 func (f filter) maybeType(kind []byte) bool {
-	return bytes.IndexByte(kind, '\\') >= 0 ||
+	return len(kind) == 0 || bytes.IndexByte(kind, '\\') >= 0 ||
 		slices.ContainsFunc(f.types, func(t string) bool { return strings.EqualFold(t, string(kind)) })
+}
+
+func (f filter) maybeEpoch(raw []byte) bool {
+	n, ok := journal.EnvelopeNumber(raw, "epoch")
+	return !ok || n == f.epoch
 }
 
 func (f filter) maybeTime(at string) bool {

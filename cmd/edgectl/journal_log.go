@@ -13,8 +13,8 @@ import (
 
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
 )
 
 func journalLog(e *env) *cobra.Command {
@@ -27,10 +27,12 @@ func journalLog(e *env) *cobra.Command {
 		Short: "tell the history, newest last",
 		Long: `log tells the history, one record a line, newest last: its seq, wall-clock time
 in UTC, the epoch in force after it, its type, and what happened. It does not
-judge: what is damaged is shown as far as it can be read (see verify). --json
-prints the exact bytes of each record.
+judge (see verify): what is damaged is shown as far as it can be read, also
+behind what cannot be, and then what is not there is said and the exit status
+is 2. --json prints the exact bytes of each record.
 
 Filters combine: a record must pass each of them. Clocks lie; order is by seq.
+What cannot be read and may have passed them is counted on standard error.
 
 With --follow it goes on with what is appended, on a live node too: it looks
 twice a second, and changes nothing. When a salvage swaps in a new journal, it
@@ -65,8 +67,7 @@ The types of records:
 				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			from, to := want.extent(src)
-			shown, err := e.log(cmd, src, want, newest, from, to)
+			shown, err := e.log(cmd, src, want, newest, src.First(), src.Tip().Seq)
 			if err == nil && shown == 0 && !want.all() && src.Tip().Seq > 0 {
 				fmt.Fprintf(e.stderr, "edgectl: no record passes the filter; the history has the records %d to %d\n", src.First(), src.Tip().Seq)
 			}
@@ -132,63 +133,47 @@ func listTypes() string {
 	return b.String()
 }
 
-// log streams the lines of the records from to to that pass the filter. With a
-// limit, only the newest lines are kept until the end is reached. It returns how
-// many records passed.
+// log streams the lines of the records from to to that pass the filter, and
+// goes on behind what cannot be read. With a limit, only the newest lines are
+// kept until the end is reached. It returns how many records passed; the error
+// is of the first record that is not there, when all else was shown.
 func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest int, from, to uint64) (passed uint64, err error) {
-	tip := src.Tip().Seq
+	begin := from
 	if want.all() && newest > 0 && to >= from && uint64(newest) < to-from+1 {
-		from = to - uint64(newest) + 1
+		begin = to - uint64(newest) + 1
 	}
-	out := bufio.NewWriterSize(e.stdout, 64<<10)
-	keep := newLastLines(newest)
-	lines := narrate.NewLines(tip)
+	l, err := e.readLog(cmd.Context(), src, want, newest, begin, to)
+	if err == nil && begin > from && l.passed < uint64(newest) {
+		// Behind a hole, or a line that is gone, the newest so many begin earlier.
+		l, err = e.readLog(cmd.Context(), src, want, newest, from, to)
+	}
+	// What was kept is shown whatever stopped the reading.
+	if err := firstError(l.flush(), err); err != nil {
+		return l.passed, err
+	}
+	return l.passed, l.remark(e.stderr)
+}
+
+// readLog reads the records from to to. The error is that of the output or of
+// ctx.
+func (e *env) readLog(ctx context.Context, src *evidence.Source, want filter, newest int, from, to uint64) (*logged, error) {
+	l := &logged{src: src, want: want, json: e.json, out: bufio.NewWriterSize(e.stdout, 64<<10),
+		keep: newLastLines(newest), lines: narrate.NewLines(src.Tip().Seq), order: replay.NewOrder(from)}
 	p := newProgress(e.stderr)
 	if terminal(e.stdout) {
 		p = newProgress(nil) // the history itself shows how far it is
 	}
 	defer p.done()
-	for raw, err := range (interrupted{src, cmd.Context()}).RawRecords(from, to) {
+	for piece, err := range replay.Onward(ctx, src, from, to) {
+		if err == nil {
+			p.at("log", piece.Seq-from, to-from+1)
+			err = l.take(piece)
+		}
 		if err != nil {
-			return passed, firstError(out.Flush(), err)
-		}
-		p.at("log", raw.Seq-from, to-from+1)
-		if !want.maybe(raw.Raw) {
-			continue
-		}
-		rec, err := journal.Decode(raw.Raw)
-		if err == nil && !want.match(rec) || err != nil && !want.all() {
-			continue
-		}
-		passed++
-		var line string
-		switch {
-		case e.json:
-			line = string(raw.Raw)
-		case err != nil:
-			line = lines.Unreadable(raw.Seq, err)
-		default:
-			line = lines.Record(rec)
-		}
-		if keep.add(line) {
-			continue
-		}
-		if err := writeLine(out, line); err != nil {
-			return passed, err
+			return l, err
 		}
 	}
-	for line := range keep.all() {
-		if err := writeLine(out, line); err != nil {
-			return passed, err
-		}
-	}
-	if err := out.Flush(); err != nil {
-		return passed, err
-	}
-	if src.Torn() {
-		fmt.Fprintln(e.stderr, "edgectl: the export ends in a part of a record, which is not shown")
-	}
-	return passed, nil
+	return l, nil
 }
 
 func writeLine(out *bufio.Writer, line string) error {

@@ -59,7 +59,8 @@ type reader interface {
 	// Records streams records as Record reads them, each linked to the one before.
 	Records(from, to uint64) iter.Seq2[journal.Record, error]
 	// RawRecords streams the stored bytes with nothing checked but that none
-	// is missing.
+	// is missing. To math.MaxUint64 it streams all there is: an export may hold
+	// more lines, or fewer, than the numbers of its records say.
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 	// Snapshot gives the newest readable state snapshot at or before a record.
 	Snapshot(atOrBefore uint64) (seq uint64, data []byte, ok bool, err error)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"sync"
 
 	"github.com/autonomyops/edged/journal"
@@ -184,7 +185,7 @@ func (e *export) decode(raw journal.RawRecord) (journal.Record, error) {
 
 func (e *export) Records(from, to uint64) iter.Seq2[journal.Record, error] {
 	return func(yield func(journal.Record, error) bool) {
-		from = max(from, 1)
+		from, to = max(from, 1), min(to, e.tip.Seq) // every one of them, or an error
 		if from < e.first && from <= to {
 			yield(journal.Record{}, e.outside(from))
 			return
@@ -218,7 +219,10 @@ func (e *export) Records(from, to uint64) iter.Seq2[journal.Record, error] {
 
 func (e *export) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	return func(yield func(journal.RawRecord, error) bool) {
-		from, to := max(from, e.first), min(to, e.tip.Seq)
+		from, all := max(from, e.first), to == math.MaxUint64
+		if !all {
+			to = min(to, e.tip.Seq)
+		}
 		if from > to {
 			return
 		}
@@ -233,11 +237,15 @@ func (e *export) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 			}
 			seq++
 		}
-		yield(journal.RawRecord{}, e.corrupt(seq, "it ends before record %d", to))
+		if !all {
+			yield(journal.RawRecord{}, e.corrupt(seq, "it ends before record %d", to))
+		}
 	}
 }
 
-// lines streams whole lines from line n on, and remembers where they begin.
+// lines streams whole lines from line n on, and remembers where they begin. A
+// line that is longer than any record is an error, and whoever goes on gets the
+// next one.
 func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		e.mu.Lock()
@@ -254,10 +262,19 @@ func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 		for ; ; at++ {
 			e.remember(at, off)
 			line, err := r.ReadSlice('\n')
+			if errors.Is(err, bufio.ErrBufferFull) {
+				long, err := restOfLine(r)
+				switch {
+				case at >= n && !yield(nil, e.corrupt(e.first+at, "line %d is longer than any record", at+1)):
+					return
+				case err != nil:
+					yield(nil, unreadable(e.path, err))
+					return
+				}
+				off += int64(len(line)) + long
+				continue
+			}
 			switch {
-			case errors.Is(err, bufio.ErrBufferFull):
-				yield(nil, e.corrupt(e.first+at, "a line is longer than any record"))
-				return
 			case err != nil && !errors.Is(err, io.EOF):
 				yield(nil, unreadable(e.path, err))
 				return
@@ -268,6 +285,21 @@ func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 			if at >= n && !yield(bytes.TrimSuffix(line, []byte("\n")), nil) {
 				return
 			}
+		}
+	}
+}
+
+// restOfLine passes over a line whose beginning was read, and gives how many
+// bytes that was.
+func restOfLine(r *bufio.Reader) (n int64, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		n += int64(len(part))
+		switch {
+		case errors.Is(err, io.EOF):
+			return n, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return n, err
 		}
 	}
 }

@@ -17,9 +17,6 @@ type Options struct {
 	Progress func(done, total uint64)
 }
 
-// maxResumes bounds how often reading begins again behind a hole.
-const maxResumes = 16
-
 // Explain tells the history of src. What cannot be read is in the report; the
 // error is replay.ErrNoPoint for an epoch that the history does not reach, or
 // that of ctx.
@@ -31,34 +28,20 @@ func Explain(ctx context.Context, src replay.History, opt Options) (*Report, err
 			return nil, err
 		}
 	}
-	t := &teller{report: &Report{Journal: src.ID(), Epochs: []*Epoch{}, Unreadable: []Unreadable{}}}
-	next := from
-	for range maxResumes {
-		var broken error
-		for raw, err := range src.RawRecords(next, to) {
-			if err != nil {
-				broken = err
-				break
-			}
-			if raw.Seq%1024 == 0 {
-				if ctx.Err() != nil {
-					return nil, ctx.Err()
-				}
-				if opt.Progress != nil {
-					opt.Progress(raw.Seq-from, to-from+1)
-				}
-			}
-			t.tell(raw)
-			next = raw.Seq + 1
+	t := &teller{report: &Report{Journal: src.ID(), Epochs: []*Epoch{}, Unreadable: []Unreadable{}}, order: replay.NewOrder(from)}
+	for p, err := range replay.Onward(ctx, src, from, to) {
+		switch {
+		case err != nil:
+			return nil, err
+		case p.Err != nil:
+			due := t.order.Due()
+			t.unreadable(due, due+(p.Last-p.Seq), p.Err, p.Rest)
+			continue
 		}
-		if broken == nil {
-			break
+		if p.Seq%1024 == 0 && opt.Progress != nil {
+			opt.Progress(p.Seq-from, to-from+1)
 		}
-		t.unreadable(next, broken, false)
-		next++
-	}
-	if next <= to {
-		t.unreadable(next, errors.New("too much cannot be read"), true)
+		t.tell(p.Raw)
 	}
 	if t.epoch != nil {
 		t.finish()

@@ -206,6 +206,15 @@ func TestDamaged(t *testing.T) {
 			l[5] = bytes.Replace(l[5], []byte(`,"x":"`), nil, 1)
 			return l
 		}, map[int]string{0: "record-unreadable"}, 1},
+		{"a record stands there twice", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[8], l[8], l[8]) }, map[int]string{0: "chain-broken x3"}, 0},
+		{"records stand there again", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[5:9]...) }, map[int]string{0: "chain-broken x1"}, 0},
+		{"an empty line", func(l [][]byte) [][]byte { return slices.Insert(l, 6, nil) }, map[int]string{0: "chain-broken x1"}, 1},
+		{"a record is gone", func(l [][]byte) [][]byte { return slices.Delete(l, 5, 6) }, map[int]string{0: "chain-broken x1"}, 1},
+		{"a number is edited", func(l [][]byte) [][]byte {
+			l[5] = bytes.Replace(l[5], []byte(`"seq":6`), []byte(`"seq":30`), 1)
+			return l
+		}, map[int]string{0: "chain-broken x2"}, 1},
+		{"a line is longer than any record", func(l [][]byte) [][]byte { l[4] = bytes.Repeat([]byte("x"), 1<<19); return l }, map[int]string{0: "record-unreadable x1"}, 1},
 		{"it begins in the middle", func(l [][]byte) [][]byte { return l[30:] }, map[int]string{0: "begins-late"}, 0},
 		{"it ends in the middle", func(l [][]byte) [][]byte { return l[:20] }, map[int]string{0: "update-open"}, 0},
 	} {
@@ -215,11 +224,24 @@ func TestDamaged(t *testing.T) {
 		if len(rep.Unreadable) != tt.holes {
 			t.Errorf("%s: unreadable: %v", tt.name, rep.Unreadable)
 		}
+		if n := len(whole); rep.Last.Seq != uint64(n) && tt.name != "it ends in the middle" {
+			t.Errorf("%s: told up to record %d of %d", tt.name, rep.Last.Seq, n)
+		}
 		for i, code := range tt.flags {
 			if all := strings.Join(codes(rep.Epochs[i]), " "); !strings.Contains(all, code) {
 				t.Errorf("%s: epoch %d is flagged %s", tt.name, i, all)
 			}
 		}
+	}
+}
+
+// What is missing, and not the newest record, is what is said to be missing.
+func TestMissing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "h.jsonl")
+	evidencetest.Export(t, file, slices.Delete(lines(t), 5, 8)...)
+	rep := tell(t, reopen(t, file))
+	if len(rep.Unreadable) != 1 || rep.Unreadable[0] != (explain.Unreadable{Seq: 6, Last: 8, Reason: "record 9 stands in this place"}) {
+		t.Errorf("%+v", rep.Unreadable)
 	}
 }
 
@@ -260,7 +282,7 @@ func TestHoles(t *testing.T) {
 	src := eventful(t)
 	tip := src.Tip().Seq
 	rep := tell(t, holed{src, map[uint64]bool{4: true, 5: true}})
-	if len(rep.Unreadable) != 2 || rep.Last.Seq != tip || rep.Unreadable[1].Rest {
+	if len(rep.Unreadable) != 1 || rep.Last.Seq != tip || rep.Unreadable[0].Records() != "records 4 to 5" || rep.Unreadable[0].Rest {
 		t.Errorf("%+v", rep.Unreadable)
 	}
 	all := map[uint64]bool{}

@@ -8,6 +8,7 @@
 package explain
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/autonomyops/edged/replay"
@@ -32,12 +33,21 @@ type Moment struct {
 	Time time.Time `json:"time"`
 }
 
-// Unreadable is what could not be read.
+// Unreadable is records in a row that could not be read, or are not there.
 type Unreadable struct {
 	Seq    uint64 `json:"seq"`
-	Reason string `json:"reason"`
+	Last   uint64 `json:"last"`
+	Reason string `json:"reason"` // of the first one
 	// Rest: nothing behind it was read either.
 	Rest bool `json:"rest"`
+}
+
+// Records names them.
+func (u Unreadable) Records() string {
+	if u.Last > u.Seq {
+		return fmt.Sprintf("records %d to %d", u.Seq, u.Last)
+	}
+	return fmt.Sprintf("record %d", u.Seq)
 }
 
 // Why says how an epoch began.

@@ -24,19 +24,23 @@ type teller struct {
 	software string
 	// last is the record before, without its bytes; Seq is 0 where it could not
 	// be read, so that nothing is compared with it.
-	last journal.Record
+	last  journal.Record
+	order *replay.Order
 }
 
 // tell takes the next record's bytes.
-func (t *teller) tell(raw journal.RawRecord) {
-	rec, err := journal.Decode(raw.Raw)
+func (t *teller) tell(raw []byte) {
+	rec, err := journal.Decode(raw)
 	switch {
 	case err != nil:
-		t.unreadable(raw.Seq, err, false)
+		t.unreadable(t.order.Due(), t.order.Due(), err, false)
 		return
 	case rec.Journal != t.report.Journal:
-		t.unreadable(raw.Seq, fmt.Errorf("it names journal %s", rec.Journal), false)
+		t.unreadable(t.order.Due(), t.order.Due(), fmt.Errorf("it names journal %s", rec.Journal), false)
 		return
+	case t.last.Seq != 0 && rec.Hash == t.last.Hash:
+		t.flag(FlagChainBroken, Moment{rec.Seq, rec.Time}, "record %d stands there twice", rec.Seq)
+		return // what it tells has happened once
 	}
 	m := Moment{rec.Seq, rec.Time}
 	if t.report.First.Seq == 0 {
@@ -52,7 +56,7 @@ func (t *teller) tell(raw journal.RawRecord) {
 	case errors.Is(err, machine.ErrNewer):
 		t.flag(FlagUnknownKind, m, "%s", rec.Type)
 	case err != nil:
-		t.unreadable(rec.Seq, err, false)
+		t.unreadable(rec.Seq, rec.Seq, err, false)
 	default:
 		t.happen(e)
 	}
@@ -60,14 +64,22 @@ func (t *teller) tell(raw journal.RawRecord) {
 	t.last = rec
 }
 
-// follow looks at the link to the record before, and at the clock.
+// follow looks at the place of rec behind the record before, at the link to
+// it, and at the clock.
 func (t *teller) follow(rec journal.Record) {
-	if t.last.Seq == rec.Seq-1 && t.last.Seq != 0 && rec.Prev != t.last.Hash {
-		t.flag(FlagChainBroken, Moment{rec.Seq, rec.Time}, "record %d does not link to record %d", rec.Seq, t.last.Seq)
+	m := Moment{rec.Seq, rec.Time}
+	last, due := t.last, t.order.Due()
+	if last.Seq != 0 && rec.Time.Before(last.Time) {
+		t.flag(FlagClockRegression, m, "from %s back to %s", last.Time.Format(timeForm), rec.Time.Format(timeForm))
 	}
-	if t.last.Seq != 0 && rec.Time.Before(t.last.Time) {
-		t.flag(FlagClockRegression, Moment{rec.Seq, rec.Time}, "from %s back to %s",
-			t.last.Time.Format(timeForm), rec.Time.Format(timeForm))
+	switch {
+	case !t.order.Take(rec.Seq):
+		t.flag(FlagChainBroken, m, "record %d stands where record %d should", rec.Seq, due)
+		if rec.Seq > due {
+			t.unreadable(due, rec.Seq-1, fmt.Errorf("record %d stands in this place", rec.Seq), false)
+		}
+	case last.Seq == rec.Seq-1 && last.Seq != 0 && rec.Prev != last.Hash:
+		t.flag(FlagChainBroken, m, "record %d does not link to record %d", rec.Seq, last.Seq)
 	}
 }
 
@@ -101,17 +113,19 @@ func systemOf(b *machine.Baseline) *System {
 // timeForm is how a detail writes a wall-clock time.
 const timeForm = "2006-01-02T15:04:05Z"
 
-// unreadable notes a hole.
-func (t *teller) unreadable(seq uint64, err error, rest bool) {
+// unreadable notes that records first to last cannot be told.
+func (t *teller) unreadable(first, last uint64, err error, rest bool) {
+	hole := Unreadable{Seq: first, Last: last, Reason: err.Error(), Rest: rest}
 	if n := len(t.report.Unreadable); n < maxHoles {
-		t.report.Unreadable = append(t.report.Unreadable, Unreadable{seq, err.Error(), rest})
+		t.report.Unreadable = append(t.report.Unreadable, hole)
 	} else if rest {
 		t.report.Unreadable[n-1].Rest = true
 	}
 	if t.epoch != nil {
-		t.flag(FlagRecordUnreadable, Moment{seq, t.report.Last.Time}, "record %d: %s", seq, err)
+		t.flag(FlagRecordUnreadable, Moment{hole.Seq, t.report.Last.Time}, "%s: %s", hole.Records(), err)
 	}
 	t.last = journal.Record{}
+	t.order.Skip(last)
 }
 
 // maxHoles bounds what a history of rubbish makes a report hold.

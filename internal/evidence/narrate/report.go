@@ -40,7 +40,7 @@ func (r *rows) head(rep *explain.Report) {
 		if u.Rest {
 			rest = "; nothing behind it was read"
 		}
-		r.row("UNREADABLE", "record %d: %s%s", u.Seq, u.Reason, rest)
+		r.row("UNREADABLE", "%s: %s%s", u.Records(), u.Reason, rest)
 	}
 	r.b.WriteByte('\n')
 }

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/replay"
+)
+
+// logged is one reading of a history for journal log: the lines that pass, and
+// what has to be said about those that cannot be shown.
+type logged struct {
+	src   *evidence.Source
+	want  filter
+	json  bool
+	out   *bufio.Writer
+	keep  *lastLines
+	lines narrate.Lines
+
+	order  *replay.Order
+	passed uint64
+
+	strays, stray, due  uint64 // records out of their place, and the first one
+	unread, firstUnread uint64 // under a filter: what is no record may have passed
+	holes               uint64
+	hole                error // the first one
+}
+
+// take takes the next piece of the history. The error is that of the output.
+func (l *logged) take(p replay.Piece) error {
+	if p.Err != nil {
+		l.missing(p.Err)
+		l.order.Skip(l.order.Due() + (p.Last - p.Seq))
+		return nil
+	}
+	due := l.order.Due()
+	if !l.want.maybe(p.Raw) {
+		if seq, ok := journal.EnvelopeNumber(p.Raw, "seq"); ok {
+			l.place(due, seq)
+		} else {
+			l.order.Skip(due)
+		}
+		return nil
+	}
+	rec, err := journal.Decode(p.Raw)
+	if err != nil {
+		l.order.Skip(due)
+		return l.unreadable(due, p.Raw, err)
+	}
+	l.place(due, rec.Seq)
+	switch {
+	case !l.want.match(rec):
+		return nil
+	case l.json:
+		return l.show(string(p.Raw))
+	}
+	return l.show(l.lines.Record(rec))
+}
+
+// place looks whether a record stands where it should. One before its place was
+// there already, or comes late; one behind it leaves a hole.
+func (l *logged) place(due, seq uint64) {
+	switch {
+	case l.order.Take(seq):
+	case seq > due:
+		l.missing(&journal.Error{Kind: journal.ErrCorrupt, Path: l.src.Path(), Seq: due,
+			Detail: fmt.Sprintf("read records: record %d stands in this place", seq),
+			Next:   "look with edgectl journal verify for what else is wrong, and for the record in another copy"})
+	default:
+		if l.strays++; l.strays == 1 {
+			l.stray, l.due = seq, due
+		}
+	}
+}
+
+func (l *logged) missing(err error) {
+	l.holes++
+	l.hole = firstError(l.hole, err)
+}
+
+// unreadable shows bytes that are no record. Whether they would have passed a
+// filter nobody knows, so they are counted.
+func (l *logged) unreadable(seq uint64, raw []byte, err error) error {
+	switch {
+	case !l.want.all():
+		if l.unread++; l.unread == 1 {
+			l.firstUnread = seq
+		}
+		return nil
+	case l.json:
+		return l.show(string(raw))
+	}
+	return l.show(l.lines.Unreadable(seq, err))
+}
+
+func (l *logged) show(line string) error {
+	l.passed++
+	if l.keep.add(line) {
+		return nil
+	}
+	return writeLine(l.out, line)
+}
+
+// flush writes what was kept.
+func (l *logged) flush() error {
+	for line := range l.keep.all() {
+		if err := writeLine(l.out, line); err != nil {
+			return err
+		}
+	}
+	return l.out.Flush()
+}
+
+// remark says what the lines do not, and gives the error of what is not there.
+func (l *logged) remark(w io.Writer) error {
+	if l.strays > 0 {
+		fmt.Fprintf(w, "edgectl: record %d stands where record %d should (such places: %d); verify the history before believing its order\n",
+			l.stray, l.due, l.strays)
+	}
+	if l.unread > 0 {
+		fmt.Fprintf(w, "edgectl: %s could not be read and may have passed the filter (first: %d)\n", records(l.unread), l.firstUnread)
+	}
+	if l.src.Torn() {
+		fmt.Fprintln(w, "edgectl: the export ends in a part of a record, which is not shown")
+	}
+	if l.holes > 1 {
+		return fmt.Errorf("%w (holes like this one: %d)", l.hole, l.holes)
+	}
+	return l.hole
+}
+
+func records(n uint64) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
+}
