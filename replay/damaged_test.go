@@ -65,6 +65,43 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// One edited epoch hides no epoch before it: its beginning is found, whatever
+// record halving was misled by.
+func TestFindEdited(t *testing.T) {
+	h := evidencetest.New(t, t.TempDir())
+	h.First()
+	for serial, hash := range []string{evidencetest.NewOS, evidencetest.OldOS, evidencetest.NewOS, evidencetest.OldOS} {
+		h.Reconstruct(hash, int64(serial+1))
+	}
+	src := open(t, h)
+	var lines [][]byte
+	for raw, err := range src.RawRecords(1, src.Tip().Seq) {
+		evidencetest.Check(t, err)
+		lines = append(lines, bytes.Clone(raw.Raw))
+	}
+	for k := range lines {
+		rec, err := src.Record(uint64(k + 1))
+		evidencetest.Check(t, err)
+		if rec.Epoch < 2 {
+			continue
+		}
+		edited := slices.Clone(lines)
+		edited[k] = bytes.Replace(lines[k], fmt.Appendf(nil, `"epoch":%d,"id"`, rec.Epoch), []byte(`"epoch":0,"id"`), 1)
+		file := filepath.Join(t.TempDir(), "h.jsonl")
+		evidencetest.Export(t, file, edited...)
+		bad, err := evidence.Open(file)
+		evidencetest.Check(t, err)
+		for epoch := range rec.Epoch {
+			is, err := replay.AtEpoch(epoch).Find(bad)
+			should, errWhole := replay.AtEpoch(epoch).Find(src)
+			if err != nil || errWhole != nil || is.Hash != should.Hash {
+				t.Errorf("record %d edited: epoch %d began with record %d: %v, %v", k+1, epoch, is.Seq, err, errWhole)
+			}
+		}
+		evidencetest.Check(t, bad.Close())
+	}
+}
+
 // Whoever has seen enough may stop.
 func TestFilesStop(t *testing.T) {
 	h := evidencetest.New(t, t.TempDir())

@@ -83,17 +83,22 @@ func (p Point) findEpoch(src History) (journal.Record, error) {
 	if err != nil {
 		return journal.Record{}, err
 	}
-	if seq > src.Tip().Seq {
-		return journal.Record{}, p.Unreached(src)
+	rec, err := journal.Record{}, error(nil)
+	if seq <= src.Tip().Seq {
+		rec, err = src.Record(seq)
 	}
-	rec, err := src.Record(seq)
+	if err == nil && (rec.Seq == 0 || rec.Epoch != p.n) {
+		// An edited number may have led astray: an epoch is said to be absent
+		// only when no record has it.
+		if rec, err = searchEpoch(src, p.n); err == nil && rec.Seq == 0 {
+			return rec, p.Unreached(src)
+		}
+	}
 	switch {
 	case err != nil:
 		return rec, err
-	case rec.Epoch != p.n:
-		return rec, p.Unreached(src)
-	case seq > 1 && seq == src.First():
-		return rec, p.missing("the records begin with number %d, in the middle of that epoch", seq)
+	case rec.Seq > 1 && rec.Seq == src.First():
+		return rec, p.missing("the records begin with number %d, in the middle of that epoch", rec.Seq)
 	}
 	return beginning(src, rec)
 }
@@ -151,15 +156,4 @@ func epochFrom(src History, n, lo, hi uint64) (uint64, error) {
 		return rec.Epoch >= n
 	})
 	return lo + uint64(i), failed
-}
-
-// Epochs gives the range of records with epoch n in force, from > to where
-// there is none. The error is of a record that could not be read.
-func Epochs(src History, n uint64) (from, to uint64, err error) {
-	end := src.Tip().Seq + 1
-	if from, err = epochFrom(src, n, src.First(), end); err != nil {
-		return 0, 0, err
-	}
-	to, err = epochFrom(src, n+1, from, end)
-	return from, to - 1, err
 }

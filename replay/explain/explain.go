@@ -2,10 +2,9 @@ package explain
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -23,10 +22,7 @@ type Options struct {
 func Explain(ctx context.Context, src replay.History, opt Options) (*Report, error) {
 	from, to := src.First(), src.Tip().Seq
 	if opt.Epoch != nil {
-		var err error
-		if from, to, err = around(src, *opt.Epoch); err != nil {
-			return nil, err
-		}
+		from, to = around(src, *opt.Epoch)
 	}
 	t := &teller{report: &Report{Journal: src.ID(), Epochs: []*Epoch{}, Unreadable: []Unreadable{}}, order: replay.NewOrder(from)}
 	for p, err := range replay.Onward(ctx, src, from, to) {
@@ -47,26 +43,21 @@ func Explain(ctx context.Context, src replay.History, opt Options) (*Report, err
 		t.finish()
 	}
 	if opt.Epoch != nil {
-		return only(t.report, *opt.Epoch)
+		return only(src, t.report, *opt.Epoch)
 	}
 	return t.report, nil
 }
 
 // around gives the records that an epoch's story takes: from the beginning of
 // the epoch before it, whose first record sets the baseline to compare with,
-// to the one that ended it. Where a record in the way cannot be read, it is
-// all of them.
-func around(src replay.History, n uint64) (from, to uint64, err error) {
+// to the one that ended it. Where a record in the way cannot be read, or the
+// epochs do not follow one another, it is all of them; and where none is found,
+// because one edited number could hide it.
+func around(src replay.History, n uint64) (from, to uint64) {
 	first, last := src.First(), src.Tip().Seq
-	from, to, err = replay.Epochs(src, n)
-	if isUnreadable(err) {
-		return first, last, nil
-	}
-	if err != nil {
-		return 0, 0, err
-	}
-	if from > to {
-		return 0, 0, replay.AtEpoch(n).Unreached(src)
+	from, to, err := replay.Epochs(src, n)
+	if err != nil || from > to {
+		return first, last
 	}
 	if from > first {
 		before, err := src.Record(from - 1)
@@ -74,27 +65,26 @@ func around(src replay.History, n uint64) (from, to uint64, err error) {
 			from, _, err = replay.Epochs(src, before.Epoch)
 		}
 		if err != nil {
-			return first, last, nil
+			return first, last
 		}
 	}
-	return from, min(to+1, last), nil
+	return from, min(to+1, last)
 }
 
-func isUnreadable(err error) bool {
-	var damaged *journal.Error
-	return errors.As(err, &damaged)
-}
-
-// only leaves one epoch of a report.
-func only(r *Report, n uint64) (*Report, error) {
+// only leaves one epoch of a report: all parts of it, where a record of another
+// epoch stands in between.
+func only(src replay.History, r *Report, n uint64) (*Report, error) {
+	r.Epochs = slices.DeleteFunc(r.Epochs, func(e *Epoch) bool { return e.Epoch != n })
+	switch {
+	case len(r.Epochs) > 0:
+	case len(r.Unreadable) > 0:
+		return nil, fmt.Errorf("epoch %d is %w: no record that can be read has it", n, replay.ErrNoPoint)
+	default:
+		return nil, replay.AtEpoch(n).Unreached(src)
+	}
+	r.First, r.Last, r.Boots = r.Epochs[0].Began, r.Epochs[len(r.Epochs)-1].Last, 0
 	for _, e := range r.Epochs {
-		if e.Epoch != n {
-			continue
-		}
-		r.Epochs = []*Epoch{e}
-		r.First, r.Last = e.Began, e.Last
-		r.Boots = e.Boots
-		return r, nil
+		r.Boots += e.Boots
 	}
-	return nil, fmt.Errorf("epoch %d is %w: no record that can be read has it", n, replay.ErrNoPoint)
+	return r, nil
 }
