@@ -26,12 +26,17 @@ mount, they leave every byte and every modification time as they found it.`,
 }
 
 // open opens the history that is meant.
-func (e *env) open() (*evidence.Source, error) {
+func (e *env) open() (*evidence.Source, error) { return e.openAs(evidence.Open) }
+
+// openDamaged opens it for those who tell what is damaged.
+func (e *env) openDamaged() (*evidence.Source, error) { return e.openAs(evidence.OpenDamaged) }
+
+func (e *env) openAs(open func(string) (*evidence.Source, error)) (*evidence.Source, error) {
 	path, err := e.evidence()
 	if err != nil {
 		return nil, err
 	}
-	return evidence.Open(path)
+	return open(path)
 }
 
 // writeJSON prints one result on one line.

@@ -45,7 +45,7 @@ func (e *env) follow(ctx context.Context, path string, at followed, tick func(co
 		if now == seen {
 			continue
 		}
-		src, err := evidence.Open(path)
+		src, err := evidence.OpenDamaged(path)
 		if err != nil {
 			if !waiting {
 				fmt.Fprintf(e.stderr, "edgectl: waiting: %s\n", strings.TrimSpace(err.Error()))

@@ -62,7 +62,7 @@ The types of records:
 			for _, t := range want.unknown() {
 				fmt.Fprintf(e.stderr, "edgectl: %q is no type of record that this binary knows; a newer one may have written some (--help lists the types)\n", t)
 			}
-			src, err := e.open()
+			src, err := e.openDamaged()
 			if err != nil {
 				return err
 			}

@@ -59,6 +59,28 @@ func TestLogOrder(t *testing.T) {
 	}
 }
 
+// A bad line at an end of an export hides nothing but itself; whoever judges
+// refuses it, and names the line.
+func TestLogBadEnd(t *testing.T) {
+	whole := exportOf(t)
+	for _, lines := range [][]string{
+		slices.Replace(slices.Clone(whole), 7, 8, whole[7][1:]),
+		slices.Replace(slices.Clone(whole), 0, 1, "{"+whole[0]),
+	} {
+		if code, seqs, said := logOf(t, lines); code != 0 || seqs != "1 2 3 4 5 6 7 8" {
+			t.Errorf("exit %d, %s, said %q", code, seqs, said)
+		}
+		path := filepath.Join(t.TempDir(), "x.jsonl")
+		evidencetest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+		if code, out, errs := call(nil, "replay", "explain", "--journal", path); code != 0 || strings.Count(out, "UNREADABLE") != 1 || !strings.Contains(out, "EPOCH 1") {
+			t.Errorf("explained: exit %d, %s%s", code, out, errs)
+		}
+		if code, _, errs := call(nil, "status", "--journal", path); code != 2 || !strings.Contains(errs, "is no record") {
+			t.Errorf("status: exit %d, %s", code, errs)
+		}
+	}
+}
+
 // What cannot be read may have passed the filter: it is counted.
 func TestLogFilterDamage(t *testing.T) {
 	whole := exportOf(t)

@@ -31,7 +31,7 @@ read, what could not be read is said, and the exit status is 0.`,
   edgectl replay explain --json | jq -r '.epochs[].flags[].code'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			src, err := e.open()
+			src, err := e.openDamaged()
 			if err != nil {
 				return err
 			}

@@ -11,11 +11,11 @@ import (
 )
 
 // openBundle unpacks the records of a bundle and opens them as an export.
-func openBundle(at string) (*export, error) {
+func openBundle(at string, damaged bool) (*export, error) {
 	var e *export
 	err := WalkBundle(at, func(m Member, r io.Reader) (err error) {
 		if m.Name == BundleRecords {
-			e, err = unpack(at, m, r)
+			e, err = unpack(at, m, r, damaged)
 		}
 		return err
 	})
@@ -48,7 +48,7 @@ func Unpack(path string, m Member, r io.Reader) (src *Source, damage, err error)
 	return &Source{reader: e, kind: Bundle, path: path}, damage, nil
 }
 
-func unpack(path string, m Member, r io.Reader) (*export, error) {
+func unpack(path string, m Member, r io.Reader, damaged bool) (*export, error) {
 	f, n, err := spill(path, m, r)
 	switch {
 	case err != nil:
@@ -57,7 +57,7 @@ func unpack(path string, m Member, r io.Reader) (*export, error) {
 		_ = f.Close() // of our own
 		return nil, &journal.Error{Kind: journal.ErrTorn, Path: path, Detail: "read an audit bundle: " + m.Name + " is empty", Next: nextExport}
 	}
-	return newExport(path, f, n)
+	return newExport(path, f, n, damaged)
 }
 
 // spill copies a member of n bytes to a file without a name.

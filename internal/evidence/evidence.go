@@ -69,17 +69,25 @@ type reader interface {
 
 // Open opens the evidence at path. Errors are an [*Error], or a
 // [*journal.Error] where there is a journal that cannot be opened.
-func Open(path string) (*Source, error) {
+func Open(path string) (*Source, error) { return open(path, false) }
+
+// OpenDamaged opens what Open does, and an export or a bundle whose first or
+// last lines are no records: from the first one that is to the last. It is for
+// those who read on behind damage and tell it; whoever judges a history, or
+// says where a node stands, must not take what is left for the whole.
+func OpenDamaged(path string) (*Source, error) { return open(path, true) }
+
+func open(path string, damaged bool) (*Source, error) {
 	at, kind, err := Detect(path)
 	if err != nil {
 		return nil, err
 	}
 	if kind == Export || kind == Bundle {
-		open := openExport
+		opener := openExport
 		if kind == Bundle {
-			open = openBundle
+			opener = openBundle
 		}
-		e, err := open(at)
+		e, err := opener(at, damaged)
 		if err != nil {
 			return nil, err
 		}

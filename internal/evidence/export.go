@@ -46,7 +46,7 @@ const stride = 256
 // readAhead holds any line.
 const readAhead = 256 << 10
 
-func openExport(at string) (*export, error) {
+func openExport(at string, damaged bool) (*export, error) {
 	root, name, err := beside(at)
 	if err != nil {
 		return nil, unreadable(at, err)
@@ -60,13 +60,18 @@ func openExport(at string) (*export, error) {
 	if err != nil {
 		return nil, errors.Join(unreadable(at, err), f.Close())
 	}
-	return newExport(at, f, info.Size)
+	return newExport(at, f, info.Size, damaged)
 }
 
-// newExport takes over f, also where it fails.
-func newExport(path string, f content, size int64) (*export, error) {
+// newExport takes over f, also where it fails. damaged: the first line and the
+// last need not be records.
+func newExport(path string, f content, size int64, damaged bool) (*export, error) {
 	e := &export{path: path, f: f, all: size, size: size, index: []int64{0}}
-	if err := e.load(); err != nil {
+	err := e.load()
+	if damaged && isDamage(err) && e.survey() {
+		err = nil
+	}
+	if err != nil {
 		_ = f.Close() // read-only
 		return nil, err
 	}
@@ -85,20 +90,48 @@ func (e *export) load() error {
 		}
 		first, err := journal.Decode(line)
 		if err != nil {
-			return e.placed(err, 1)
+			return e.noRecord(err, "line 1", 1)
 		}
 		e.id, e.first = first.Journal, first.Seq
 		break
 	}
 	rec, err := journal.Decode(last)
 	if err != nil {
-		return e.placed(err, 0)
+		return e.noRecord(err, "the last line", 0)
 	}
 	if rec.Seq < e.first {
 		return e.corrupt(rec.Seq, "the last line is record %d, the first is record %d", rec.Seq, e.first)
 	}
 	e.tip = journal.Tip{Seq: rec.Seq, Hash: rec.Hash}
 	return nil
+}
+
+// survey finds the first line and the last that are records, where those that
+// should be are not. What stands before and behind them has its place, and is
+// what cannot be read. false: no line is a record.
+func (e *export) survey() bool {
+	e.tip = journal.Tip{}
+	at := uint64(0)
+	for line, err := range e.lines(0) {
+		if err != nil && !isDamage(err) {
+			return false
+		}
+		if rec, err := journal.Decode(line); err == nil {
+			if e.tip.Seq == 0 {
+				e.id, e.first = rec.Journal, rec.Seq-min(at, rec.Seq-1)
+			}
+			if rec.Journal == e.id && rec.Seq >= e.first {
+				e.tip = journal.Tip{Seq: rec.Seq, Hash: rec.Hash}
+			}
+		}
+		at++
+	}
+	return e.tip.Seq > 0
+}
+
+func isDamage(err error) bool {
+	var damage *journal.Error
+	return errors.As(err, &damage)
 }
 
 // lastLine reads the last whole line. A line without its end is whole when it
@@ -128,6 +161,16 @@ const nextExport = "export the journal again, or check the copy against its sour
 
 func (e *export) corrupt(seq uint64, format string, args ...any) error {
 	return &journal.Error{Kind: journal.ErrCorrupt, Path: e.path, Seq: seq, Detail: "read an export: " + fmt.Sprintf(format, args...), Next: nextExport}
+}
+
+// noRecord says which line should be a record.
+func (e *export) noRecord(err error, line string, seq uint64) error {
+	err = e.placed(err, seq)
+	var je *journal.Error
+	if errors.As(err, &je) && !errors.Is(err, journal.ErrNewer) {
+		je.Detail = "read an export: " + line + " is no record: " + je.Detail
+	}
+	return err
 }
 
 // placed says where an error of decoding was met.

@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/replay"
 )
 
 func openLines(t *testing.T, tail string, lines ...[]byte) *evidence.Source {
@@ -134,6 +136,67 @@ func TestExportDamage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Lines at an end that are no records hide none of the others from whoever
+// asks for what is left; nobody else is given that for the whole.
+func TestOpenDamaged(t *testing.T) {
+	h := history(t)
+	h.Close()
+	lines := exported(t, h.Dir)
+	n := len(lines)
+	bad := []byte(`{"rubbish":true}`)
+	for _, tt := range []struct {
+		name       string
+		lines      [][]byte
+		first, tip uint64
+		says       string
+	}{
+		{"the last line", slices.Replace(slices.Clone(lines), n-1, n, bad), 1, uint64(n - 1), "the last line is no record"},
+		{"the last lines", slices.Replace(slices.Clone(lines), n-2, n, bad, bad), 1, uint64(n - 2), "the last line is no record"},
+		{"the first line", slices.Replace(slices.Clone(lines), 0, 1, bad), 1, uint64(n), "line 1 is no record"},
+		{"the first lines of a later part", slices.Replace(slices.Clone(lines[2:]), 0, 2, bad, bad), 3, uint64(n), "line 1 is no record"},
+		{"an empty record", slices.Replace(slices.Clone(lines), 0, 1, []byte("{")), 1, uint64(n), "line 1 is no record"},
+		{"too long", slices.Replace(slices.Clone(lines), 0, 1, bytes.Repeat([]byte("{"), 1<<20)), 1, uint64(n), "line 1 is longer than any record"},
+		{"both ends", slices.Replace(slices.Replace(slices.Clone(lines), 0, 1, bad), n-1, n, bad), 1, uint64(n - 1), "line 1 is no record"},
+	} {
+		path := linesFile(t, "", tt.lines...)
+		if _, err := evidence.Open(path); err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		src, err := evidence.OpenDamaged(path)
+		evidencetest.Check(t, err)
+		if src.First() != tt.first || src.Tip().Seq != tt.tip {
+			t.Errorf("%s: records %d to %d", tt.name, src.First(), src.Tip().Seq)
+		}
+		seen := 0
+		for p, err := range replay.Onward(t.Context(), src, src.First(), src.Tip().Seq) {
+			evidencetest.Check(t, err)
+			if _, err := journal.Decode(p.Raw); err == nil {
+				seen++
+			}
+		}
+		want := 0
+		for _, line := range tt.lines {
+			if bytes.HasPrefix(line, []byte(`{"boot_id"`)) {
+				want++
+			}
+		}
+		if seen != want {
+			t.Errorf("%s: %d records, want %d", tt.name, seen, want)
+		}
+		evidencetest.Check(t, src.Close())
+	}
+	for _, err := range []error{openDamagedError(linesFile(t, "", bad, bad)), openDamagedError(linesFile(t, "x"))} {
+		if err == nil {
+			t.Error("opened what holds no record")
+		}
+	}
+}
+
+func openDamagedError(path string) error {
+	_, err := evidence.OpenDamaged(path)
+	return err
 }
 
 // Every record of a long export is found by its seq, whatever was read before.
