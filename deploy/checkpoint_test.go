@@ -19,7 +19,7 @@ const (
 // TestWriteCheckpoint runs the script of edged-checkpoint.service with a
 // stand-in for edgectl.
 func TestWriteCheckpoint(t *testing.T) {
-	printed := "printf '" + strings.ReplaceAll(note42, "\n", `\n`) + "'"
+	printed := say(note42)
 	tests := []struct {
 		name, edgectl string
 		dir           bool
@@ -62,7 +62,6 @@ func TestWriteCheckpoint(t *testing.T) {
 // again is no news; another root for the same records is evidence.
 func TestWriteCheckpointKeeps(t *testing.T) {
 	dir := t.TempDir()
-	say := func(note string) string { return "printf '" + strings.ReplaceAll(note, "\n", `\n`) + "'" }
 	steps := []struct {
 		name, note string
 		exit, left int
@@ -71,6 +70,7 @@ func TestWriteCheckpointKeeps(t *testing.T) {
 		{"the same, signed by a new key", strings.Replace(note42, "signature", "other", 1), 0, 1},
 		{"another journal of that size", strings.Replace(note42, journalID, "1"+journalID[1:], 1), 0, 2},
 		{"rewritten", strings.Replace(note42, "root", "hash", 1), 1, 3},
+		{"grown", strings.Replace(note42, "\n42\n", "\n100\n", 1), 0, 4},
 	}
 	for _, s := range steps {
 		exit, out := writeCheckpoint(t, dir, say(s.note))
@@ -80,6 +80,74 @@ func TestWriteCheckpointKeeps(t *testing.T) {
 		holds(t, filepath.Join(dir, kept42), note42)
 	}
 }
+
+// TestWriteCheckpointRolledBack: a journal that has fewer records than it had
+// says so at each call, until it has outgrown them. What it was is kept.
+func TestWriteCheckpointRolledBack(t *testing.T) {
+	dir := t.TempDir()
+	of := func(size string) string { return strings.Replace(note42, "\n42\n", "\n"+size+"\n", 1) }
+	name := func(size string) string { return journalID + "." + size + ".checkpoint" }
+	for _, file := range []string{"1" + journalID[1:] + ".99.checkpoint", name("x99"), name("99") + ".20260101T000000Z"} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte("no size of this journal"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	steps := []struct {
+		size, says string
+		exit       int
+	}{
+		{"42", "", 0},
+		{"100", "", 0}, // not by the order of names
+		{"42", "rolled back: it has 42 records, " + filepath.Join(dir, name("100")) + " was written when it had 100", 1},
+		{"43", "rolled back: it has 43 records", 1}, // a size never seen before
+		{"100", "", 0},
+		{"101", "", 0},
+	}
+	for _, s := range steps {
+		exit, out := writeCheckpoint(t, dir, say(of(s.size)))
+		if exit != s.exit || !strings.Contains(out, s.says) || (s.exit == 0) != (out == "") {
+			t.Errorf("%s records: exit %d, said %q", s.size, exit, out)
+		}
+		holds(t, filepath.Join(dir, name(s.size)), of(s.size)) // the evidence, too
+	}
+}
+
+// TestWriteCheckpointDamaged: a kept file that is no checkpoint is called what
+// it is, and not a sign that the journal was rewritten.
+func TestWriteCheckpointDamaged(t *testing.T) {
+	for name, damaged := range map[string]string{
+		"emptied": "", "cut": note42[:20], "another size": strings.Replace(note42, "\n42\n", "\n41\n", 1), "zeros": "\x00\x00\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			kept := filepath.Join(dir, kept42)
+			if err := os.WriteFile(kept, []byte(damaged), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			exit, out := writeCheckpoint(t, dir, say(note42))
+			if exit != 1 || !strings.Contains(out, kept42+" is damaged") || strings.Contains(out, "was rewritten:") {
+				t.Errorf("exit %d, said %q", exit, out)
+			}
+			holds(t, kept, damaged)
+			left := names(dir)
+			if len(left) != 2 {
+				t.Fatalf("left %q", left)
+			}
+			holds(t, filepath.Join(dir, left[1]), note42)
+		})
+	}
+	// Its name goes on telling how many records there were.
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, journalID+".43.checkpoint"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if exit, out := writeCheckpoint(t, dir, say(note42)); exit != 1 || !strings.Contains(out, "rolled back") {
+		t.Errorf("exit %d, said %q", exit, out)
+	}
+}
+
+// say is a stand-in for edgectl that prints a note.
+func say(note string) string { return "printf '" + strings.ReplaceAll(note, "\n", `\n`) + "'" }
 
 // writeCheckpoint runs the script with a body for edgectl.
 func writeCheckpoint(t *testing.T, dir, edgectl string) (exit int, said string) {
