@@ -38,7 +38,9 @@ happened.
 
 --since begins at the first record not before that time and leaves out nothing
 after it, so that the chain of what is exported can be checked. Where a record
-cannot be read the export ends with exit status 2 and leaves no file.`,
+cannot be read the export ends with exit status 2 and leaves no file. A reader
+of standard output that closes it before the end has a part: exit status 2, and
+a word about it.`,
 		Example: `  edgectl journal export --format jsonl --out history.jsonl
   edgectl journal export --format jsonl --out - --from-seq 1000 | jq .type
   edgectl journal export --format parquet --out history.parquet --resume
@@ -81,7 +83,7 @@ cannot be read the export ends with exit status 2 and leaves no file.`,
 			}
 			switch {
 			case out == "-":
-				return write(e.stdout)
+				return e.handOver(write)
 			case resume:
 				return e.resume(out, src.Path(), write)
 			}
