@@ -69,6 +69,37 @@ func TestKeysFollowed(t *testing.T) {
 	}
 }
 
+// A checkpoint that the key in force has signed is good, whoever else signed
+// it, and in whatever order the lines stand.
+func TestKeysBoth(t *testing.T) {
+	h := begin(t)
+	first := newSigner(t)
+	second := first.rotate(t, h)
+	sealed := func(s signer) (b *archive, text, line []byte) {
+		b = takeApart(t, s.bundle(t, h.Dir))
+		at := bytes.Index(b.files["checkpoint"], []byte("\n\n")) + 2
+		return b, b.files["checkpoint"][:at:at], b.files["checkpoint"][at:]
+	}
+	b, text, now := sealed(second)
+	_, _, before := sealed(first)
+	for name, tt := range map[string]struct {
+		lines [][]byte
+		ok    bool
+	}{
+		"the new one, the old one": {[][]byte{now, before}, true},
+		"the old one, the new one": {[][]byte{before, now}, true},
+		"the old one alone":        {[][]byte{before}, false},
+	} {
+		b.set("checkpoint", append(text, bytes.Join(tt.lines, nil)...))
+		path := write(t, b.pack(t))
+		for who, key := range map[string]string{"the first key": first.public, "the second": second.public, "none": ""} {
+			if r := verdict(t, path, audit.VerifyOptions{Key: key}); r.OK != tt.ok || has(r, audit.CodeSigner) == tt.ok {
+				t.Errorf("signed by %s; %s is held: %+v", name, who, r)
+			}
+		}
+	}
+}
+
 // A statement that does not hold leads nowhere, and is found.
 func TestKeysForged(t *testing.T) {
 	h := begin(t)

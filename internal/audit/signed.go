@@ -187,6 +187,9 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 		return nil
 	}
 	named := a.at(c.Size)
+	if signer != nil && signer.InForce(named.key) != nil {
+		signer = a.coSigner(p.checkpoint, named.key, signer)
+	}
 	switch {
 	case signer == nil:
 		a.bad(CodeSigner, 0, "the checkpoint is not signed by %s", a.keyName(false))
@@ -197,6 +200,21 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 		a.bad(CodeSigner, named.seq, "the checkpoint is signed by key %s, record %d names key %s", signer.BLAKE3(), named.seq, named.key)
 	}
 	return a.covers(ctx, c)
+}
+
+// coSigner is the key in force, where it has signed as well as the one that was
+// replaced: a checkpoint is as good as the best of its signatures, in whatever
+// order they stand.
+func (a *auditor) coSigner(text []byte, inForce string, found *transparency.Verifier) *transparency.Verifier {
+	for _, k := range a.signers {
+		if k.InForce(inForce) != nil {
+			continue
+		}
+		if _, by, err := open(text, []transparency.Verifier{k}); err == nil && by != nil {
+			return by
+		}
+	}
+	return found
 }
 
 // covers holds a checkpoint against the records that it should be over.
