@@ -76,6 +76,10 @@ func (s *State) sameEpoch(e Event) error {
 	return nil
 }
 
+// mayEnd: a drill that no reconstruction has answered is still to be done, so
+// that a run which stops there was cut short, and raises no floor.
+func (s *State) mayEnd() bool { return s.Drill == nil }
+
 func (s *State) followKey(e Event, purpose, key string) error {
 	switch purpose {
 	case PurposeManifest:
@@ -101,7 +105,7 @@ func (s *State) applyCaptured(e Event, p FingerprintCaptured) (trigger, error) {
 	switch p.Role {
 	case RoleInitial:
 		s.Baseline, _ = BaselineOf(e)
-		s.Run.Ended = true
+		s.Run.Ended = s.mayEnd()
 		return trCaptureInitial, s.sameEpoch(e)
 	case RoleMatch:
 		if s.Baseline == nil || s.Baseline.CompositeHash != p.CompositeHash {
@@ -109,7 +113,7 @@ func (s *State) applyCaptured(e Event, p FingerprintCaptured) (trigger, error) {
 		}
 		// A match takes the text from the baseline it matches.
 		c.OSRelease, c.Truncated, c.CapturedAt = s.Baseline.OSRelease, s.Baseline.OSReleaseTruncated, e.Time
-		s.Run.Ended = s.Phase == PhaseSettled
+		s.Run.Ended = s.Phase == PhaseSettled && s.mayEnd()
 		return trCaptureMatch, s.sameEpoch(e)
 	case RoleDiffers:
 		if s.Baseline != nil && s.Baseline.CompositeHash == p.CompositeHash {
@@ -243,6 +247,6 @@ func (s *State) applyAbandoned(e Event, p UpdateAbandoned) (trigger, error) {
 		return "", refuse(*s, e, "its run did not find the baseline")
 	}
 	s.Open = nil
-	s.Run.Ended = true
+	s.Run.Ended = s.mayEnd()
 	return trAbandon, s.sameEpoch(e)
 }

@@ -225,6 +225,37 @@ func TestRowDriftAndDrill(t *testing.T) {
 	s.epoch(1)
 }
 
+// A run that stops before it has answered a drill has not ended, whatever it
+// found, and its time raises no floor.
+func TestRowDrillCutShort(t *testing.T) {
+	rows := map[string]struct {
+		before func(*sim)
+		cut    boot
+		kinds  string
+	}{
+		"match": {func(s *sim) { s.run(boot{live: "a"}) }, boot{live: "a", manifest: "m", crashAfter: 1}, "FingerprintCaptured:match"},
+		"abandoned": {func(s *sim) { s.run(boot{live: "a"}); s.run(boot{live: "b"}) },
+			boot{live: "a", manifest: "m", crashAfter: 2}, "FingerprintCaptured:match UpdateAbandoned"},
+		"first run": {func(s *sim) { s.must("early", PrecheckFailed{V: 1, ExitCode: 3, Stage: "certificate"}) },
+			boot{live: "a", crashAfter: 1}, "FingerprintCaptured:initial"},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			row.before(s)
+			s.must("ctl", DrillRequested{V: 1, By: "op", Reason: "quarterly"})
+			floor := s.refold().TimeFloor("next")
+			s.expect(row.cut, row.kinds, -1)
+			if st := s.refold(); st.Run.Ended || !st.TimeFloor("next").Equal(floor) {
+				t.Errorf("ended %t, floor %s, was %s", st.Run.Ended, st.TimeFloor("next"), floor)
+			}
+			if _, exit := s.run(boot{live: "a", manifest: "m"}); exit != 0 || s.refold().Drill != nil || !s.refold().Run.Ended {
+				t.Errorf("the next boot: exit %d, %+v", exit, s.refold().Run)
+			}
+		})
+	}
+}
+
 func TestRowSalvaged(t *testing.T) {
 	s := newSim(t)
 	serial := int64(9)

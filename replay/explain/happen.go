@@ -43,8 +43,10 @@ func (t *teller) happen(e machine.Event) {
 	case machine.CertificateRotated:
 		t.note(string(e.Meta.Kind), m, "the certificate was re-issued, valid to %s", p.NotAfter.UTC().Format(timeForm))
 	case machine.DrillRequested:
+		t.run.drill = true
 		t.note(string(e.Meta.Kind), m, "a drill was requested by %s", by(p.By, p.Reason))
 	case machine.DrillCancelled:
+		t.run.drill = false
 		t.note(string(e.Meta.Kind), m, "the drill was cancelled by %s", by(p.By, p.Reason))
 	case machine.KeyRotated:
 		t.flag(FlagKeyRotated, m, "%s key %s", p.Purpose, short(p.NewKey))
@@ -85,14 +87,14 @@ func (t *teller) captured(e machine.Event, p machine.FingerprintCaptured) {
 		if t.epoch.Why == WhyFirstRun {
 			t.epoch.Began = m
 		}
-		t.run.ended = true
+		t.run.ended = t.mayEnd()
 	case t.open != nil:
 		t.attempt(e)
 	case p.Role == machine.RoleMatch:
 		if t.epoch.System == nil { // the records begin after its baseline
 			t.epoch.System = &System{CompositeHash: p.CompositeHash, Kernel: p.Inputs.UnameRelease}
 		}
-		t.run.ended = !t.due
+		t.run.ended = t.mayEnd()
 	}
 }
 

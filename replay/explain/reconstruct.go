@@ -117,7 +117,7 @@ func (t *teller) rotated(e machine.Event, p machine.EpochRotated) {
 	if p.ManifestSerial != nil {
 		t.serial = p.ManifestSerial
 	}
-	t.run.ended, t.due = true, false
+	t.run.ended, t.run.drill, t.due = true, false, false
 	if t.open == nil {
 		return // its beginning is not among the records
 	}
@@ -128,7 +128,7 @@ func (t *teller) rotated(e machine.Event, p machine.EpochRotated) {
 
 func (t *teller) abandoned(e machine.Event, p machine.UpdateAbandoned) {
 	m := Moment{e.Seq, e.Time}
-	t.run.ended = true
+	t.run.ended = t.mayEnd()
 	t.flag(FlagUpdateAbandoned, m, "%s", p.Reason)
 	if t.open == nil {
 		return

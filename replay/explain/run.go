@@ -15,6 +15,14 @@ type run struct {
 	ended, failed  bool
 	captured       *machine.FingerprintCaptured
 	attempt        *Attempt
+	carried
+}
+
+// carried is what one run leaves to the next.
+type carried struct {
+	// drill: one was requested and no reconstruction has answered it, so that a
+	// boot which found the baseline has not ended yet.
+	drill bool
 }
 
 // inRun makes rec's run the newest one.
@@ -22,10 +30,20 @@ func (t *teller) inRun(rec journal.Record) {
 	m := Moment{rec.Seq, rec.Time}
 	if t.run == nil || t.run.id != rec.Run {
 		t.endRun(false)
-		t.run = &run{id: rec.Run, boot: rec.BootID, first: m, startMS: rec.UptimeMS}
+		var left carried
+		if t.run != nil {
+			left = t.run.carried
+		}
+		t.run = &run{id: rec.Run, boot: rec.BootID, first: m, startMS: rec.UptimeMS, carried: left}
 	}
 	t.run.last, t.run.endMS = m, rec.UptimeMS
+	if t.epoch != nil && t.epoch.Epoch != rec.Epoch {
+		t.run.drill = false // what began the epoch answered it, also where that cannot be read
+	}
 }
+
+// mayEnd reports whether a boot that found its baseline has nothing left to do.
+func (t *teller) mayEnd() bool { return !t.due && !t.run.drill }
 
 // isBoot reports whether only a gate writes such an event.
 func isBoot(p machine.Payload) bool {
