@@ -27,11 +27,8 @@ journal before, a list of hashes, a README and check.sh, which checks all of it
 with sh, coreutils, b3sum, jq and openssl alone. No private key is ever in it.
 
 A file is written beside and renamed; "-" is standard output. The same history
-gives the same bytes. A reader of standard output that closes it before the end
-has no bundle: exit status 2, and a word about it.
-
-Where the key cannot be read (a seized disk, an export), pass --unsigned: the
-bundle then says that nobody vouches for its records.`,
+gives the same bytes. Where the key cannot be read (a seized disk, an export),
+pass --unsigned: the bundle then says that nobody vouches for its records.`,
 		Example: `  edgectl audit bundle --out audit.tar.zst --state-root /persist/edge
   edgectl audit bundle --out - --unsigned --journal /mnt/evidence | ssh auditor 'cat >node12.tar.zst'`,
 		Args: cobra.NoArgs,
@@ -79,7 +76,7 @@ func (e *env) bundle(cmd *cobra.Command, src *evidence.Source, out string, unsig
 	}
 	var err error
 	if out == "-" {
-		err = e.handOver(write)
+		err = write(e.stdout)
 	} else {
 		err = export.File(out, src.Path(), write)
 	}

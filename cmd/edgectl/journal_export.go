@@ -38,9 +38,7 @@ happened.
 
 --since begins at the first record not before that time and leaves out nothing
 after it, so that the chain of what is exported can be checked. Where a record
-cannot be read the export ends with exit status 2 and leaves no file. A reader
-of standard output that closes it before the end has a part: exit status 2, and
-a word about it.`,
+cannot be read the export ends with exit status 2 and leaves no file.`,
 		Example: `  edgectl journal export --format jsonl --out history.jsonl
   edgectl journal export --format jsonl --out - --from-seq 1000 | jq .type
   edgectl journal export --format parquet --out history.parquet --resume
@@ -83,7 +81,7 @@ a word about it.`,
 			}
 			switch {
 			case out == "-":
-				return e.handOver(write)
+				return write(e.stdout)
 			case resume:
 				return e.resume(out, src.Path(), write)
 			}

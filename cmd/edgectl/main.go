@@ -22,8 +22,7 @@ import (
 
 func main() {
 	// A reader that has seen enough (head, less) closes the pipe. Ignoring
-	// SIGPIPE makes that an error of the write, which ends a listing quietly;
-	// what counts only whole is cut by it: handOver.
+	// SIGPIPE makes that an error of the write, which ends the command quietly.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
