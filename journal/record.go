@@ -20,8 +20,9 @@ const EnvelopeVersion = 1
 // tell from its neighbours.
 const maxInt = 1<<53 - 1
 
-// TimeLayout is how a record writes its time, UTC. It always has nine digits of nanoseconds, so that a time has one
-// spelling and records of one kind have one length.
+// TimeLayout is how a record writes its time, UTC. It always has nine digits of
+// nanoseconds, so that a time has one spelling and records of one kind have one
+// length.
 const TimeLayout = "2006-01-02T15:04:05.000000000Z"
 
 // Entry is an event before it has a place in a journal.

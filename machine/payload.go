@@ -246,7 +246,8 @@ type NodeRenamed struct {
 }
 
 // JournalSalvaged is the first record of a journal that continues a damaged
-// one. Every floor is the highest found in prefix, projections and head file.
+// one. Its floors are what the records that were kept have come to, or more
+// where an undamaged file of the same history proves it.
 type JournalSalvaged struct {
 	V           int    `json:"v"`
 	Predecessor string `json:"predecessor"` // journal id, "" when unknown

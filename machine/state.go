@@ -121,7 +121,14 @@ type Salvage struct {
 // Continues reports whether the journal with this id is one that the salvaged
 // one continues, however many salvages lie between.
 func (s *Salvage) Continues(id string) bool {
-	return s != nil && id != "" && (s.Predecessor == id || slices.Contains(s.Ancestors, id))
+	return s != nil && continues(s.Predecessor, s.Ancestors, id)
+}
+
+// Continues is that of the state which the event makes.
+func (e JournalSalvaged) Continues(id string) bool { return continues(e.Predecessor, e.Ancestors, id) }
+
+func continues(predecessor string, ancestors []string, id string) bool {
+	return id != "" && (predecessor == id || slices.Contains(ancestors, id))
 }
 
 // Keys is the continuity of the manifest verify key and of the checkpoint key.

@@ -122,8 +122,8 @@ func agree(want []byte, doc *document) (equal, extra bool) {
 }
 
 // ofPredecessor: the journal of s continues a damaged one that may have been,
-// or may have continued, the one with this id. Where the salvage could not learn its predecessor's
-// id, any other may have been it.
+// or may have continued, the one with this id. Where the salvage could not learn
+// its predecessor's id, any other may have been it.
 func ofPredecessor(id string, s machine.State) bool {
 	return s.Salvage != nil && (s.Salvage.Predecessor == "" || s.Salvage.Continues(id))
 }

@@ -42,7 +42,7 @@ func journalSalvage(e *env) *cobra.Command {
 		Long: `salvage keeps the longest verifiable prefix of a damaged journal as
 predecessor.jsonl, and makes a new journal of one record that names the
 predecessor, says what was lost, and carries every floor: epoch, serial, time,
-key. The damaged journal is never changed.
+keys. The damaged journal is never changed.
 
 --out writes both into DIR and leaves the state root alone. --install swaps the
 new journal in: the old one stays under journal.quarantine-<time>, the next
@@ -150,16 +150,7 @@ func headNow(path string) (journal.HeadReport, error) {
 		return journal.HeadReport{}, err
 	}
 	defer root.Close() //nolint:errcheck // read-only
-	return anyHead(root)
-}
-
-// anyHead is the head file; what is none is a bad one.
-func anyHead(root durable.FS) (journal.HeadReport, error) {
-	head, err := journal.ReadHead(root, journal.DefaultLayout())
-	if errors.Is(err, journal.ErrCorrupt) {
-		err = nil
-	}
-	return head, err
+	return salvage.ReadHead(root)
 }
 
 // salvageInstall swaps the new journal in under the gate's lock, if the head
@@ -173,7 +164,7 @@ func salvageInstall(ctx context.Context, path string, judged journal.HeadReport,
 	if err := stateroot.Lock(ctx, root, stateroot.LockWait, stateroot.Clock{}); err != nil {
 		return salvaged{}, err
 	}
-	if now, err := anyHead(root); err != nil || now != judged {
+	if now, err := salvage.ReadHead(root); err != nil || now != judged {
 		return salvaged{}, errors.Join(err, errMeanwhile)
 	}
 	in, err := salvage.Install(root, who)

@@ -37,13 +37,21 @@ func (p *parts) eachOnce(text []byte) {
 	}
 }
 
-// selfDescribed holds what else a bundle says of itself against what it holds.
-// Of damaged records the newest is not known, and so not the node's name.
-func (a *auditor) selfDescribed(p *parts) {
-	if p.checkpoint != nil && !p.about.Signed {
+// aboutAgrees holds what a bundle says of itself against what it holds. Of
+// damaged records the newest is not known, and so not the node's name.
+func (a *auditor) aboutAgrees(p *parts) {
+	about := p.about
+	switch {
+	case about.Journal != a.src.ID():
+		a.bad(CodeAbout, 0, "%s is of journal %s, the records are of %s", evidence.BundleAbout, about.Journal, a.src.ID())
+	case about.Events != a.report.Events || about.Head != a.report.Head.Hash:
+		a.bad(CodeAbout, 0, "%s counts %d records with head %s, here are %d with head %s",
+			evidence.BundleAbout, about.Events, about.Head, a.report.Events, a.report.Head.Hash)
+	}
+	if p.checkpoint != nil && !about.Signed {
 		a.bad(CodeAbout, 0, "%s says that the bundle is not signed, and it holds a %s", evidence.BundleAbout, checkpointName)
 	}
-	if newest, err := a.src.Record(a.src.Tip().Seq); err == nil && p.damage == nil && newest.Node != p.about.Node {
-		a.bad(CodeAbout, 0, "%s is of node %q, the newest record is of node %q", evidence.BundleAbout, p.about.Node, newest.Node)
+	if newest, err := a.src.Record(a.src.Tip().Seq); err == nil && p.damage == nil && newest.Node != about.Node {
+		a.bad(CodeAbout, 0, "%s is of node %q, the newest record is of node %q", evidence.BundleAbout, about.Node, newest.Node)
 	}
 }

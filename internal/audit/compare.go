@@ -13,11 +13,15 @@ import (
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/replay"
 )
 
 // since holds the history against what the auditor holds from before: a
-// checkpoint, or the records themselves.
+// checkpoint, or the records themselves; "" is nothing.
 func (a *auditor) since(ctx context.Context, path string) error {
+	if path == "" {
+		return nil
+	}
 	old, err := evidence.Open(path)
 	switch {
 	case err == nil:
@@ -63,7 +67,7 @@ func (a *auditor) gone(src *evidence.Source, id string, seen uint64, first Diffe
 // journal that a salvage names, and of which nothing is here, is gone.
 func (a *auditor) foreign(id string, seen uint64) {
 	for _, src := range a.all() {
-		if s, ok := salvagedFrom(src); ok && s.Predecessor == id {
+		if s, ok := replay.Salvaged(src); ok && s.Predecessor == id {
 			a.gone(nil, id, seen, Difference{Journal: id, Seq: 1})
 			return
 		}

@@ -17,7 +17,7 @@ func floors(after, before *evidence.Source) []string {
 	if err != nil {
 		return nil // found before
 	}
-	s, ok := salvagedFrom(after)
+	s, ok := replay.Salvaged(after)
 	state, _, err := replay.State(before, before.Tip().Seq)
 	if !ok || err != nil {
 		return nil

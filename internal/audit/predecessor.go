@@ -28,21 +28,6 @@ func isPredecessor(name string) bool {
 	return name == stateroot.PredecessorRecords || strings.HasPrefix(name, "predecessor.") && evidence.IsLines(name)
 }
 
-// salvagedFrom gives what a history's first record says of the journal that it
-// continues; ok is false where it continues none, or where it cannot be read.
-func salvagedFrom(src *evidence.Source) (s machine.JournalSalvaged, ok bool) {
-	rec, err := src.Record(1)
-	if err != nil || rec.Type != string(machine.KindJournalSalvaged) {
-		return s, false
-	}
-	event, err := replay.Event(rec)
-	if err != nil {
-		return s, false
-	}
-	s, ok = event.Payload.(machine.JournalSalvaged)
-	return s, ok
-}
-
 // continues reports whether src holds exactly the records that a salvage says
 // it kept.
 func continues(s machine.JournalSalvaged, src *evidence.Source) error {
@@ -65,7 +50,7 @@ func continues(s machine.JournalSalvaged, src *evidence.Source) error {
 // it is empty where the story is whole. The caller closes them.
 func predecessors(src *evidence.Source) (kept []*evidence.Source, note string) {
 	for at := src; len(kept) < maxPredecessors; at = kept[len(kept)-1] {
-		s, salvaged := salvagedFrom(at)
+		s, salvaged := replay.Salvaged(at)
 		switch {
 		case !salvaged:
 			return kept, ""

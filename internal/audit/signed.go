@@ -55,11 +55,11 @@ func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error
 				all = append(all, *r)
 			}
 			current = named
-			force := inForce{key: named}
+			in := keyInForce{key: named}
 			if src == a.src {
-				force.seq = rec.Seq
+				in.seq = rec.Seq
 			}
-			a.inForce = append(a.inForce, force)
+			a.inForce = append(a.inForce, in)
 		}
 	}
 	return all, nil
@@ -96,16 +96,16 @@ func change(id string, rec journal.Record) (named string, r *transparency.Rotati
 	return "", nil, nil
 }
 
-// inForce is a key that a record names, by its BLAKE3: it signs from there on.
+// keyInForce is a key that a record names, by its BLAKE3: it signs from there on.
 // seq is 0 where a journal before this one names it.
-type inForce struct {
+type keyInForce struct {
 	seq uint64
 	key string
 }
 
-// at is the key that a checkpoint over size records is signed with, and the
+// inForceAt is the key that a checkpoint over size records is signed with, and the
 // record that says so; "" where none does, which is so until the first change.
-func (a *auditor) at(size uint64) (f inForce) {
+func (a *auditor) inForceAt(size uint64) (f keyInForce) {
 	for _, next := range a.inForce {
 		if next.seq <= size {
 			f = next
@@ -130,15 +130,15 @@ func (a *auditor) followKeys(ctx context.Context) error {
 		for _, r := range slices.Backward(all) {
 			back = append(back, transparency.Rotation{Old: r.New, New: r.Old})
 		}
-		newest = led(newest, back)
+		newest = withSuccessors(newest, back)
 		a.keys = newest
 	}
-	a.signers, a.keys = led(newest, all), led(a.keys, all)
+	a.signers, a.keys = withSuccessors(newest, all), withSuccessors(a.keys, all)
 	return nil
 }
 
-// led gives keys, and those that rotations lead to from them, one after the other.
-func led(keys []transparency.Verifier, rotations []transparency.Rotation) []transparency.Verifier {
+// withSuccessors gives keys, and those that rotations lead to from them, one after the other.
+func withSuccessors(keys []transparency.Verifier, rotations []transparency.Rotation) []transparency.Verifier {
 	keys = slices.Clip(keys)
 	have := map[string]bool{}
 	for _, k := range keys {
@@ -186,7 +186,7 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 		a.bad(CodeCheckpoint, 0, "%s: %v", checkpointName, err)
 		return nil
 	}
-	named := a.at(c.Size)
+	named := a.inForceAt(c.Size)
 	if signer != nil && signer.InForce(named.key) != nil {
 		signer = a.coSigner(p.checkpoint, named.key, signer)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/scrub"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/replay"
 )
 
 // told judges the journals that a bundle's continues, from the newest back:
@@ -22,7 +23,7 @@ func (a *auditor) told(ctx context.Context, p *parts) error {
 		if src != nil {
 			defer p.keep(name, src)
 		}
-		s, salvaged := salvagedFrom(at)
+		s, salvaged := replay.Salvaged(at)
 		if !salvaged {
 			if src != nil {
 				a.bad(CodeStory, 0, "%s: journal %s does not continue any", name, at.ID())
@@ -83,23 +84,12 @@ func (a *auditor) story(before []*evidence.Source, note string) {
 		}
 	}
 	for _, src := range a.all() {
-		if s, ok := salvagedFrom(src); ok {
+		if s, ok := replay.Salvaged(src); ok {
 			a.warn(CodeSalvaged, 1, "journal %s continues journal %s, which was damaged: %d of its records were kept; lost is %s", src.ID(), s.Predecessor, s.Size, s.Lost)
 		}
 	}
 	if note != "" {
 		a.warn(CodeStoryAbsent, 1, "%s", note)
-	}
-}
-
-// aboutAgrees holds what a bundle says of itself against its records.
-func (a *auditor) aboutAgrees(about evidence.About) {
-	switch {
-	case about.Journal != a.src.ID():
-		a.bad(CodeAbout, 0, "%s is of journal %s, the records are of %s", evidence.BundleAbout, about.Journal, a.src.ID())
-	case about.Events != a.report.Events || about.Head != a.report.Head.Hash:
-		a.bad(CodeAbout, 0, "%s counts %d records with head %s, here are %d with head %s",
-			evidence.BundleAbout, about.Events, about.Head, a.report.Events, a.report.Head.Hash)
 	}
 }
 

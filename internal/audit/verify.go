@@ -38,7 +38,7 @@ type auditor struct {
 	given    int                     // how many keys the auditor holds
 	keys     []transparency.Verifier // that are believed
 	signers  []transparency.Verifier // those of them that may have signed the bundle
-	inForce  []inForce               // the checkpoint keys that the records name, in their order
+	inForce  []keyInForce            // the checkpoint keys that the records name, in their order
 	vouched  bool                    // what was kept from before is signed, and over all the records
 	progress func(stage string, done, total uint64)
 	sound    bool // no record was found to be bad
@@ -97,8 +97,7 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 	if err := a.told(ctx, p); err != nil {
 		return Report{}, err
 	}
-	a.aboutAgrees(p.about)
-	a.selfDescribed(p)
+	a.aboutAgrees(p)
 	if err := a.checkpoint(ctx, p); err != nil {
 		return Report{}, err
 	}
@@ -106,7 +105,10 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 	if err := a.epochs(ctx, p); err != nil {
 		return Report{}, err
 	}
-	return a.compared(ctx, opt)
+	if err := a.since(ctx, opt.Since); err != nil {
+		return Report{}, err
+	}
+	return a.done(), nil
 }
 
 // unbundled judges a history that is no bundle: nobody has signed it.
@@ -141,10 +143,8 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 	if err := a.followKeys(ctx); err != nil {
 		return Report{}, err
 	}
-	if opt.Since != "" {
-		if err := a.since(ctx, opt.Since); err != nil {
-			return Report{}, err
-		}
+	if err := a.since(ctx, opt.Since); err != nil {
+		return Report{}, err
 	}
 	a.unsigned(opt)
 	return a.done(), nil
@@ -162,15 +162,6 @@ func (a *auditor) unsigned(opt VerifyOptions) {
 		return
 	}
 	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; %s", next)
-}
-
-func (a *auditor) compared(ctx context.Context, opt VerifyOptions) (Report, error) {
-	if opt.Since != "" {
-		if err := a.since(ctx, opt.Since); err != nil {
-			return Report{}, err
-		}
-	}
-	return a.done(), nil
 }
 
 func (a *auditor) done() Report {

@@ -11,11 +11,10 @@ import (
 func newDamaged(path string, f content, size int64) (e *export, damage, err error) {
 	e = &export{path: path, f: f, all: size, size: size, index: []int64{0}}
 	damage = e.load()
-	var je *journal.Error
 	switch {
 	case damage == nil:
 		return e, nil, nil
-	case !errors.As(damage, &je) || errors.Is(damage, journal.ErrNewer) || errors.Is(damage, journal.ErrIO):
+	case !isDamage(damage) || errors.Is(damage, journal.ErrNewer) || errors.Is(damage, journal.ErrIO):
 		err = damage
 	default:
 		err = e.shorten()

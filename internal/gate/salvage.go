@@ -3,7 +3,6 @@ package gate
 import (
 	"errors"
 	"log/slog"
-	"slices"
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/salvage"
@@ -98,14 +97,6 @@ func (r *run) salvager(cause *Failure) (salvage.Who, *Failure) {
 // continues reports whether the journal was salvaged from the one with this id,
 // or from one that was.
 func continues(view *journal.View, id string) bool {
-	rec, err := view.Record(1)
-	if err != nil {
-		return false
-	}
-	e, err := replay.Event(rec)
-	if err != nil {
-		return false
-	}
-	s, ok := e.Payload.(machine.JournalSalvaged)
-	return ok && (s.Predecessor == id || slices.Contains(s.Ancestors, id))
+	s, ok := replay.Salvaged(view)
+	return ok && s.Continues(id)
 }

@@ -55,7 +55,11 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 		return Installed{}, errors.Join(err, durable.RemoveAll(fsys, work))
 	}
 	in := Installed{Event: plan.Event, Journal: plan.ID.String(), Kept: work + "/" + stateroot.PredecessorRecords}
-	if _, err := fsys.Lstat(stateroot.Journal); err == nil {
+	damaged, err := exists(fsys, stateroot.Journal)
+	if err != nil {
+		return in, err
+	}
+	if damaged {
 		in.Quarantine = stateroot.JournalQuarantine + stamp
 		if err := fsys.Rename(stateroot.Journal, in.Quarantine); err != nil {
 			return in, err
@@ -63,8 +67,6 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 		if err := fsys.SyncDir("."); err != nil {
 			return in, err
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return in, err
 	}
 	return in, swapIn(fsys, work)
 }
@@ -74,15 +76,24 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 func unused(fsys durable.FS, now time.Time) (string, error) {
 	for ; ; now = now.Add(1) {
 		stamp := now.UTC().Format("20060102T150405.000000000Z")
-		_, work := fsys.Lstat(workPrefix + stamp)
-		_, quarantine := fsys.Lstat(stateroot.JournalQuarantine + stamp)
-		switch err := errors.Join(work, quarantine); {
-		case errors.Is(work, fs.ErrNotExist) && errors.Is(quarantine, fs.ErrNotExist):
-			return stamp, nil
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+		work, err := exists(fsys, workPrefix+stamp)
+		if err != nil {
 			return "", err
 		}
+		quarantine, err := exists(fsys, stateroot.JournalQuarantine+stamp)
+		if err != nil || !work && !quarantine {
+			return stamp, err
+		}
 	}
+}
+
+// exists reports whether anything has this name.
+func exists(fsys durable.FS, name string) (bool, error) {
+	_, err := fsys.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // prepare writes the new journal and the kept prefix into work.

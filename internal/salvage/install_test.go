@@ -110,20 +110,27 @@ func TestInstall_FailsAnywhere(t *testing.T) {
 // The power goes at every operation.
 func TestInstall_LosesPowerAnywhere(t *testing.T) {
 	everywhere(t, func(_ *testing.T, m *memfs.FS, n int) (left []*memfs.FS) {
-		d := m.Clone()
-		first := d.Ops()
-		d.SetHook(func(op memfs.Op) error {
-			if op.N-first == n {
-				d.Ghost()
-			}
-			return nil
-		})
-		_, _ = Install(d, theNode())
+		d := losesPower(m, n)
 		for _, c := range []memfs.Crash{{Keep: memfs.None}, {Keep: memfs.All}, {Keep: memfs.Random, Seed: uint64(n)}} {
 			left = append(left, d.Crash(c))
 		}
 		return left
 	})
+}
+
+// losesPower is a disk like m on which nothing lasts from the n-th operation of
+// an installation on.
+func losesPower(m *memfs.FS, n int) *memfs.FS {
+	d := m.Clone()
+	first := d.Ops()
+	d.SetHook(func(op memfs.Op) error {
+		if op.N-first == n {
+			d.Ghost()
+		}
+		return nil
+	})
+	_, _ = Install(d, theNode())
+	return d
 }
 
 func theNode() Who {

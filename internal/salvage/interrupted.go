@@ -3,7 +3,6 @@ package salvage
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/autonomyops/edged/internal/durable"
@@ -18,7 +17,7 @@ import (
 // "" where there is a journal, or none was moved away. The newest by name is
 // not asked for: names are wall-clock times, and clocks lie.
 func aside(fsys durable.FS) (quarantine string, err error) {
-	if _, err := fsys.Lstat(stateroot.Journal); !errors.Is(err, fs.ErrNotExist) {
+	if there, err := exists(fsys, stateroot.Journal); err != nil || there {
 		return "", err
 	}
 	works, err := preparations(fsys)
@@ -26,14 +25,16 @@ func aside(fsys durable.FS) (quarantine string, err error) {
 		return "", err
 	}
 	for _, work := range works {
-		there := stateroot.JournalQuarantine + strings.TrimPrefix(work, workPrefix)
-		_, prepared := fsys.Lstat(work + "/" + stateroot.Journal)
-		_, moved := fsys.Lstat(there)
-		switch err := errors.Join(prepared, moved); {
-		case err == nil:
-			quarantine = there
-		case !errors.Is(err, fs.ErrNotExist):
+		prepared, err := exists(fsys, work+"/"+stateroot.Journal)
+		if err != nil {
 			return "", err
+		}
+		moved, err := exists(fsys, quarantineOf(work))
+		if err != nil {
+			return "", err
+		}
+		if prepared && moved {
+			quarantine = quarantineOf(work)
 		}
 	}
 	return quarantine, nil
@@ -64,10 +65,7 @@ func damagedAt(fsys durable.FS) (journal.Layout, error) {
 // resume completes an installation that lost power after its commit point,
 // before the head file was reset.
 func resume(fsys durable.FS) (done bool, in Installed, err error) {
-	if _, err := fsys.Lstat(stateroot.Journal); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+	if there, err := exists(fsys, stateroot.Journal); err != nil || !there {
 		return false, in, err
 	}
 	if describe(fsys, &in) != nil {
@@ -77,7 +75,7 @@ func resume(fsys durable.FS) (done bool, in Installed, err error) {
 	if err != nil || work == "" {
 		return false, Installed{}, err
 	}
-	head, err := readHead(fsys)
+	head, err := ReadHead(fsys)
 	if err != nil {
 		return false, in, err
 	}
@@ -85,16 +83,21 @@ func resume(fsys durable.FS) (done bool, in Installed, err error) {
 		return false, Installed{}, nil
 	}
 	in.Kept, in.Resumed = work+"/"+stateroot.PredecessorRecords, true
-	quarantine := stateroot.JournalQuarantine + strings.TrimPrefix(work, workPrefix)
-	if _, err := fsys.Lstat(quarantine); err == nil {
-		in.Quarantine = quarantine
+	if moved, _ := exists(fsys, quarantineOf(work)); moved {
+		in.Quarantine = quarantineOf(work)
 	}
 	return true, in, resetHead(fsys, work)
 }
 
-// readHead reads the head file. Something else in its place is damage like any
+// quarantineOf is where the salvage that was prepared in work moves the damaged
+// journal.
+func quarantineOf(work string) string {
+	return stateroot.JournalQuarantine + strings.TrimPrefix(work, workPrefix)
+}
+
+// ReadHead reads the head file. Something else in its place is damage like any
 // other: no slot of it is good.
-func readHead(fsys durable.FS) (journal.HeadReport, error) {
+func ReadHead(fsys durable.FS) (journal.HeadReport, error) {
 	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
 	if errors.Is(err, journal.ErrCorrupt) {
 		err = nil

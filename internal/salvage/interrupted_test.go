@@ -192,16 +192,7 @@ func TestInstall_HeadMisplaced(t *testing.T) {
 				t.Errorf("%+v, head file of %s", in, headOf(counted))
 			}
 			for n := 1; n <= total; n++ {
-				d := m.Clone()
-				begin := d.Ops()
-				d.SetHook(func(op memfs.Op) error {
-					if op.N-begin == n {
-						d.Ghost()
-					}
-					return nil
-				})
-				_, _ = Install(d, theNode())
-				after := d.Crash(memfs.Crash{Keep: memfs.Random, Seed: uint64(n)})
+				after := losesPower(m, n).Crash(memfs.Crash{Keep: memfs.Random, Seed: uint64(n)})
 				in, err := again(t, after)
 				if err != nil || in.Event.Size != 8 || headOf(after) != in.Journal {
 					t.Fatalf("operation %d of %d: %v, %+v", n, total, err, in)

@@ -69,7 +69,7 @@ func (w Who) owns(e machine.JournalSalvaged, state machine.State) error {
 	if w.Node != "" && state.Node != "" && state.Node != w.Node {
 		return fmt.Errorf("%w: what is left of journal %s is of node %q, and not of %q", ErrForeign, e.Predecessor, state.Node, w.Node)
 	}
-	if pin := w.Predecessor; pin != "" && e.Predecessor != pin && !slices.Contains(e.Ancestors, pin) {
+	if pin := w.Predecessor; pin != "" && !e.Continues(pin) {
 		return fmt.Errorf("%w: what is left is of journal %s, and gate.journal_id pins %s", ErrForeign, e.Predecessor, pin)
 	}
 	return nil

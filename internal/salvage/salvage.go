@@ -95,7 +95,7 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 	case errors.Is(broken, fs.ErrNotExist) && prefix.Tip.Seq == 0:
 		prefix.Broken = errors.New("there is no " + layout.Dir + "/")
 	}
-	head, err := readHead(fsys)
+	head, err := ReadHead(fsys)
 	if err != nil {
 		return nil, err
 	}
