@@ -2,9 +2,10 @@ package machine
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/go-json-experiment/json"
 )
 
 var (
@@ -73,31 +74,13 @@ func Kinds() []Kind {
 	return all
 }
 
-// Encode gives a payload's JSON, with its data version set. The journal makes
-// it canonical.
-func Encode(p Payload) ([]byte, error) {
-	if !Known(p.Kind()) {
-		return nil, fmt.Errorf("encode event: kind %q is not one that this binary writes", p.Kind())
-	}
-	data, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", p.Kind(), err)
-	}
-	return data, nil
-}
-
 // Decode turns a verified record's payload into its typed form. An unknown
 // kind, or a newer data version of a known one, is [ErrNewer] when the record
-// is critical and [Unknown] when it is not. Unknown members are ignored.
+// is critical and [Unknown] when it is not. Any other payload that its kind's
+// type does not hold is [ErrPayload]: not JSON, a member twice, a member of
+// another type or in another letter case than its own. Unknown members are
+// ignored: payloads grow by them.
 func Decode(kind Kind, crit bool, data []byte) (Payload, error) {
-	if p, ok := decodeCanonical(kind, data); ok {
-		return p, nil
-	}
-	return decodeAny(kind, crit, data)
-}
-
-// decodeAny decides what is an error, what is newer, and what is unknown.
-func decodeAny(kind Kind, crit bool, data []byte) (Payload, error) {
 	k, ok := kinds[kind]
 	if kind == "" {
 		return nil, fmt.Errorf("%w: the kind is empty", ErrPayload)

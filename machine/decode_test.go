@@ -25,7 +25,21 @@ func TestDecodeEvolution(t *testing.T) {
 		"newer, an older one inside": {KindOpApplied, true, `{"a":{"v":1},"v":2}`, ErrNewer, false},
 		"no data version":            {KindOpApplied, true, `{}`, ErrPayload, false},
 		"not an object":              {KindOpApplied, true, `[]`, ErrPayload, false},
+		"no JSON":                    {KindOpApplied, true, `{"index":0,"v":1`, ErrPayload, false},
+		"more than an object":        {KindOpApplied, true, `{"v":1}{"v":1}`, ErrPayload, false},
 		"wrong type":                 {KindOpApplied, true, `{"v":1,"index":"a"}`, ErrPayload, false},
+		"wrong type, canonical":      {KindOpApplied, true, `{"index":"a","v":1}`, ErrPayload, false},
+		"not whole":                  {KindOpApplied, true, `{"index":1.5,"v":1}`, ErrPayload, false},
+		"negative":                   {KindUpdateDetected, true, `{"epoch_floor":-1,"v":1}`, ErrPayload, false},
+		"too large":                  {KindOpApplied, true, `{"bytes":9223372036854775808,"v":1}`, ErrPayload, false},
+		"no base64":                  {KindManifestVerified, true, `{"key":"!","v":1}`, ErrPayload, false},
+		"no time":                    {KindEpochRotated, true, `{"rotated_at":"2026-02-29T00:00:00Z","v":1}`, ErrPayload, false},
+		"no UTF-8":                   {KindOpApplied, true, `{"dst":"` + "\xff" + `","v":1}`, ErrPayload, false},
+		"half a surrogate pair":      {KindOpApplied, true, `{"dst":"\ud800","v":1}`, ErrPayload, false},
+		"a member twice":             {KindOpApplied, true, `{"dst":"a","dst":"b","v":1}`, ErrPayload, false},
+		"an unknown member twice":    {KindOpApplied, true, `{"a":{"b":1,"b":2},"v":1}`, ErrPayload, false},
+		"the version twice":          {KindOpApplied, true, `{"v":2,"v":1}`, ErrPayload, false},
+		"the version in capitals":    {KindOpApplied, true, `{"V":1}`, ErrPayload, false},
 		"no kind":                    {"", false, `{"v":1}`, ErrPayload, false},
 	}
 	for name, c := range cases {
@@ -38,6 +52,10 @@ func TestDecodeEvolution(t *testing.T) {
 				t.Fatalf("payload %#v", p)
 			}
 		})
+	}
+	// A member in another letter case is another member.
+	if p, err := Decode(KindOpApplied, true, []byte(`{"DST":"a","v":1}`)); err != nil || p != (OpApplied{V: 1}) {
+		t.Errorf("%+v, %v", p, err)
 	}
 	if _, err := Encode(Unknown{Name: "CoffeeBrewed"}); err == nil {
 		t.Error("an unknown kind was encoded")
