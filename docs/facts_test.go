@@ -22,8 +22,8 @@ const formats = "docs/formats.md"
 var payloads = []machine.Payload{
 	machine.FingerprintCaptured{}, machine.UpdateDetected{}, machine.ManifestVerified{}, machine.OpApplied{},
 	machine.EpochRotated{}, machine.PrecheckFailed{}, machine.UpdateAbandoned{}, machine.LegacyStateAdopted{},
-	machine.ProjectionRepaired{}, machine.HeadRebuilt{}, machine.CertificateRotated{}, machine.DrillRequested{},
-	machine.DrillCancelled{}, machine.KeyRotated{}, machine.KeyReplaced{}, machine.ClockReset{},
+	machine.SnapshotTaken{}, machine.ProjectionRepaired{}, machine.HeadRebuilt{}, machine.CertificateRotated{},
+	machine.DrillRequested{}, machine.DrillCancelled{}, machine.KeyRotated{}, machine.KeyReplaced{}, machine.ClockReset{},
 	machine.NodeRenamed{}, machine.JournalSalvaged{},
 }
 

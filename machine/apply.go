@@ -58,7 +58,7 @@ func (s *State) apply(e Event) (trigger, error) {
 			return "", refuse(*s, e, "it renames node %q to %q, the history is of node %q", p.Old, p.New, s.Node)
 		}
 		s.Node = p.New
-	case HeadRebuilt, CertificateRotated, Unknown:
+	case SnapshotTaken, HeadRebuilt, CertificateRotated, Unknown:
 	default:
 		return "", refuse(*s, e, "payload %T is not of the sealed set", p)
 	}

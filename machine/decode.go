@@ -39,6 +39,7 @@ var kinds = map[Kind]spec{
 	KindPrecheckFailed:      {false, decode[PrecheckFailed]},
 	KindUpdateAbandoned:     {true, decode[UpdateAbandoned]},
 	KindLegacyStateAdopted:  {true, decode[LegacyStateAdopted]},
+	KindSnapshotTaken:       {false, decode[SnapshotTaken]},
 	KindProjectionRepaired:  {false, decode[ProjectionRepaired]},
 	KindHeadRebuilt:         {false, decode[HeadRebuilt]},
 	KindCertificateRotated:  {false, decode[CertificateRotated]},

@@ -31,6 +31,7 @@ const (
 	KindPrecheckFailed      Kind = "PrecheckFailed"
 	KindUpdateAbandoned     Kind = "UpdateAbandoned"
 	KindLegacyStateAdopted  Kind = "LegacyStateAdopted"
+	KindSnapshotTaken       Kind = "SnapshotTaken"
 	KindProjectionRepaired  Kind = "ProjectionRepaired"
 	KindHeadRebuilt         Kind = "HeadRebuilt"
 	KindCertificateRotated  Kind = "CertificateRotated"

@@ -48,6 +48,10 @@ func Apply(s State, e Event) (State, error) {
 
 // Apply moves the fold by one event. On an error ([ErrTransition]) the fold is
 // where it was before.
+//
+// A SnapshotTaken moves the tip and nothing else. It is written where a run
+// ends and where one begins, also by a run that comes to nothing, so it neither
+// begins nor ends a run, and its time never raises the time floor.
 func (f *Fold) Apply(e Event) error {
 	next := f.spare
 	*next = *f.state // a shallow copy: what it points to is replaced, never written
@@ -62,7 +66,10 @@ func (f *Fold) Apply(e Event) error {
 	if next.Node != "" && e.Node != next.Node {
 		return refuse(*next, e, "it is of node %q, the history of node %q", e.Node, next.Node)
 	}
-	next.beginRun(e)
+	_, bookkeeping := e.Payload.(SnapshotTaken)
+	if !bookkeeping {
+		next.beginRun(e)
+	}
 	tr, err := next.apply(e)
 	if err != nil {
 		return err
@@ -74,7 +81,9 @@ func (f *Fold) Apply(e Event) error {
 	if next.Node == "" {
 		next.Node = e.Node
 	}
-	next.endEvent(e)
+	if !bookkeeping {
+		next.endEvent(e)
+	}
 	f.state, f.spare = next, f.state
 	return nil
 }

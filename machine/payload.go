@@ -163,6 +163,14 @@ type LegacyStateAdopted struct {
 	Evidence      []byte `json:"evidence,omitempty"`
 }
 
+// SnapshotTaken vouches for the snapshot of the state after record Of: BLAKE3
+// is that of its bytes. It is the journal's own bookkeeping: see [Fold.Apply].
+type SnapshotTaken struct {
+	V      int    `json:"v"`
+	Of     uint64 `json:"of"`
+	BLAKE3 string `json:"blake3"`
+}
+
 // ProjectionRepaired: a projection was found not to be what the journal says.
 // It is made again at the end of the boot; one that fails leaves it to the next.
 type ProjectionRepaired struct {
@@ -284,6 +292,7 @@ func (EpochRotated) Kind() Kind        { return KindEpochRotated }
 func (PrecheckFailed) Kind() Kind      { return KindPrecheckFailed }
 func (UpdateAbandoned) Kind() Kind     { return KindUpdateAbandoned }
 func (LegacyStateAdopted) Kind() Kind  { return KindLegacyStateAdopted }
+func (SnapshotTaken) Kind() Kind       { return KindSnapshotTaken }
 func (ProjectionRepaired) Kind() Kind  { return KindProjectionRepaired }
 func (HeadRebuilt) Kind() Kind         { return KindHeadRebuilt }
 func (CertificateRotated) Kind() Kind  { return KindCertificateRotated }
@@ -304,6 +313,7 @@ func (EpochRotated) sealed()        {}
 func (PrecheckFailed) sealed()      {}
 func (UpdateAbandoned) sealed()     {}
 func (LegacyStateAdopted) sealed()  {}
+func (SnapshotTaken) sealed()       {}
 func (ProjectionRepaired) sealed()  {}
 func (HeadRebuilt) sealed()         {}
 func (CertificateRotated) sealed()  {}

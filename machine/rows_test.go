@@ -326,6 +326,41 @@ func TestTimeFloor(t *testing.T) {
 	}
 }
 
+// A SnapshotTaken, in the run before it or in one of its own, moves the tip and
+// changes nothing that the history means: no run begins or ends by it, and its
+// time raises no floor.
+func TestSnapshotTakenOnlyMovesTheTip(t *testing.T) {
+	for name, at := range map[string]func(*sim){
+		"before the first record":   func(*sim) {},
+		"after a first run":         func(s *sim) { s.run(boot{live: "a"}) },
+		"inside a reconstruction":   func(s *sim) { s.run(boot{live: "a"}); s.run(boot{live: "b", manifest: "m", ops: 2, crashAfter: 4}) },
+		"after a failure":           func(s *sim) { s.run(boot{live: "a"}); s.run(boot{live: "b"}) },
+		"after a reconstruction":    func(s *sim) { s.run(boot{live: "a"}); s.run(boot{live: "b", manifest: "m"}) },
+		"after an operator's drill": func(s *sim) { s.run(boot{live: "a"}); s.must("ctl", DrillRequested{V: 1, By: "op"}) },
+	} {
+		for _, own := range []bool{false, true} {
+			s := newSim(t)
+			at(s)
+			before := s.fold.State()
+			run := before.Run.ID
+			if own {
+				run = "later"
+			}
+			s.now = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+			s.must(run, SnapshotTaken{V: 1, Of: before.Seq, BLAKE3: hashOf("snapshot")})
+			after := s.refold()
+			if floor := after.TimeFloor("next"); !floor.Equal(before.TimeFloor("next")) {
+				t.Errorf("%s: floor %s, was %s", name, floor, before.TimeFloor("next"))
+			}
+			tip := after
+			tip.Journal, tip.Node, tip.Seq, tip.Hash = before.Journal, before.Node, before.Seq, before.Hash
+			if after.Seq != before.Seq+1 || after.Hash == before.Hash || mustEncode(t, tip) != mustEncode(t, before) {
+				t.Errorf("%s, run of its own %t:\n%s\nbecame\n%s", name, own, mustEncode(t, before), mustEncode(t, after))
+			}
+		}
+	}
+}
+
 func TestNodeRenamed(t *testing.T) {
 	s := newSim(t)
 	s.run(boot{live: "a"})

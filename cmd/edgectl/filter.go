@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
 )
 
 // filter says which records a log shows. A member that is not set lets all pass.
@@ -17,6 +18,7 @@ type filter struct {
 	byEpoch      bool
 	since, until time.Time
 	boot, run    string
+	snapshots    bool // show each SnapshotTaken, also if no type is asked for
 
 	sinceText, untilText string // as records write them; see prepare
 }
@@ -32,7 +34,7 @@ func (f *filter) prepare() {
 	}
 }
 
-// all reports whether everything passes.
+// all reports whether nothing was filtered for.
 func (f filter) all() bool {
 	return len(f.types) == 0 && !f.byEpoch && f.since.IsZero() && f.until.IsZero() && f.boot == "" && f.run == ""
 }
@@ -44,8 +46,15 @@ func (f filter) unknown() []string {
 	})
 }
 
+// hides reports whether a record of this type is not shown because nobody asked
+// for it: a SnapshotTaken is the journal's own bookkeeping.
+func (f filter) hides(kind string) bool {
+	return kind == string(machine.KindSnapshotTaken) && !f.snapshots && len(f.types) == 0
+}
+
 func (f filter) match(r journal.Record) bool {
 	switch {
+	case f.hides(r.Type):
 	case len(f.types) > 0 && !slices.ContainsFunc(f.types, func(t string) bool { return strings.EqualFold(t, r.Type) }):
 	case f.byEpoch && r.Epoch != f.epoch:
 	case !f.since.IsZero() && r.Time.Before(f.since):
@@ -64,11 +73,13 @@ func (f filter) match(r journal.Record) bool {
 // have passed. Epochs are not looked for by halving: they never go back, but
 // one edited number would hide all records of another.
 func (f filter) maybe(raw []byte) bool {
+	kind := journal.EnvelopeText(raw, "type")
 	switch {
+	case f.hides(string(kind)):
 	case !begins(bootID(raw), f.boot):
 	case !begins(journal.EnvelopeText(raw, "run"), f.run):
 	case f.byEpoch && !f.maybeEpoch(raw):
-	case len(f.types) > 0 && !f.maybeType(journal.EnvelopeText(raw, "type")):
+	case len(f.types) > 0 && !f.maybeType(kind):
 	case f.sinceText+f.untilText != "" && !f.maybeTime(string(journal.EnvelopeText(raw, "time"))):
 	default:
 		return true

@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -15,6 +17,7 @@ import (
 func FuzzFilter(f *testing.F) {
 	f.Add("OpApplied", "boot", "run", `{"type":"x","v":1}`, "OpApplied", "bo", "r", int64(100), int64(50))
 	f.Add("a\"b", `","run":"x`, `\u0001`, `{"run":"x"}`, "A\"B", `"`, `\`, int64(100), int64(-1))
+	f.Add("SnapshotTaken", "b", "r", `{"v":1}`, "snapshotTaken", "", "", int64(100), int64(50))
 	f.Add("é", strings.Repeat("b", 80), "", `{}`, "É", strings.Repeat("b", 79), "", int64(100), int64(100))
 	f.Fuzz(func(t *testing.T, kind, boot, run, data, wantType, wantBoot, wantRun string, at, since int64) {
 		raw, err := journal.Encode("00000000-0000-4000-8000-000000000000", 1, journal.Hash{}, journal.Entry{
@@ -32,6 +35,7 @@ func FuzzFilter(f *testing.F) {
 			{run: wantRun},
 			{types: []string{wantType}, boot: wantBoot, run: wantRun, since: time.Unix(since, 0)},
 			{until: time.Unix(since, 5)},
+			{snapshots: true},
 		} {
 			if y := want.until.UTC().Year(); y > 9999 {
 				t.Skip("RFC 3339 has no such year")
@@ -61,6 +65,7 @@ func TestFilterPassesOver(t *testing.T) {
 		{filter{since: at, until: at}, true},
 		{filter{since: at.Add(1)}, false},
 		{filter{until: at.Add(-1)}, false},
+		{filter{types: []string{"snapshottaken"}}, false},
 	} {
 		tt.want.prepare()
 		if got := tt.want.maybe(raw); got != tt.maybe {
@@ -85,4 +90,45 @@ func FuzzPoint(f *testing.F) {
 			t.Errorf("%q is %s, which is %s, %v", s, p, again, err)
 		}
 	})
+}
+
+// The journal's own bookkeeping is shown to who asks for it.
+func TestLogHidesSnapshots(t *testing.T) {
+	h := evidencetest.New(t, t.TempDir())
+	snapshot := func() {
+		h.Append(machine.SnapshotTaken{V: 1, Of: h.State.Seq, BLAKE3: evidencetest.Hash([]byte("snapshot"))})
+	}
+	h.First()
+	snapshot() // 2
+	h.Match()
+	for range 4 {
+		snapshot() // 4 to 7
+	}
+	h.Match()
+	snapshot() // 9
+	h.Publish()
+	for args, want := range map[string]string{
+		"":                                 "1 3 8",
+		"--lines 1":                        "8",
+		"--lines 2":                        "3 8",
+		"--lines 5":                        "1 3 8",
+		"--since 1970-01-01":               "1 3 8",
+		"--snapshots":                      "1 2 3 4 5 6 7 8 9",
+		"--snapshots --lines 2":            "8 9",
+		"--type SnapshotTaken":             "2 4 5 6 7 9",
+		"--type snapshottaken --lines 1":   "9",
+		"--type FingerprintCaptured -n 10": "1 3 8",
+	} {
+		code, out, errs := call(nil, append([]string{"journal", "log", "--state-root", h.Dir}, strings.Fields(args)...)...)
+		var seqs []string
+		for line := range strings.Lines(out) {
+			seqs = append(seqs, strings.Fields(line)[0])
+		}
+		if got := strings.Join(seqs, " "); code != 0 || got != want || errs != "" {
+			t.Errorf("%q: exit %d, %s, want %s\n%s", args, code, got, want, errs)
+		}
+	}
+	if _, out, _ := call(nil, "journal", "log", "--json", "--state-root", h.Dir); strings.Count(out, "\n") != 3 {
+		t.Errorf("--json:\n%s", out)
+	}
 }

@@ -31,6 +31,9 @@ judge (see verify): what is damaged is shown as far as it can be read, also
 behind what cannot be, and then what is not there is said and the exit status
 is 2. --json prints the exact bytes of each record.
 
+The journal's own bookkeeping, SnapshotTaken, is shown with --snapshots or
+--type SnapshotTaken only.
+
 Filters combine: a record must pass each of them. Clocks lie; order is by seq.
 What cannot be read and may have passed them is counted on standard error.
 
@@ -93,6 +96,7 @@ The types of records:
 	f.StringVar(&until, "until", "", "only records not after, written likewise")
 	f.StringVar(&want.boot, "boot", "", "only records of this boot id (or its beginning)")
 	f.StringVar(&want.run, "run", "", "only records of this run (or its beginning)")
+	f.BoolVar(&want.snapshots, "snapshots", false, "also the records that vouch for snapshots (SnapshotTaken)")
 	f.IntVarP(&newest, "lines", "n", 0, "only the newest so many; 0 for all")
 	f.BoolVar(&follow, "follow", false, "go on with what is appended, until interrupted")
 	e.jsonFlag(cmd)
@@ -143,9 +147,10 @@ func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest 
 		begin = to - uint64(newest) + 1
 	}
 	l, err := e.readLog(cmd.Context(), src, want, newest, begin, to)
-	if err == nil && begin > from && l.passed < uint64(newest) {
-		// Behind a hole, or a line that is gone, the newest so many begin earlier.
-		l, err = e.readLog(cmd.Context(), src, want, newest, from, to)
+	for err == nil && begin > from && l.passed < uint64(newest) {
+		// Some were hidden, or are gone: the newest so many begin earlier.
+		begin -= min(begin-from, to-begin+1)
+		l, err = e.readLog(cmd.Context(), src, want, newest, begin, to)
 	}
 	// What was kept is shown whatever stopped the reading.
 	if err := firstError(l.flush(), err); err != nil {

@@ -1,6 +1,8 @@
 package explain_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
@@ -34,5 +36,39 @@ func TestDrillCutShort(t *testing.T) {
 			}
 			same(t, "flags", codes(rep.Epochs[0]), tt.flags)
 		})
+	}
+}
+
+// A SnapshotTaken at the end of a boot or at its beginning is no part of it: the
+// story is the same without.
+func TestSnapshotsAreNotTold(t *testing.T) {
+	story := func(snapshot func(h *evidencetest.History)) string {
+		h := evidencetest.New(t, t.TempDir())
+		h.First()
+		snapshot(h)
+		h.NextBoot()
+		snapshot(h) // and the power fails
+		h.Reconstruct(evidencetest.NewOS, 1)
+		snapshot(h)
+		h.Match()
+		rep := tell(t, open(t, h))
+		var all []string
+		for _, e := range rep.Epochs {
+			all = append(all, fmt.Sprintf("clean %d, events %d, flags %v", e.CleanBoots.Count, len(e.Events), codes(e)))
+			if r := e.Reconstruction; r != nil {
+				all = append(all, fmt.Sprintf("%d attempts in %d ms", len(r.Attempts), r.GateMS))
+			}
+		}
+		return fmt.Sprintf("%d boots, %s", rep.Boots, strings.Join(all, ", "))
+	}
+	want := story(func(*evidencetest.History) {})
+	got := story(func(h *evidencetest.History) {
+		e := h.Entry(string(machine.KindSnapshotTaken), false)
+		e.UptimeMS = 60_000 // settling took a minute
+		e.Data = fmt.Appendf(nil, `{"blake3":"%064d","of":%d,"v":1}`, 0, h.State.Seq)
+		h.Write(e)
+	})
+	if got != want {
+		t.Errorf("with snapshots\n%s\nwithout\n%s", got, want)
 	}
 }

@@ -25,8 +25,12 @@ type carried struct {
 	drill bool
 }
 
-// inRun makes rec's run the newest one.
+// inRun makes rec's run the newest one. A SnapshotTaken is the journal's own
+// bookkeeping: it is no part of what the run did, nor of its duration.
 func (t *teller) inRun(rec journal.Record) {
+	if machine.Kind(rec.Type) == machine.KindSnapshotTaken {
+		return
+	}
 	m := Moment{rec.Seq, rec.Time}
 	if t.run == nil || t.run.id != rec.Run {
 		t.endRun(false)

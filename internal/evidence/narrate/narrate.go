@@ -90,6 +90,8 @@ func words(p machine.Payload) string {
 		return fmt.Sprintf("update #%d: %s", p.UpdateSeq, p.Reason)
 	case machine.LegacyStateAdopted:
 		return fmt.Sprintf("epoch %d, %s", p.BootEpoch, Short(p.CompositeHash))
+	case machine.SnapshotTaken:
+		return fmt.Sprintf("of %d: %s", p.Of, Short(p.BLAKE3))
 	case machine.ProjectionRepaired:
 		return fmt.Sprintf("%s: %s", p.Reason, p.Path)
 	case machine.HeadRebuilt:

@@ -41,6 +41,7 @@ func TestEveryKind(t *testing.T) {
 		{machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest", Reason: "missing"}, "exit 5 at manifest: missing"},
 		{machine.UpdateAbandoned{V: 1, UpdateSeq: 5, Reason: "back"}, "update #5: back"},
 		{machine.LegacyStateAdopted{V: 1, BootEpoch: 2, CompositeHash: "short"}, "epoch 2, short"},
+		{machine.SnapshotTaken{V: 1, Of: 6, BLAKE3: hash}, "of 6: abababababab"},
 		{machine.ProjectionRepaired{V: 1, Path: "epoch/x", Reason: "missing"}, "missing: epoch/x"},
 		{machine.HeadRebuilt{V: 1, Found: "absent", Seq: 6}, "at 6: absent"},
 		{machine.CertificateRotated{V: 1, NotAfter: at}, "valid to 2027-01-02T03:04:05Z"},
