@@ -15,6 +15,9 @@ import (
 // salvage is prepared in. It keeps predecessor.jsonl afterwards.
 const workPrefix = "journal.salvage-"
 
+// stampLayout is how the time of a salvage ends the names that it makes.
+const stampLayout = "20060102T150405.000000000Z"
+
 // Installed says what Install did.
 type Installed struct {
 	Event      machine.JournalSalvaged
@@ -75,7 +78,7 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 // may stand where it stood before.
 func unused(fsys durable.FS, now time.Time) (string, error) {
 	for ; ; now = now.Add(1) {
-		stamp := now.UTC().Format("20060102T150405.000000000Z")
+		stamp := now.UTC().Format(stampLayout)
 		work, err := exists(fsys, workPrefix+stamp)
 		if err != nil {
 			return "", err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -105,12 +106,14 @@ func ReadHead(fsys durable.FS) (journal.HeadReport, error) {
 	return head, err
 }
 
-// preparations are the directories that salvages were prepared in.
+// preparations are the directories that salvages were prepared in. What only
+// begins with their name is somebody else's.
 func preparations(fsys durable.FS) ([]string, error) {
 	entries, err := fsys.ReadDir(".")
 	var works []string
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name, workPrefix) && e.Mode.IsDir() {
+		stamp, ours := strings.CutPrefix(e.Name, workPrefix)
+		if _, err := time.Parse(stampLayout, stamp); ours && err == nil && e.Mode.IsDir() {
 			works = append(works, e.Name)
 		}
 	}

@@ -205,11 +205,16 @@ func TestInstall_HeadMisplaced(t *testing.T) {
 // Names that only look like a salvage's are somebody else's.
 func TestInstall_KeepsNotes(t *testing.T) {
 	_, m := grown(t)
-	const notes = workPrefix + "notes.txt"
-	put(t, m, notes, "disk ordered")
+	kept := []string{workPrefix + "notes.txt", workPrefix + "node-12/notes.txt"}
+	check(t, m.Mkdir(workPrefix+"node-12", 0o750))
+	for _, name := range kept {
+		put(t, m, name, "disk ordered")
+	}
 	_, err := Install(m, theNode())
 	check(t, err)
-	if get(t, m, notes) != "disk ordered" {
-		t.Error("the notes are gone")
+	for _, name := range kept {
+		if get(t, m, name) != "disk ordered" {
+			t.Errorf("%s is gone", name)
+		}
 	}
 }
