@@ -1,6 +1,7 @@
-// P opens Pebble in the directory it is given with the product's own options,
-// appends one synced record of 300 bytes, and closes. The store is made when
-// there is none.
+// P opens Pebble in the directory it is given, appends one synced record of
+// 300 bytes, and closes. The store is made when there is none. Its options are
+// a copy of those that the product once opened Pebble with at every boot, kept
+// here so that the peer stays the same whatever the product does.
 package main
 
 import (
@@ -10,8 +11,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/autonomyops/edged/journal"
 )
 
 func main() {
@@ -22,8 +21,7 @@ func main() {
 }
 
 func run(dir string) error {
-	o := journal.PebbleOptions()
-	o.Logger = silent{}
+	o := options()
 	db, err := pebble.Open(dir, o)
 	if err != nil {
 		return err
@@ -33,6 +31,32 @@ func run(dir string) error {
 		return err
 	}
 	return db.Close()
+}
+
+// options are small: one boot appends a few records of some hundred bytes.
+func options() *pebble.Options {
+	o := &pebble.Options{
+		Logger:                      silent{},
+		FormatMajorVersion:          pebble.FormatTableFormatV6,
+		MemTableSize:                1 << 20,
+		MemTableStopWritesThreshold: 4,
+		CacheSize:                   4 << 20,
+		MaxOpenFiles:                512,
+		DisableAutomaticCompactions: true,
+		L0StopWritesThreshold:       1 << 20,
+		L0CompactionFileThreshold:   1 << 20,
+		LBaseMaxBytes:               1 << 40,
+		DisableTableStats:           true,
+		BytesPerSync:                1 << 30,
+	}
+	o.Experimental.FileCacheShards = 1
+	for i := range o.TargetFileSizes {
+		o.TargetFileSizes[i] = 2 << 20
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 32 << 10
+	}
+	return o
 }
 
 // silent keeps Pebble's own lines out of the measurement.
