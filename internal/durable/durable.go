@@ -20,8 +20,8 @@
 //   - Permissions are of 0777; set-id and sticky bits are refused (EINVAL). A
 //     directory keeps the set-group-id bit that it inherits.
 //   - After a Sync or Datasync that failed, the bytes it should have flushed
-//     may never reach the disk, whatever a later one returns: write them anew,
-//     to a new file, or give up.
+//     may never reach the disk, whatever a later one returns: write them again,
+//     give up, or, where a filesystem may go on failing, write a new file.
 //
 // # What it stands on
 //

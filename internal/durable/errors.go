@@ -83,3 +83,17 @@ func retry(call func() error) error {
 		}
 	}
 }
+
+// isErrno reports whether err is, or wraps, errno.
+func isErrno(err error, errno syscall.Errno) bool { return errors.Is(err, errno) }
+
+// refused reports whether the filesystem, the kernel or a seccomp filter does
+// not have the system call, as opposed to a call that was tried and failed.
+func refused(err error) bool {
+	for _, cannot := range []syscall.Errno{unix.ENOSYS, unix.EOPNOTSUPP, unix.EINVAL, unix.ENOTTY, unix.EPERM, unix.EACCES} {
+		if isErrno(err, cannot) {
+			return true
+		}
+	}
+	return false
+}

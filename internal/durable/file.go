@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -140,10 +139,8 @@ func (f *file) WriteBehind(off, length int64) error {
 	err := f.do("write behind", func(fd int) error {
 		return unix.SyncFileRange(fd, off, length, unix.SYNC_FILE_RANGE_WRITE)
 	})
-	for _, cannot := range []syscall.Errno{unix.ENOSYS, unix.EINVAL, unix.EOPNOTSUPP, unix.EPERM, unix.ESPIPE} {
-		if isErrno(err, cannot) {
-			return nil // a filesystem without it, or a seccomp filter that does not know it
-		}
+	if refused(err) {
+		return nil
 	}
 	return err
 }
@@ -156,6 +153,3 @@ func (f *file) Stat() (Info, error) {
 	}
 	return infoOf(f.base, &st), nil
 }
-
-// isErrno reports whether err is, or wraps, errno.
-func isErrno(err error, errno syscall.Errno) bool { return errors.Is(err, errno) }

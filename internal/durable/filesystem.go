@@ -2,6 +2,7 @@ package durable
 
 import (
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,17 +19,13 @@ type Filesystem struct {
 
 // Statfs describes the filesystem of the root directory.
 func (r *Root) Statfs() (Filesystem, error) {
-	var sf unix.Statfs_t
-	if err := retry(func() error { return unix.Fstatfs(r.Fd(), &sf) }); err != nil {
-		return Filesystem{}, r.fail("statfs", ".", err)
+	sf, unit, err := r.statfs()
+	if err != nil {
+		return Filesystem{}, err
 	}
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Fstat(r.Fd(), &st) }); err != nil {
 		return Filesystem{}, r.fail("statfs", ".", err)
-	}
-	unit := uint64(sf.Frsize)
-	if unit == 0 { // kernels before 2.6 and some FUSE servers
-		unit = uint64(sf.Bsize)
 	}
 	return Filesystem{
 		Magic:    uint32(sf.Type),
@@ -38,6 +35,57 @@ func (r *Root) Statfs() (Filesystem, error) {
 		Device:   st.Dev,
 		ReadOnly: sf.Flags&unix.ST_RDONLY != 0,
 	}, nil
+}
+
+// statfs calls fstatfs(2) for the root directory. unit is the size of the
+// blocks that it counts, in bytes.
+func (r *Root) statfs() (sf unix.Statfs_t, unit uint64, err error) {
+	if err := retry(func() error { return unix.Fstatfs(r.Fd(), &sf) }); err != nil {
+		return sf, 0, r.fail("statfs", ".", err)
+	}
+	unit = uint64(sf.Frsize)
+	if unit == 0 { // kernels before 2.6 and some FUSE servers
+		unit = uint64(sf.Bsize)
+	}
+	return sf, unit, nil
+}
+
+// Space is what a filesystem has left for this process. math.MaxUint64 means
+// that the filesystem does not say or has no limit.
+type Space struct {
+	FreeBytes  uint64 // without the blocks reserved for the superuser
+	FreeInodes uint64 // new files and directories
+}
+
+// FreeSpace returns what may still be written to fsys. An FS without a
+// FreeSpace method has no limit.
+func FreeSpace(fsys FS) (Space, error) {
+	if can, ok := fsys.(interface{ FreeSpace() (Space, error) }); ok {
+		return can.FreeSpace()
+	}
+	return Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}, nil
+}
+
+// FreeSpace is what [FreeSpace] asks for. A quota is not counted.
+func (r *Root) FreeSpace() (Space, error) {
+	sf, unit, err := r.statfs()
+	if err != nil {
+		return Space{}, err
+	}
+	return spaceOf(sf, unit), nil
+}
+
+// spaceOf reads a total of 0 as "does not say": btrfs and vfat report no
+// inodes, a tmpfs without limits neither blocks nor inodes.
+func spaceOf(sf unix.Statfs_t, unit uint64) Space {
+	space := Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
+	if sf.Blocks > 0 {
+		space.FreeBytes = sf.Bavail * unit
+	}
+	if sf.Files > 0 {
+		space.FreeInodes = sf.Ffree
+	}
+	return space
 }
 
 // CheckWritable reports whether this process may create names in the root

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -105,5 +106,23 @@ func interrupted(n int) func() error {
 			return unix.EINTR
 		}
 		return nil
+	}
+}
+
+// TestSpaceOf: a filesystem that counts nothing has no limit; one that is full
+// has nothing left.
+func TestSpaceOf(t *testing.T) {
+	for _, test := range []struct {
+		sf   unix.Statfs_t
+		want Space
+	}{
+		{unix.Statfs_t{Blocks: 10, Bfree: 4, Bavail: 3, Files: 9, Ffree: 2}, Space{FreeBytes: 3 * 512, FreeInodes: 2}},
+		{unix.Statfs_t{Blocks: 10, Bfree: 4, Files: 9}, Space{}},
+		{unix.Statfs_t{Blocks: 10, Bavail: 3}, Space{FreeBytes: 3 * 512, FreeInodes: math.MaxUint64}}, // btrfs
+		{unix.Statfs_t{}, Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}},               // ramfs
+	} {
+		if got := spaceOf(test.sf, 512); got != test.want {
+			t.Errorf("%+v: %+v, want %+v", test.sf, got, test.want)
+		}
 	}
 }
