@@ -47,7 +47,7 @@ func (m *FS) reserve(n *inode, off, length int) (int, error) {
 
 // cut gives back the blocks behind size.
 func (m *FS) cut(n *inode, size int) {
-	keep := min((size+blockSize-1)/blockSize, len(n.alloc))
+	keep := min(blocksOf(size), len(n.alloc))
 	for _, taken := range n.alloc[keep:] {
 		if taken {
 			m.used--

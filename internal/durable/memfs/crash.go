@@ -1,7 +1,6 @@
 package memfs
 
 import (
-	"bytes"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -136,7 +135,7 @@ func (d *dataOp) settle(n *inode, keep Keep, rng *rand.Rand) {
 			n.durData.write(d.bytes[:written], d.off)
 		}
 		// The size is metadata: it may have been written without the bytes.
-		if end := d.off + len(d.bytes); end > len(n.durData.b) && rng.IntN(2) == 0 {
+		if end := d.off + len(d.bytes); end > n.durData.size && rng.IntN(2) == 0 {
 			n.durData.resize(end)
 		}
 	}
@@ -146,14 +145,12 @@ func (d *dataOp) settle(n *inode, keep Keep, rng *rand.Rand) {
 // allocated and still lie within it. What was cut off or unlinked and came
 // back is no longer known block by block: there, zeros count as a hole.
 func (m *FS) occupy(n *inode) {
-	var zeros [blockSize]byte
-	alloc := make([]bool, (len(n.data.b)+blockSize-1)/blockSize)
+	alloc := make([]bool, len(n.data.blocks))
 	for b := range alloc {
 		if b < len(n.alloc) {
 			alloc[b] = n.alloc[b]
 		} else {
-			block := n.data.b[b*blockSize : min((b+1)*blockSize, len(n.data.b))]
-			alloc[b] = !bytes.Equal(block, zeros[:len(block)])
+			alloc[b] = n.data.blocks[b] != nil && *n.data.blocks[b] != block{}
 		}
 		if alloc[b] {
 			m.used++

@@ -32,7 +32,7 @@ func (d *dataOp) apply(n *inode) {
 	case dataTruncate:
 		n.durData.resize(d.size)
 	case dataExtend:
-		if d.size > len(n.durData.b) {
+		if d.size > n.durData.size {
 			n.durData.resize(d.size)
 		}
 	case dataChmod:

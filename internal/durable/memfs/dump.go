@@ -25,7 +25,7 @@ func (n *inode) dump(at string, dump map[string]string) {
 	for base, e := range n.entries {
 		name := path.Join(at, base)
 		if e.mode.IsDir() || e.mode.IsRegular() {
-			dump[name] = describe(e.mode, e.data.b)
+			dump[name] = describe(e.mode, e.data.bytes())
 		} else {
 			dump[name] = e.mode.String()
 		}

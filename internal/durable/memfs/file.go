@@ -73,10 +73,10 @@ func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 func (f *file) copyOut(p []byte, off int64) int {
-	if off >= int64(len(f.node.data.b)) {
+	if off >= int64(f.node.data.size) { // off may be too large for an int
 		return 0
 	}
-	return copy(p, f.node.data.b[off:])
+	return f.node.data.read(p, int(off))
 }
 
 // Write implements [io.Writer].
@@ -167,7 +167,7 @@ func (f *file) Preallocate(off, length int64) error {
 			return err
 		}
 		size := int(off + length)
-		if size > len(f.node.data.b) {
+		if size > f.node.data.size {
 			f.node.data.resize(size)
 		}
 		f.note(dataOp{kind: dataExtend, size: size})

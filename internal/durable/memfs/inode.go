@@ -40,7 +40,7 @@ func (m *FS) newInode(mode fs.FileMode) *inode {
 
 func (n *inode) info(name string) durable.Info {
 	info := durable.Info{
-		Name: name, Size: int64(len(n.data.b)), Mode: n.mode, ModTime: n.modTime,
+		Name: name, Size: int64(n.data.size), Mode: n.mode, ModTime: n.modTime,
 		Nlink: n.nlink, Dev: device, Ino: n.ino,
 	}
 	if n.mode.IsDir() { // as ext4 and xfs count
@@ -52,47 +52,4 @@ func (n *inode) info(name string) durable.Info {
 		}
 	}
 	return info
-}
-
-// blob is a byte slice that disks share until one of them writes.
-type blob struct {
-	b     []byte
-	owned bool
-}
-
-// share gives a blob with the same bytes; from now on neither owns them.
-func (s *blob) share() blob {
-	s.owned = false
-	return blob{b: s.b}
-}
-
-// own makes the bytes writable, with room for size of them.
-func (s *blob) own(size int) {
-	if s.owned && size <= cap(s.b) {
-		return
-	}
-	b := make([]byte, len(s.b), max(size, len(s.b)+len(s.b)/4))
-	copy(b, s.b)
-	s.b, s.owned = b, true
-}
-
-// resize cuts the bytes or extends them with zeros.
-func (s *blob) resize(size int) {
-	s.own(size)
-	if old := len(s.b); size > old {
-		s.b = s.b[:size]
-		clear(s.b[old:])
-		return
-	}
-	s.b = s.b[:size]
-}
-
-// write puts p at off, with zeros before it where the bytes end earlier.
-func (s *blob) write(p []byte, off int) {
-	if off+len(p) > len(s.b) {
-		s.resize(off + len(p))
-	} else {
-		s.own(len(s.b))
-	}
-	copy(s.b[off:], p)
 }

@@ -34,8 +34,7 @@ func (m *FS) plant(op, name string, mode fs.FileMode, text string) error {
 		return pathError(op, name, err)
 	}
 	n := m.newInode(mode)
-	n.data = blob{b: []byte(text)}
-	n.durData = blob{b: []byte(text)}
+	n.data, n.durData = newBlob([]byte(text)), newBlob([]byte(text))
 	m.change(edit{dir: dir, name: base, after: n})
 	m.flushNames(dir)
 	return nil
