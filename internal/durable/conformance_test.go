@@ -230,6 +230,15 @@ func actions(p *pair) map[string]func(*rapid.T) {
 			f, off, n := file(t), rapid.Int64Range(-1, 9000).Draw(t, "off"), rapid.Int64Range(-1, 9000).Draw(t, "length")
 			p.agree(t, "preallocate", f.linux.Preallocate(off, n), f.mem.Preallocate(off, n))
 		},
+		"in place": func(t *rapid.T) { // changes nothing that a call sees
+			f := file(t)
+			for _, f := range []durable.File{f.linux, f.mem} {
+				if err := durable.NoCOW(f); err != nil && !errors.Is(err, fs.ErrClosed) {
+					t.Fatal("nocow:", err)
+				}
+				durable.RandomAccess(f)
+			}
+		},
 		"chmod": func(t *rapid.T) {
 			f, perm := file(t), rapid.SampledFrom([]fs.FileMode{0o600, 0o777, 0o640, 0o644 | fs.ModeSetuid}).Draw(t, "perm")
 			p.agree(t, "chmod", f.linux.Chmod(perm), f.mem.Chmod(perm))
@@ -262,7 +271,7 @@ func (p *pair) same(t *rapid.T, what string, l int, lErr error, m int, mErr erro
 
 // TestConformance runs random programs on the Linux implementation and on the
 // twin: every result has the same class, and the trees end equal, also after a
-// crash that keeps everything.
+// crash that keeps everything and after a restart.
 func TestConformance(t *testing.T) {
 	bothWays(t, func(t *testing.T, walk bool) {
 		rapid.Check(t, func(rt *rapid.T) {
@@ -293,6 +302,16 @@ func TestConformance(t *testing.T) {
 			}
 			if kept := p.mem.Crash(memfs.Crash{Keep: memfs.All}).Dump(); !maps.Equal(linux, kept) {
 				rt.Fatalf("a crash that keeps all differs:\nbefore %v\nafter  %v", linux, kept)
+			}
+			next := p.mem.Restart()
+			if after := next.Dump(); !maps.Equal(linux, after) {
+				rt.Fatalf("the next process sees another tree:\nbefore %v\nafter  %v", linux, after)
+			}
+			for _, f := range p.files {
+				_ = f.mem.Close() // closed already, perhaps
+			}
+			if p.mem.Used() != next.Used() || p.mem.Inodes() != next.Inodes() { // the next process counted from scratch
+				rt.Fatalf("%d bytes and %d inodes are in use, not %d and %d", next.Used(), next.Inodes(), p.mem.Used(), p.mem.Inodes())
 			}
 		})
 	})

@@ -1,8 +1,13 @@
 package memfs
 
-import "syscall"
+import (
+	"math"
+	"syscall"
 
-// blockSize is the unit in which space is taken, in bytes.
+	"github.com/autonomyops/edged/internal/durable"
+)
+
+// blockSize is the unit in which space is taken and a crash keeps bytes.
 const blockSize = 4096
 
 // SetCapacity limits the disk to so many bytes of file data, rounded down to
@@ -20,6 +25,48 @@ func (m *FS) Used() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.used * blockSize
+}
+
+// SetInodes limits the disk to so many files and directories, with the root;
+// a negative number means no limit. What is already there stays, and planting
+// is not limited.
+func (m *FS) SetInodes(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.maxInodes = n
+}
+
+// Inodes is the number of files and directories, with the root and with those
+// that are unlinked but still open.
+func (m *FS) Inodes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inodes
+}
+
+// FreeSpace is what [durable.FreeSpace] asks for.
+func (m *FS) FreeSpace() (space durable.Space, err error) {
+	err = m.named(OpFreeSpace, ".", func() error {
+		space = durable.Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
+		if m.capacity >= 0 {
+			space.FreeBytes = uint64(max(0, m.capacity/blockSize-m.used)) * blockSize
+		}
+		if m.maxInodes >= 0 {
+			space.FreeInodes = uint64(max(0, m.maxInodes-m.inodes))
+		}
+		return nil
+	})
+	return space, err
+}
+
+// newName resolves a name for a new file or directory, which the disk must
+// have an inode for.
+func (m *FS) newName(name string) (dir *inode, base string, err error) {
+	dir, base, err = m.vacant(name)
+	if err == nil && m.maxInodes >= 0 && m.inodes >= m.maxInodes {
+		err = syscall.ENOSPC
+	}
+	return dir, base, err
 }
 
 // reserve takes the blocks for [off, off+length) and reports how many bytes
@@ -60,5 +107,6 @@ func (m *FS) cut(n *inode, size int) {
 func (m *FS) reclaim(n *inode) {
 	if n.nlink == 0 && n.opens == 0 {
 		m.cut(n, 0)
+		m.inodes--
 	}
 }

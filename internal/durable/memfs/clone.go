@@ -3,7 +3,7 @@ package memfs
 import "slices"
 
 // Clone returns an independent disk in the same state, durable and volatile,
-// with the same capacity, without a hook and with its count of operations at
+// with the same limits, without a hook and with its count of operations at
 // 0. Open handles stay with the original.
 func (m *FS) Clone() *FS {
 	m.mu.Lock()
@@ -15,7 +15,7 @@ func (m *FS) Clone() *FS {
 
 // settleHandles frees what only open handles of the original held.
 func (m *FS) settleHandles() {
-	m.used = 0
+	m.used, m.inodes = 0, 0
 	seen := map[*inode]bool{}
 	var visit func(n *inode)
 	visit = func(n *inode) {
@@ -23,6 +23,7 @@ func (m *FS) settleHandles() {
 			return
 		}
 		seen[n] = true
+		m.inodes++
 		n.opens = 0
 		for _, taken := range n.alloc {
 			if taken {
@@ -36,11 +37,38 @@ func (m *FS) settleHandles() {
 	visit(m.root)
 }
 
+// Restart returns a new disk as the next process of the same boot finds it
+// after this one was killed now (or when [FS.Ghost] was first called): every
+// byte and name that calls see, with all of it that no flush made durable
+// still not durable. What a failed flush left unflushable stays readable, and
+// no later flush writes it unless it is written again. The new disk has the
+// same limits, no hook and no open handles. This disk is left as it is.
+func (m *FS) Restart() *FS {
+	disk := m.stopped()
+	disk.settleHandles()
+	return disk
+}
+
+// stopped copies the disk at the moment when its process stops, without a
+// process: it is not dead.
+func (m *FS) stopped() *FS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	from := m
+	if m.frozen != nil {
+		from = m.frozen
+	}
+	disk := from.clone()
+	disk.dead = false
+	return disk
+}
+
 // clone copies the disk; m.mu is held.
 func (m *FS) clone() *FS {
 	c := cloner{nodes: map[*inode]*inode{}, changes: map[*change]*change{}}
 	disk := &FS{
-		root: c.node(m.root), lastIno: m.lastIno, capacity: m.capacity, used: m.used, dead: m.dead,
+		root: c.node(m.root), lastIno: m.lastIno, capacity: m.capacity, used: m.used,
+		maxInodes: m.maxInodes, inodes: m.inodes, dead: m.dead,
 	}
 	for _, p := range m.pending {
 		disk.pending = append(disk.pending, c.change(p))

@@ -13,7 +13,7 @@ type Keep int
 const (
 	None   Keep = iota // only what was flushed
 	All                // everything, as when the power goes just after the kernel wrote it all
-	Random             // each change of names and each write kept or not; writes also torn
+	Random             // each change of names and each block of a write kept or not; blocks also torn
 )
 
 // Crash is a loss of power. The same Seed gives the same outcome.
@@ -25,24 +25,19 @@ type Crash struct {
 // Crash returns a new disk as the next boot finds it after the power went
 // now (or when [FS.Ghost] was first called). This disk is left as it is: its
 // hook, operations and handles go on, and it may be crashed again otherwise.
-// The new disk has the same capacity and no hook, and all of it is durable.
+// The new disk has the same limits and no hook, and all of it is durable.
 //
 // Under Random each change of names is kept or lost by itself, but never
-// without those it builds on; each write is kept, lost, or torn after any
-// byte, and where it is lost its extension of the file may stay, with zeros.
+// without those it builds on; of each write any of the aligned 4 KiB
+// blocks that it touches are kept, lost, or torn: only the bytes before, or only
+// those after, some byte are kept. So of several writes to one block each state
+// in between can be left. Where bytes are lost, the extension of the file may
+// stay, with zeros.
 func (m *FS) Crash(c Crash) *FS {
-	m.mu.Lock()
-	from := m
-	if m.frozen != nil {
-		from = m.frozen
-	}
-	disk := from.clone()
-	m.mu.Unlock()
-
+	disk := m.stopped()
 	rng := rand.New(rand.NewPCG(c.Seed, 0x9e3779b97f4a7c15))
 	disk.settleNames(c.Keep, rng)
 	disk.settleFiles(c.Keep, rng)
-	disk.dead = false
 	return disk
 }
 
@@ -69,7 +64,7 @@ func (m *FS) settleNames(keep Keep, rng *rand.Rand) {
 // settleFiles decides what of the files was written, and makes the durable
 // tree the one that calls see.
 func (m *FS) settleFiles(keep Keep, rng *rand.Rand) {
-	m.used = 0
+	m.used, m.inodes = 0, 0
 	seen := map[*inode]bool{}
 	var visit func(n *inode)
 	visit = func(n *inode) {
@@ -78,6 +73,7 @@ func (m *FS) settleFiles(keep Keep, rng *rand.Rand) {
 			return
 		}
 		seen[n] = true
+		m.inodes++
 		n.opens = 0
 		if !n.mode.IsDir() {
 			m.settleFile(n, keep, rng)
@@ -124,19 +120,42 @@ func (d *dataOp) settle(n *inode, keep Keep, rng *rand.Rand) {
 			d.apply(n)
 		}
 	default:
-		written := len(d.bytes)
-		switch rng.IntN(4) {
-		case 0:
-			written = 0
-		case 1:
-			written = rng.IntN(written)
-		}
-		if written > 0 {
-			n.durData.write(d.bytes[:written], d.off)
-		}
+		d.tear(n, rng)
 		// The size is metadata: it may have been written without the bytes.
 		if end := d.off + len(d.bytes); end > n.durData.size && rng.IntN(2) == 0 {
 			n.durData.resize(end)
+		}
+	}
+}
+
+// tear keeps any part of a write that a crash can leave.
+func (d *dataOp) tear(n *inode, rng *rand.Rand) {
+	const (
+		lost = iota
+		kept
+		before // a byte in the block
+		after  // a byte in the block
+	)
+	// Large writes must sometimes be kept whole and sometimes be lost whole,
+	// which is rare if each block decides for itself.
+	whole := rng.IntN(4)
+	for at, end := 0, 0; at < len(d.bytes); at = end {
+		end = min(len(d.bytes), at+blockSize-(d.off+at)%blockSize)
+		fate := whole
+		if whole != lost && whole != kept {
+			fate = rng.IntN(4)
+		}
+		from, to := at, end
+		switch fate {
+		case lost:
+			continue
+		case before:
+			to = at + rng.IntN(end-at)
+		case after:
+			from = at + rng.IntN(end-at)
+		}
+		if from < to {
+			n.durData.write(d.bytes[from:to], d.off+from)
 		}
 	}
 }

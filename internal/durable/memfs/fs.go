@@ -21,10 +21,12 @@
 //     whose name was durable is lost by moving it.
 //   - A flush that fails (a hook's error on Sync or Datasync) leaves the bytes
 //     that it should have flushed unflushable: a later Sync that succeeds does
-//     not make them durable, as on Linux, which marks them clean.
+//     not make them durable, as on Linux, which marks them clean. The same bytes
+//     written again are flushed as any others.
 //
-// [FS.Crash] gives the disk as the next boot finds it. Symbolic links, FIFOs,
-// devices and hard links can be planted, and are refused as package durable says.
+// [FS.Crash] returns the disk as the next boot finds it, [FS.Restart] as the
+// next process of the same boot finds it. Symbolic links, FIFOs, devices and hard
+// links can be planted, and are refused as package durable says.
 package memfs
 
 import (
@@ -47,24 +49,26 @@ const maxComponent = 255
 
 // FS is a disk in memory. The zero value is not usable; see [New].
 type FS struct {
-	mu       sync.Mutex
-	root     *inode
-	lastIno  uint64
-	pending  []*change // changes of names that are not durable yet, in order
-	ops      int
-	hook     func(Op) error
-	dead     bool
-	frozen   *FS // what Crash starts from once Ghost was called
-	capacity int64
-	used     int64 // blocks
+	mu        sync.Mutex
+	root      *inode
+	lastIno   uint64
+	pending   []*change // changes of names that are not durable yet, in order
+	ops       int
+	hook      func(Op) error
+	dead      bool
+	frozen    *FS // what Crash and Restart start from once Ghost was called
+	capacity  int64
+	used      int64 // blocks
+	maxInodes int64
+	inodes    int64
 }
 
 var _ durable.FS = (*FS)(nil)
 
-// New returns an empty disk without a limit of capacity. Its root directory
-// has mode 0755 and is durable.
+// New returns an empty disk without limits. Its root directory has mode 0755
+// and is durable.
 func New() *FS {
-	m := &FS{capacity: -1}
+	m := &FS{capacity: -1, maxInodes: -1}
 	m.root = m.newInode(fs.ModeDir | 0o755)
 	m.root.parent = m.root
 	return m

@@ -30,6 +30,7 @@ type inode struct {
 
 func (m *FS) newInode(mode fs.FileMode) *inode {
 	m.lastIno++
+	m.inodes++
 	n := &inode{ino: m.lastIno, mode: mode, durMode: mode, modTime: m.now(), nlink: 1}
 	if mode.IsDir() {
 		n.entries = map[string]*inode{}

@@ -37,7 +37,7 @@ func (m *FS) Create(name string, perm fs.FileMode) (f durable.File, err error) {
 		if perm&^fs.ModePerm != 0 {
 			return syscall.EINVAL
 		}
-		dir, base, err := m.vacant(name)
+		dir, base, err := m.newName(name)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (m *FS) Mkdir(name string, perm fs.FileMode) error {
 		if perm&^fs.ModePerm != 0 {
 			return syscall.EINVAL
 		}
-		dir, base, err := m.vacant(name)
+		dir, base, err := m.newName(name)
 		if err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ const (
 	OpDatasync    OpKind = "datasync"
 	OpStat        OpKind = "stat"
 	OpClose       OpKind = "close"
+	OpFreeSpace   OpKind = "freespace"
 )
 
 // mutates reports whether the operation changes the volatile or the durable
