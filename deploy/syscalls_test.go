@@ -59,6 +59,20 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// TestRareCallsAreAllowed holds against the filters what a trace of an ordinary
+// boot may not show: calls for a new journal, a large copy or a suspect record.
+func TestRareCallsAreAllowed(t *testing.T) {
+	expand := group(t)
+	for _, unit := range []string{"edged-precheck.service", "edged-scrub.service", "edged-checkpoint.service"} {
+		allowed := filter(t, readUnit(t, unit)["Service"]["SystemCallFilter"], expand)
+		for _, call := range []string{"fadvise64", "fallocate", "flock", "fstatfs", "ioctl", "sync_file_range"} {
+			if !allowed[call] {
+				t.Errorf("%s filters %s", unit, call)
+			}
+		}
+	}
+}
+
 // TestGateCallsAreAllowed runs the real gate under strace, a first run and a
 // match, and holds every system call against the unit's filter: one that is
 // filtered would make a boot fail that passed everywhere else.
