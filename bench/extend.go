@@ -9,6 +9,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -26,7 +27,7 @@ type pace struct {
 
 // extend appends copies of entry, each with ids of its own, until the journal
 // of the state root holds total records.
-func extend(dir string, total int, p pace, entry journal.Entry) error {
+func extend(dir string, total int, p pace, entry record.Entry) error {
 	fsys, err := durable.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -45,28 +46,28 @@ func extend(dir string, total int, p pace, entry journal.Entry) error {
 }
 
 // newestEntry is the newest record of a state root, as an entry to be copied.
-func newestEntry(dir string) (journal.Entry, error) {
+func newestEntry(dir string) (record.Entry, error) {
 	fsys, err := durable.OpenRoot(dir)
 	if err != nil {
-		return journal.Entry{}, err
+		return record.Entry{}, err
 	}
 	defer fsys.Close() //nolint:errcheck // only read
 	v, err := journal.OpenView(fsys, journal.DefaultLayout())
 	if err != nil {
-		return journal.Entry{}, err
+		return record.Entry{}, err
 	}
 	r, err := v.Record(v.Tip().Seq)
 	if err := errors.Join(err, v.Close()); err != nil {
-		return journal.Entry{}, err
+		return record.Entry{}, err
 	}
-	return journal.Entry{Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID, UptimeMS: r.UptimeMS,
+	return record.Entry{Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID, UptimeMS: r.UptimeMS,
 		Node: r.Node, Epoch: r.Epoch, Data: append([]byte(nil), r.Data...)}, nil
 }
 
 type growing struct {
 	fsys  durable.FS
 	pace  pace
-	entry journal.Entry
+	entry record.Entry
 	fold  *machine.Fold
 }
 
@@ -117,7 +118,7 @@ func (g *growing) session(total uint64) (done bool, err error) {
 
 // append writes one batch of entries, a microsecond apart.
 func (g *growing) append(w *journal.Writer, count int) error {
-	batch := make([]journal.Entry, count)
+	batch := make([]record.Entry, count)
 	for i := range batch {
 		id, err := uuid.NewV7()
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -37,7 +38,7 @@ func begun(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, _, err := journal.Create(fsys, journal.DefaultLayout(), journal.Entry{ID: id, Type: string(p.Kind()), Time: time.Now(),
+	w, _, err := journal.Create(fsys, journal.DefaultLayout(), record.Entry{ID: id, Type: string(p.Kind()), Time: time.Now(),
 		BootID: uuid.NewString(), Run: id.String(), Node: "node", Data: data}, journal.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

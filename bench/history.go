@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -64,7 +64,7 @@ func (b *bench) longHistory() (*longHistory, error) {
 }
 
 // shortEntry is a record of about 500 bytes, most of which are the envelope.
-func shortEntry(dir string) (journal.Entry, error) {
+func shortEntry(dir string) (record.Entry, error) {
 	entry, err := newestEntry(dir)
 	if err != nil {
 		return entry, err

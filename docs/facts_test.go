@@ -12,7 +12,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/metrics"
 	"github.com/autonomyops/edged/internal/stateroot"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -87,7 +87,7 @@ func TestPayloads(t *testing.T) {
 
 // TestRecordMembers: the envelope's members are those of a record.
 func TestRecordMembers(t *testing.T) {
-	raw, err := journal.Encode("2716a3ec-3ae2-4335-a79f-76dc84e73b3d", 1, journal.Hash{}, entry())
+	raw, err := record.Encode("2716a3ec-3ae2-4335-a79f-76dc84e73b3d", 1, record.Hash{}, entry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +97,8 @@ func TestRecordMembers(t *testing.T) {
 			t.Errorf("%s does not describe the record's %q", formats, m[1])
 		}
 	}
-	if !strings.Contains(text, "65,535") || journal.MaxRecord != 65535 {
-		t.Errorf("the limit of a record is %d, %s says otherwise", journal.MaxRecord, formats)
+	if !strings.Contains(text, "65,535") || record.MaxLen != 65535 {
+		t.Errorf("the limit of a record is %d, %s says otherwise", record.MaxLen, formats)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // documents are the pages whose commands and links are checked, relative to
@@ -54,7 +54,7 @@ func checkLinks(t *testing.T, doc string) {
 }
 
 // entry is any event.
-func entry() journal.Entry {
+func entry() record.Entry {
 	id := uuid.MustParse("019a2b4c-71d2-7000-8000-000000000001")
-	return journal.Entry{ID: id, Type: "T", Time: time.Unix(1, 0), BootID: id.String(), Run: id.String(), Node: "n", Data: []byte(`{}`)}
+	return record.Entry{ID: id, Type: "T", Time: time.Unix(1, 0), BootID: id.String(), Run: id.String(), Node: "n", Data: []byte(`{}`)}
 }

@@ -3,10 +3,12 @@ package journal
 import (
 	"path"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/internal/store"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // CreateOptions are the choices at creation. The zero value is the gate's.
@@ -19,101 +21,81 @@ type CreateOptions struct {
 // happens by accident: a journal in place is ErrExists, a head file without
 // one ErrMissing. The head file's directory must exist.
 //
-// The journal is built under another name with its first record, made
-// durable, and renamed; then the head file is written beside its name with
-// both slots equal, and renamed. A crash before the first rename leaves
-// nothing but remains that the next Create discards; one after it leaves a
-// journal whose head file is absent, which CheckHead rebuilds.
-func Create(fsys durable.FS, l Layout, first Entry, opt CreateOptions) (*Writer, Record, error) {
+// The journal is built under another name, made durable, and renamed; then the
+// head file is made with both slots equal. A crash before the first rename
+// leaves nothing but a remnant that the next Create discards; one after it
+// leaves a journal whose head file is absent, which CheckHead rebuilds.
+func Create(fsys durable.FS, l Layout, first record.Entry, opt CreateOptions) (*Writer, record.Record, error) {
 	found, err := Inspect(fsys, l)
 	switch {
 	case err != nil:
-		return nil, Record{}, err
+		return nil, record.Record{}, err
 	case found.Journal:
-		return nil, Record{}, &Error{Kind: ErrExists, Path: l.Dir, Detail: "create the journal", Next: "open it instead"}
+		return nil, record.Record{}, &errs.Error{Kind: ErrExists, Path: l.Dir, Detail: "create the journal", Next: "open it instead"}
 	case found.Head:
-		return nil, Record{}, &Error{Kind: ErrMissing, Path: l.Dir, Detail: "create the journal: " + l.Head + " refers to one", Next: nextRestore}
+		return nil, record.Record{}, &errs.Error{Kind: ErrMissing, Path: l.Dir, Detail: "create the journal: " + l.Head + " refers to one", Next: nextRestore}
 	}
 	if err := discard(fsys, found); err != nil {
-		return nil, Record{}, err
+		return nil, record.Record{}, err
 	}
 	id := opt.ID
 	if id == uuid.Nil {
 		if id, err = uuid.NewRandom(); err != nil {
-			return nil, Record{}, ioError("draw a journal id", "", err)
+			return nil, record.Record{}, errs.Of("draw a journal id", "", err)
 		}
 	}
-	raw, err := Encode(id.String(), 1, Hash{}, first)
+	raw, err := record.Encode(id.String(), 1, record.Hash{}, first)
 	if err != nil {
-		return nil, Record{}, err
+		return nil, record.Record{}, err
 	}
-	rec, err := Decode(raw)
+	rec, err := record.Decode(raw)
 	if err != nil {
-		return nil, Record{}, err
+		return nil, record.Record{}, err
 	}
-	if err := build(fsys, l, id, raw); err != nil {
-		return nil, Record{}, err
+	if err := build(fsys, l, id, rec); err != nil {
+		return nil, record.Record{}, err
 	}
 	if l.Head != "" {
-		if err := writeHead(fsys, l, id, Tip{1, rec.Hash}); err != nil {
-			return nil, Record{}, err
+		if err := createHead(fsys, l, id, tipOf(&rec)); err != nil {
+			return nil, record.Record{}, err
 		}
 	}
 	v, err := OpenView(fsys, l)
 	if err != nil {
-		return nil, Record{}, err
+		return nil, record.Record{}, err
 	}
-	w, err := OpenWriter(fsys, l, v, HeadAction{})
+	w, err := OpenWriter(v, HeadAction{}, "") // everything is synced: no boot id
 	return w, rec, err
 }
 
 // build makes the journal directory with one record, durably.
-func build(fsys durable.FS, l Layout, id uuid.UUID, raw []byte) error {
+func build(fsys durable.FS, l Layout, id uuid.UUID, first record.Record) error {
 	dir := l.newDir()
 	if err := fsys.Mkdir(dir, dirMode); err != nil {
-		return ioError("create the journal", dir, err)
+		return errs.Of("create the journal", dir, err)
 	}
-	s := newStore(fsys, false)
-	err := s.fault.run("create the journal", dir, func() error {
-		o := options(s)
-		o.ErrorIfExists = true
-		db, err := pebble.Open(dir, o)
-		if err != nil {
-			return err
-		}
-		// Nothing needs a log: the flush makes the record durable.
-		s.seal()
-		b := db.NewBatch()
-		if err := setRecord(b, id, Tip{1, HashOf(raw)}, raw); err != nil {
-			return err
-		}
-		if err := b.Commit(pebble.NoSync); err != nil {
-			return err
-		}
-		if err := db.Flush(); err != nil {
-			return err
-		}
-		return db.Close()
-	})
+	if err := store.Create(fsys, dir); err != nil {
+		return err
+	}
+	files, err := store.List(fsys, dir)
 	if err != nil {
 		return err
 	}
-	if err := fsys.SyncDir(dir); err != nil {
-		return ioError("create the journal", dir, err)
-	}
-	if err := fsys.Rename(dir, l.Dir); err != nil {
-		return ioError("publish the journal", l.Dir, err)
-	}
-	if err := fsys.SyncDir(path.Dir(l.Dir)); err != nil {
-		return ioError("publish the journal", l.Dir, err)
-	}
-	return nil
-}
-
-// setRecord adds a record and the head that names it to a batch.
-func setRecord(b *pebble.Batch, id uuid.UUID, t Tip, raw []byte) error {
-	if err := b.Set(recordKey(t.Seq), raw, nil); err != nil {
+	h := header{id: id, length: l.tailLength(), generation: 1, files: files}
+	content := make([]byte, firstFrame*blockSize)
+	copy(content, h.encode(0))
+	content = append(content, encodeFrame(h.generation, 1, first.Hash, first.Raw, firstFrame)...)
+	if err := createInPlace(fsys, path.Join(dir, TailName), content, int(h.length)); err != nil {
 		return err
 	}
-	return b.Set([]byte(headKey), appendHeadValue(nil, id, t), nil)
+	if err := fsys.SyncDir(dir); err != nil {
+		return errs.Of("create the journal", dir, err)
+	}
+	if err := fsys.Rename(dir, l.Dir); err != nil {
+		return errs.Of("publish the journal", l.Dir, err)
+	}
+	if err := fsys.SyncDir(path.Dir(l.Dir)); err != nil {
+		return errs.Of("publish the journal", l.Dir, err)
+	}
+	return nil
 }

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Severity says whether a finding makes a journal bad.
@@ -51,7 +54,7 @@ type Report struct {
 	OK       bool
 	Journal  string
 	Events   uint64
-	Head     Tip
+	Head     record.Tip
 	Findings []Finding
 }
 
@@ -80,24 +83,24 @@ func (r *Report) finish(limit int) {
 // journal that cannot even be opened has a report too.
 func FindingOf(err error) Finding {
 	f := Finding{Severity: SeverityError, Code: CodeStorage, Detail: err.Error()}
-	var e *Error
+	var e *errs.Error
 	if errors.As(err, &e) {
 		f.Seq = e.Seq
 	}
 	switch {
-	case errors.Is(err, ErrNewer):
+	case errors.Is(err, errs.ErrNewer):
 		f.Code = CodeNewer
 	case errors.Is(err, ErrForeign):
 		f.Code = CodeWrongJournal
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, errs.ErrTooLarge):
 		f.Code = CodeOversized
 	case errors.Is(err, ErrRolledBack), errors.Is(err, ErrRewritten), errors.Is(err, ErrMissing):
 		f.Code = CodeHeadMismatch
 	case errors.Is(err, ErrTorn):
 		f.Code = CodeTornTail
-	case errors.Is(err, errNotCanonical):
+	case errors.Is(err, record.ErrNotCanonical):
 		f.Code = CodeNotCanonical
-	case errors.Is(err, ErrIO), errors.Is(err, ErrNotFound):
+	case errors.Is(err, errs.ErrIO), errors.Is(err, errs.ErrNotFound):
 		f.Code = CodeIO
 	}
 	return f

@@ -1,48 +1,44 @@
 package journal
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
+)
 
 // Ref is a record that a file outside the journal refers to.
 type Ref struct {
 	Path    string // of the file
 	Journal string
 	Seq     uint64
-	Hash    Hash
+	Hash    record.Hash
 }
 
-// HeadStep says what OpenWriter does to the head file before the first append.
-type HeadStep int
-
-// Steps.
-const (
-	// HeadNone: the head file names the tip.
-	HeadNone HeadStep = iota
-	// HeadAdvance: a crash came between a record and its head update.
-	HeadAdvance
-	// HeadRewrite: one slot or the whole file was bad or absent, and what the
-	// journal holds was proved without it. The caller journals HeadRebuilt.
-	HeadRewrite
-)
-
-// HeadAction is the outcome of CheckHead, carried out by OpenWriter.
+// HeadAction is the outcome of CheckHead. OpenWriter carries it out.
 type HeadAction struct {
-	Step  HeadStep
-	Found string // for HeadRewrite: what was found in the head file's place
+	// Rebuilt says what was found in place of a good head file: one slot bad,
+	// both slots bad, or absent. What the journal holds was proved without it.
+	// The caller journals HeadRebuilt. "" if both slots are good.
+	Rebuilt string
+	// BehindBase: the head file is older than what has settled. No crash does
+	// that; somebody put an older one back.
+	BehindBase bool
 }
 
 // CheckHead judges the head file and every reference against the journal, as
 // the specification's table says:
 //
-//	equals the tip                           HeadNone
-//	behind, and the journal links up to tip  HeadAdvance
-//	ahead, or another hash at its seq        ErrRolledBack, ErrRewritten
-//	one slot bad                             HeadRewrite, judged by the other
-//	both bad, or absent                      HeadRewrite, if the whole journal
+//	equals the tip                           go on
+//	behind, and the journal links up to tip  go on: the next append acknowledges
+//	ahead, or another hash at its seq        ErrRolledBack, errs.ErrCorrupt, ErrRewritten
+//	one slot bad                             Rebuilt, judged by the other
+//	both bad, or absent                      Rebuilt, if the whole journal
 //	                                         verifies and every ref resolves
 //
 // References are checked in every case: one beyond the tip is ErrRolledBack,
 // one to another hash ErrRewritten, one to another journal ErrForeign. A slot
-// of a newer format is ErrNewer.
+// of a newer format is errs.ErrNewer.
 func (v *View) CheckHead(refs []Ref) (HeadAction, error) {
 	act, err := v.judgeHead()
 	if err != nil {
@@ -56,71 +52,83 @@ func (v *View) CheckHead(refs []Ref) (HeadAction, error) {
 	return act, nil
 }
 
-func (v *View) judgeHead() (HeadAction, error) {
+func (v *View) judgeHead() (act HeadAction, err error) {
 	h := v.head
 	if h.Path == "" {
-		return HeadAction{}, nil
+		return act, nil
 	}
-	bad := 0
-	for _, s := range h.Slots {
-		switch s.State {
-		case SlotNewer:
-			return HeadAction{}, &Error{Kind: ErrNewer, Path: h.Path, Detail: "judge the head file", Next: nextUpgrade}
-		case SlotBad:
-			bad++
-			continue
-		}
-		// An intact slot must agree, whether it is the newest or not.
-		if err := v.resolve(Ref{Path: h.Path, Journal: s.Journal, Seq: s.Tip.Seq, Hash: s.Tip.Hash}); err != nil {
-			return HeadAction{}, err
+	newest := h.newest()
+	for i, s := range h.Slots {
+		switch {
+		case s.State == SlotNewer:
+			return act, &errs.Error{Kind: errs.ErrNewer, Path: h.Path, Detail: "judge the head file", Next: errs.NextUpgrade}
+		case s.State == SlotBad:
+			act.Rebuilt = "one slot bad"
+		case i != newest && s.Journal == v.text && s.Tip.Seq < v.tail.header.base.Seq:
+			// The older slot of a journal that has just settled. The newer one
+			// acknowledges everything that it does.
+		default:
+			if err := v.resolve(Ref{Path: h.Path, Journal: s.Journal, Seq: s.Tip.Seq, Hash: s.Tip.Hash}); err != nil {
+				return act, err
+			}
 		}
 	}
-	newest, ok := h.Newest()
-	if !ok {
-		if err := v.unrested(); err != nil {
-			return HeadAction{}, err
-		}
-		if err := v.verifyFrom(1); err != nil {
-			return HeadAction{}, err
-		}
-		found := "both slots bad"
+	if newest < 0 {
+		act.Rebuilt = "both slots bad"
 		if !h.Present {
-			found = "absent"
+			act.Rebuilt = "absent"
 		}
-		return HeadAction{Step: HeadRewrite, Found: found}, nil
+		return act, v.proveWithoutHead()
 	}
-	if err := v.verifyFrom(newest.Tip.Seq); err != nil {
-		return HeadAction{}, err
+	if seq := h.Slots[newest].Tip.Seq; seq < v.tail.header.base.Seq {
+		act.BehindBase = true
+		return act, v.verifyFrom(seq + 1)
 	}
-	switch {
-	case bad > 0:
-		return HeadAction{Step: HeadRewrite, Found: "one slot bad"}, nil
-	case newest.Tip != v.tip:
-		return HeadAction{Step: HeadAdvance}, nil
+	return act, nil
+}
+
+// proveWithoutHead refuses a journal that could have lost its newest record:
+// with no head file, a torn last frame cannot be distinguished from a lost one.
+func (v *View) proveWithoutHead() error {
+	if !v.end.acceptable {
+		return &errs.Error{Kind: ErrRolledBack, Path: v.tail.path, Seq: v.tip.Seq, Next: nextRestore, Err: v.end.err,
+			Detail: "judge the journal without a head file: something follows its last record, which may have been an acknowledged one"}
 	}
-	return HeadAction{}, nil
+	return v.verifyFrom(1)
 }
 
 // resolve checks that the journal holds what r refers to.
 func (v *View) resolve(r Ref) error {
 	what := "check the reference in " + r.Path
 	switch {
-	case r.Journal != v.ID():
-		return &Error{Kind: ErrForeign, Path: r.Path, Seq: r.Seq, Next: nextOwner,
-			Detail: fmt.Sprintf("%s: it names journal %.40s, this is %s", what, r.Journal, v.ID())}
+	case r.Journal != v.text:
+		return &errs.Error{Kind: ErrForeign, Path: r.Path, Seq: r.Seq, Next: nextOwner,
+			Detail: fmt.Sprintf("%s: it names journal %.40s, this is %s", what, r.Journal, v.text)}
 	case r.Seq == 0:
-		return corrupt(r.Path, 0, nil, "%s: it names record 0", what)
+		return errs.Corrupt(r.Path, 0, nil, "%s: it names record 0", what)
+	case r.Seq > v.tip.Seq && v.end.err != nil:
+		return errs.Corrupt(v.tail.path, v.tip.Seq+1, v.end.err, "%s: acknowledged history is damaged, the journal ends at record %d", what, v.tip.Seq)
 	case r.Seq > v.tip.Seq:
-		return &Error{Kind: ErrRolledBack, Path: r.Path, Seq: r.Seq, Next: nextRestore,
+		return &errs.Error{Kind: ErrRolledBack, Path: r.Path, Seq: r.Seq, Next: nextRestore,
 			Detail: fmt.Sprintf("%s: acknowledged history is gone, the journal ends at record %d", what, v.tip.Seq)}
 	}
-	rec, err := v.Record(r.Seq)
+	hash, err := v.hashAt(r.Seq)
 	if err != nil {
 		return err
 	}
-	if rec.Hash != r.Hash {
-		return &Error{Kind: ErrRewritten, Path: r.Path, Seq: r.Seq, Next: nextRestore,
-			Detail: fmt.Sprintf("%s: it names hash %s, the journal has %s", what, r.Hash, rec.Hash)}
+	if hash != r.Hash {
+		return &errs.Error{Kind: ErrRewritten, Path: r.Path, Seq: r.Seq, Next: nextRestore,
+			Detail: fmt.Sprintf("%s: it names hash %s, the journal has %s", what, r.Hash, hash)}
+	}
+	return nil
+}
+
+// verifyFrom follows the chain from a record to the tip.
+func (v *View) verifyFrom(seq uint64) error {
+	for _, err := range v.Records(seq, v.tip.Seq) {
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -11,18 +10,20 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
 )
 
-// The head file, 8 KiB: two slots, 4 KiB apart, written in turn. See the
-// package documentation for the drawing.
-const (
-	headSize   = 8192
-	slotStride = 4096
-	slotLen    = 128
-	slotSum    = 96 // offset of the checksum, in every version
-	headMagic  = "EDGEHEAD"
-	headFormat = 1
-)
+// The head file has two blocks, its slots, written in turn and in place: a torn
+// write costs one slot and never both.
+//
+//	offset  size
+//	0       12   magic "EDGEHEAD" and format
+//	16      16   journal id
+//	32      8    seq
+//	40      32   hash of that record
+//	4064    32   checksum
+const headMagic = "EDGEHEAD"
 
 // SlotState says what a slot of the head file holds.
 type SlotState string
@@ -38,7 +39,7 @@ const (
 type Slot struct {
 	State   SlotState
 	Journal string
-	Tip     Tip
+	Tip     record.Tip
 }
 
 // HeadReport is the head file as it was found before the journal was opened.
@@ -48,37 +49,46 @@ type HeadReport struct {
 	Slots   [2]Slot
 }
 
-// Newest gives the good slot with the higher seq; false if there is none.
+// Newest returns the good slot with the higher seq; false if there is none.
 func (h HeadReport) Newest() (Slot, bool) {
-	best, ok := Slot{}, false
-	for _, s := range h.Slots {
-		if s.State == SlotGood && (!ok || s.Tip.Seq > best.Tip.Seq) {
-			best, ok = s, true
-		}
+	i := h.newest()
+	if i < 0 {
+		return Slot{}, false
 	}
-	return best, ok
+	return h.Slots[i], true
 }
 
-// readHead reads the head file. That it is absent or damaged is in the
+// newest returns the index of the newest good slot, -1 if there is none.
+func (h HeadReport) newest() int {
+	best := -1
+	for i, s := range h.Slots {
+		if s.State == SlotGood && (best < 0 || s.Tip.Seq > h.Slots[best].Tip.Seq) {
+			best = i
+		}
+	}
+	return best
+}
+
+// ReadHead reads the head file alone. That it is absent or damaged is in the
 // report; the error is the disk's.
-func readHead(fsys durable.FS, name string) (HeadReport, error) {
-	rep := HeadReport{Path: name, Slots: [2]Slot{{State: SlotBad}, {State: SlotBad}}}
-	if name == "" {
+func ReadHead(fsys durable.FS, l Layout) (HeadReport, error) {
+	rep := HeadReport{Path: l.Head, Slots: [2]Slot{{State: SlotBad}, {State: SlotBad}}}
+	if l.Head == "" {
 		return rep, nil
 	}
-	f, err := fsys.Open(name)
+	f, err := fsys.Open(l.Head)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return rep, nil
 	case err != nil:
-		return rep, ioError("open the head file", name, err)
+		return rep, errs.Of("open the head file", l.Head, err)
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	rep.Present = true
-	var b [headSize]byte
+	var b [2 * blockSize]byte
 	n, err := io.ReadFull(f, b[:])
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return rep, ioError("read the head file", name, err)
+		return rep, errs.Of("read the head file", l.Head, err)
 	}
 	rep.Slots = parseHead(b[:n])
 	return rep, nil
@@ -88,61 +98,77 @@ func readHead(fsys durable.FS, name string) (HeadReport, error) {
 func parseHead(b []byte) (slots [2]Slot) {
 	for i := range slots {
 		slots[i].State = SlotBad
-		if len(b) >= i*slotStride+slotLen {
-			slots[i] = parseSlot(b[i*slotStride:][:slotLen])
+		if len(b) >= (i+1)*blockSize {
+			slots[i] = parseSlot(b[i*blockSize:][:blockSize], i)
 		}
 	}
 	return slots
 }
 
-func parseSlot(b []byte) Slot {
-	sum := HashOf(b[:slotSum])
-	if string(b[:8]) != headMagic || !bytes.Equal(b[slotSum:slotLen], sum[:]) {
-		return Slot{State: SlotBad}
-	}
-	format := binary.BigEndian.Uint32(b[8:])
-	if format > headFormat {
+func parseSlot(b []byte, number int) Slot {
+	switch judgeBlock(b, headMagic, number) {
+	case blockNewer:
 		return Slot{State: SlotNewer}
+	case blockGood:
+	default:
+		return Slot{State: SlotBad}
 	}
 	s := Slot{State: SlotGood}
 	id, _ := uuid.FromBytes(b[16:32]) // 16 bytes are always a UUID
 	s.Journal = id.String()
 	s.Tip.Seq = binary.BigEndian.Uint64(b[32:])
 	copy(s.Tip.Hash[:], b[40:72])
-	if format == 0 || s.Tip.Seq == 0 {
+	if s.Tip.Seq == 0 {
 		return Slot{State: SlotBad}
 	}
 	return s
 }
 
-func encodeSlot(id uuid.UUID, t Tip) []byte {
-	b := make([]byte, slotLen)
-	copy(b, headMagic)
-	binary.BigEndian.PutUint32(b[8:], headFormat)
+func encodeSlot(id uuid.UUID, t record.Tip, number int) []byte {
+	b := make([]byte, blockSize)
 	copy(b[16:], id[:])
 	binary.BigEndian.PutUint64(b[32:], t.Seq)
 	copy(b[40:], t.Hash[:])
-	sum := HashOf(b[:slotSum])
-	copy(b[slotSum:], sum[:])
+	seal(b, headMagic, number)
 	return b
 }
 
-// writeHead makes a new head file with both slots equal, beside its name, and
-// renames it into place.
-func writeHead(fsys durable.FS, l Layout, id uuid.UUID, t Tip) error {
+// createHead makes a head file with both slots equal beside its name, and
+// renames it into place. A head file that exists is repaired in place instead.
+func createHead(fsys durable.FS, l Layout, id uuid.UUID, t record.Tip) error {
 	tmp, dir := l.headTmp(), path.Dir(l.Head)
-	if err := removeTree(fsys, tmp); err != nil {
-		return ioError("remove a stale head file", tmp, err)
+	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errs.Of("remove an unfinished head file", tmp, err)
 	}
-	f, err := fsys.Create(tmp, fileMode)
+	if err := createInPlace(fsys, tmp, append(encodeSlot(id, t, 0), encodeSlot(id, t, 1)...), 2*blockSize); err != nil {
+		return err
+	}
+	if err := fsys.Rename(tmp, l.Head); err != nil {
+		return errs.Of("publish the head file", l.Head, err)
+	}
+	if err := fsys.SyncDir(dir); err != nil {
+		return errs.Of("publish the head file", dir, err)
+	}
+	return nil
+}
+
+// createInPlace makes a file of the given length for writing in place: not
+// copied on write where the filesystem can do without, and with every block
+// written, because the first write to one that was only allocated would change
+// the filesystem's metadata. The file begins with content.
+func createInPlace(fsys durable.FS, name string, content []byte, length int) error {
+	f, err := fsys.Create(name, fileMode)
 	if err != nil {
-		return ioError("create the head file", tmp, err)
+		return errs.Of("create a file of the journal", name, err)
 	}
-	b := make([]byte, headSize)
-	for i := range 2 {
-		copy(b[i*slotStride:], encodeSlot(id, t))
+	err = durable.NoCOW(f)
+	if err == nil {
+		_, err = f.WriteAt(content, 0)
 	}
-	_, err = f.WriteAt(b, 0)
+	zeros := make([]byte, 64<<10)
+	for at := len(content); err == nil && at < length; at += len(zeros) {
+		_, err = f.WriteAt(zeros[:min(len(zeros), length-at)], int64(at))
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -150,13 +176,7 @@ func writeHead(fsys durable.FS, l Layout, id uuid.UUID, t Tip) error {
 		err = e
 	}
 	if err != nil {
-		return ioError("write the head file", tmp, err)
-	}
-	if err := fsys.Rename(tmp, l.Head); err != nil {
-		return ioError("publish the head file", l.Head, err)
-	}
-	if err := fsys.SyncDir(dir); err != nil {
-		return ioError("publish the head file", dir, err)
+		return errs.Of("write a file of the journal", name, err)
 	}
 	return nil
 }
@@ -171,13 +191,27 @@ type headWriter struct {
 
 // write puts t into the next slot and makes it durable: from then on the
 // record is acknowledged.
-func (w *headWriter) write(t Tip) error {
-	if _, err := w.f.WriteAt(encodeSlot(w.id, t), int64(w.next)*slotStride); err != nil {
-		return ioError("write the head file", w.path, err)
+func (w *headWriter) write(t record.Tip) error {
+	if err := w.put(w.next, t); err != nil {
+		return err
 	}
-	if err := w.f.Datasync(); err != nil {
-		return ioError("sync the head file", w.path, err)
+	if err := w.sync(); err != nil {
+		return err
 	}
 	w.next = 1 - w.next
+	return nil
+}
+
+func (w *headWriter) put(slot int, t record.Tip) error {
+	if _, err := w.f.WriteAt(encodeSlot(w.id, t, slot), int64(slot)*blockSize); err != nil {
+		return errs.Of("write the head file", w.path, err)
+	}
+	return nil
+}
+
+func (w *headWriter) sync() error {
+	if err := w.f.Datasync(); err != nil {
+		return errs.Of("sync the head file", w.path, err)
+	}
 	return nil
 }

@@ -4,15 +4,25 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"strings"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // Layout names the places of a journal beneath an FS's root.
 type Layout struct {
-	Dir  string // the Pebble directory
-	Head string // the head file; "" where there is none (a bare journal directory)
+	Dir  string // the journal directory
+	Head string // the head file; "" if there is none (a bare journal directory)
+	// TailLength is the length in bytes of a tail that is created, 0 for 4 MiB.
+	// Tests use smaller ones; of a tail that exists the header says it.
+	TailLength int64
+}
+
+func (l Layout) tailLength() int64 {
+	if l.TailLength != 0 {
+		return max(l.TailLength, minTail)
+	}
+	return tailLength
 }
 
 // DefaultLayout is a state root's.
@@ -33,9 +43,11 @@ const (
 
 // Presence says which parts of a journal exist.
 type Presence struct {
-	Journal bool     // the journal directory
-	Head    bool     // the head file
-	Partial []string // journal.new*: remains of a creation that did not finish
+	Journal bool // the journal directory
+	Head    bool // the head file
+	// Unfinished is journal.new, which a creation left that did not finish; ""
+	// if there is none.
+	Unfinished string
 }
 
 // Inspect looks which parts of the journal exist. It opens nothing.
@@ -44,7 +56,7 @@ func Inspect(fsys durable.FS, l Layout) (Presence, error) {
 	parent, base := path.Dir(l.Dir), path.Base(l.Dir)
 	names, err := durable.Names(fsys, parent)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return p, ioError("list the state root", parent, err)
+		return p, errs.Of("list the state root", parent, err)
 	}
 	if l.Dir == "." {
 		p.Journal = err == nil
@@ -57,14 +69,14 @@ func Inspect(fsys durable.FS, l Layout) (Presence, error) {
 				continue // renamed away since it was listed
 			}
 			if err != nil {
-				return p, ioError("look for the journal", l.Dir, err)
+				return p, errs.Of("look for the journal", l.Dir, err)
 			}
 			if !info.IsDir() {
-				return p, &Error{Kind: ErrCorrupt, Path: l.Dir, Detail: "a file stands where the journal directory belongs", Next: nextSalvage}
+				return p, &errs.Error{Kind: errs.ErrCorrupt, Path: l.Dir, Detail: "a file stands where the journal directory belongs", Next: errs.NextSalvage}
 			}
 			p.Journal = true
-		case strings.HasPrefix(n, base+".new"):
-			p.Partial = append(p.Partial, path.Join(parent, n))
+		case n == path.Base(l.newDir()):
+			p.Unfinished = l.newDir()
 		}
 	}
 	if l.Head == "" {
@@ -74,41 +86,18 @@ func Inspect(fsys durable.FS, l Layout) (Presence, error) {
 	case err == nil:
 		p.Head = true
 	case !errors.Is(err, fs.ErrNotExist):
-		return p, ioError("look for the head file", l.Head, err)
+		return p, errs.Of("look for the head file", l.Head, err)
 	}
 	return p, nil
 }
 
-// discard removes the remains of creations that did not finish.
+// discard removes what a creation left that did not finish.
 func discard(fsys durable.FS, p Presence) error {
-	for _, name := range p.Partial {
-		if err := removeTree(fsys, name); err != nil {
-			return ioError("discard an unfinished journal", name, err)
-		}
-	}
-	return nil
-}
-
-// removeTree removes a file or a directory with all it holds, following no
-// link. What is missing is removed already.
-func removeTree(fsys durable.FS, name string) error {
-	info, err := fsys.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if p.Unfinished == "" {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err := durable.RemoveAll(fsys, p.Unfinished); err != nil {
+		return errs.Of("discard an unfinished journal", p.Unfinished, err)
 	}
-	if info.IsDir() {
-		list, err := fsys.ReadDir(name)
-		if err != nil {
-			return err
-		}
-		for _, e := range list {
-			if err := removeTree(fsys, path.Join(name, e.Name)); err != nil {
-				return err
-			}
-		}
-	}
-	return fsys.Remove(name)
+	return nil
 }

@@ -3,19 +3,20 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/internal/store"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Prefix is what Salvage could verify of a damaged journal.
 type Prefix struct {
-	Journal string // "" if not even record 1 could be read
-	Tip     Tip    // of the last record that verifies; zero if there is none
-	Broken  error  // why it ends there; nil if the whole journal verifies
+	Journal string     // "" if not even record 1 could be read
+	Tip     record.Tip // of the last record that verifies; zero if there is none
+	Broken  error      // why it ends there; nil if the whole journal verifies
 }
 
 // Salvage reads the longest verifiable prefix of a journal that OpenView may
@@ -23,59 +24,99 @@ type Prefix struct {
 // during the call. It changes nothing. The error is that of each; damage is in
 // the Prefix.
 //
-// Pebble gives what it can; a record that it cannot give, and all of them
-// where it refuses to open, are looked for in each table and log by itself.
-// One that verifies is the one that was written, wherever it was found.
-func Salvage(fsys durable.FS, l Layout, each func(Record) error) (Prefix, error) {
-	s := salvager{reader: reader{l: l, s: newStore(fsys, true)}}
+// A record that the journal cannot give is looked for in each of Pebble's
+// tables and in every frame of the tail, whatever its generation. One that
+// verifies is the one that was written, wherever it was found.
+func Salvage(fsys durable.FS, l Layout, each func(record.Record) error) (Prefix, error) {
+	s := salvager{fs: fsys, l: l}
 	defer s.close()
-	if err := s.s.audit(l.Dir); err != nil {
-		s.broke(err)
-		s.s.inventMarker(l.Dir)
-	}
-	if err := s.open(); err != nil {
-		s.broke(err)
-	}
+	s.open()
 	for seq, ok := uint64(1), s.begin(); ok; ok = s.find(seq) {
 		if err := each(s.rec); err != nil {
 			return s.found, fmt.Errorf("salvage record %d: %w", seq, err)
 		}
-		s.found.Tip = Tip{seq, s.rec.Hash}
+		s.found.Tip = record.Tip{Seq: seq, Hash: s.rec.Hash}
 		seq++
-	}
-	if s.found.Broken == nil {
-		s.broke(s.end())
 	}
 	return s.found, nil
 }
 
 // salvager reads a journal that may be damaged anywhere.
 type salvager struct {
-	reader
-	files *remains // nil until they are needed
-	found Prefix
-	rec   Record // the last one found
+	fs      durable.FS
+	l       Layout
+	id      string // of the journal; "" until a record says it
+	settled *store.Store
+	frames  map[uint64][][]byte // the records of all frames of the tail
+	files   *store.Remains      // nil until they are needed
+	last    uint64              // where an undamaged journal ends
+	found   Prefix
+	rec     record.Record // the last one found
 }
 
-// begin finds record 1. A table of another journal may stand in the place of
-// one of this journal's own, and must not be taken for its beginning: which
-// journal it is the head file says, or else what Pebble holds, or else, where
-// neither can be read, the record itself.
+// open opens what can be opened.
+func (s *salvager) open() {
+	v, err := OpenView(s.fs, s.l)
+	if err == nil {
+		_, err = v.CheckHead(nil)
+		s.id, s.last = v.ID(), v.tip.Seq
+		_ = v.Close() // read-only
+	}
+	s.broke(err)
+	if s.settled, err = store.Open(s.fs, s.l.Dir); err != nil {
+		s.broke(err)
+		s.settled, _ = store.OpenDamaged(s.fs, s.l.Dir) // its error is no other
+	}
+	s.frames = map[uint64][][]byte{}
+	t, err := openTail(s.fs, s.l)
+	if err != nil {
+		s.broke(err)
+		if t, err = openDamagedTail(s.fs, s.l); err != nil {
+			return
+		}
+	}
+	defer t.f.Close() //nolint:errcheck // read-only
+	for number := firstFrame; number < t.blocks; number++ {
+		if p, raw, ok, err := t.frame(number); err != nil {
+			s.broke(err)
+		} else if ok {
+			s.frames[p.seq] = append(s.frames[p.seq], raw)
+		}
+	}
+}
+
+// openDamagedTail opens a tail whose headers or length are damaged.
+func openDamagedTail(fsys durable.FS, l Layout) (*tail, error) {
+	f, err := fsys.Open(tailPath(l))
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &tail{f: f, path: tailPath(l), slot: -1, blocks: int(min(info.Size, maxTail) / blockSize)}, nil
+}
+
+// begin finds record 1. A table of another journal may be in the place of one
+// of this journal's own, and must not be taken for its beginning: which journal
+// it is the head file says, or else the tail's header, or else, if neither can
+// be read, the record itself.
 func (s *salvager) begin() bool {
 	var named []string
-	if h, err := readHead(s.s.fs, s.l.Head); err == nil {
+	if h, err := ReadHead(s.fs, s.l); err == nil {
 		if slot, ok := h.Newest(); ok {
 			named = append(named, slot.Journal)
 		}
 	}
 	vouched := len(named) > 0
-	if s.db != nil && s.loadHead() == nil {
-		named = append(named, s.text)
+	if s.id != "" {
+		named = append(named, s.id)
 	}
 	if !vouched {
 		named = append(named, "")
 	}
-	for _, s.text = range named {
+	for _, s.id = range named {
 		if s.find(1) {
 			return true
 		}
@@ -92,103 +133,72 @@ func (s *salvager) broke(err error) {
 
 // find reads the record that follows the last one.
 func (s *salvager) find(seq uint64) bool {
-	if s.db != nil {
+	if s.found.Broken == nil && seq > s.last {
+		return false // if nothing is wrong, nothing is looked for after the end
+	}
+	accept := func(raw []byte) error { return s.accept(seq, raw) }
+	if s.settled != nil {
 		// One by one: an iterator looks into every table at once and stops at
 		// the first damaged one, whichever records that one holds.
-		raw, err := s.get(recordKey(seq))
-		if errors.Is(err, pebble.ErrNotFound) && s.found.Broken == nil && s.ends(seq) {
-			return false // where nothing is wrong, nothing is looked for behind the end
-		}
+		raw, err := s.settled.Record(seq)
 		if err == nil {
-			err = s.accept(seq, raw)
+			err = accept(raw)
 		}
 		if err == nil {
 			return true
 		}
-		s.broke(placed(ioError("read a record", s.l.Dir, err), s.l.Dir, seq))
-	}
-	if s.files == nil {
-		var err error
-		if s.files, err = s.s.openRemains(s.l.Dir); err != nil {
+		if !errors.Is(err, errs.ErrNotFound) {
 			s.broke(err)
 		}
 	}
-	return s.files.record(seq, func(raw []byte) error { return s.accept(seq, raw) })
-}
-
-// ends reports whether the journal says itself that it ends before seq.
-func (s *salvager) ends(seq uint64) bool {
-	last, err := s.lastKey()
-	return err == nil && last < seq
+	for _, raw := range s.frames[seq] {
+		if accept(raw) == nil {
+			return true
+		}
+	}
+	if s.files == nil {
+		var err error
+		if s.files, err = store.OpenRemains(s.fs, s.l.Dir); err != nil {
+			s.broke(err)
+		}
+	}
+	return s.files.Record(seq, accept)
 }
 
 // accept takes raw as record seq if it is one that follows the last.
-func (s *salvager) accept(seq uint64, raw []byte) (err error) {
+func (s *salvager) accept(seq uint64, raw []byte) error {
 	rec := &s.rec // nothing reads it after a refusal
-	if err := decodeInto(raw, rec); err != nil {
-		return placed(err, s.l.Dir, seq)
+	if err := rec.Decode(raw); err != nil {
+		return errs.At(err, s.l.Dir, seq)
 	}
-	if s.text == "" {
-		s.text = rec.Journal
-		defer func() {
-			if err != nil {
-				s.text = "" // not from what was refused
-			}
-		}()
-	}
-	if err := s.belongs(seq, rec, nil); err != nil {
-		return err
-	}
-	if rec.Prev != s.found.Tip.Hash {
+	switch {
+	case s.id != "" && rec.Journal != s.id:
+		return &errs.Error{Kind: ErrForeign, Path: s.l.Dir, Seq: seq, Next: errs.NextSalvage,
+			Detail: "read a record: it names journal " + rec.Journal}
+	case rec.Seq != seq:
+		return errs.Corrupt(s.l.Dir, seq, nil, "read a record: it says that it is record %d", rec.Seq)
+	case rec.Prev != s.found.Tip.Hash:
 		return brokenLink(s.l.Dir, seq)
 	}
-	s.found.Journal = s.text
-	return nil
-}
-
-// end compares the last record with the head that Pebble holds.
-func (s *salvager) end() error {
-	val, err := s.get([]byte(headKey))
-	_, head, bad := parseHeadValue(val)
-	if err != nil || bad != nil || head != s.found.Tip {
-		return corrupt(s.l.Dir, s.found.Tip.Seq, nil, "the head does not name the newest record")
-	}
+	s.id, s.found.Journal = rec.Journal, rec.Journal
 	return nil
 }
 
 func (s *salvager) close() {
 	if s.files != nil {
-		s.files.close()
+		s.files.Close()
 	}
-	_ = s.closeDB() // opened for reading only
-}
-
-// inventMarker has the newest manifest found where its marker is missing.
-func (s *store) inventMarker(dir string) {
-	names, err := s.List(dir)
-	if err != nil || newestMarker(names, "manifest") != "" {
-		return
-	}
-	slices.Sort(names) // numbers have six digits or more, which grow with them
-	for _, n := range names {
-		if len(n) > 9 && n[:9] == "MANIFEST-" {
-			s.invented = append(s.invented[:0], "marker.manifest.000001."+n)
-		}
-	}
-	if newestMarker(names, "format-version") == "" {
-		s.invented = append(s.invented, fmt.Sprintf("marker.format-version.000001.%03d", pebble.FormatMajorVersion(formatVersion)))
+	if s.settled != nil {
+		_ = s.settled.Close() // opened for reading only
 	}
 }
 
-// ResetHead writes a new head file for a journal that was put in place of
-// another, for instance by a salvage. It forgets what the old one vouched for.
-func ResetHead(fsys durable.FS, l Layout, journalID string, t Tip) error {
+// ResetHead writes the head file of a journal that was put in place of another,
+// for instance by a salvage. It forgets what the old one vouched for.
+func ResetHead(fsys durable.FS, l Layout, journalID string, t record.Tip) error {
 	id, err := uuid.Parse(journalID)
 	if err != nil {
-		return invalid(t.Seq, err, "reset the head file")
+		return errs.Invalid(t.Seq, err, "reset the head file")
 	}
-	return writeHead(fsys, l, id, t)
+	return createHead(fsys, l, id, t)
 }
-
-// ReadHead reads the head file alone, for what a missing journal once held.
-func ReadHead(fsys durable.FS, l Layout) (HeadReport, error) { return readHead(fsys, l.Head) }

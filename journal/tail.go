@@ -1,102 +1,290 @@
 package journal
 
 import (
-	"runtime"
-	"sync"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
 )
 
-// segmentRecords is the least number of records that a goroutine is worth.
-const segmentRecords = 128
+// The tail is one preallocated file, written in place and never grown, renamed
+// or removed: so an append needs no free block and no free inode.
+//
+//	block   0                header A
+//	        1                header B
+//	        2 to 65          the snapshot of header A
+//	        66 to 129        the snapshot of header B
+//	        130 to the end   frames, from the first block on in each generation
+const (
+	// TailName is the tail's name in a journal directory.
+	TailName = "tail"
 
-// VerifyTail checks the newest n records: canonical, of this journal, in
-// their places, linked, and ending in the tip. It is paid at every boot, so
-// all cores share it.
-func (r *reader) VerifyTail(n uint64) error {
-	from := uint64(1)
-	if n < r.tip.Seq {
-		from = r.tip.Seq - n + 1
-	}
-	return r.verifyFrom(from)
+	tailLength  = 4 << 20 // bytes, of the tail that a gate creates
+	snapBlocks  = MaxSnapshot / blockSize
+	firstFrame  = 2 + 2*snapBlocks
+	minTail     = (firstFrame + maxParts + 1) * blockSize
+	maxTail     = 1 << 30
+	readBlocks  = 16 // blocks read at once
+	settleAfter = 32 // records in the tail from which settling is due
+)
+
+// MaxSnapshot is the largest snapshot that has room in the tail, in bytes.
+const MaxSnapshot = 256 << 10
+
+// frame is a record in the tail that was read and linked, or written.
+type frame struct {
+	block int // of its first part
+	rec   record.Record
 }
 
-// verifyFrom checks the records from from to the tip, and the link to the one
-// before them.
-func (r *reader) verifyFrom(from uint64) error {
-	if from > r.tip.Seq {
-		return nil
+func (f *frame) parts() int { return parts(len(f.rec.Raw)) }
+
+// tail is an open tail file, and the header that counts.
+type tail struct {
+	f      durable.File
+	path   string
+	window []byte // the blocks that were read last
+	from   int    // the number of the first of them
+
+	header header
+	slot   int    // the block that header was read from; -1 if a frame stands for it
+	newest uint64 // the highest generation of any header or frame seen
+	blocks int    // in the whole file
+}
+
+func tailPath(l Layout) string { return path.Join(l.Dir, TailName) }
+
+// openTail reads the headers. A missing tail, two bad headers without a frame
+// that could stand for one, and a size that is not the header's are
+// errs.ErrCorrupt.
+func openTail(fsys durable.FS, l Layout) (*tail, error) {
+	t := &tail{path: tailPath(l)}
+	f, err := fsys.Open(t.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errs.Corrupt(t.path, 0, err, "open the journal: its tail is missing")
 	}
-	var prev Hash
-	if from > 1 {
-		before, err := r.Record(from - 1)
-		if err != nil {
-			return err
-		}
-		prev = before.Hash
+	if err != nil {
+		return nil, errs.Of("open the journal's tail", t.path, err)
 	}
-	count := r.tip.Seq - from + 1
-	parts := max(1, min(count/segmentRecords, uint64(runtime.GOMAXPROCS(0))))
-	segs := make([]segment, parts)
-	var wg sync.WaitGroup
-	for i := range segs {
-		s := &segs[i]
-		s.from = from + count*uint64(i)/parts
-		s.to = from + count*uint64(i+1)/parts - 1
-		if i == len(segs)-1 {
-			r.verifySegment(s)
-		} else {
-			wg.Go(func() { r.verifySegment(s) })
-		}
+	t.f = f
+	durable.RandomAccess(f)
+	if err := t.load(); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, err
 	}
-	wg.Wait()
-	for i := range segs {
-		s := &segs[i]
-		switch {
-		case s.err != nil && s.last.Seq < s.from:
-			return s.err
-		case s.prev != prev:
-			return brokenLink(r.l.Dir, s.from)
-		case s.err != nil:
-			return s.err
-		}
-		prev = s.last.Hash
+	return t, nil
+}
+
+func (t *tail) load() error {
+	info, err := t.f.Stat()
+	if err != nil {
+		return errs.Of("read the journal's tail", t.path, err)
 	}
-	if prev != r.tip.Hash {
-		return corrupt(r.l.Dir, r.tip.Seq, nil, "follow the chain: it ends in %s, the head names %s", prev, r.tip.Hash)
+	if info.Size < minTail || info.Size > maxTail || info.Size%blockSize != 0 {
+		return errs.Corrupt(t.path, 0, nil, "read the journal's tail: no tail has %d bytes", info.Size)
+	}
+	t.blocks = int(info.Size / blockSize)
+	if err := t.readHeaders(); err != nil {
+		return err
+	}
+	if t.slot >= 0 && t.header.length != info.Size {
+		return errs.Corrupt(t.path, 0, nil, "read the journal's tail: it has %d bytes, its header says %d", info.Size, t.header.length)
 	}
 	return nil
 }
 
-// segment is a run of records that one goroutine checks.
-type segment struct {
-	from, to uint64
-	prev     Hash // what its first record links to
-	last     Tip  // the last record that is good
-	err      error
+// readHeaders reads both headers and chooses the newest good one.
+func (t *tail) readHeaders() error {
+	b := make([]byte, 2*blockSize)
+	if err := t.readAt(b, 0); err != nil {
+		return err
+	}
+	t.header, t.slot, t.newest = header{}, -1, 0
+	for i := range 2 {
+		h, state := parseHeader(b[i*blockSize:][:blockSize], i)
+		if state == blockNewer {
+			return &errs.Error{Kind: errs.ErrNewer, Path: t.path, Detail: "read the journal's tail", Next: errs.NextUpgrade}
+		}
+		if state == blockGood && (t.slot < 0 || h.generation > t.header.generation) {
+			t.header, t.slot, t.newest = h, i, h.generation
+		}
+	}
+	return nil
 }
 
-func (r *reader) verifySegment(s *segment) {
-	var d decoder
-	for raw, err := range r.RawRecords(s.from, s.to) {
-		var rec *Record
-		if err == nil {
-			rec, err = d.check(raw.Raw)
-			err = r.belongs(raw.Seq, rec, err)
+func (t *tail) readAt(b []byte, block int) error {
+	if _, err := t.f.ReadAt(b, int64(block)*blockSize); err != nil {
+		if errors.Is(err, io.EOF) {
+			return errs.Corrupt(t.path, 0, err, "read the journal's tail: it was cut short")
 		}
-		switch {
-		case err != nil:
-		case raw.Seq == s.from:
-			s.prev = rec.Prev
-		case rec.Prev != s.last.Hash:
-			err = brokenLink(r.l.Dir, raw.Seq)
+		return errs.Of("read the journal's tail", t.path, err)
+	}
+	return nil
+}
+
+// block returns the bytes of a block of the frames, valid until the next call.
+func (t *tail) block(number int) ([]byte, error) {
+	if i := number - t.from; i < 0 || i >= len(t.window)/blockSize {
+		n := min(readBlocks, t.blocks-number)
+		if cap(t.window) < n*blockSize {
+			t.window = make([]byte, readBlocks*blockSize)
 		}
-		if err != nil {
-			s.err = err
-			return
+		t.window, t.from = t.window[:n*blockSize], number
+		if err := t.readAt(t.window, number); err != nil {
+			t.window = t.window[:0]
+			return nil, err
 		}
-		s.last = Tip{rec.Seq, rec.Hash}
+	}
+	return t.window[(number-t.from)*blockSize:][:blockSize], nil
+}
+
+// part reads the frame header of a block. The number may be the end.
+func (t *tail) part(number int) (framePart, []byte, blockState, error) {
+	if number >= t.blocks {
+		return framePart{}, nil, blockUnwritten, nil
+	}
+	b, err := t.block(number)
+	if err != nil {
+		return framePart{}, nil, blockBad, err
+	}
+	p, state := parseFramePart(b, number)
+	if state == blockGood {
+		t.newest = max(t.newest, p.generation)
+	}
+	return p, b, state, nil
+}
+
+// frame reads the record of the frame that begins at a block. ok is false if
+// no whole frame begins there.
+func (t *tail) frame(number int) (p framePart, raw []byte, ok bool, err error) {
+	p, b, state, err := t.part(number)
+	if err != nil || state != blockGood || p.part != 0 || number+p.parts > t.blocks {
+		return p, nil, false, err
+	}
+	raw = make([]byte, 0, p.length)
+	for i := 0; ; {
+		raw = append(raw, b[frameData:frameData+min(partLen, p.length-len(raw))]...)
+		if i++; i == p.parts {
+			return p, raw, record.HashOf(raw) == p.hash, nil
+		}
+		var next framePart
+		if next, b, state, err = t.part(number + i); err != nil {
+			return p, nil, false, err
+		}
+		want := p
+		want.part = i
+		if state != blockGood || next != want {
+			return p, nil, false, nil
+		}
 	}
 }
 
-func brokenLink(path string, seq uint64) error {
-	return corrupt(path, seq, nil, "follow the chain: the link to record %d is broken", seq-1)
+// end says why the frames end where they do.
+type end struct {
+	// acceptable: the block is unwritten, of an older generation, or the tail
+	// is full. Otherwise something was written there that is no whole frame.
+	acceptable bool
+	err        error // what is wrong with the frame, if it is known
 }
+
+// frames reads the records that follow base, up to the first frame that does
+// not verify. next is the block where they end. settled is the newest settled
+// record: behind the end, a good frame that is older than it is a remnant, and
+// a newer one shows that the end is damage.
+func (t *tail) frames(id string, settled uint64) (list []frame, next int, stop end, err error) {
+	tip := t.header.base
+	next = firstFrame
+	for {
+		p, raw, ok, err := t.frame(next)
+		if err != nil {
+			return nil, 0, end{}, err
+		}
+		if !ok || p.generation != t.header.generation {
+			break
+		}
+		var rec record.Record
+		if len(list) > 0 {
+			rec = list[len(list)-1].rec // its texts are shared
+		}
+		if err := rec.Decode(raw); err != nil {
+			if errors.Is(err, errs.ErrNewer) {
+				return nil, 0, end{}, errs.At(err, t.path, p.seq)
+			}
+			stop.err = errs.At(err, t.path, p.seq)
+			break
+		}
+		if rec.Journal != id || rec.Seq != tip.Seq+1 || rec.Prev != tip.Hash {
+			stop.err = errs.Corrupt(t.path, tip.Seq+1, nil, "follow the chain: the record at this place is not the next one of this journal")
+			break
+		}
+		tip = record.Tip{Seq: rec.Seq, Hash: rec.Hash}
+		list = append(list, frame{block: next, rec: rec})
+		next += p.parts
+	}
+	if stop.err == nil {
+		if stop, err = t.endAt(next); err != nil {
+			return nil, 0, end{}, err
+		}
+	}
+	if err := t.beyond(next, tip.Seq, settled); err != nil {
+		return nil, 0, end{}, err
+	}
+	return list, next, stop, nil
+}
+
+// endAt says what is at the block after the last frame.
+func (t *tail) endAt(next int) (end, error) {
+	p, _, state, err := t.part(next)
+	switch {
+	case err != nil:
+		return end{}, err
+	case state == blockNewer:
+		return end{}, &errs.Error{Kind: errs.ErrNewer, Path: t.path, Detail: fmt.Sprintf("read block %d of the journal's tail", next), Next: errs.NextUpgrade}
+	case state == blockUnwritten, state == blockGood && p.generation < t.header.generation:
+		return end{acceptable: true}, nil
+	case state == blockGood && p.generation > t.header.generation:
+		return end{}, errs.Corrupt(t.path, p.seq, nil, "read the journal's tail: block %d is of generation %d, the newest header of %d", next, p.generation, t.header.generation)
+	}
+	return end{err: errs.Corrupt(t.path, 0, nil, "read the journal's tail: block %d holds no whole frame", next)}, nil
+}
+
+// beyond looks behind the end for what no crash leaves there: one frame is
+// written per sync, so nothing follows a torn one.
+func (t *tail) beyond(next int, tip, settled uint64) error {
+	for number := next + 1; number < min(next+1+maxParts, t.blocks); number++ {
+		p, _, ok, err := t.frame(number)
+		switch {
+		case err != nil:
+			return err
+		case p.generation > t.header.generation:
+			return errs.Corrupt(t.path, p.seq, nil, "read the journal's tail: block %d is of generation %d, the newest header of %d", number, p.generation, t.header.generation)
+		case ok && p.generation == t.header.generation && p.seq > settled:
+			return errs.Corrupt(t.path, tip+1, nil, "read the journal's tail: block %d is damaged, record %d follows it", next, p.seq)
+		}
+	}
+	return nil
+}
+
+// snapshot reads the snapshot that the header's area holds, nil if there is
+// none or it is not the one that the header names.
+func (t *tail) snapshot() ([]byte, error) {
+	if t.slot < 0 || t.header.snapLen == 0 {
+		return nil, nil
+	}
+	b := make([]byte, t.header.snapLen)
+	if err := t.readAt(b, snapArea(t.slot)); err != nil {
+		return nil, err
+	}
+	if record.HashOf(b) != t.header.snapHash {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// snapArea returns the first block of a header's snapshot area.
+func snapArea(slot int) int { return 2 + slot*snapBlocks }

@@ -74,7 +74,7 @@ func Verify(ctx context.Context, src RecordSource, o VerifyOptions) (Report, err
 	m.rep.Events, m.rep.Head = m.events, m.last.tip()
 	src.conclude(&m.rep)
 	if v, ok := src.(*viewSource); ok && o.Storage {
-		if err := v.v.verifyTables(ctx, &m.rep); err != nil {
+		if err := v.verifyTables(ctx, &m.rep); err != nil {
 			return Report{}, err
 		}
 	}
@@ -88,7 +88,7 @@ type merger struct {
 	o       *VerifyOptions
 	next    int
 	waiting map[int]*part
-	last    edge
+	last    boundary
 	events  uint64
 	bad     bool // an error is in the list
 }

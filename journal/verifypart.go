@@ -3,6 +3,8 @@ package journal
 import (
 	"fmt"
 	"time"
+
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // partRecords is the number of records in a part of a history.
@@ -19,11 +21,11 @@ type part struct {
 	arena []byte
 	items []item
 
-	dec         decoder // kept for what records share
-	kind        string  // the last kind that was asked about
-	known       bool    // and whether the caller knows it
+	rec         record.Record // the last one; its texts are shared
+	kind        string        // the last kind that was asked about
+	known       bool          // and whether the caller knows it
 	n           int
-	first, last edge
+	first, last boundary
 	findings    []Finding
 }
 
@@ -33,21 +35,21 @@ type item struct {
 	from, to int
 }
 
-// edge is what one record tells about its neighbours. A record that cannot
+// boundary is what one record tells about its neighbours. A record that cannot
 // be read has a place and a hash, but is not known.
-type edge struct {
+type boundary struct {
 	seq     uint64
 	known   bool
 	journal string
-	prev    Hash
-	hash    Hash
+	prev    record.Hash
+	hash    record.Hash
 	time    time.Time
 }
 
-func (e *edge) tip() Tip { return Tip{e.seq, e.hash} }
+func (e *boundary) tip() record.Tip { return record.Tip{e.seq, e.hash} }
 
 func (p *part) reset(index int) {
-	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0], dec: p.dec, kind: p.kind, known: p.known}
+	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0], rec: p.rec, kind: p.kind, known: p.known}
 }
 
 func (p *part) put(key uint64, raw []byte) {
@@ -72,19 +74,20 @@ func (p *part) examine(o *VerifyOptions) {
 // look checks one record, and its link to the one before it in the part. key
 // is its place, 0 if only the record itself tells.
 func (p *part) look(o *VerifyOptions, key uint64, raw []byte) {
-	e := edge{seq: key}
+	e := boundary{seq: key}
 	if e.seq == 0 {
 		e.seq = p.last.seq + 1
 	}
-	if rec, err := p.dec.check(raw); err != nil {
+	if err := p.rec.Decode(raw); err != nil {
 		f := FindingOf(err)
 		if f.Code == CodeStorage {
 			f.Code = CodeNotCanonical
 		}
 		f.Seq = e.seq
 		p.findings = append(p.findings, f)
-		e.hash = HashOf(raw)
+		e.hash = record.HashOf(raw)
 	} else {
+		rec := &p.rec
 		switch {
 		case key == 0 || rec.Seq == key:
 			e.seq = rec.Seq
@@ -118,9 +121,9 @@ func (p *part) knows(o *VerifyOptions, kind string) bool {
 	return p.known
 }
 
-// follow checks that b comes right after a; the zero edge stands for the
+// follow checks that b comes right after a; the zero boundary is the
 // beginning.
-func follow(found []Finding, a, b *edge) []Finding {
+func follow(found []Finding, a, b *boundary) []Finding {
 	switch {
 	case b.seq <= a.seq:
 		found = append(found, Finding{SeverityError, CodeDuplicate, b.seq, fmt.Sprintf("record %d comes after record %d", b.seq, a.seq)})

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Stream is a history exported as one record a line.
@@ -20,7 +23,7 @@ type Stream struct {
 // NewStream reads records from r, one a line, each line ended by a newline.
 func NewStream(r io.Reader) *Stream {
 	// A line that does not fit into the buffer is longer than any record.
-	return &Stream{r: bufio.NewReaderSize(r, MaxRecord+2)}
+	return &Stream{r: bufio.NewReaderSize(r, record.MaxLen+2)}
 }
 
 func (s *Stream) expects() string { return "" }
@@ -53,7 +56,7 @@ func (s *Stream) fill(p *part, _ *VerifyOptions) bool {
 		}
 		s.ended = true
 		if !errors.Is(err, io.EOF) {
-			s.findings = append(s.findings, FindingOf(ioError("read the exported records", "", err)))
+			s.findings = append(s.findings, FindingOf(errs.Of("read the exported records", "", err)))
 		}
 		break
 	}
@@ -62,7 +65,7 @@ func (s *Stream) fill(p *part, _ *VerifyOptions) bool {
 
 // lastLine takes a line without a newline: whole, or cut short.
 func (s *Stream) lastLine(p *part, line []byte) {
-	if _, err := Decode(line); err != nil && !errors.Is(err, ErrNewer) {
+	if _, err := record.Decode(line); err != nil && !errors.Is(err, errs.ErrNewer) {
 		s.findings = append(s.findings, Finding{SeverityError, CodeTornTail, 0, "the last line is cut short"})
 		return
 	}

@@ -1,12 +1,12 @@
 package journal
 
 import (
-	"encoding/binary"
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // Source gives the view's records for one Verify.
@@ -36,29 +36,17 @@ func (s *viewSource) fill(p *part, o *VerifyOptions) bool {
 			at = p.last.seq + 1
 		}
 		s.mu.Lock()
-		s.bad = append(s.bad, FindingOf(placed(ioError("verify the journal", s.v.l.Dir, err), s.v.l.Dir, at)))
+		s.bad = append(s.bad, FindingOf(errs.At(errs.Of("verify the journal", s.v.l.Dir, err), s.v.l.Dir, at)))
 		s.mu.Unlock()
 	}
 	return true
 }
 
 func (s *viewSource) read(p *part, o *VerifyOptions, from, to uint64) error {
-	it, err := s.v.db.NewIter(&pebble.IterOptions{LowerBound: recordKey(from), UpperBound: recordKey(to + 1)})
-	if err != nil {
-		return err
-	}
-	for ok := it.First(); ok; ok = it.Next() {
-		k := it.Key()
-		if len(k) != 8 {
-			continue
-		}
-		raw, err := it.ValueAndErr()
-		if err != nil {
-			return errors.Join(err, it.Close())
-		}
-		p.look(o, binary.BigEndian.Uint64(k), raw)
-	}
-	return errors.Join(it.Error(), it.Close())
+	return s.v.each(from, to, func(seq uint64, raw []byte) bool {
+		p.look(o, seq, raw)
+		return true
+	})
 }
 
 // conclude compares the tip with what was read, and with the head file.
@@ -70,8 +58,9 @@ func (s *viewSource) conclude(r *Report) {
 	} else if r.Head.Seq < v.tip.Seq && len(s.bad) == 0 {
 		r.add(Finding{SeverityError, CodeGap, r.Head.Seq + 1, "the newest records are missing"})
 	}
-	if v.s.torn != "" {
-		r.add(Finding{SeverityError, CodeTornTail, 0, v.s.torn + ": the newest write was cut short, and was not acknowledged; the next boot drops it"})
+	if !v.end.acceptable {
+		r.add(Finding{SeverityError, CodeTornTail, v.tip.Seq + uint64(v.beyond) + 1,
+			"the newest write to " + v.tail.path + " was cut short, and was not acknowledged; the next boot drops it"})
 	}
 	if v.head.Path == "" {
 		return
@@ -103,7 +92,24 @@ func (s *viewSource) conclude(r *Report) {
 	case bad == 1:
 		r.add(Finding{SeverityWarning, CodeHeadSlot, 0, "one slot of " + v.head.Path + " is bad"})
 	}
-	if ok && newest.Tip.Seq < v.tip.Seq {
-		r.add(Finding{SeverityWarning, CodeHeadBehind, newest.Tip.Seq + 1, v.head.Path + " is behind the journal"})
+	if ok && newest.Tip.Seq < v.tip.Seq+uint64(v.beyond) {
+		r.add(Finding{SeverityWarning, CodeHeadBehind, newest.Tip.Seq + 1, v.head.Path + " is behind the journal: what follows was not acknowledged"})
 	}
+}
+
+// verifyTables compares the checksum of every block of every table. Damage in a
+// table that no record is read from is a warning.
+func (s *viewSource) verifyTables(ctx context.Context, rep *Report) error {
+	settled, err := s.v.store()
+	if err != nil {
+		return err
+	}
+	return settled.VerifyTables(ctx, func(err error, counts bool) {
+		f := FindingOf(err)
+		if !counts {
+			f.Severity = SeverityWarning
+			f.Detail += " (no record is read from this table any more)"
+		}
+		rep.add(f)
+	})
 }

@@ -2,142 +2,224 @@ package journal
 
 import (
 	"errors"
-	"io/fs"
 	"slices"
+	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/internal/store"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // View is a journal open for reading. Opening and reading it changes nothing,
 // and waits for nobody. Its methods may be called from several goroutines.
+//
+// The records up to the base are read from Pebble, which is opened when it is
+// first needed; those after it are in memory.
 type View struct {
-	reader
 	fs     durable.FS
+	l      Layout
 	head   HeadReport
 	found  Presence
 	closed bool
+
+	id     uuid.UUID
+	text   string // id as text
+	tail   *tail
+	frames []frame // the records after cut, in order
+	next   int     // the block after the last frame
+	end    end     // what is there
+	snap   []byte  // of the newest header, nil if there is none
+
+	cut    record.Tip // records up to it are read from Pebble, those after it are frames
+	tip    record.Tip // the newest record that is read
+	beyond int        // records after tip that the head file has not acknowledged, and that are not read
+
+	mu      sync.Mutex
+	settled *store.Store // nil until it is needed
 }
 
-// OpenView opens the journal for reading. Before Pebble sees it, its markers
-// and manifest must be there and every log is audited, so that damage is an
-// error and never a shorter history:
+// OpenView opens the journal for the holder of the gate's lock; others use
+// OpenLiveView. Everything in it is read, up to the last frame that verifies,
+// whether the head file has acknowledged it or not; CheckHead judges that.
 //
-//	ErrNotFound   there is no journal, and no head file that knows of one
-//	ErrMissing    there is none, but a head file
-//	ErrCorrupt    damaged
-//	ErrNewer      written by a newer version
-//
-// It is for the holder of the gate's lock; others use OpenLiveView. The head
-// file is read, and judged by CheckHead.
-func OpenView(fsys durable.FS, l Layout) (*View, error) { return openView(fsys, l, false) }
-
-// liveTries bounds how often a reader begins again because the gate replaced
-// files under it: each try loses only to a whole flush or compaction.
-const liveTries = 100
-
-// OpenLiveView is OpenView for a reader that does not hold the gate's lock:
-// what a running gate removes meanwhile stays readable.
-//
-// Pebble lists the directory more than once while it opens. Between two of
-// them a gate may move records from a log that is gone when Pebble looks for
-// it to a manifest that is newer than the one that it read; the reader would
-// see a shorter history, and no error. So a view counts only if the manifest's
-// marker and the logs were the same before and after.
-func OpenLiveView(fsys durable.FS, l Layout) (*View, error) {
-	for try := 1; ; try++ {
-		before := liveNames(fsys, l.Dir)
-		v, err := openView(fsys, l, true)
-		if err == nil && !slices.Equal(before, liveNames(fsys, l.Dir)) {
-			err = errors.Join(&Error{Kind: ErrIO, Path: l.Dir, Detail: "open the journal for reading: it keeps changing", Next: "try again"}, v.Close())
-		} else if err == nil || !(errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorrupt)) {
-			return v, err
-		}
-		if try == liveTries || try > 3 && slices.Equal(before, liveNames(fsys, l.Dir)) {
-			return nil, err
-		}
-	}
-}
-
-// liveNames lists what a flush changes.
-func liveNames(fsys durable.FS, dir string) []string {
-	all, err := durable.Names(fsys, dir)
-	if err != nil {
-		return nil // openView reports it
-	}
-	var names []string
-	for _, n := range all {
-		if isLog(n) || isCurrent(n) {
-			names = append(names, n)
-		}
-	}
-	return names
-}
-
-func openView(fsys durable.FS, l Layout, live bool) (*View, error) {
+//	errs.ErrNotFound   there is no journal, and no head file that knows of one
+//	ErrMissing         there is none, but a head file
+//	errs.ErrCorrupt    damaged
+//	errs.ErrNewer      written by a newer version
+func OpenView(fsys durable.FS, l Layout) (*View, error) {
 	found, err := Inspect(fsys, l)
 	if err != nil {
 		return nil, err
 	}
 	if !found.Journal {
 		if found.Head {
-			return nil, &Error{Kind: ErrMissing, Path: l.Dir, Detail: "open the journal, which " + l.Head + " refers to", Next: nextRestore}
+			return nil, &errs.Error{Kind: ErrMissing, Path: l.Dir, Detail: "open the journal, which " + l.Head + " refers to", Next: nextRestore}
 		}
-		return nil, &Error{Kind: ErrNotFound, Path: l.Dir, Detail: "open the journal", Next: nextNotThere}
+		return nil, &errs.Error{Kind: errs.ErrNotFound, Path: l.Dir, Detail: "open the journal", Next: nextNotThere}
 	}
 	// The head file comes first: on a live node it may then be behind what is
 	// read of the journal, but never ahead.
-	head, err := readHead(fsys, l.Head)
+	head, err := ReadHead(fsys, l)
 	if err != nil {
 		return nil, err
 	}
-	v := &View{reader: reader{l: l, s: newStore(fsys, true)}, fs: fsys, head: head, found: found}
-	if live {
-		if err := v.s.pinTables(l.Dir); err != nil {
-			return nil, ioError("list the journal", l.Dir, err)
-		}
-	}
-	err = v.s.audit(l.Dir)
-	if err == nil {
-		err = v.open()
-	}
-	if err == nil && live {
-		err = v.pinVersion()
-	}
-	if err == nil {
+	v := &View{fs: fsys, l: l, head: head, found: found}
+	if v.tail, err = openTail(fsys, l); err == nil {
 		err = v.load()
 	}
 	if err != nil {
-		_ = v.Close()
+		_ = v.Close() // the first error says what matters
 		return nil, err
 	}
 	return v, nil
 }
 
-// open opens Pebble on the store.
-func (r *reader) open() error {
-	return r.s.fault.run("open the journal", r.l.Dir, func() error {
-		o := options(r.s)
-		o.ErrorIfNotExists = true
-		db, err := pebble.Open(r.l.Dir, o)
+// load finds the base, reads the frames after it, and opens Pebble if
+// something is not as the header says.
+func (v *View) load() error {
+	t := v.tail
+	if err := v.deriveHeader(); err != nil {
+		return err
+	}
+	v.id, v.text = t.header.id, t.header.id.String()
+	files, err := store.List(v.fs, v.l.Dir)
+	if err != nil {
+		return err
+	}
+	settled := t.header.base.Seq
+	if v.settled != nil || !slices.Equal(files, t.header.files) {
+		// A crash while settling leaves that honestly.
+		s, err := v.store()
 		if err != nil {
-			return pebbleOpenError(r.l.Dir, err)
+			return err
 		}
-		r.db = db
-		return nil
-	})
+		settled = s.Last()
+	}
+	if v.frames, v.next, v.end, err = t.frames(v.text, settled); err != nil {
+		return err
+	}
+	if v.snap, err = t.snapshot(); err != nil {
+		return err
+	}
+	v.cut, v.tip = t.header.base, t.header.base
+	if n := len(v.frames); n > 0 {
+		v.tip = tipOf(&v.frames[n-1].rec)
+	}
+	if settled > t.header.base.Seq {
+		return v.reconcile(settled)
+	}
+	return nil
 }
 
-// pebbleOpenError gives a kind to what Pebble says when it cannot open.
-// Errors of the disk keep theirs; what else it may object to is the content.
-func pebbleOpenError(dir string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) && !errors.Is(err, fs.ErrNotExist) {
-		return ioError("open the journal", dir, err)
+func tipOf(r *record.Record) record.Tip { return record.Tip{Seq: r.Seq, Hash: r.Hash} }
+
+// deriveHeader looks for a first frame of a generation that no good header
+// has. If the record before it has settled the frame stands for a header that
+// was lost, and is as good as one.
+func (v *View) deriveHeader() error {
+	t := v.tail
+	p, raw, ok, err := t.frame(firstFrame)
+	if err != nil {
+		return err
 	}
-	return corrupt(dir, 0, err, "open the journal")
+	if t.slot >= 0 && (!ok || p.generation <= t.header.generation) {
+		return nil
+	}
+	lost := errs.Corrupt(t.path, 0, nil, "read the journal's tail: both headers are bad")
+	if t.slot >= 0 {
+		lost = errs.Corrupt(t.path, p.seq, nil, "read the journal's tail: its first frame is of generation %d, the newest header of %d", p.generation, t.header.generation)
+	}
+	if !ok {
+		return lost
+	}
+	rec, err := record.Decode(raw)
+	if err != nil || rec.Seq != p.seq {
+		return lost
+	}
+	id, err := uuid.Parse(rec.Journal)
+	if err != nil || t.slot >= 0 && id != t.header.id {
+		return lost
+	}
+	base := record.Tip{Seq: p.seq - 1, Hash: rec.Prev}
+	if base.Seq < t.header.base.Seq || base.Seq == 0 && !base.Hash.IsZero() {
+		return lost
+	}
+	s, err := v.store()
+	if err != nil {
+		return err
+	}
+	if err := s.Holds(base); err != nil {
+		return lost
+	}
+	t.header = header{id: id, length: int64(t.blocks) * blockSize, generation: p.generation, base: base}
+	t.header.files, err = store.List(v.fs, v.l.Dir)
+	t.slot = -1
+	return err
 }
+
+// reconcile compares the frames with what Pebble holds of the same records,
+// and goes on with Pebble if it holds more.
+func (v *View) reconcile(settled uint64) error {
+	s, err := v.store()
+	if err != nil {
+		return err
+	}
+	for i := range v.frames {
+		rec := &v.frames[i].rec
+		if rec.Seq > settled {
+			return nil
+		}
+		raw, err := s.Record(rec.Seq)
+		if err != nil {
+			return err
+		}
+		if record.HashOf(raw) != rec.Hash {
+			return errs.Corrupt(v.l.Dir, rec.Seq, nil, "compare the tail with what has settled: they hold different records")
+		}
+	}
+	if settled == v.tip.Seq {
+		return nil
+	}
+	// What is left of an older generation counts no more.
+	base := v.tail.header.base
+	v.frames, v.cut = nil, record.Tip{Seq: settled}
+	v.tip = v.cut
+	for rec, err := range v.Records(base.Seq+1, settled) {
+		if err != nil {
+			return err
+		}
+		v.tip = tipOf(&rec)
+	}
+	v.cut = v.tip
+	return nil
+}
+
+// store opens Pebble, once, and checks that it holds the base.
+func (v *View) store() (*store.Store, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.settled != nil {
+		return v.settled, nil
+	}
+	s, err := store.Open(v.fs, v.l.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Holds(v.tail.header.base); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	v.settled = s
+	return s, nil
+}
+
+// ID is the journal's id, a UUIDv4 fixed by its first record.
+func (v *View) ID() string { return v.text }
+
+// Tip is the newest record that is read.
+func (v *View) Tip() record.Tip { return v.tip }
 
 // Head is the head file as it was when the view was opened.
 func (v *View) Head() HeadReport { return v.head }
@@ -145,22 +227,33 @@ func (v *View) Head() HeadReport { return v.head }
 // Found says what else of the journal exists beside it.
 func (v *View) Found() Presence { return v.found }
 
+// TailUse says how much of a tail is used.
+type TailUse struct {
+	Records     int   `json:"records"`      // since the last settling
+	UsedBytes   int64 `json:"used_bytes"`   // of the room for records
+	FreeBytes   int64 `json:"free_bytes"`   // of the room for records
+	SettlingDue bool  `json:"settling_due"` // the end of a run should have settled it
+}
+
+// Tail says how much of the tail is used.
+func (v *View) Tail() TailUse {
+	u := TailUse{Records: len(v.frames), UsedBytes: int64(v.next-firstFrame) * blockSize, FreeBytes: int64(v.tail.blocks-v.next) * blockSize}
+	u.SettlingDue = u.Records > settleAfter || u.UsedBytes > u.FreeBytes
+	return u
+}
+
 // Close releases the view. Iterations must have ended.
 func (v *View) Close() error {
 	if v.closed {
 		return nil
 	}
 	v.closed = true
-	err := v.closeDB()
-	v.s.unpin()
-	return err
-}
-
-func (r *reader) closeDB() error {
-	if r.db == nil {
-		return nil
+	var err error
+	if v.settled != nil {
+		err = v.settled.Close()
 	}
-	db := r.db
-	r.db = nil
-	return r.s.fault.run("close the journal", r.l.Dir, db.Close)
+	if v.tail != nil {
+		err = errors.Join(err, v.tail.f.Close())
+	}
+	return err
 }

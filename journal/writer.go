@@ -1,201 +1,402 @@
 package journal
 
 import (
-	"context"
-
-	"github.com/cockroachdb/pebble/v2"
+	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/internal/store"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Writer is a journal open for appending. One goroutine uses it at a time,
 // under the gate's lock.
 //
-// After any fault it is poisoned: what is on disk is as if the power had been
-// cut at that moment, and every later call returns the first error. To go on,
-// for instance after space was freed, Close it and open the journal again,
-// from OpenView on.
+// After a failed write it is poisoned: what is on disk is as if the power had
+// been cut at that moment, and every later call returns the first error.
 type Writer struct {
-	reader
-	head   *headWriter // nil without a head file
-	snap   *snapshot   // saved by Close
-	wrote  bool        // appended to since it was opened
-	err    error       // the first fault
+	v      *View
+	f      durable.File // the tail
+	head   *headWriter  // nil without a head file
+	acked  record.Tip   // the newest acknowledged record
+	err    error        // the first fault
 	closed bool
 }
 
-// OpenWriter goes on from a view that CheckHead has accepted, and carries out
-// its action. The view is closed, whatever the outcome.
-func OpenWriter(fsys durable.FS, l Layout, v *View, act HeadAction) (*Writer, error) {
-	if err := v.Close(); err != nil {
-		return nil, err
-	}
-	if err := discard(fsys, v.found); err != nil {
-		return nil, err
-	}
-	w := &Writer{reader: reader{l: l, s: newStore(fsys, false), id: v.id, text: v.text, tip: v.tip}}
-	if err := w.open(); err != nil {
-		return nil, err
-	}
-	err := w.loadHead()
-	if err == nil && (w.tip != v.tip || w.id != v.id) {
-		err = corrupt(l.Dir, w.tip.Seq, nil, "open the journal for appending: it changed after it was checked")
-	}
-	if err == nil && l.Head != "" {
-		err = w.openHead(fsys, v.head, act)
-	}
-	if err != nil {
-		w.poison(err)
-		_ = w.Close()
+// OpenWriter goes on from a view that CheckHead has accepted with act. The view
+// is taken over, also if it fails. bootID is that of the running boot.
+//
+// What an earlier run of the same boot wrote may be readable although no disk
+// holds it: that run may have been killed before its sync, or its sync have
+// failed. So if the newest record is of this boot, the header, the frames from
+// the head on and the newest slot are written again, unchanged, and synced.
+// Apart from that a slot is written only for a record that this run appends.
+func OpenWriter(v *View, act HeadAction, bootID string) (*Writer, error) {
+	w := &Writer{v: v}
+	if err := w.open(act, bootID); err != nil {
+		_ = w.poison(err)
+		_ = w.Close() // the first error says what matters
 		return nil, err
 	}
 	return w, nil
 }
 
-// openHead opens the head file for writing, after mending it as act says.
-func (w *Writer) openHead(fsys durable.FS, found HeadReport, act HeadAction) error {
-	newest, ok := found.Newest()
-	switch {
-	case act.Step == HeadRewrite && !ok:
-		if err := writeHead(fsys, w.l, w.id, w.tip); err != nil {
-			return err
-		}
-		newest = Slot{State: SlotGood, Tip: w.tip}
-		found.Slots = [2]Slot{newest, newest}
-	case act.Step == HeadNone && newest.Tip != w.tip, !ok:
-		return invalid(w.tip.Seq, nil, "open the journal for appending: the action is not CheckHead's for this view")
+func (w *Writer) open(act HeadAction, bootID string) error {
+	v := w.v
+	if err := discard(v.fs, v.found); err != nil {
+		return err
 	}
-	f, err := fsys.OpenWrite(w.l.Head)
+	var err error
+	if w.f, err = v.fs.OpenWrite(v.tail.path); err != nil {
+		return errs.Of("open the journal's tail", v.tail.path, err)
+	}
+	if err := w.openHead(); err != nil {
+		return err
+	}
+	sameBoot, err := v.isOfBoot(bootID)
 	if err != nil {
-		return ioError("open the head file", w.l.Head, err)
+		return err
 	}
-	w.head = &headWriter{f: f, path: w.l.Head, id: w.id}
-	if found.Slots[0].State == SlotGood && found.Slots[0].Tip == newest.Tip {
-		w.head.next = 1
+	if sameBoot {
+		err = w.writeAgain()
+	} else if v.tail.slot < 0 {
+		err = w.writeHeader(v.lostSlot(), v.tail.header, nil)
 	}
-	if act.Step != HeadNone && ok {
-		return w.head.write(w.tip)
+	if err == nil && w.head != nil && v.head.newest() < 0 {
+		err = w.repairHead()
+	}
+	if err != nil || !v.needsGeneration() {
+		return err
+	}
+	return w.startGeneration(nil)
+}
+
+// needsGeneration reports whether the tip has settled and the header does not
+// say so: an append would have to follow a frame that is not there.
+func (v *View) needsGeneration() bool { return v.cut.Seq > v.tail.header.base.Seq }
+
+// lostSlot returns where a header belongs that a frame stands for: not where
+// an older good one is.
+func (v *View) lostSlot() int {
+	b := make([]byte, 2*blockSize)
+	if v.tail.readAt(b, 0) == nil {
+		if _, state := parseHeader(b[:blockSize], 0); state == blockGood {
+			return 1
+		}
+	}
+	return 0
+}
+
+func (w *Writer) openHead() error {
+	v := w.v
+	if v.l.Head == "" {
+		return nil
+	}
+	w.head = &headWriter{path: v.l.Head, id: v.id}
+	newest := v.head.newest()
+	if newest >= 0 {
+		w.head.next = 1 - newest
+		w.acked = v.head.Slots[newest].Tip
+	}
+	if !v.head.Present {
+		return nil // repairHead creates it
+	}
+	var err error
+	if w.head.f, err = v.fs.OpenWrite(v.l.Head); err != nil {
+		return errs.Of("open the head file", v.l.Head, err)
 	}
 	return nil
 }
 
-// Append writes the event as the next record, together with the head inside
-// Pebble, and then the head file. When it returns without an error the record
-// is acknowledged: nothing may depend on it before. An entry that cannot
-// become a record (ErrTooLarge, ErrInvalid) leaves the writer as it was; any
-// other error poisons it; whether the record is there is then told by opening
-// the journal again.
-func (w *Writer) Append(e Entry) (Record, error) {
-	recs, err := w.AppendBatch([]Entry{e})
-	if err != nil {
-		return Record{}, err
-	}
-	return recs[0], nil
+// isOfBoot reports whether the newest record was written in the boot bootID.
+func (v *View) isOfBoot(bootID string) (bool, error) {
+	rec, err := v.Record(v.tip.Seq)
+	return rec.BootID == bootID, err
 }
 
-// AppendBatch appends several events, at least one, with the syncs of one. A
-// crash keeps all of them or none.
-func (w *Writer) AppendBatch(entries []Entry) ([]Record, error) {
+// writeAgain writes what an earlier run of this boot may have left in memory
+// only, unchanged.
+func (w *Writer) writeAgain() error {
+	v, t := w.v, w.v.tail
+	slot := t.slot
+	if slot < 0 {
+		slot = v.lostSlot()
+	}
+	if _, err := w.f.WriteAt(t.header.encode(slot), int64(slot)*blockSize); err != nil {
+		return errs.Of("write the journal's tail", t.path, err)
+	}
+	t.slot = slot
+	for i := range v.frames {
+		if f := &v.frames[i]; f.rec.Seq >= w.acked.Seq {
+			if err := w.writeFrame(f); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.syncTail(); err != nil {
+		return err
+	}
+	if w.head == nil || w.acked.Seq == 0 {
+		return nil
+	}
+	if err := w.head.put(1-w.head.next, w.acked); err != nil {
+		return err
+	}
+	return w.head.sync()
+}
+
+// repairHead writes both slots, because neither is good. It is done in place;
+// an absent file is created.
+func (w *Writer) repairHead() error {
+	v := w.v
+	if w.head.f == nil {
+		if err := createHead(v.fs, v.l, v.id, v.tip); err != nil {
+			return err
+		}
+		var err error
+		if w.head.f, err = v.fs.OpenWrite(v.l.Head); err != nil {
+			return errs.Of("open the head file", v.l.Head, err)
+		}
+	} else {
+		for range 2 {
+			if err := w.head.write(v.tip); err != nil {
+				return err
+			}
+		}
+	}
+	w.acked = v.tip
+	return nil
+}
+
+func (w *Writer) writeFrame(f *frame) error {
+	b := encodeFrame(w.v.tail.header.generation, f.rec.Seq, f.rec.Hash, f.rec.Raw, f.block)
+	if _, err := w.f.WriteAt(b, int64(f.block)*blockSize); err != nil {
+		return errs.Of("write the journal's tail", w.v.tail.path, err)
+	}
+	return nil
+}
+
+func (w *Writer) syncTail() error {
+	if err := w.f.Datasync(); err != nil {
+		return errs.Of("sync the journal's tail", w.v.tail.path, err)
+	}
+	return nil
+}
+
+// writeHeader writes a header and its snapshot and makes them durable.
+func (w *Writer) writeHeader(slot int, h header, snap []byte) error {
+	t := w.v.tail
+	if len(snap) > MaxSnapshot {
+		snap = nil // Pebble holds it
+	}
+	h.snapLen, h.snapHash = len(snap), record.Hash{}
+	if len(snap) > 0 {
+		h.snapHash = record.HashOf(snap)
+		if _, err := w.f.WriteAt(snap, int64(snapArea(slot))*blockSize); err != nil {
+			return errs.Of("write the journal's tail", t.path, err)
+		}
+	}
+	if _, err := w.f.WriteAt(h.encode(slot), int64(slot)*blockSize); err != nil {
+		return errs.Of("write the journal's tail", t.path, err)
+	}
+	if err := w.syncTail(); err != nil {
+		return err
+	}
+	t.header, t.slot = h, slot
+	return nil
+}
+
+// startGeneration begins anew at the first frame: everything up to the tip has
+// settled.
+func (w *Writer) startGeneration(snap []byte) error {
+	v, t := w.v, w.v.tail
+	files, err := store.List(v.fs, v.l.Dir)
+	if err != nil {
+		return err
+	}
+	h := header{id: v.id, length: t.header.length, generation: t.newest + 1, base: v.tip, files: files}
+	if !h.fits() {
+		return errs.Corrupt(v.l.Dir, 0, nil, "settle the journal's records: there are more files than a journal has")
+	}
+	if err := w.writeHeader(1-max(t.slot, 0), h, snap); err != nil {
+		return err
+	}
+	t.newest = h.generation
+	v.frames, v.next, v.cut = nil, firstFrame, v.tip
+	v.snap = snap
+	if v.settled != nil { // of before the settling
+		err = v.settled.Close()
+		v.settled = nil
+	}
+	return err
+}
+
+// Append writes the event as the next record and then the head file. When it
+// returns without an error the record is acknowledged: nothing may depend on
+// it before. An entry that cannot become a record (errs.ErrTooLarge,
+// errs.ErrInvalid), or has no room before the tail is settled (ErrTailFull),
+// leaves the writer as it was; any other error poisons it, and opening the
+// journal again shows whether the record is there.
+func (w *Writer) Append(e record.Entry) (record.Record, error) {
+	if err := w.usable(); err != nil {
+		return record.Record{}, err
+	}
+	v := w.v
+	raw, err := record.Encode(v.text, v.tip.Seq+1, v.tip.Hash, e)
+	if err != nil {
+		return record.Record{}, err
+	}
+	f := frame{block: v.next}
+	if err := f.rec.Decode(raw); err != nil {
+		return record.Record{}, err
+	}
+	if f.block+f.parts() > v.tail.blocks {
+		return record.Record{}, &errs.Error{Kind: ErrTailFull, Path: v.tail.path, Seq: f.rec.Seq, Detail: "append", Next: nextSettle}
+	}
+	err = w.writeFrame(&f)
+	if err == nil {
+		err = w.syncTail()
+	}
+	if err == nil && w.head != nil {
+		err = w.head.write(tipOf(&f.rec))
+	}
+	if err != nil {
+		return record.Record{}, w.poison(err)
+	}
+	// The commit point: the record is acknowledged.
+	v.frames = append(v.frames, f)
+	v.next += f.parts()
+	v.tip, w.acked = tipOf(&f.rec), tipOf(&f.rec)
+	return f.rec, nil
+}
+
+// Fresh reports whether the tail holds no record since the last settling: then
+// the next one says what the snapshot at Tip is.
+func (w *Writer) Fresh() bool { return len(w.v.frames) == 0 && w.v.tip.Seq > 0 }
+
+// Record reads one record, as [View.Record] does.
+func (w *Writer) Record(seq uint64) (record.Record, error) { return w.v.Record(seq) }
+
+// Tip is the newest record.
+func (w *Writer) Tip() record.Tip { return w.v.tip }
+
+// Tail says how much of the tail is used.
+func (w *Writer) Tail() TailUse { return w.v.Tail() }
+
+// Settle moves the tail's records into Pebble, with snap, the caller's state
+// at the tip; nil if there is none. Then the tail begins anew, and the caller
+// appends what vouches for snap.
+//
+//  1. If free blocks or inodes are too few, nothing is started.
+//  2. One batch with the records and the snapshot, flushed. Until step 3 is
+//     durable the records are in both places.
+//  3. The other header, with the new base and a new generation, and its
+//     snapshot, synced: from here on the older frames count no more.
+//
+// If step 1 or 2 fails because of the disk the error is ErrUnsettled, and the
+// writer goes on as before. Damage is errs.ErrCorrupt. A failed step 3 poisons
+// the writer.
+func (w *Writer) Settle(snap []byte) error {
+	if err := w.usable(); err != nil {
+		return err
+	}
+	v := w.v
+	// Only acknowledged records settle.
+	if w.head != nil && w.acked != v.tip {
+		if err := w.head.write(v.tip); err != nil {
+			return w.poison(err)
+		}
+		w.acked = v.tip
+	}
+	if len(snap) > maxSettledSnapshot {
+		snap = nil
+	}
+	if err := w.settle(snap); err != nil {
+		if errors.Is(err, errs.ErrCorrupt) || errors.Is(err, errs.ErrNewer) {
+			return err
+		}
+		return &errs.Error{Kind: ErrUnsettled, Path: v.l.Dir, Seq: v.tip.Seq, Detail: "settle the journal's records", Err: err, Next: nextSettle}
+	}
+	if err := w.startGeneration(snap); err != nil {
+		return w.poison(err)
+	}
+	return nil
+}
+
+// Room that a settling needs beside the records: Pebble's manifest, its
+// markers, and the tables that a compaction writes before it removes any.
+const (
+	settleBytes  = 8 << 20
+	settleInodes = 32
+)
+
+func (w *Writer) settle(snap []byte) error {
+	v := w.v
+	records := make([][]byte, len(v.frames))
+	need := uint64(settleBytes + len(snap))
+	for i := range v.frames {
+		records[i] = v.frames[i].rec.Raw
+		need += uint64(len(records[i]))
+	}
+	space, err := durable.FreeSpace(v.fs)
+	if err != nil {
+		return errs.Of("ask for the free space", ".", err)
+	}
+	if space.FreeBytes < need || space.FreeInodes < settleInodes {
+		return &errs.Error{Kind: errs.ErrNoSpace, Path: v.l.Dir,
+			Detail: fmt.Sprintf("settle the journal's records: %d bytes and %d inodes are free, %d and %d are needed", space.FreeBytes, space.FreeInodes, need, settleInodes), Next: nextSettle}
+	}
+	var s *store.Snapshot
+	if snap != nil {
+		s = &store.Snapshot{Seq: v.tip.Seq, Data: snap}
+	}
+	return store.Settle(v.fs, v.l.Dir, v.cut, slices.Clip(records), s)
+}
+
+func (w *Writer) usable() error {
 	if w.err != nil {
-		return nil, w.err
+		return w.err
 	}
 	if w.closed {
-		return nil, &Error{Kind: ErrClosed, Path: w.l.Dir, Detail: "append", Next: nextDevelop}
+		return &errs.Error{Kind: ErrClosed, Path: w.v.l.Dir, Detail: "append", Next: errs.NextDevelop}
 	}
-	if len(entries) == 0 {
-		return nil, invalid(0, nil, "append: no entries")
-	}
-	recs := make([]Record, len(entries))
-	tip := w.tip
-	b := w.db.NewBatch()
-	for i, e := range entries {
-		raw, err := Encode(w.text, tip.Seq+1, tip.Hash, e)
-		if err != nil {
-			_ = b.Close()
-			return nil, err
-		}
-		if err := decodeInto(raw, &recs[i]); err != nil {
-			_ = b.Close()
-			return nil, err
-		}
-		tip = Tip{tip.Seq + 1, recs[i].Hash}
-		if err := setRecord(b, w.id, tip, raw); err != nil {
-			_ = b.Close()
-			return nil, w.poison(ioError("append", w.l.Dir, err))
-		}
-	}
-	w.wrote = true
-	err := w.s.fault.run("append", w.l.Dir, func() error { return b.Commit(pebble.Sync) })
-	if err == nil && w.head != nil {
-		err = w.head.write(tip)
-	}
-	if err != nil {
-		return nil, w.poison(err)
-	}
-	w.tip = tip
-	return recs, nil
+	return nil
 }
 
-// poison keeps the first fault and keeps Pebble from writing on.
+// poison keeps the first fault.
 func (w *Writer) poison(err error) error {
 	if w.err == nil {
 		w.err = err
-		w.s.fault.record("append", w.l.Dir, err)
 	}
 	return w.err
 }
 
-// Close brings every record into tables, compacts the newest tables when
-// there are many, and releases the journal. A record that Append returned is
-// safe whatever Close returns. On a poisoned writer it releases what it can
-// and returns the first error.
+// Close releases the journal. A record that Append returned is safe whatever
+// Close returns; of a poisoned writer that is the first error.
 func (w *Writer) Close() error {
 	if w.closed {
 		return w.err
 	}
 	w.closed = true
-	if w.err == nil {
-		if err := w.rest(); err != nil {
-			_ = w.poison(err)
+	for _, f := range w.files() {
+		if err := f.Close(); err != nil {
+			_ = w.poison(errs.Of("close a file of the journal", w.v.l.Dir, err))
 		}
 	}
-	w.s.seal()
-	if err := w.closeDB(); err != nil {
+	if err := w.v.Close(); err != nil {
 		_ = w.poison(err)
-	}
-	if w.err == nil {
-		// Everything is in tables. Pebble keeps logs to write over them.
-		if err := w.s.removeLogs(w.l.Dir); err != nil {
-			_ = w.poison(ioError("remove a log of the journal", w.l.Dir, err))
-		}
-	}
-	if w.head != nil {
-		if err := w.head.f.Close(); err != nil {
-			_ = w.poison(ioError("close the head file", w.l.Head, err))
-		}
 	}
 	return w.err
 }
 
-// rest flushes to tables, with the snapshot, and compacts.
-func (w *Writer) rest() error {
-	return w.s.fault.run("bring the journal to rest", w.l.Dir, func() error {
-		w.s.seal()
-		saved, err := w.putSnapshot()
-		if err != nil {
-			return err
-		}
-		if !w.wrote && !saved {
-			return nil
-		}
-		if err := w.db.Flush(); err != nil {
-			return err
-		}
-		if w.s.fault.happened() || w.db.Metrics().Levels[0].TablesCount < maxL0 {
-			return nil
-		}
-		// Every new table reaches up to the head key, and of the old ones only
-		// the last does.
-		return w.db.Compact(context.Background(), []byte(headKey), []byte(endOfKeys), false)
-	})
+func (w *Writer) files() (open []durable.File) {
+	if w.f != nil {
+		open = append(open, w.f)
+	}
+	if w.head != nil && w.head.f != nil {
+		open = append(open, w.head.f)
+	}
+	return open
 }

@@ -43,18 +43,35 @@ func References(f Files) []Ref {
 	return refs
 }
 
-// MustResolve keeps of refs those that have to resolve in the journal of s:
-// all of them, but for a salvaged journal none before its first EpochRotated,
-// and later none of its predecessor's.
+// MustResolve keeps of refs those that have to be looked up in the journal of
+// s. The usual files refer to events that s holds: those need no look at records
+// that have settled. In a salvaged journal no reference has to resolve before
+// its first EpochRotated, and later none to its predecessor.
 func MustResolve(refs []Ref, s machine.State) []Ref {
-	if s.Salvage == nil {
-		return refs
-	}
 	var keep []Ref
 	for _, ref := range refs {
-		if s.Current != nil && (ref.Journal == s.Journal || !ofPredecessor(ref.Journal, s)) {
+		switch {
+		case ref.heldBy(s):
+		case s.Salvage != nil && (s.Current == nil || ref.Journal != s.Journal && ofPredecessor(ref.Journal, s)):
+		default:
 			keep = append(keep, ref)
 		}
 	}
 	return keep
+}
+
+// heldBy reports whether ref names the baseline of s, or one of its epochs.
+func (r Ref) heldBy(s machine.State) bool {
+	if r.Journal != s.Journal {
+		return false
+	}
+	if b := s.Baseline; b != nil && r.Hash != "" && r.Seq == b.Seq && r.Hash == b.Hash {
+		return true
+	}
+	for _, e := range []*machine.EpochRecord{s.Current, s.Previous} {
+		if e != nil && r.Hash == "" && r.Seq == e.Meta.Seq && r.Prev == e.Meta.Prev {
+			return true
+		}
+	}
+	return false
 }

@@ -4,7 +4,7 @@ import (
 	"iter"
 	"runtime"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -51,11 +51,11 @@ func inOrder(src Source, from, to uint64) iter.Seq2[machine.Event, error] {
 // unpacker makes events of records that follow one another. A hash becomes
 // text once, not for the record and again for the one that links to it.
 type unpacker struct {
-	last journal.Hash
+	last record.Hash
 	text string // of last, "" before the first record
 }
 
-func (u *unpacker) event(r journal.Record) (machine.Event, error) {
+func (u *unpacker) event(r record.Record) (machine.Event, error) {
 	if u.text == "" || r.Prev != u.last {
 		u.text = r.Prev.String()
 	}

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -27,18 +27,18 @@ var errBroken = errors.New("broken")
 
 func (s *scribbling) Snapshot(uint64) (uint64, []byte, bool, error) { return 0, nil, false, nil }
 
-func (s *scribbling) Records(from, to uint64) iter.Seq2[journal.Record, error] {
-	return func(yield func(journal.Record, error) bool) {
+func (s *scribbling) Records(from, to uint64) iter.Seq2[record.Record, error] {
+	return func(yield func(record.Record, error) bool) {
 		s.alive.Add(1)
 		defer s.alive.Add(-1)
 		data, pad := make([]byte, 0, 64+s.pad), strings.Repeat("x", s.pad)
 		for seq := from; seq <= min(to, s.ends); seq++ {
 			if seq == s.breaks {
-				yield(journal.Record{}, errBroken)
+				yield(record.Record{}, errBroken)
 				return
 			}
 			s.read.Add(1)
-			r := journal.Record{Seq: seq, Type: "ProjectionRepaired", Hash: journal.Hash{byte(seq)}, Prev: journal.Hash{byte(seq - 1)}}
+			r := record.Record{Seq: seq, Type: "ProjectionRepaired", Hash: record.Hash{byte(seq)}, Prev: record.Hash{byte(seq - 1)}}
 			if seq == s.strange {
 				r.Type, r.Crit = "CoffeeBrewed", true
 			}
@@ -50,7 +50,7 @@ func (s *scribbling) Records(from, to uint64) iter.Seq2[journal.Record, error] {
 			copy(data, "scribbled over and over again")
 		}
 		if s.after > 0 && to == s.after {
-			yield(journal.Record{}, errBroken)
+			yield(record.Record{}, errBroken)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func tell(t *testing.T, all iter.Seq2[machine.Event, error], leave uint64) (got 
 		got.n++
 		want := fmt.Sprintf("record %d", got.n)
 		if p, ok := e.Payload.(machine.ProjectionRepaired); !ok || p.Path != want || e.Seq != got.n ||
-			e.Hash != (journal.Hash{byte(got.n)}).String() || e.Prev != (journal.Hash{byte(got.n - 1)}).String() {
+			e.Hash != (record.Hash{byte(got.n)}).String() || e.Prev != (record.Hash{byte(got.n - 1)}).String() {
 			t.Fatalf("%s is %+v", want, e)
 		}
 		if got.n == leave {

@@ -3,7 +3,7 @@ package replay
 import (
 	"errors"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // ErrEpochOrder: the records do not bear out where halving found an epoch to
@@ -66,17 +66,17 @@ func edge(src History, seq uint64) (steps, linked bool, err error) {
 
 // searchEpoch looks through all records for the first one with epoch n; the
 // zero record where none has it.
-func searchEpoch(src History, n uint64) (journal.Record, error) {
+func searchEpoch(src History, n uint64) (record.Record, error) {
 	for raw, err := range src.RawRecords(src.First(), src.Tip().Seq) {
 		if err != nil {
-			return journal.Record{}, err
+			return record.Record{}, err
 		}
-		if epoch, ok := journal.EnvelopeNumber(raw.Raw, "epoch"); ok && epoch != n {
+		if epoch, ok := record.EnvelopeNumber(raw.Raw, "epoch"); ok && epoch != n {
 			continue
 		}
 		if rec, err := src.Record(raw.Seq); err != nil || rec.Epoch == n {
 			return rec, err
 		}
 	}
-	return journal.Record{}, nil
+	return record.Record{}, nil
 }

@@ -4,10 +4,12 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -15,18 +17,18 @@ import (
 // seized disk, or an export.
 type Source interface {
 	// Records yields the records with from ≤ seq ≤ to, verified as a chain.
-	Records(from, to uint64) iter.Seq2[journal.Record, error]
-	// Snapshot gives the newest readable state snapshot at or before seq; ok
-	// is false when there is none.
-	Snapshot(atOrBefore uint64) (seq uint64, data []byte, ok bool, err error)
+	Records(from, to uint64) iter.Seq2[record.Record, error]
+	// Snapshots yields the state snapshots at records not after atOrBefore,
+	// the newest first. Nothing vouches for them.
+	Snapshots(atOrBefore uint64) iter.Seq2[journal.Snapshot, error]
 }
 
 // Event is a record as the machine sees it. The error is machine.ErrNewer for
 // a critical record of a kind that this binary does not know.
-func Event(r journal.Record) (machine.Event, error) { return event(r, r.Prev.String()) }
+func Event(r record.Record) (machine.Event, error) { return event(r, r.Prev.String()) }
 
 // event is Event where the text of r.Prev is at hand.
-func event(r journal.Record, prev string) (machine.Event, error) {
+func event(r record.Record, prev string) (machine.Event, error) {
 	p, err := machine.Decode(machine.Kind(r.Type), r.Crit, r.Data)
 	if err != nil {
 		return machine.Event{}, fmt.Errorf("record %d: %w", r.Seq, err)
@@ -41,31 +43,77 @@ func event(r journal.Record, prev string) (machine.Event, error) {
 	}, nil
 }
 
-// State gives the state after record at, folded from the newest snapshot
-// before it that can be used. The second result is the seq of that snapshot, 0
-// when the whole history was folded.
-func State(src Source, at uint64) (machine.State, uint64, error) {
-	fold, from := machine.NewFold(machine.State{}), uint64(0)
-	seq, data, ok, err := src.Snapshot(at)
+// Start says from where a state was folded.
+type Start struct {
+	Snapshot uint64 // the record of the snapshot, 0 if the whole history was folded
+	// Ignored are the snapshots that were passed over because the chain does
+	// not vouch for them, or because they cannot be used: each says why.
+	Ignored []error
+}
+
+// State returns the state after record at, folded from the newest snapshot
+// before it that the chain vouches for.
+func State(src Source, at uint64) (machine.State, Start, error) {
+	state, start, err := startState(src, at)
 	if err != nil {
-		return machine.State{}, 0, err
+		return machine.State{}, start, err
 	}
-	if ok {
-		// A snapshot is a shortcut: one that cannot be used is passed over.
-		if s, err := machine.DecodeState(data); err == nil && s.Seq == seq {
-			fold, from = machine.NewFold(s), seq
-		}
-	}
-	for e, err := range events(src, from+1, at) {
+	fold := machine.NewFold(state)
+	for e, err := range events(src, start.Snapshot+1, at) {
 		if err != nil {
-			return machine.State{}, from, err
+			return machine.State{}, start, err
 		}
 		if err := fold.Apply(e); err != nil {
-			return machine.State{}, from, err
+			return machine.State{}, start, err
 		}
 	}
 	if s := fold.State(); s.Seq != at {
-		return machine.State{}, from, fmt.Errorf("replay to record %d: the records end at %d", at, s.Seq)
+		return machine.State{}, start, fmt.Errorf("replay to record %d: the records end at %d", at, s.Seq)
 	}
-	return fold.State(), from, nil
+	return fold.State(), start, nil
+}
+
+// startState finds the newest snapshot that can be used. A snapshot is a
+// shortcut: one that cannot be used is passed over.
+func startState(src Source, at uint64) (state machine.State, start Start, err error) {
+	for snap, err := range src.Snapshots(at) {
+		if err != nil {
+			return state, start, err
+		}
+		vouched, err := vouchedFor(src, snap)
+		if err == nil && vouched {
+			if state, err = machine.DecodeState(snap.Data); err == nil && state.Seq == snap.Seq {
+				start.Snapshot = snap.Seq
+				return state, start, nil
+			}
+		}
+		if err != nil {
+			start.Ignored = append(start.Ignored, fmt.Errorf("the snapshot of record %d is ignored: %w", snap.Seq, err))
+		}
+	}
+	return machine.State{}, start, nil
+}
+
+// errNotVouchedFor: somebody else than the gate wrote the snapshot.
+var errNotVouchedFor = errors.New("the record after it does not vouch for it")
+
+// vouchedFor reports whether the record after a snapshot's is the
+// SnapshotTaken that names it. If there is no record after it, a settling was
+// cut short, and nothing vouches for it yet: that is no finding.
+func vouchedFor(src Source, snap journal.Snapshot) (bool, error) {
+	for rec, err := range src.Records(snap.Seq+1, snap.Seq+1) {
+		if err != nil {
+			return false, err
+		}
+		event, err := Event(rec)
+		if err != nil {
+			return false, err
+		}
+		p, ok := event.Payload.(machine.SnapshotTaken)
+		if !ok || p.Of != snap.Seq || p.BLAKE3 != record.HashOf(snap.Data).String() {
+			return false, errNotVouchedFor
+		}
+		return true, nil
+	}
+	return false, nil
 }

@@ -8,22 +8,22 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
 
 // source is a history in memory, with snapshots.
 type source struct {
-	records   []journal.Record
+	records   []record.Record
 	snapshots map[uint64][]byte
 	asked     []uint64 // first record of each read
 	broken    error
 }
 
-func (s *source) Records(from, to uint64) iter.Seq2[journal.Record, error] {
+func (s *source) Records(from, to uint64) iter.Seq2[record.Record, error] {
 	s.asked = append(s.asked, from)
-	return func(yield func(journal.Record, error) bool) {
+	return func(yield func(record.Record, error) bool) {
 		for _, r := range s.records {
 			if r.Seq >= from && r.Seq <= to && !yield(r, s.broken) {
 				return
@@ -47,18 +47,18 @@ func (s *source) add(t *testing.T, kind string, crit bool, data string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seq, prev := uint64(len(s.records)+1), journal.Hash{}
+	seq, prev := uint64(len(s.records)+1), record.Hash{}
 	if seq > 1 {
 		prev = s.records[seq-2].Hash
 	}
-	raw, err := journal.Encode("bdad7207-9ffd-4b6b-8518-bab36f0e61f3", seq, prev, journal.Entry{
+	raw, err := record.Encode("bdad7207-9ffd-4b6b-8518-bab36f0e61f3", seq, prev, record.Entry{
 		ID: id, Type: kind, Crit: crit, Time: time.Date(2026, 3, 4, 10, 0, int(seq), 0, time.UTC),
 		BootID: "11111111-2222-4333-8444-555555555555", Run: id.String(), Node: "n", Data: []byte(data),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, err := journal.Decode(raw)
+	rec, err := record.Decode(raw)
 	if err != nil {
 		t.Fatal(err)
 	}

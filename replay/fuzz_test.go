@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // The time that is found without decoding is the one that decoding finds,
@@ -17,13 +17,13 @@ func FuzzTimeOf(f *testing.F) {
 	f.Add(`,"time":"`, `","time":"2000-01-01T00:00:00.000000000Z`, `{"a":{"time":"b"}}`, int64(1)<<40)
 	f.Fuzz(func(t *testing.T, kind, run, data string, sec int64) {
 		at := time.Unix(sec, sec&0xffff).UTC()
-		raw, err := journal.Encode("00000000-0000-4000-8000-000000000000", 1, journal.Hash{}, journal.Entry{
+		raw, err := record.Encode("00000000-0000-4000-8000-000000000000", 1, record.Hash{}, record.Entry{
 			ID: uuid.MustParse("018f0000-0000-7000-8000-000000000000"), Type: kind, Time: at, BootID: run, Run: run, Node: kind, Data: []byte(data)})
 		if err != nil {
 			t.Skip()
 		}
-		if got := string(timeOf(raw)); got != at.Format(journal.TimeLayout) {
-			t.Errorf("%s: %q, want %s", raw, got, at.Format(journal.TimeLayout))
+		if got := string(timeOf(raw)); got != at.Format(record.TimeLayout) {
+			t.Errorf("%s: %q, want %s", raw, got, at.Format(record.TimeLayout))
 		}
 	})
 }

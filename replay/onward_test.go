@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -21,8 +22,8 @@ type pitted struct {
 	reads *int
 }
 
-func (p pitted) First() uint64    { return 1 }
-func (p pitted) Tip() journal.Tip { return journal.Tip{Seq: p.tip} }
+func (p pitted) First() uint64   { return 1 }
+func (p pitted) Tip() record.Tip { return record.Tip{Seq: p.tip} }
 
 func (p pitted) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	return func(yield func(journal.RawRecord, error) bool) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -19,9 +20,9 @@ type History interface {
 	// First is the seq of the first record there is: 1, but for an export that
 	// begins later.
 	First() uint64
-	Tip() journal.Tip
+	Tip() record.Tip
 	// Record reads one record: canonical, of this journal, in its place.
-	Record(seq uint64) (journal.Record, error)
+	Record(seq uint64) (record.Record, error)
 	// RawRecords streams the stored bytes. to beyond the tip means the tip, and
 	// math.MaxUint64 all that is stored, whatever its numbers.
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
@@ -59,11 +60,11 @@ func (p Point) String() string {
 // Find gives the record that the point is just after. The error is ErrNoPoint,
 // with the extent that there is, where the history does not reach it, and that
 // of the record otherwise.
-func (p Point) Find(src History) (journal.Record, error) {
+func (p Point) Find(src History) (record.Record, error) {
 	switch p.kind {
 	case "seq":
 		if p.n < src.First() || p.n > src.Tip().Seq {
-			return journal.Record{}, p.missing("there are records %d to %d", src.First(), src.Tip().Seq)
+			return record.Record{}, p.missing("there are records %d to %d", src.First(), src.Tip().Seq)
 		}
 		return src.Record(p.n)
 	case "epoch":
@@ -71,19 +72,19 @@ func (p Point) Find(src History) (journal.Record, error) {
 	case "time":
 		return p.findTime(src)
 	}
-	return journal.Record{}, p.missing("it names nothing")
+	return record.Record{}, p.missing("it names nothing")
 }
 
 func (p Point) missing(format string, args ...any) error {
 	return fmt.Errorf("%s is %w: %s", p, ErrNoPoint, fmt.Sprintf(format, args...))
 }
 
-func (p Point) findEpoch(src History) (journal.Record, error) {
+func (p Point) findEpoch(src History) (record.Record, error) {
 	seq, err := epochFrom(src, p.n, src.First(), src.Tip().Seq+1)
 	if err != nil {
-		return journal.Record{}, err
+		return record.Record{}, err
 	}
-	rec, err := journal.Record{}, error(nil)
+	rec, err := record.Record{}, error(nil)
 	if seq <= src.Tip().Seq {
 		rec, err = src.Record(seq)
 	}
@@ -106,7 +107,7 @@ func (p Point) findEpoch(src History) (journal.Record, error) {
 // beginning gives the record that began the epoch whose first record is rec.
 // That is rec itself, but where a first run failed before it had a baseline:
 // its epoch began with the baseline, if it ever had one.
-func beginning(src History, rec journal.Record) (journal.Record, error) {
+func beginning(src History, rec record.Record) (record.Record, error) {
 	for r, err := range src.Records(rec.Seq, src.Tip().Seq) {
 		if err != nil {
 			return rec, err

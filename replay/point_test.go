@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -119,7 +121,7 @@ func TestFindTimeFarBack(t *testing.T) {
 		t.Error(err)
 	}
 	src.bad = 50_000
-	if _, err := replay.AtTime(lineTime(49_000)).Find(src); !errors.Is(err, journal.ErrCorrupt) {
+	if _, err := replay.AtTime(lineTime(49_000)).Find(src); !errors.Is(err, errs.ErrCorrupt) {
 		t.Error(err)
 	}
 	if rec, err := replay.AtTime(lineTime(70_000)).Find(src); err != nil || rec.Seq != 70_000 {
@@ -137,8 +139,8 @@ type lined struct {
 	n, odd, bad uint64
 }
 
-func (l lined) First() uint64    { return 1 }
-func (l lined) Tip() journal.Tip { return journal.Tip{Seq: l.n} }
+func (l lined) First() uint64   { return 1 }
+func (l lined) Tip() record.Tip { return record.Tip{Seq: l.n} }
 
 func (l lined) at(seq uint64) time.Time {
 	if seq == l.odd {
@@ -147,11 +149,11 @@ func (l lined) at(seq uint64) time.Time {
 	return lineTime(seq)
 }
 
-func (l lined) Record(seq uint64) (journal.Record, error) {
+func (l lined) Record(seq uint64) (record.Record, error) {
 	if seq == l.bad {
-		return journal.Record{}, &journal.Error{Kind: journal.ErrCorrupt, Seq: seq}
+		return record.Record{}, &errs.Error{Kind: errs.ErrCorrupt, Seq: seq}
 	}
-	return journal.Record{Seq: seq, Time: l.at(seq)}, nil
+	return record.Record{Seq: seq, Time: l.at(seq)}, nil
 }
 
 func (l lined) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // timeStretch is how many records are looked at in one go, from the newest
@@ -15,7 +15,7 @@ import (
 const timeStretch = 16384
 
 // findTime looks from the newest record back.
-func (p Point) findTime(src History) (journal.Record, error) {
+func (p Point) findTime(src History) (record.Record, error) {
 	first, hi := src.First(), src.Tip().Seq
 	for hi >= first && hi > 0 {
 		workers := uint64(min(runtime.GOMAXPROCS(0), 4))
@@ -36,7 +36,7 @@ func (p Point) findTime(src History) (journal.Record, error) {
 		wg.Wait()
 		for i := range workers {
 			if failed[i] != nil {
-				return journal.Record{}, failed[i]
+				return record.Record{}, failed[i]
 			}
 			if found[i] != 0 {
 				return src.Record(found[i])
@@ -51,13 +51,13 @@ func (p Point) findTime(src History) (journal.Record, error) {
 	if err != nil {
 		return rec, err
 	}
-	return journal.Record{}, p.missing("record %d, the first, is of %s", rec.Seq, rec.Time.Format(time.RFC3339Nano))
+	return record.Record{}, p.missing("record %d, the first, is of %s", rec.Seq, rec.Time.Format(time.RFC3339Nano))
 }
 
 // notAfter gives the last of the records from to to whose time is not after t,
 // 0 where there is none.
 func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
-	limit := []byte(t.UTC().Format(journal.TimeLayout))
+	limit := []byte(t.UTC().Format(record.TimeLayout))
 	var last uint64
 	for raw, err := range src.RawRecords(from, to) {
 		if err != nil {
@@ -70,7 +70,7 @@ func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
 			if err != nil {
 				return 0, err
 			}
-			at = []byte(rec.Time.Format(journal.TimeLayout))
+			at = []byte(rec.Time.Format(record.TimeLayout))
 		}
 		if bytes.Compare(at, limit) <= 0 {
 			last = raw.Seq
@@ -83,7 +83,7 @@ func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
 // there is none. Records write times in one spelling, so times order as their
 // texts do.
 func timeOf(raw []byte) []byte {
-	if text := journal.EnvelopeText(raw, "time"); len(text) == len(journal.TimeLayout) {
+	if text := record.EnvelopeText(raw, "time"); len(text) == len(record.TimeLayout) {
 		return text
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -27,10 +27,10 @@ type filter struct {
 // as their texts do.
 func (f *filter) prepare() {
 	if !f.since.IsZero() {
-		f.sinceText = f.since.UTC().Format(journal.TimeLayout)
+		f.sinceText = f.since.UTC().Format(record.TimeLayout)
 	}
 	if !f.until.IsZero() {
-		f.untilText = f.until.UTC().Format(journal.TimeLayout)
+		f.untilText = f.until.UTC().Format(record.TimeLayout)
 	}
 }
 
@@ -52,7 +52,7 @@ func (f filter) hides(kind string) bool {
 	return kind == string(machine.KindSnapshotTaken) && !f.snapshots && len(f.types) == 0
 }
 
-func (f filter) match(r journal.Record) bool {
+func (f filter) match(r record.Record) bool {
 	switch {
 	case f.hides(r.Type):
 	case len(f.types) > 0 && !slices.ContainsFunc(f.types, func(t string) bool { return strings.EqualFold(t, r.Type) }):
@@ -73,14 +73,14 @@ func (f filter) match(r journal.Record) bool {
 // have passed. Epochs are not looked for by halving: they never go back, but
 // one edited number would hide all records of another.
 func (f filter) maybe(raw []byte) bool {
-	kind := journal.EnvelopeText(raw, "type")
+	kind := record.EnvelopeText(raw, "type")
 	switch {
 	case f.hides(string(kind)):
 	case !begins(bootID(raw), f.boot):
-	case !begins(journal.EnvelopeText(raw, "run"), f.run):
+	case !begins(record.EnvelopeText(raw, "run"), f.run):
 	case f.byEpoch && !f.maybeEpoch(raw):
 	case len(f.types) > 0 && !f.maybeType(kind):
-	case f.sinceText+f.untilText != "" && !f.maybeTime(string(journal.EnvelopeText(raw, "time"))):
+	case f.sinceText+f.untilText != "" && !f.maybeTime(string(record.EnvelopeText(raw, "time"))):
 	default:
 		return true
 	}
@@ -93,12 +93,12 @@ func (f filter) maybeType(kind []byte) bool {
 }
 
 func (f filter) maybeEpoch(raw []byte) bool {
-	n, ok := journal.EnvelopeNumber(raw, "epoch")
+	n, ok := record.EnvelopeNumber(raw, "epoch")
 	return !ok || n == f.epoch
 }
 
 func (f filter) maybeTime(at string) bool {
-	return len(at) != len(journal.TimeLayout) || at >= f.sinceText && (f.untilText == "" || at <= f.untilText)
+	return len(at) != len(record.TimeLayout) || at >= f.sinceText && (f.untilText == "" || at <= f.untilText)
 }
 
 // bootID is a record's boot id as it is written: its first member.

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -20,12 +20,12 @@ func FuzzFilter(f *testing.F) {
 	f.Add("SnapshotTaken", "b", "r", `{"v":1}`, "snapshotTaken", "", "", int64(100), int64(50))
 	f.Add("é", strings.Repeat("b", 80), "", `{}`, "É", strings.Repeat("b", 79), "", int64(100), int64(100))
 	f.Fuzz(func(t *testing.T, kind, boot, run, data, wantType, wantBoot, wantRun string, at, since int64) {
-		raw, err := journal.Encode("00000000-0000-4000-8000-000000000000", 1, journal.Hash{}, journal.Entry{
+		raw, err := record.Encode("00000000-0000-4000-8000-000000000000", 1, record.Hash{}, record.Entry{
 			ID: uuid.MustParse("018f0000-0000-7000-8000-000000000000"), Type: kind, Time: time.Unix(at, at&0xfff), BootID: boot, Run: run, Node: "n", Data: []byte(data)})
 		if err != nil {
 			t.Skip("no record has such texts: ", err)
 		}
-		rec, err := journal.Decode(raw)
+		rec, err := record.Decode(raw)
 		if err != nil {
 			t.Fatal(err)
 		}

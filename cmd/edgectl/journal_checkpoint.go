@@ -8,10 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/internal/transparency"
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -66,7 +66,7 @@ func (s *sealing) flags(cmd *cobra.Command) {
 // openSealed opens the history that is meant, for a commitment to it.
 func (e *env) openSealed() (*evidence.Source, error) {
 	src, err := e.open()
-	if errors.Is(err, journal.ErrNotFound) {
+	if errors.Is(err, errs.ErrNotFound) {
 		return nil, fail("edged precheck makes it at its first run", "nothing to commit to: %w", err)
 	}
 	return src, err

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -39,14 +40,14 @@ func (l *logged) take(p replay.Piece) error {
 	}
 	due := l.order.Due()
 	if !l.want.maybe(p.Raw) {
-		if seq, ok := journal.EnvelopeNumber(p.Raw, "seq"); ok {
+		if seq, ok := record.EnvelopeNumber(p.Raw, "seq"); ok {
 			l.place(due, seq)
 		} else {
 			l.order.Skip(due)
 		}
 		return nil
 	}
-	rec, err := journal.Decode(p.Raw)
+	rec, err := record.Decode(p.Raw)
 	if err != nil {
 		l.order.Skip(due)
 		return l.unreadable(due, p.Raw, err)
@@ -67,7 +68,7 @@ func (l *logged) place(due, seq uint64) {
 	switch {
 	case l.order.Take(seq):
 	case seq > due:
-		l.missing(&journal.Error{Kind: journal.ErrCorrupt, Path: l.src.Path(), Seq: due,
+		l.missing(&errs.Error{Kind: errs.ErrCorrupt, Path: l.src.Path(), Seq: due,
 			Detail: fmt.Sprintf("read records: record %d stands in this place", seq),
 			Next:   "look with edgectl journal verify for what else is wrong, and for the record in another copy"})
 	default:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/internal/salvage"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -115,7 +116,7 @@ func insteadOfSalvage(err error) string {
 	switch {
 	case errors.Is(err, salvage.ErrForeign):
 		return "put the right partition back; if the journal was changed on purpose, change gate.journal_id or leave --node out"
-	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer):
+	case errors.Is(err, machine.ErrNewer), errors.Is(err, errs.ErrNewer):
 		return "salvage it with the release that wrote it, or a newer one"
 	case errors.Is(err, errMeanwhile):
 		return "look again: edgectl journal verify"

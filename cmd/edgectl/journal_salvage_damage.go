@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/internal/evidence/scrub"
 	"github.com/autonomyops/edged/internal/gate"
@@ -26,7 +27,7 @@ func (e *env) damaged(ctx context.Context, root string) error {
 		return rotten(ctx, root)
 	case errors.Is(err, gate.ErrNoHistory):
 		return fail("is the partition mounted?", "%s: nothing here refers to a journal: there is nothing to salvage", root)
-	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrIO):
+	case errors.Is(err, machine.ErrNewer), errors.Is(err, errs.ErrNewer), errors.Is(err, errs.ErrIO):
 		return notDamage(root, err)
 	case errors.As(err, &failed) && failed.Stage != "journal":
 		return fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)

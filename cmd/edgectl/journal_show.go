@@ -12,9 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -30,7 +31,7 @@ type shown struct {
 	// Unknown says why a state is null.
 	Unknown string `json:"state_unknown,omitempty"`
 
-	record journal.Record
+	record record.Record
 }
 
 type neighbour struct {
@@ -99,7 +100,7 @@ func find(src interrupted, name string) (uint64, error) {
 			continue
 		}
 		// The text may stand in the data of another record.
-		if rec, err := journal.Decode(raw.Raw); err == nil && strings.HasPrefix(rec.ID, id) {
+		if rec, err := record.Decode(raw.Raw); err == nil && strings.HasPrefix(rec.ID, id) {
 			found = append(found, raw.Seq)
 		}
 	}
@@ -166,7 +167,7 @@ func show(src *evidence.Source, seq uint64) (*shown, error) {
 // near describes a neighbour, nil where there is none.
 func near(src *evidence.Source, seq uint64) *neighbour {
 	rec, err := src.Record(seq)
-	if errors.Is(err, journal.ErrNotFound) {
+	if errors.Is(err, errs.ErrNotFound) {
 		return nil
 	}
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/internal/extract"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -112,7 +112,7 @@ type then struct {
 	Out   string        `json:"out,omitempty"`
 	Files []wrote       `json:"files,omitempty"`
 
-	record journal.Record
+	record record.Record
 }
 
 // where is a point, and the record that it is just after.
@@ -153,7 +153,7 @@ func (s *then) extract(src *evidence.Source, out string) error {
 	var files iter.Seq2[replay.File, error] = func(yield func(replay.File, error) bool) {
 		for f, err := range replay.Files(src, s.State) {
 			if err == nil {
-				s.Files = append(s.Files, wrote{f.Path, len(f.Data), journal.HashOf(f.Data).String()})
+				s.Files = append(s.Files, wrote{f.Path, len(f.Data), record.HashOf(f.Data).String()})
 			}
 			if !yield(f, err) {
 				return

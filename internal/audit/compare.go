@@ -10,9 +10,11 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -149,7 +151,7 @@ func (a *auditor) compare(ctx context.Context, old *evidence.Source) (same bool,
 		case !more || err != nil:
 			differs = func() { a.gone(src, id, tip.Seq, first) }
 		case !bytes.Equal(is.Raw, was.Raw):
-			first.Is = journal.HashOf(is.Raw).String()
+			first.Is = record.HashOf(is.Raw).String()
 			differs = func() {
 				a.report.First = &first
 				a.bad(CodeRewritten, first.Seq, "record %d of journal %s is another than the one seen before", first.Seq, id)
@@ -203,8 +205,8 @@ func (a *auditor) root(ctx context.Context, src *evidence.Source, size uint64) (
 // unread takes an error of reading records for what it is: damage, which is a
 // finding, or something that keeps from judging at all.
 func (a *auditor) unread(err error) error {
-	var damage *journal.Error
-	if !errors.As(err, &damage) || errors.Is(err, journal.ErrIO) || errors.Is(err, journal.ErrNewer) {
+	var damage *errs.Error
+	if !errors.As(err, &damage) || errors.Is(err, errs.ErrIO) || errors.Is(err, errs.ErrNewer) {
 		return fmt.Errorf("compute the Merkle root: %w", err)
 	}
 	a.once(CodeRewritten, journal.FindingOf(err))

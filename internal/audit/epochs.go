@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -112,7 +112,7 @@ func (b *builder) addEpochs(src *evidence.Source) (note string, err error) {
 
 // addManifestKey adds a key once, raw and for openssl.
 func (b *builder) addManifestKey(key []byte) error {
-	name := manifestKeyPrefix + journal.HashOf(key).String()
+	name := manifestKeyPrefix + record.HashOf(key).String()
 	if b.keys[name] {
 		return nil
 	}

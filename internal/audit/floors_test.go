@@ -8,7 +8,7 @@ import (
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/evidence/scrub"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -67,7 +67,7 @@ func TestWarningsBeforeASalvage(t *testing.T) {
 	lines := s.lines(t)
 	kept := pretend(t, &s, lines[:12])
 	before := lines[12]
-	tail, err := journal.Decode(before)
+	tail, err := record.Decode(before)
 	evidencetest.Check(t, err)
 	p, err := machine.Decode(machine.KindJournalSalvaged, true, s.entries[0].Data)
 	evidencetest.Check(t, err)

@@ -13,14 +13,14 @@ import (
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
 // story is a history that can be rewritten: its entries without the chain.
 type story struct {
 	id      string
-	entries []journal.Entry
+	entries []record.Entry
 }
 
 func read(t testing.TB, path string) story {
@@ -31,7 +31,7 @@ func read(t testing.TB, path string) story {
 	s := story{id: src.ID()}
 	for r, err := range src.Records(1, src.Tip().Seq) {
 		evidencetest.Check(t, err)
-		s.entries = append(s.entries, journal.Entry{ID: uuid.MustParse(r.ID), Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID,
+		s.entries = append(s.entries, record.Entry{ID: uuid.MustParse(r.ID), Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID,
 			UptimeMS: r.UptimeMS, Run: r.Run, Node: r.Node, Epoch: r.Epoch, Data: bytes.Clone(r.Data)})
 	}
 	return s
@@ -41,11 +41,11 @@ func read(t testing.TB, path string) story {
 func (s story) lines(t testing.TB) [][]byte {
 	t.Helper()
 	var lines [][]byte
-	var prev journal.Hash
+	var prev record.Hash
 	for i, e := range s.entries {
-		raw, err := journal.Encode(s.id, uint64(i+1), prev, e)
+		raw, err := record.Encode(s.id, uint64(i+1), prev, e)
 		evidencetest.Check(t, err)
-		prev = journal.HashOf(raw)
+		prev = record.HashOf(raw)
 		lines = append(lines, raw)
 	}
 	return lines

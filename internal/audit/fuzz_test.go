@@ -7,16 +7,16 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // FuzzSums: a list of hashes passes only if it is what b3sum prints of the
 // files.
 func FuzzSums(f *testing.F) {
-	files := map[string]journal.Hash{}
+	files := map[string]record.Hash{}
 	var lines []string
 	for _, name := range []string{evidence.BundleAbout, "README.txt", "epochs/1/evidence.json", "records.jsonl"} {
-		files[name] = journal.HashOf([]byte(name))
+		files[name] = record.HashOf([]byte(name))
 		lines = append(lines, fmt.Sprintf("%s  %s\n", files[name], name))
 	}
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[66:], b[66:]) })

@@ -9,7 +9,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/signing"
 	"github.com/autonomyops/edged/internal/transparency"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // The bundle's keys lie there twice: as .pub, which we read, and as .pem,
@@ -30,10 +30,10 @@ func isManifestKey(name string) bool {
 }
 
 // manifestKeyHash is the BLAKE3 that a manifest key is named by.
-func manifestKeyHash(name string) (journal.Hash, bool) {
+func manifestKeyHash(name string) (record.Hash, bool) {
 	text, prefixed := strings.CutPrefix(name, manifestKeyPrefix)
 	text, suffixed := strings.CutSuffix(text, ".pub")
-	hash, err := journal.ParseHash(text)
+	hash, err := record.ParseHash(text)
 	return hash, prefixed && suffixed && err == nil
 }
 
@@ -59,8 +59,8 @@ func (p *parts) takeKey(name string, text []byte) {
 			key = v.Key()
 		} // otherwise who opens the checkpoint says so
 	}
-	if named, ok := manifestKeyHash(name); ok && named != journal.HashOf(text) {
-		p.bad(CodeKey, 0, "%s: its BLAKE3 is %s, which is not the one that it is named by", name, journal.HashOf(text))
+	if named, ok := manifestKeyHash(name); ok && named != record.HashOf(text) {
+		p.bad(CodeKey, 0, "%s: its BLAKE3 is %s, which is not the one that it is named by", name, record.HashOf(text))
 	}
 	if p.pem.name != strings.TrimSuffix(name, ".pub")+".pem" {
 		return // a key that openssl cannot use has none

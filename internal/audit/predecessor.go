@@ -7,7 +7,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/stateroot"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -98,7 +98,7 @@ func beside(src *evidence.Source, s machine.JournalSalvaged) *evidence.Source {
 func hashOf(src *evidence.Source, seq uint64) string {
 	for raw, err := range src.RawRecords(seq, seq) {
 		if err == nil {
-			return journal.HashOf(raw.Raw).String()
+			return record.HashOf(raw.Raw).String()
 		}
 	}
 	return ""

@@ -14,7 +14,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -145,7 +145,7 @@ func pretend(t *testing.T, s *story, lines [][]byte, alter ...func(*machine.Jour
 		HeadSeq: 8, Epoch: 1, TimeFloor: s.entries[0].Time, By: "root", Reason: "bit rot"}
 	fold := machine.NewFold(machine.State{})
 	for _, line := range lines {
-		rec, err := journal.Decode(line)
+		rec, err := record.Decode(line)
 		evidencetest.Check(t, err)
 		e, err := replay.Event(rec)
 		evidencetest.Check(t, err)

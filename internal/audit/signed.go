@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/autonomyops/edged/internal/transparency"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -68,7 +68,7 @@ func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error
 // change is what a record says of the checkpoint key: the BLAKE3 of the one
 // that it puts in force, "" where it names none, and the rotation if it is one
 // that holds.
-func change(id string, rec journal.Record) (named string, r *transparency.Rotation, err error) {
+func change(id string, rec record.Record) (named string, r *transparency.Rotation, err error) {
 	switch machine.Kind(rec.Type) {
 	case machine.KindKeyRotated, machine.KindKeyReplaced, machine.KindJournalSalvaged:
 	default:

@@ -13,7 +13,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // spool gathers a bundle's files before the first is written: an archive names
@@ -29,7 +29,7 @@ type spool struct {
 type file struct {
 	name string
 	size int64
-	hash journal.Hash
+	hash record.Hash
 	off  int64                   // where it lies in the spool
 	copy func(w io.Writer) error // or what streams it
 }
@@ -52,7 +52,7 @@ func (s *spool) add(name string, data []byte) error {
 	if _, err := s.file.WriteAt(data, s.end); err != nil {
 		return fmt.Errorf("gather %s: %w; set TMPDIR to a directory with space", name, err)
 	}
-	s.files = append(s.files, file{name: name, size: int64(len(data)), hash: journal.HashOf(data), off: s.end})
+	s.files = append(s.files, file{name: name, size: int64(len(data)), hash: record.HashOf(data), off: s.end})
 	s.end += int64(len(data))
 	return nil
 }
@@ -64,7 +64,7 @@ func (s *spool) stream(name string, copy func(w io.Writer) error) error {
 	if err := copy(n); err != nil {
 		return err
 	}
-	s.files = append(s.files, file{name: name, size: n.n, hash: journal.Hash(h.Sum(nil)), copy: copy})
+	s.files = append(s.files, file{name: name, size: n.n, hash: record.Hash(h.Sum(nil)), copy: copy})
 	return nil
 }
 

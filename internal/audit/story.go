@@ -7,6 +7,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/scrub"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -119,11 +120,11 @@ func (a *auditor) epochs(ctx context.Context, p *parts) error {
 
 // epoch judges the files of one, and strikes them off.
 func (a *auditor) epoch(p *parts, e epoch) {
-	key := "keys/manifest-" + journal.HashOf(e.manifest.Key).String() + ".pub"
+	key := "keys/manifest-" + record.HashOf(e.manifest.Key).String() + ".pub"
 	for _, f := range []struct {
 		name string
 		want []byte
-		have map[string]journal.Hash
+		have map[string]record.Hash
 	}{
 		{epochFile(e.number, evidenceName), e.evidence, p.epochs},
 		{epochFile(e.number, manifestName), e.manifest.Manifest, p.epochs},
@@ -134,7 +135,7 @@ func (a *auditor) epoch(p *parts, e epoch) {
 		switch {
 		case !ok:
 			a.bad(CodeAbsent, e.seq, "%s is not in the bundle", f.name)
-		case hash != journal.HashOf(f.want):
+		case hash != record.HashOf(f.want):
 			a.bad(CodeEpoch, e.seq, "%s is not what the records give", f.name)
 		}
 		if f.name != key {

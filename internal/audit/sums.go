@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // sums is the list of hashes, held against the files as they come: both are in
@@ -14,10 +14,10 @@ import (
 type sums struct {
 	list   []byte // what follows the line that was read
 	line   int    // its number
-	hash   journal.Hash
+	hash   record.Hash
 	name   string
 	more   bool
-	about  journal.Hash // of bundle.json, which comes before the list
+	about  record.Hash // of bundle.json, which comes before the list
 	told   bool
 	broken error // a line is none of a list of hashes: nothing more is held against it
 }
@@ -47,11 +47,11 @@ func (s *sums) next() {
 }
 
 // read takes the next line off the list.
-func (s *sums) read() (journal.Hash, string, error) {
+func (s *sums) read() (record.Hash, string, error) {
 	line, rest, ended := bytes.Cut(s.list, []byte("\n"))
 	s.list = rest
 	text, name, ok := strings.Cut(string(line), "  ")
-	hash, err := journal.ParseHash(text)
+	hash, err := record.ParseHash(text)
 	switch {
 	case !ended:
 		return hash, "", fmt.Errorf("it has no line feed")
@@ -66,7 +66,7 @@ func (s *sums) read() (journal.Hash, string, error) {
 }
 
 // file holds the next file of the archive against the list.
-func (s *sums) file(p *parts, name string, hash journal.Hash) {
+func (s *sums) file(p *parts, name string, hash record.Hash) {
 	for s.more && s.name < name {
 		p.bad(CodeAbsent, 0, "%s is in the list of hashes and not in the bundle", s.name)
 		s.next()
@@ -84,7 +84,7 @@ func (s *sums) file(p *parts, name string, hash journal.Hash) {
 }
 
 // end says what the list names beyond the last file.
-func (s *sums) end(p *parts, about journal.Hash) {
+func (s *sums) end(p *parts, about record.Hash) {
 	if s == nil {
 		p.bad(CodeAbsent, 0, "the bundle holds no %s", evidence.BundleSums)
 		return

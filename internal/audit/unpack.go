@@ -10,6 +10,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // limits of what is held in memory of a bundle.
@@ -23,11 +24,11 @@ type parts struct {
 	about      evidence.About
 	checkpoint []byte
 	public     []byte
-	epochs     map[string]journal.Hash // files beneath epochs/
-	keys       map[string]journal.Hash // of manifests, beneath keys/
-	pem        pemFile                 // the newest .pem, whose .pub comes after it
-	records    *evidence.Source        // as far as they verify; nil where there are none
-	damage     error                   // what keeps records from being all of them
+	epochs     map[string]record.Hash // files beneath epochs/
+	keys       map[string]record.Hash // of manifests, beneath keys/
+	pem        pemFile                // the newest .pem, whose .pub comes after it
+	records    *evidence.Source       // as far as they verify; nil where there are none
+	damage     error                  // what keeps records from being all of them
 	before     map[string]*evidence.Source
 	*findings
 }
@@ -45,9 +46,9 @@ func (p *parts) close() {
 // records are unpacked, and of the others what the verdict needs is kept. What
 // is wrong with them goes to found.
 func takeApart(ctx context.Context, path string, found *findings) (*parts, error) {
-	p := &parts{findings: found, epochs: map[string]journal.Hash{}, keys: map[string]journal.Hash{}, before: map[string]*evidence.Source{}}
+	p := &parts{findings: found, epochs: map[string]record.Hash{}, keys: map[string]record.Hash{}, before: map[string]*evidence.Source{}}
 	var sums *sums
-	var about journal.Hash
+	var about record.Hash
 	err := evidence.WalkBundle(path, func(m evidence.Member, r io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -61,7 +62,7 @@ func takeApart(ctx context.Context, path string, found *findings) (*parts, error
 		if err := p.take(path, m, io.TeeReader(&stopping{ctx, r}, h)); err != nil {
 			return err
 		}
-		hash := journal.Hash(h.Sum(nil))
+		hash := record.Hash(h.Sum(nil))
 		if m.Name == evidence.BundleAbout {
 			about = hash // the list comes after it
 			return nil
@@ -96,7 +97,7 @@ func readSums(path string, m evidence.Member, r io.Reader) ([]byte, error) {
 
 // note keeps the hash of what the records are to be held against. Only what
 // can be an epoch's file is kept, so that no other takes memory.
-func (p *parts) note(name string, hash journal.Hash) {
+func (p *parts) note(name string, hash record.Hash) {
 	switch {
 	case strings.HasPrefix(name, "epochs/") && !isEpochFile(name):
 		p.bad(CodeEpoch, 0, "%s: the records have no such epoch", name)
@@ -104,7 +105,7 @@ func (p *parts) note(name string, hash journal.Hash) {
 		p.epochs[name] = hash
 	case isManifestKey(name):
 		p.keys[name] = hash
-	case name == checkName && hash != journal.HashOf(checkScript):
+	case name == checkName && hash != record.HashOf(checkScript):
 		p.warn(CodeScript, 0, "%s is not the one that this edgectl writes: another release may write another, and so may whoever wants it to say ok; read it before you run it, or run the one of a bundle that you made yourself", name)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/transparency"
-	"github.com/autonomyops/edged/journal"
 )
 
 func TestIntact(t *testing.T) {
@@ -167,7 +167,7 @@ func TestUnknownFiles(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	b.files["bundle.json"] = bytes.Replace(b.files["bundle.json"], []byte(`"v": 1`), []byte(`"v": 2`), 1)
-	if _, err := audit.Verify(context.Background(), write(t, b.pack(t)), audit.VerifyOptions{}); !errors.Is(err, journal.ErrNewer) {
+	if _, err := audit.Verify(context.Background(), write(t, b.pack(t)), audit.VerifyOptions{}); !errors.Is(err, errs.ErrNewer) {
 		t.Errorf("a newer format: %v", err)
 	}
 }

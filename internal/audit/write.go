@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/internal/transparency"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Names of the bundle's files that are not the reader's business.
@@ -195,7 +195,7 @@ func (b *builder) addTexts(done Written) error {
 
 // compress writes what was gathered. One goroutine and a window that its
 // readers are bound to allow; the same input gives the same bytes.
-func (b *builder) compress(w io.Writer, newest journal.Record) error {
+func (b *builder) compress(w io.Writer, newest record.Record) error {
 	enc, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(4<<20), zstd.WithEncoderCRC(true))
 	if err != nil {
 		return fmt.Errorf("make an audit bundle: %w", err)

@@ -12,10 +12,11 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/transparency"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 )
@@ -174,12 +175,12 @@ func TestWriteDamaged(t *testing.T) {
 	h := begin(t)
 	path := filepath.Join(t.TempDir(), "damaged.jsonl")
 	lines := read(t, h.Dir).lines(t)
-	lines[6] = bytes.Repeat([]byte("x"), journal.MaxRecord+300<<10)
+	lines[6] = bytes.Repeat([]byte("x"), record.MaxLen+300<<10)
 	evidencetest.Export(t, path, lines...)
 	src, err := evidence.Open(path)
 	evidencetest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
-	if _, err := audit.Write(context.Background(), io.Discard, src, audit.Options{}); !errors.Is(err, journal.ErrCorrupt) {
+	if _, err := audit.Write(context.Background(), io.Discard, src, audit.Options{}); !errors.Is(err, errs.ErrCorrupt) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // readings are everything that reads a journal and writes nothing.
@@ -185,13 +186,13 @@ func (h *host) fill(records int) {
 	must(err)
 	w, err := journal.OpenWriter(root, journal.DefaultLayout(), view, act)
 	must(err)
-	entry := journal.Entry{
+	entry := record.Entry{
 		Type: "Noted", Time: last.Time, BootID: last.BootID, UptimeMS: last.UptimeMS, Run: last.Run, Node: last.Node, Epoch: last.Epoch,
 		Data: []byte(`{"text":"` + strings.Repeat("x", 200) + `","v":1}`),
 	}
 	const batch = 1000
 	for ; records > 0; records -= batch {
-		entries := make([]journal.Entry, min(batch, records))
+		entries := make([]record.Entry, min(batch, records))
 		for i := range entries {
 			entries[i] = entry
 			entries[i].ID, err = uuid.NewV7()

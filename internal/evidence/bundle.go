@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // openBundle unpacks the records of a bundle and opens them as an export.
@@ -55,7 +57,7 @@ func unpack(path string, m Member, r io.Reader, damaged bool) (*export, error) {
 		return nil, err
 	case n == 0:
 		_ = f.Close() // of our own
-		return nil, &journal.Error{Kind: journal.ErrTorn, Path: path, Detail: "read an audit bundle: " + m.Name + " is empty", Next: nextExport}
+		return nil, &errs.Error{Kind: journal.ErrTorn, Path: path, Detail: "read an audit bundle: " + m.Name + " is empty", Next: nextExport}
 	}
 	return newExport(path, f, n, damaged)
 }
@@ -100,12 +102,12 @@ func (l *lines) Read(p []byte) (int, error) {
 			l.tail += len(rest)
 			break
 		}
-		if l.tail+i > journal.MaxRecord {
+		if l.tail+i > record.MaxLen {
 			return 0, errNoLines
 		}
 		l.tail, rest = 0, rest[i+1:]
 	}
-	if l.tail > journal.MaxRecord {
+	if l.tail > record.MaxLen {
 		return 0, errNoLines
 	}
 	return n, err

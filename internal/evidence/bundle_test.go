@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
@@ -128,11 +129,11 @@ func TestHostileBundles(t *testing.T) {
 		{"another bundle.json", archive(t, entry{name: "bundle.json", text: `{"format":"x","v":1}`}), evidence.ErrNotEvidence, "no audit bundle"},
 		{"a huge bundle.json", archive(t, entry{name: "bundle.json", text: strings.Repeat(" ", 65<<10)}), evidence.ErrNotEvidence, "no audit bundle"},
 		{"version 0", archive(t, entry{name: "bundle.json", text: `{"format":"edged-audit-bundle"}`}), evidence.ErrNotEvidence, "no audit bundle"},
-		{"a newer one", archive(t, entry{name: "bundle.json", text: `{"format":"edged-audit-bundle","v":2}`}), journal.ErrNewer, "use a newer edgectl"},
+		{"a newer one", archive(t, entry{name: "bundle.json", text: `{"format":"edged-audit-bundle","v":2}`}), errs.ErrNewer, "use a newer edgectl"},
 		{"no list of hashes", archive(t, head[0], entry{name: "records.jsonl", text: lines}), evidence.ErrBundle, "want B3SUMS"},
 		{"no records", with(), evidence.ErrBundle, "no records.jsonl"},
 		{"empty records", with(entry{name: "records.jsonl"}), journal.ErrTorn, "is empty"},
-		{"other records", with(entry{name: "records.jsonl", text: "{}\n"}), journal.ErrCorrupt, ""},
+		{"other records", with(entry{name: "records.jsonl", text: "{}\n"}), errs.ErrCorrupt, ""},
 		{"a name twice", with(entry{name: "records.jsonl", text: lines}, entry{name: "records.jsonl", text: lines}), evidence.ErrBundle, "comes twice"},
 		{"the list twice", with(entry{name: "B3SUMS"}), evidence.ErrBundle, "comes twice"},
 		{"out of order", with(entry{name: "b"}, entry{name: "a"}), evidence.ErrBundle, "order of their names"},

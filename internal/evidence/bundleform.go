@@ -7,7 +7,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // The form of an audit bundle: a tar archive in Zstandard frames. Every member
@@ -54,14 +54,14 @@ type About struct {
 }
 
 // ParseAbout reads BundleAbout. The error is ErrNotEvidence's kind where it is
-// another archive, and journal.ErrNewer's where it is a newer format.
+// another archive, and errs.ErrNewer's where it is a newer format.
 func ParseAbout(data []byte) (About, error) {
 	var a About
 	if err := json.Unmarshal(data, &a); err != nil || a.Format != BundleFormat {
 		return About{}, errNoBundle
 	}
 	if a.V > BundleVersion {
-		return About{}, &journal.Error{Kind: journal.ErrNewer, Detail: fmt.Sprintf("read an audit bundle of format %d", a.V), Next: "use a newer edgectl"}
+		return About{}, &errs.Error{Kind: errs.ErrNewer, Detail: fmt.Sprintf("read an audit bundle of format %d", a.V), Next: "use a newer edgectl"}
 	}
 	if a.V < 1 {
 		return About{}, errNoBundle

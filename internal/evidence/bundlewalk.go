@@ -11,7 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // Member is a file of an audit bundle, its name without BundleDir.
@@ -27,7 +27,7 @@ type Member struct {
 // order of files are checked before visit sees one, and the whole archive is
 // read to its end. What visit returns is returned as it is; the other errors
 // are [*Error] of kind ErrBundle, ErrNotEvidence or ErrUnreadable, or
-// journal.ErrNewer for a newer format.
+// errs.ErrNewer for a newer format.
 func WalkBundle(path string, visit func(Member, io.Reader) error) error {
 	f, err := OpenFile(path)
 	if err != nil {
@@ -178,7 +178,7 @@ func (c *counter) Read(p []byte) (int, error) {
 // unsound says what is wrong with an archive.
 func unsound(path string, err error) error {
 	switch {
-	case errors.Is(err, journal.ErrNewer):
+	case errors.Is(err, errs.ErrNewer):
 		return err
 	case errors.Is(err, errNoBundle):
 		return notEvidence(path, err.Error())

@@ -3,7 +3,8 @@ package evidence
 import (
 	"errors"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // newDamaged is newExport for what must be judged also where it is damaged. It
@@ -14,7 +15,7 @@ func newDamaged(path string, f content, size int64) (e *export, damage, err erro
 	switch {
 	case damage == nil:
 		return e, nil, nil
-	case !isDamage(damage) || errors.Is(damage, journal.ErrNewer) || errors.Is(damage, journal.ErrIO):
+	case !isDamage(damage) || errors.Is(damage, errs.ErrNewer) || errors.Is(damage, errs.ErrIO):
 		err = damage
 	default:
 		err = e.shorten()
@@ -30,13 +31,13 @@ func newDamaged(path string, f content, size int64) (e *export, damage, err erro
 // from its first line on. What is behind them stays in the file, for who
 // judges the lines.
 func (e *export) shorten() error {
-	e.id, e.first, e.tip, e.size = "", 0, journal.Tip{}, e.all
+	e.id, e.first, e.tip, e.size = "", 0, record.Tip{}, e.all
 	var whole int64
 	for line, err := range e.lines(0) {
 		if errors.Is(err, ErrUnreadable) {
 			return err
 		}
-		rec, bad := journal.Decode(line)
+		rec, bad := record.Decode(line)
 		if err != nil || bad != nil {
 			break
 		}
@@ -45,7 +46,7 @@ func (e *export) shorten() error {
 		} else if rec.Journal != e.id || rec.Seq != e.tip.Seq+1 || rec.Prev != e.tip.Hash {
 			break
 		}
-		e.tip = journal.Tip{Seq: rec.Seq, Hash: rec.Hash}
+		e.tip = record.Tip{Seq: rec.Seq, Hash: rec.Hash}
 		whole = min(whole+int64(len(line))+1, e.all)
 	}
 	e.size = whole

@@ -8,6 +8,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
 )
 
 // zstdMagic begins a Zstandard frame, as an audit bundle does.
@@ -89,13 +90,8 @@ func detectDir(path, at string) (Kind, error) {
 // one of them will do: a directory with some of them missing is a damaged
 // journal, and not something else.
 func ofJournal(name string) bool {
-	for _, prefix := range []string{"marker.", "MANIFEST-", "OPTIONS-"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	ext := filepath.Ext(name)
-	return (ext == ".sst" || ext == ".log") && strings.Trim(strings.TrimSuffix(name, ext), "0123456789") == ""
+	return name == journal.TailName || strings.HasPrefix(name, "marker.") || strings.HasPrefix(name, "MANIFEST-") ||
+		filepath.Ext(name) == ".sst" && strings.Trim(strings.TrimSuffix(name, ".sst"), "0123456789") == ""
 }
 
 // beside opens the directory that a file lies in, so that the file is read as

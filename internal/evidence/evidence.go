@@ -21,6 +21,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Kind says what a path was found to be.
@@ -53,22 +54,23 @@ type reader interface {
 	// that begins later.
 	First() uint64
 	// Tip is the newest record.
-	Tip() journal.Tip
+	Tip() record.Tip
 	// Record reads one record: canonical, of this journal, in its place.
-	Record(seq uint64) (journal.Record, error)
+	Record(seq uint64) (record.Record, error)
 	// Records streams records as Record reads them, each linked to the one before.
-	Records(from, to uint64) iter.Seq2[journal.Record, error]
+	Records(from, to uint64) iter.Seq2[record.Record, error]
 	// RawRecords streams the stored bytes with nothing checked but that none
 	// is missing. To math.MaxUint64 it streams all there is: an export may hold
 	// more lines, or fewer, than the numbers of its records say.
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
-	// Snapshot gives the newest readable state snapshot at or before a record.
-	Snapshot(atOrBefore uint64) (seq uint64, data []byte, ok bool, err error)
+	// Snapshots yields the state snapshots at records not after one, the newest
+	// first.
+	Snapshots(atOrBefore uint64) iter.Seq2[journal.Snapshot, error]
 	Close() error
 }
 
 // Open opens the evidence at path. Errors are an [*Error], or a
-// [*journal.Error] where there is a journal that cannot be opened.
+// [*errs.Error] where there is a journal that cannot be opened.
 func Open(path string) (*Source, error) { return open(path, false) }
 
 // OpenDamaged opens what Open does, and an export or a bundle whose first or
@@ -97,7 +99,7 @@ func open(path string, damaged bool) (*Source, error) {
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	view, err := openView(root, Layout(kind))
+	view, err := journal.OpenLiveView(root, Layout(kind))
 	if err != nil {
 		_ = root.Close() // the view's error says what matters
 		return nil, err

@@ -11,9 +11,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -58,7 +60,7 @@ func use(t *testing.T, path string, kind evidence.Kind, want [][]byte) {
 		t.Errorf("%s: FS %v, view %v", kind, src.FS(), src.View())
 	}
 	n := uint64(len(want))
-	if tip := src.Tip(); tip.Seq != n || tip.Hash != journal.HashOf(want[n-1]) {
+	if tip := src.Tip(); tip.Seq != n || tip.Hash != record.HashOf(want[n-1]) {
 		t.Errorf("tip %v, want %d", tip, n)
 	}
 	seq := uint64(1)
@@ -79,7 +81,7 @@ func use(t *testing.T, path string, kind evidence.Kind, want [][]byte) {
 		}
 	}
 	for _, seq := range []uint64{0, n + 1} {
-		if _, err := src.Record(seq); !errors.Is(err, journal.ErrNotFound) {
+		if _, err := src.Record(seq); !errors.Is(err, errs.ErrNotFound) {
 			t.Errorf("record %d: %v", seq, err)
 		}
 	}
@@ -213,10 +215,10 @@ func TestOpenRefuses(t *testing.T) {
 		{"empty file", write("none", ""), evidence.ErrNotEvidence, "empty"},
 		{"other text", write("text", "hello"), evidence.ErrNotEvidence, "does not begin with a record"},
 		{"archive", write("zst", "\x28\xb5\x2f\xfdxxxx"), evidence.ErrBundle, "fetch it again"},
-		{"other JSON", write("json", "{}\n"), journal.ErrCorrupt, "export the journal again"},
+		{"other JSON", write("json", "{}\n"), errs.ErrCorrupt, "export the journal again"},
 		{"half a record", write("half", `{"boot_id":`), journal.ErrTorn, "no whole record"},
-		{"before the first boot", at("fresh"), journal.ErrNotFound, ""},
-		{"nothing but a table", at("damaged"), journal.ErrCorrupt, ""},
+		{"before the first boot", at("fresh"), errs.ErrNotFound, ""},
+		{"nothing but a table", at("damaged"), errs.ErrCorrupt, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src, err := evidence.Open(tt.path)

@@ -10,7 +10,9 @@ import (
 	"math"
 	"sync"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // export is a .jsonl: one record's exact bytes a line. A line's place is what
@@ -24,7 +26,7 @@ type export struct {
 	torn  bool  // the file goes on with a part of a line
 	id    string
 	first uint64
-	tip   journal.Tip
+	tip   record.Tip
 
 	mu    sync.Mutex
 	index []int64 // offset of line i*stride
@@ -88,21 +90,21 @@ func (e *export) load() error {
 		if err != nil {
 			return err
 		}
-		first, err := journal.Decode(line)
+		first, err := record.Decode(line)
 		if err != nil {
 			return e.noRecord(err, "line 1", 1)
 		}
 		e.id, e.first = first.Journal, first.Seq
 		break
 	}
-	rec, err := journal.Decode(last)
+	rec, err := record.Decode(last)
 	if err != nil {
 		return e.noRecord(err, "the last line", 0)
 	}
 	if rec.Seq < e.first {
 		return e.corrupt(rec.Seq, "the last line is record %d, the first is record %d", rec.Seq, e.first)
 	}
-	e.tip = journal.Tip{Seq: rec.Seq, Hash: rec.Hash}
+	e.tip = record.Tip{Seq: rec.Seq, Hash: rec.Hash}
 	return nil
 }
 
@@ -110,18 +112,18 @@ func (e *export) load() error {
 // should be are not. What stands before and behind them has its place, and is
 // what cannot be read. false: no line is a record.
 func (e *export) survey() bool {
-	e.tip = journal.Tip{}
+	e.tip = record.Tip{}
 	at := uint64(0)
 	for line, err := range e.lines(0) {
 		if err != nil && !isDamage(err) {
 			return false
 		}
-		if rec, err := journal.Decode(line); err == nil {
+		if rec, err := record.Decode(line); err == nil {
 			if e.tip.Seq == 0 {
 				e.id, e.first = rec.Journal, rec.Seq-min(at, rec.Seq-1)
 			}
 			if rec.Journal == e.id && rec.Seq >= e.first {
-				e.tip = journal.Tip{Seq: rec.Seq, Hash: rec.Hash}
+				e.tip = record.Tip{Seq: rec.Seq, Hash: rec.Hash}
 			}
 		}
 		at++
@@ -130,20 +132,20 @@ func (e *export) survey() bool {
 }
 
 func isDamage(err error) bool {
-	var damage *journal.Error
+	var damage *errs.Error
 	return errors.As(err, &damage)
 }
 
 // lastLine reads the last whole line. A line without its end is whole when it
 // is a record (an editor may have eaten the newline), and torn otherwise.
 func (e *export) lastLine() ([]byte, error) {
-	tail := make([]byte, min(e.size, 2*(journal.MaxRecord+1)))
+	tail := make([]byte, min(e.size, 2*(record.MaxLen+1)))
 	if _, err := e.f.ReadAt(tail, e.size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
 		return nil, unreadable(e.path, err)
 	}
 	end := bytes.LastIndexByte(tail, '\n') + 1
 	if rest := tail[end:]; len(rest) > 0 {
-		if _, err := journal.Decode(rest); err == nil {
+		if _, err := record.Decode(rest); err == nil {
 			return rest, nil
 		}
 		e.torn = true
@@ -151,7 +153,7 @@ func (e *export) lastLine() ([]byte, error) {
 		tail = tail[:end]
 	}
 	if len(tail) == 0 {
-		return nil, &journal.Error{Kind: journal.ErrTorn, Path: e.path, Detail: "read an export: it holds no whole record", Next: nextExport}
+		return nil, &errs.Error{Kind: journal.ErrTorn, Path: e.path, Detail: "read an export: it holds no whole record", Next: nextExport}
 	}
 	line := tail[:len(tail)-1]
 	return line[bytes.LastIndexByte(line, '\n')+1:], nil
@@ -160,14 +162,14 @@ func (e *export) lastLine() ([]byte, error) {
 const nextExport = "export the journal again, or check the copy against its source"
 
 func (e *export) corrupt(seq uint64, format string, args ...any) error {
-	return &journal.Error{Kind: journal.ErrCorrupt, Path: e.path, Seq: seq, Detail: "read an export: " + fmt.Sprintf(format, args...), Next: nextExport}
+	return &errs.Error{Kind: errs.ErrCorrupt, Path: e.path, Seq: seq, Detail: "read an export: " + fmt.Sprintf(format, args...), Next: nextExport}
 }
 
 // noRecord says which line should be a record.
 func (e *export) noRecord(err error, line string, seq uint64) error {
 	err = e.placed(err, seq)
-	var je *journal.Error
-	if errors.As(err, &je) && !errors.Is(err, journal.ErrNewer) {
+	var je *errs.Error
+	if errors.As(err, &je) && !errors.Is(err, errs.ErrNewer) {
 		je.Detail = "read an export: " + line + " is no record: " + je.Detail
 	}
 	return err
@@ -175,73 +177,75 @@ func (e *export) noRecord(err error, line string, seq uint64) error {
 
 // placed says where an error of decoding was met.
 func (e *export) placed(err error, seq uint64) error {
-	var je *journal.Error
+	var je *errs.Error
 	if !errors.As(err, &je) {
 		return err
 	}
 	at := *je
 	at.Path, at.Seq = e.path, seq
-	if !errors.Is(err, journal.ErrNewer) {
+	if !errors.Is(err, errs.ErrNewer) {
 		at.Next = nextExport // there is no partition to save here
 	}
 	return &at
 }
 
-func (e *export) ID() string       { return e.id }
-func (e *export) First() uint64    { return e.first }
-func (e *export) Tip() journal.Tip { return e.tip }
-func (e *export) Close() error     { return e.f.Close() }
+func (e *export) ID() string      { return e.id }
+func (e *export) First() uint64   { return e.first }
+func (e *export) Tip() record.Tip { return e.tip }
+func (e *export) Close() error    { return e.f.Close() }
 
-// Snapshot: exports hold records and nothing derived from them.
-func (e *export) Snapshot(uint64) (uint64, []byte, bool, error) { return 0, nil, false, nil }
+// Snapshots: exports hold records and nothing derived from them.
+func (e *export) Snapshots(uint64) iter.Seq2[journal.Snapshot, error] {
+	return func(func(journal.Snapshot, error) bool) {}
+}
 
-func (e *export) Record(seq uint64) (journal.Record, error) {
+func (e *export) Record(seq uint64) (record.Record, error) {
 	if seq < e.first || seq > e.tip.Seq {
-		return journal.Record{}, e.outside(seq)
+		return record.Record{}, e.outside(seq)
 	}
 	for raw, err := range e.RawRecords(seq, seq) {
 		if err != nil {
-			return journal.Record{}, err
+			return record.Record{}, err
 		}
 		return e.decode(journal.RawRecord{Seq: seq, Raw: bytes.Clone(raw.Raw)})
 	}
-	return journal.Record{}, e.corrupt(seq, "the record is missing")
+	return record.Record{}, e.corrupt(seq, "the record is missing")
 }
 
 func (e *export) outside(seq uint64) error {
-	return &journal.Error{Kind: journal.ErrNotFound, Path: e.path, Seq: seq, Detail: "read a record",
+	return &errs.Error{Kind: errs.ErrNotFound, Path: e.path, Seq: seq, Detail: "read a record",
 		Next: fmt.Sprintf("the export holds records %d to %d", e.first, e.tip.Seq)}
 }
 
-func (e *export) decode(raw journal.RawRecord) (journal.Record, error) {
-	rec, err := journal.Decode(raw.Raw)
+func (e *export) decode(raw journal.RawRecord) (record.Record, error) {
+	rec, err := record.Decode(raw.Raw)
 	switch {
 	case err != nil:
 		return rec, e.placed(err, raw.Seq)
 	case rec.Journal != e.id:
-		return rec, &journal.Error{Kind: journal.ErrForeign, Path: e.path, Seq: raw.Seq, Detail: "read an export: the record names journal " + rec.Journal, Next: nextExport}
+		return rec, &errs.Error{Kind: journal.ErrForeign, Path: e.path, Seq: raw.Seq, Detail: "read an export: the record names journal " + rec.Journal, Next: nextExport}
 	case rec.Seq != raw.Seq:
 		return rec, e.corrupt(raw.Seq, "in its place stands record %d", rec.Seq)
 	}
 	return rec, nil
 }
 
-func (e *export) Records(from, to uint64) iter.Seq2[journal.Record, error] {
-	return func(yield func(journal.Record, error) bool) {
+func (e *export) Records(from, to uint64) iter.Seq2[record.Record, error] {
+	return func(yield func(record.Record, error) bool) {
 		from, to = max(from, 1), min(to, e.tip.Seq) // every one of them, or an error
 		if from < e.first && from <= to {
-			yield(journal.Record{}, e.outside(from))
+			yield(record.Record{}, e.outside(from))
 			return
 		}
 		// The first is linked to the one before it, or to the zero hash. Of an
 		// export that begins with it, the link leads out.
-		var prev journal.Hash
+		var prev record.Hash
 		linked, start := from == 1, from
 		if from > e.first && from <= e.tip.Seq {
 			start = from - 1
 		}
 		for raw, err := range e.RawRecords(start, to) {
-			var rec journal.Record
+			var rec record.Record
 			if err == nil {
 				rec, err = e.decode(raw)
 			}
@@ -249,7 +253,7 @@ func (e *export) Records(from, to uint64) iter.Seq2[journal.Record, error] {
 				err = e.corrupt(raw.Seq, "the link to record %d is broken", raw.Seq-1)
 			}
 			if err != nil {
-				yield(journal.Record{}, err)
+				yield(record.Record{}, err)
 				return
 			}
 			prev, linked = rec.Hash, true

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -56,11 +58,11 @@ func TestExportThatBeginsLater(t *testing.T) {
 	if n, err := walk(src); err != nil || n != uint64(len(lines)-3) {
 		t.Errorf("%d records, %v", n, err)
 	}
-	if _, err := src.Record(3); !errors.Is(err, journal.ErrNotFound) {
+	if _, err := src.Record(3); !errors.Is(err, errs.ErrNotFound) {
 		t.Error(err)
 	}
 	for _, err := range src.Records(2, 9) {
-		if !errors.Is(err, journal.ErrNotFound) {
+		if !errors.Is(err, errs.ErrNotFound) {
 			t.Errorf("records before the first: %v", err)
 		}
 	}
@@ -104,12 +106,12 @@ func TestExportDamage(t *testing.T) {
 		read  uint64
 		want  error
 	}{
-		{"gap", slices.Delete(slices.Clone(lines), 2, 3), 2, journal.ErrCorrupt},
-		{"duplicate", slices.Insert(slices.Clone(lines), 2, lines[1]), 2, journal.ErrCorrupt},
+		{"gap", slices.Delete(slices.Clone(lines), 2, 3), 2, errs.ErrCorrupt},
+		{"duplicate", slices.Insert(slices.Clone(lines), 2, lines[1]), 2, errs.ErrCorrupt},
 		{"another journal's record", slices.Replace(slices.Clone(lines), 2, 3, foreign[2]), 2, journal.ErrForeign},
-		{"not a record", slices.Replace(slices.Clone(lines), 2, 3, flipped), 2, journal.ErrCorrupt},
-		{"too long", slices.Replace(slices.Clone(lines), 2, 3, bytes.Repeat([]byte("x"), 1<<20)), 2, journal.ErrCorrupt},
-		{"swapped", slices.Replace(slices.Clone(lines), 2, 4, lines[3], lines[2]), 2, journal.ErrCorrupt},
+		{"not a record", slices.Replace(slices.Clone(lines), 2, 3, flipped), 2, errs.ErrCorrupt},
+		{"too long", slices.Replace(slices.Clone(lines), 2, 3, bytes.Repeat([]byte("x"), 1<<20)), 2, errs.ErrCorrupt},
+		{"swapped", slices.Replace(slices.Clone(lines), 2, 4, lines[3], lines[2]), 2, errs.ErrCorrupt},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n, err := walk(openLines(t, "", tt.lines...))
@@ -119,7 +121,7 @@ func TestExportDamage(t *testing.T) {
 		})
 	}
 	t.Run("last line before the first", func(t *testing.T) {
-		if _, err := evidence.Open(linesFile(t, "", lines[3], lines[2])); !errors.Is(err, journal.ErrCorrupt) {
+		if _, err := evidence.Open(linesFile(t, "", lines[3], lines[2])); !errors.Is(err, errs.ErrCorrupt) {
 			t.Error(err)
 		}
 	})
@@ -127,11 +129,11 @@ func TestExportDamage(t *testing.T) {
 		rewritten := bytes.Replace(lines[2], []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
 		src := openLines(t, "", slices.Replace(slices.Clone(lines), 2, 3, rewritten)...)
 		n, err := walk(src)
-		if n != 3 || !errors.Is(err, journal.ErrCorrupt) {
+		if n != 3 || !errors.Is(err, errs.ErrCorrupt) {
 			t.Errorf("%d records, %v", n, err)
 		}
 		for _, err := range src.Records(4, 4) {
-			if !errors.Is(err, journal.ErrCorrupt) {
+			if !errors.Is(err, errs.ErrCorrupt) {
 				t.Errorf("read from the middle: %v", err)
 			}
 		}
@@ -172,7 +174,7 @@ func TestOpenDamaged(t *testing.T) {
 		seen := 0
 		for p, err := range replay.Onward(t.Context(), src, src.First(), src.Tip().Seq) {
 			evidencetest.Check(t, err)
-			if _, err := journal.Decode(p.Raw); err == nil {
+			if _, err := record.Decode(p.Raw); err == nil {
 				seen++
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // csvEncoder writes RFC 4180: a header, lines that end in CR LF, cells quoted
@@ -38,14 +38,14 @@ func (e *csvEncoder) prepare(b *batch) {
 	}
 }
 
-func appendCSV(b []byte, r *record) []byte {
+func appendCSV(b []byte, r *row) []byte {
 	b = append(strconv.AppendInt(b, int64(r.V), 10), ',')
 	b = append(append(b, r.Journal...), ',')
 	b = append(strconv.AppendUint(b, r.Seq, 10), ',')
 	b = append(append(b, r.ID...), ',')
 	b = append(appendCell(b, r.Type), ',')
 	b = append(strconv.AppendBool(b, r.Crit), ',')
-	b = append(r.Time.AppendFormat(b, journal.TimeLayout), ',')
+	b = append(r.Time.AppendFormat(b, record.TimeLayout), ',')
 	b = append(appendCell(b, r.BootID), ',')
 	b = append(strconv.AppendInt(b, r.UptimeMS, 10), ',')
 	b = append(appendCell(b, r.Run), ',')

@@ -10,7 +10,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/export"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // table reads a CSV export strictly: header, and a map a line.
@@ -60,7 +60,7 @@ func TestCSVHoldsTheRecord(t *testing.T) {
 		t.Fatalf("%d rows of %d", len(rows), len(lines))
 	}
 	for i, line := range lines {
-		rec, err := journal.Decode(line)
+		rec, err := record.Decode(line)
 		evidencetest.Check(t, err)
 		for name, want := range map[string]string{
 			"v": "1", "journal": rec.Journal, "seq": fmt.Sprint(i + 1), "id": rec.ID, "type": rec.Type, "crit": fmt.Sprint(rec.Crit),
@@ -89,7 +89,7 @@ var texts = []string{
 }
 
 func TestCSVTexts(t *testing.T) {
-	var entries []journal.Entry
+	var entries []record.Entry
 	for _, text := range texts {
 		e := data(t, map[string]any{"v": 1, "reason": text})
 		e.Node = text

@@ -17,11 +17,12 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Source is the history to export.
 type Source interface {
-	Tip() journal.Tip
+	Tip() record.Tip
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 }
 
@@ -83,8 +84,8 @@ func chosen(src Source, opt Options) iter.Seq2[journal.RawRecord, error] {
 		skipping := !opt.Since.IsZero()
 		for raw, err := range src.RawRecords(max(opt.From, 1), src.Tip().Seq) {
 			if err == nil && skipping {
-				var rec journal.Record
-				if rec, err = journal.Decode(raw.Raw); err != nil {
+				var rec record.Record
+				if rec, err = record.Decode(raw.Raw); err != nil {
 					err = fmt.Errorf("find the first record since %s: record %d: %w", opt.Since.Format(time.RFC3339), raw.Seq, err)
 				} else if rec.Time.Before(opt.Since) {
 					continue

@@ -12,7 +12,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // maxMicros is the latest time that systemd takes for one, in the year 3111.
@@ -57,7 +57,7 @@ type entryWriter struct {
 
 // entry writes one record. The address fields, those with two underscores,
 // come first; the bytes of the record last, so that a pager shows them last.
-func (e *entryWriter) entry(r *record) {
+func (e *entryWriter) entry(r *row) {
 	e.number("__REALTIME_TIMESTAMP", min(max(r.Time.UnixMicro(), 1), maxMicros))
 	e.number("__MONOTONIC_TIMESTAMP", min(max(r.UptimeMS, 1), maxMicros/1000)*1000)
 	e.line("_BOOT_ID", e.bootID(r.BootID))
@@ -69,7 +69,7 @@ func (e *entryWriter) entry(r *record) {
 	field(e, "EDGE_TYPE", r.Type)
 	e.number("EDGE_EPOCH", int64(r.Epoch))
 	field(e, "EDGE_NODE", r.Node)
-	e.buf = append(r.Time.AppendFormat(append(e.buf, "EDGE_TIME="...), journal.TimeLayout), '\n')
+	e.buf = append(r.Time.AppendFormat(append(e.buf, "EDGE_TIME="...), record.TimeLayout), '\n')
 	field(e, "EDGE_BOOT_ID", r.BootID)
 	field(e, "EDGE_RUN", r.Run)
 	e.line("EDGE_ID", r.ID)
@@ -103,7 +103,7 @@ func (e *entryWriter) number(name string, n int64) {
 	e.buf = append(strconv.AppendInt(e.buf, n, 10), '\n')
 }
 
-func (e *entryWriter) hash(name string, h journal.Hash) {
+func (e *entryWriter) hash(name string, h record.Hash) {
 	e.buf = append(append(e.buf, name...), '=')
 	e.buf = append(appendHex(e.buf, h[:]), '\n')
 }
@@ -147,7 +147,7 @@ func (e *entryWriter) messageID(kind string) string {
 }
 
 // message is one line for people.
-func message(r *record) string {
+func message(r *row) string {
 	kind := narrate.Clean(r.Type)
 	words := narrate.Payload(r.Record)
 	if words == "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/internal/export"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -63,7 +63,7 @@ func TestJournaldHoldsTheRecord(t *testing.T) {
 		t.Fatalf("%d entries of %d", len(all), len(lines))
 	}
 	for i, line := range lines {
-		rec, err := journal.Decode(line)
+		rec, err := record.Decode(line)
 		evidencetest.Check(t, err)
 		for name, want := range map[string]string{
 			"__REALTIME_TIMESTAMP": fmt.Sprint(rec.Time.UnixMicro()), "__MONOTONIC_TIMESTAMP": fmt.Sprint(rec.UptimeMS * 1000),
@@ -86,11 +86,11 @@ func TestJournaldHoldsTheRecord(t *testing.T) {
 func TestJournaldEdges(t *testing.T) {
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	src := history(t,
-		journal.Entry{Node: "line\nMESSAGE=forged\n\n__REALTIME_TIMESTAMP=1", Type: "Odd\nEDGE_TYPE=EpochRotated"},
-		journal.Entry{Node: "tab\tand ünïcödé", BootID: "not a boot id", Run: "\x7f"},
-		journal.Entry{BootID: "not a boot id either", Time: far, UptimeMS: 1<<53 - 1},
-		journal.Entry{BootID: "0B7F4D5E-6a3e-4a7e-9d3e-111111111111", Time: time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)},
-		journal.Entry{BootID: "00000000-0000-0000-0000-000000000000"},
+		record.Entry{Node: "line\nMESSAGE=forged\n\n__REALTIME_TIMESTAMP=1", Type: "Odd\nEDGE_TYPE=EpochRotated"},
+		record.Entry{Node: "tab\tand ünïcödé", BootID: "not a boot id", Run: "\x7f"},
+		record.Entry{BootID: "not a boot id either", Time: far, UptimeMS: 1<<53 - 1},
+		record.Entry{BootID: "0B7F4D5E-6a3e-4a7e-9d3e-111111111111", Time: time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)},
+		record.Entry{BootID: "00000000-0000-0000-0000-000000000000"},
 		data(t, map[string]any{"v": 1, "reason": strings.Repeat("x", 60000) + "\n", "exit_code": 5}),
 	)
 	all := entries(t, exported(t, src, "journald"))
@@ -122,11 +122,11 @@ func TestJournaldEdges(t *testing.T) {
 
 // The line for people is narrate's, whatever kind.
 func TestJournaldMessages(t *testing.T) {
-	var list []journal.Entry
+	var list []record.Entry
 	add := func(p machine.Payload) {
 		raw, err := machine.Encode(p)
 		evidencetest.Check(t, err)
-		list = append(list, journal.Entry{Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Data: raw})
+		list = append(list, record.Entry{Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Data: raw})
 	}
 	add(machine.FingerprintCaptured{V: 1, Role: machine.RoleMatch, CompositeHash: evidencetest.OldOS})
 	add(machine.FingerprintCaptured{V: 1, Role: machine.RoleInitial, CompositeHash: "short"})
@@ -134,13 +134,13 @@ func TestJournaldMessages(t *testing.T) {
 	add(machine.EpochRotated{V: 1, BootEpoch: 3, DurationMS: 61})
 	add(machine.ProjectionRepaired{V: 1, Path: "p", Reason: "edited"})
 	list = append(list,
-		journal.Entry{Type: "PrecheckFailed", Data: []byte(`{"exit_code":5,"reason":"r","stage":"s","v":2}`)},
-		journal.Entry{Type: "PrecheckFailed", Data: []byte(`{"exit_code":"5","reason":"r","stage":"s","v":1}`)},
-		journal.Entry{Type: "FingerprintCaptured", Crit: true, Data: []byte(`{"v":1}`)},
-		journal.Entry{Type: "Later", Data: []byte(`{"reason":"r","v":1}`)})
+		record.Entry{Type: "PrecheckFailed", Data: []byte(`{"exit_code":5,"reason":"r","stage":"s","v":2}`)},
+		record.Entry{Type: "PrecheckFailed", Data: []byte(`{"exit_code":"5","reason":"r","stage":"s","v":1}`)},
+		record.Entry{Type: "FingerprintCaptured", Crit: true, Data: []byte(`{"v":1}`)},
+		record.Entry{Type: "Later", Data: []byte(`{"reason":"r","v":1}`)})
 	src := history(t, list...)
 	for i, e := range entries(t, exported(t, src, "journald")) {
-		rec, err := journal.Decode(src.raw[i])
+		rec, err := record.Decode(src.raw[i])
 		evidencetest.Check(t, err)
 		if want := strings.TrimSuffix(rec.Type+": "+narrate.Payload(rec), ": "); e["MESSAGE"] != want {
 			t.Errorf("%q, narrate says %q", e["MESSAGE"], want)
@@ -155,7 +155,7 @@ func TestMessageIDsAreFixed(t *testing.T) {
 	evidencetest.Check(t, err)
 	var listed []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `([0-9a-f]{32})` \\| `(\\w+)` \\| (\\d) \\|$").FindAllStringSubmatch(string(page), -1) {
-		src := history(t, journal.Entry{Type: m[2]})
+		src := history(t, record.Entry{Type: m[2]})
 		e := entries(t, exported(t, src, "journald"))[0]
 		if e["MESSAGE_ID"] != m[1] || e["PRIORITY"] != m[3] || export.MessageID(m[2]) != m[1] {
 			t.Errorf("%s has %s, %s; the page has %s, %s", m[2], e["MESSAGE_ID"], e["PRIORITY"], m[1], m[3])

@@ -11,7 +11,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/export"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // opened reads a Parquet export: the file, and every value as text by column.
@@ -45,7 +45,7 @@ func opened(t testing.TB, data []byte) (*parquet.File, []map[string]string) {
 }
 
 func TestParquetHoldsTheRecord(t *testing.T) {
-	entries := []journal.Entry{
+	entries := []record.Entry{
 		data(t, map[string]any{"v": 1, "reason": "", "path": "=1\n", "exit_code": 0}),
 		data(t, map[string]any{"v": 1, "bytes": -1, "manifest_serial": 9007199254740991}),
 		{Time: time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC), Crit: true, Epoch: 1<<53 - 1, UptimeMS: 1<<53 - 1},
@@ -57,7 +57,7 @@ func TestParquetHoldsTheRecord(t *testing.T) {
 		t.Fatalf("%d rows", f.NumRows())
 	}
 	for i, raw := range src.raw {
-		rec, err := journal.Decode(raw)
+		rec, err := record.Decode(raw)
 		evidencetest.Check(t, err)
 		for name, want := range map[string]string{
 			"v": "1", "journal": rec.Journal, "seq": fmt.Sprint(rec.Seq), "id": rec.ID, "type": rec.Type, "crit": fmt.Sprint(rec.Crit),
@@ -121,7 +121,7 @@ func TestParquetKeepsRowsTogether(t *testing.T) {
 // A row group is bounded in bytes too: large records fill one early.
 func TestParquetRowGroups(t *testing.T) {
 	text := strings.Repeat("x", 60000)
-	entries := make([]journal.Entry, 300)
+	entries := make([]record.Entry, 300)
 	for i := range entries {
 		entries[i] = data(t, map[string]any{"v": 1, "reason": text})
 	}

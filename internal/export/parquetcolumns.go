@@ -31,7 +31,7 @@ type parquetColumns struct {
 	texts  []byte // what values refer to that lies in no record
 }
 
-func (p *parquetColumns) fill(recs []record) {
+func (p *parquetColumns) fill(recs []row) {
 	p.texts = p.texts[:0]
 	for i := range p.values {
 		p.values[i] = p.values[i][:0]
@@ -44,7 +44,7 @@ func (p *parquetColumns) fill(recs []record) {
 	}
 }
 
-func (p *parquetColumns) envelope(r *record) {
+func (p *parquetColumns) envelope(r *row) {
 	p.put(pqV, parquet.Int32Value(int32(r.V)))
 	p.put(pqJournal, p.text(r.Journal))
 	p.put(pqSeq, parquet.Int64Value(int64(r.Seq)))
@@ -67,7 +67,7 @@ func (p *parquetColumns) put(index int, v parquet.Value) {
 	p.values[index] = append(p.values[index], v)
 }
 
-func (p *parquetColumns) column(c column, recs []record) {
+func (p *parquetColumns) column(c column, recs []row) {
 	index := pqColumns + int(c)
 	for i := range recs {
 		v := &recs[i].cells[c]

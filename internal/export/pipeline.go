@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // What a batch holds at most, in records and in bytes: enough that handing it
@@ -38,9 +39,9 @@ type encoder interface {
 	end(whole bool) error
 }
 
-// record is a record as the formats with columns see it.
-type record struct {
-	journal.Record
+// row is a record as the formats with columns see it.
+type row struct {
+	record.Record
 	cells cells
 }
 
@@ -49,7 +50,7 @@ type batch struct {
 	first   uint64 // seq of the first
 	raw     []byte
 	ends    []int // of each record in raw
-	recs    []record
+	recs    []row
 	out     []byte         // text formats
 	columns parquetColumns // Parquet
 	err     error          // what came instead of the next record
@@ -155,12 +156,12 @@ func (b *batch) add(raw journal.RawRecord) {
 func (b *batch) decode() {
 	from := 0
 	for i, to := range b.ends {
-		rec, err := journal.Decode(b.raw[from:to:to])
+		rec, err := record.Decode(b.raw[from:to:to])
 		if err != nil {
 			b.err = fmt.Errorf("export record %d: %w", b.first+uint64(i), err)
 			return
 		}
-		b.recs = append(b.recs, record{Record: rec})
+		b.recs = append(b.recs, row{Record: rec})
 		b.recs[i].cells.fill(rec.Data)
 		from = to
 	}

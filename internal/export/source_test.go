@@ -11,9 +11,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/export"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // made is a history that lies in memory.
@@ -22,7 +24,7 @@ type made struct {
 	running *bool // an iteration goes on
 }
 
-func (m made) Tip() journal.Tip { return journal.Tip{Seq: uint64(len(m.raw))} }
+func (m made) Tip() record.Tip { return record.Tip{Seq: uint64(len(m.raw))} }
 
 func (m made) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	return func(yield func(journal.RawRecord, error) bool) {
@@ -30,7 +32,7 @@ func (m made) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 			*m.running = true
 			defer func() { *m.running = false }()
 		}
-		scratch := make([]byte, 0, journal.MaxRecord) // valid until the next step
+		scratch := make([]byte, 0, record.MaxLen) // valid until the next step
 		for i := from; i <= to; i++ {
 			scratch = append(scratch[:0], m.raw[i-1]...)
 			if !yield(journal.RawRecord{Seq: i, Raw: scratch}, nil) {
@@ -43,10 +45,10 @@ func (m made) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 const journalID = "2716a3ec-1c1e-4b0c-8a54-0d1de6f7a001"
 
 // history chains entries. What an entry leaves out is filled in.
-func history(t testing.TB, entries ...journal.Entry) made {
+func history(t testing.TB, entries ...record.Entry) made {
 	t.Helper()
 	var m made
-	var prev journal.Hash
+	var prev record.Hash
 	for i, e := range entries {
 		if e.ID == (uuid.UUID{}) {
 			e.ID = uuid.UUID{6: 0x70, 8: 0x80, 14: byte(i >> 8), 15: byte(i)}
@@ -63,19 +65,19 @@ func history(t testing.TB, entries ...journal.Entry) made {
 		if e.Data == nil {
 			e.Data = []byte(`{"v":1}`)
 		}
-		raw, err := journal.Encode(journalID, uint64(i+1), prev, e)
+		raw, err := record.Encode(journalID, uint64(i+1), prev, e)
 		evidencetest.Check(t, err)
-		m.raw, prev = append(m.raw, raw), journal.HashOf(raw)
+		m.raw, prev = append(m.raw, raw), record.HashOf(raw)
 	}
 	return m
 }
 
 // data is an entry whose payload is v.
-func data(t testing.TB, v map[string]any) journal.Entry {
+func data(t testing.TB, v map[string]any) record.Entry {
 	t.Helper()
 	raw, err := json.Marshal(v)
 	evidencetest.Check(t, err)
-	return journal.Entry{Data: raw}
+	return record.Entry{Data: raw}
 }
 
 // exported is an export that must succeed.
@@ -93,7 +95,7 @@ func exported(t testing.TB, src export.Source, format string) []byte {
 // many is a history longer than several batches, of every shape of payload.
 func many(t testing.TB, n int) made {
 	t.Helper()
-	entries := make([]journal.Entry, n)
+	entries := make([]record.Entry, n)
 	for i := range entries {
 		switch i % 4 {
 		case 0:
@@ -149,7 +151,7 @@ func TestUndecodable(t *testing.T) {
 		for name, bad := range map[string][]byte{
 			"not JSON":      []byte("x"),
 			"not canonical": []byte(`{"boot_id": ""}`),
-			"too long":      bytes.Repeat([]byte("x"), journal.MaxRecord+1),
+			"too long":      bytes.Repeat([]byte("x"), record.MaxLen+1),
 			"empty":         {},
 		} {
 			src := many(t, 500)
@@ -157,7 +159,7 @@ func TestUndecodable(t *testing.T) {
 			src.raw[300] = bad
 			var out bytes.Buffer
 			n, err := export.Write(&out, src, format, export.Options{})
-			if n != 300 || !(errors.Is(err, journal.ErrCorrupt) || errors.Is(err, journal.ErrTooLarge)) {
+			if n != 300 || !(errors.Is(err, errs.ErrCorrupt) || errors.Is(err, errs.ErrTooLarge)) {
 				t.Errorf("%s, %s: %d, %v", format, name, n, err)
 			}
 			if !bytes.HasPrefix(whole, out.Bytes()) || len(whole) == out.Len() {

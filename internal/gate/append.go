@@ -3,11 +3,11 @@ package gate
 import (
 	"errors"
 	"log/slog"
-	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -33,8 +33,12 @@ func (r *run) appendEvent(p machine.Payload) (machine.Event, *Failure) {
 		return event, r.plan.append(r, event)
 	}
 	rec, err := r.write(entry)
-	if errors.Is(err, journal.ErrNoSpace) {
-		rec, err = r.writeWithBallast(entry, err)
+	if errors.Is(err, journal.ErrTailFull) {
+		// The middle of a run: the record does not fit until the tail has settled.
+		if f := r.settle(); f != nil {
+			return event, f
+		}
+		rec, err = r.write(entry)
 	}
 	if err != nil {
 		return event, r.unusable(err, "precheck: journal cannot be written", "check free space, the disk and the kernel log")
@@ -51,21 +55,21 @@ func (r *run) appendEvent(p machine.Payload) (machine.Event, *Failure) {
 
 // entry makes the record's envelope and proves, before anything is written,
 // that the machine takes the event in this state.
-func (r *run) entry(p machine.Payload) (journal.Entry, machine.Event, error) {
+func (r *run) entry(p machine.Payload) (record.Entry, machine.Event, error) {
 	data, err := machine.Encode(p)
 	if err != nil {
-		return journal.Entry{}, machine.Event{}, err
+		return record.Entry{}, machine.Event{}, err
 	}
 	id, err := r.host.NewID()
 	if err != nil {
-		return journal.Entry{}, machine.Event{}, err
+		return record.Entry{}, machine.Event{}, err
 	}
 	uptime, err := r.host.UptimeMS()
 	if err != nil {
-		return journal.Entry{}, machine.Event{}, err
+		return record.Entry{}, machine.Event{}, err
 	}
 	s := r.history.state
-	entry := journal.Entry{
+	entry := record.Entry{
 		ID: id, Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Time: r.host.Now().UTC(),
 		BootID: r.bootID, UptimeMS: uptime, Run: r.id, Node: r.node,
 		Epoch: epochAfter(s, p), Data: data,
@@ -105,100 +109,38 @@ func (r *run) openWriter() *Failure {
 	h.action = journal.HeadAction{}
 	if r.plan == nil {
 		h.view = nil // taken over, also on an error
-		w, err := journal.OpenWriter(r.fs, layout, view, action)
-		h.writer = w
-		if errors.Is(err, journal.ErrNoSpace) && r.releaseBallast(err) {
-			// After a crash the log has to be moved into tables first.
-			h.writer = nil
-			_, err = r.reopen(journal.Entry{})
-		}
+		w, err := journal.OpenWriter(view, action, r.bootID)
 		if err != nil {
-			h.writer = nil
 			return r.unusable(err, "precheck: journal cannot be written", "check free space, the disk and the kernel log")
 		}
+		h.writer = w
+		if w.Fresh() {
+			// A settling was cut short before its snapshot was vouched for.
+			if f := r.vouch(); f != nil {
+				return f
+			}
+		}
 	}
-	if action.Step != journal.HeadRewrite {
+	if action.Rebuilt == "" {
 		return nil
 	}
-	r.log.Warn("edge.journal.head_rebuilt", slog.String("path", layout.Head), slog.String("found", action.Found))
-	_, f := r.appendEvent(machine.HeadRebuilt{V: 1, Found: action.Found, Seq: h.state.Seq})
+	r.log.Warn("edge.journal.head_rebuilt", slog.String("path", layout.Head), slog.String("found", action.Rebuilt))
+	_, f := r.appendEvent(machine.HeadRebuilt{V: 1, Found: action.Rebuilt, Seq: h.state.Seq})
 	return f
 }
 
 // write appends to the journal, creating it with its first record.
-func (r *run) write(e journal.Entry) (journal.Record, error) {
+func (r *run) write(e record.Entry) (record.Record, error) {
 	if w := r.history.writer; w != nil {
 		return w.Append(e)
 	}
 	if err := durable.MkdirAll(r.fs, stateroot.Bootstrap, 0o750); err != nil {
-		return journal.Record{}, err
+		return record.Record{}, err
 	}
 	w, rec, err := journal.Create(r.fs, layout, e, journal.CreateOptions{})
 	if err != nil {
-		return journal.Record{}, err
+		return record.Record{}, err
 	}
 	r.history.writer = w
 	return rec, nil
-}
-
-// writeWithBallast releases the ballast and tries once more: on a full disk
-// the daemon that frees space must be able to start.
-func (r *run) writeWithBallast(e journal.Entry, cause error) (journal.Record, error) {
-	if !r.releaseBallast(cause) {
-		return journal.Record{}, cause
-	}
-	rec, err := r.reopen(e)
-	if err != nil || rec.Seq != 0 {
-		return rec, err
-	}
-	return r.write(e)
-}
-
-// releaseBallast gives the reserve back to a full disk, once: there is one.
-func (r *run) releaseBallast(cause error) bool {
-	released, err := stateroot.ReleaseBallast(r.fs)
-	if err != nil || !released {
-		return false
-	}
-	r.log.Warn("edge.disk.full", slog.String("path", r.rootPath), slog.String("err", cause.Error()),
-		slog.String("next", "free space on the state root; its ballast was released to journal this boot"))
-	return true
-}
-
-// noSpace reports whether err is a full disk, told by the journal or by a file.
-func noSpace(err error) bool {
-	return errors.Is(err, journal.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
-
-// reopen leaves the poisoned writer and opens the journal as a boot would. If
-// e had reached the journal before the failure, its record is the answer.
-func (r *run) reopen(e journal.Entry) (journal.Record, error) {
-	h := r.history
-	if h.writer != nil {
-		_ = h.writer.Close() // poisoned: it has said what is wrong already
-		h.writer = nil
-	}
-	found, err := journal.Inspect(r.fs, layout)
-	if err != nil || !found.Journal {
-		return journal.Record{}, err
-	}
-	view, err := journal.OpenView(r.fs, layout)
-	if err != nil {
-		return journal.Record{}, err
-	}
-	action, err := view.CheckHead(nil)
-	if err != nil {
-		return journal.Record{}, errors.Join(err, view.Close())
-	}
-	rec, err := view.Record(view.Tip().Seq)
-	if err != nil {
-		return journal.Record{}, errors.Join(err, view.Close())
-	}
-	if h.writer, err = journal.OpenWriter(r.fs, layout, view, action); err != nil {
-		return journal.Record{}, err
-	}
-	if rec.ID == e.ID.String() {
-		return rec, nil
-	}
-	return journal.Record{}, nil
 }

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -110,7 +110,7 @@ func (s *salvaging) salvaged(t *testing.T, m *memNode, before map[string]string)
 		}
 		last = line
 	}
-	if last != "" && first.Data.LastHash != journal.HashOf([]byte(last)).String() {
+	if last != "" && first.Data.LastHash != record.HashOf([]byte(last)).String() {
 		return fmt.Errorf("the last record kept is another than the history says")
 	}
 	var fp struct {

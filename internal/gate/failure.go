@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/internal/tlscert"
-	"github.com/autonomyops/edged/journal"
 )
 
 // Exit codes of precheck.
@@ -54,7 +54,7 @@ func (f *Failure) reason() string {
 // about finds the path and the next step that an error's type knows of.
 func about(err error) (path, next string) {
 	var (
-		fromJournal *journal.Error
+		fromJournal *errs.Error
 		fromRoot    *stateroot.Error
 		fromTLS     *tlscert.Error
 		fromOS      *osid.Error

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -14,23 +17,15 @@ import (
 // layout is where a state root keeps its journal.
 var layout = journal.DefaultLayout()
 
-const (
-	// verifiedTail is how many of the newest records every boot verifies
-	// again; the weekly scrub covers the rest.
-	verifiedTail = 1000
-	// snapshotEvery bounds the records a boot has to fold. A snapshot costs no
-	// sync of its own, folding a record a few microseconds.
-	snapshotEvery = 16
-)
-
 // history is the journal of this run: a checked read-only view until the first
 // append, a writer from then on, and the state that its records lead to.
 type history struct {
-	view     *journal.View // nil where there is no journal yet, and after the first append
-	writer   *journal.Writer
-	action   journal.HeadAction
-	state    machine.State
-	snapshot uint64 // seq of the newest snapshot used
+	view      *journal.View // nil if there is no journal yet, and after the first append
+	writer    *journal.Writer
+	action    journal.HeadAction
+	state     machine.State
+	tail      journal.TailUse // as the run left it
+	unsettled bool            // settling was due, and failed
 }
 
 // openHistory judges the journal. Where it is damaged, and the config says so,
@@ -86,21 +81,18 @@ func (r *run) judgeHistory() *Failure {
 		return r.unusable(fmt.Errorf("the journal is %s, gate.journal_id pins %s", view.ID(), pin), "precheck: journal is not this node's",
 			"put the right partition back, or correct gate.journal_id if the replacement was meant")
 	}
-	// The newest records are verified while the state is folded: on a long
-	// history each takes about a millisecond of the boot.
-	verified := make(chan error, 1)
-	go func() { verified <- view.VerifyTail(verifiedTail) }()
-	state, snapshot, err := replay.State(view, view.Tip().Seq)
-	if broken := <-verified; broken != nil {
-		return r.unusable(broken, "precheck: journal unusable", salvageAdvice)
-	}
+	state, start, err := replay.State(view, view.Tip().Seq)
 	if err != nil {
 		if errors.Is(err, machine.ErrNewer) {
 			return r.unusable(err, "precheck: journal is newer than this binary", "boot the newer release again, or update edged; nothing was changed")
 		}
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
 	}
-	r.history.state, r.history.snapshot = state, snapshot
+	for _, err := range start.Ignored {
+		r.log.Warn("edge.journal.snapshot_ignored", slog.String("path", layout.Dir), slog.String("err", err.Error()),
+			slog.String("next", "`edgectl journal verify --deep` judges the whole history; the next settling writes a new snapshot"))
+	}
+	r.history.state = state
 	if r.node == "" {
 		r.node = state.Node
 	}
@@ -113,6 +105,10 @@ func (r *run) judgeHistory() *Failure {
 	if r.history.action, err = checkHead(view, projections.MustResolve(refs, state)); err != nil {
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
 	}
+	if r.history.action.BehindBase {
+		r.log.Warn("edge.journal.head_put_back", slog.String("path", layout.Head),
+			slog.String("next", "find out who put an older head file back: no crash does that"))
+	}
 	return nil
 }
 
@@ -122,7 +118,7 @@ const salvageAdvice = "keep the disk as it is; `edgectl journal verify --deep` t
 // is when anything on or off the partition refers to one.
 func (r *run) noJournal(found journal.Presence, refs []projections.Ref) *Failure {
 	missing := func(who string) *Failure {
-		return r.unusable(&journal.Error{Kind: journal.ErrMissing, Path: layout.Dir, Detail: who + " refers to a journal"},
+		return r.unusable(&errs.Error{Kind: journal.ErrMissing, Path: layout.Dir, Detail: who + " refers to a journal"},
 			"precheck: journal missing", salvageAdvice)
 	}
 	switch {
@@ -158,13 +154,13 @@ func checkHead(view *journal.View, refs []projections.Ref) (journal.HeadAction, 
 	checked := make([]journal.Ref, 0, len(refs))
 	for _, ref := range refs {
 		if ref.Journal == view.ID() && ref.Seq > tip.Seq {
-			return journal.HeadAction{}, &journal.Error{Kind: journal.ErrRolledBack, Path: ref.Path, Seq: ref.Seq,
+			return journal.HeadAction{}, &errs.Error{Kind: journal.ErrRolledBack, Path: ref.Path, Seq: ref.Seq,
 				Detail: fmt.Sprintf("it was made from record %d, the journal ends at %d", ref.Seq, tip.Seq), Next: salvageAdvice}
 		}
 		seq, text := ref.Record()
-		hash, err := journal.ParseHash(text)
+		hash, err := record.ParseHash(text)
 		if err != nil {
-			return journal.HeadAction{}, &journal.Error{Kind: journal.ErrRewritten, Path: ref.Path, Seq: ref.Seq,
+			return journal.HeadAction{}, &errs.Error{Kind: journal.ErrRewritten, Path: ref.Path, Seq: ref.Seq,
 				Detail: "it names no record by a hash", Next: salvageAdvice, Err: err}
 		}
 		checked = append(checked, journal.Ref{Path: ref.Path, Journal: ref.Journal, Seq: seq, Hash: hash})

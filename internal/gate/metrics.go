@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/autonomyops/edged/internal/metrics"
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -16,8 +17,11 @@ func (r *run) writeMetrics(exit int) {
 	now := r.host.Now()
 	outcome := metrics.Run{ExitCode: exit, Seconds: now.Sub(r.began).Seconds(), At: now, CertEnd: r.certEnd}
 	var state machine.State
-	if r.history != nil {
-		state = r.history.state
+	if h := r.history; h != nil {
+		state = h.state
+		if h.tail != (journal.TailUse{}) {
+			outcome.Tail, outcome.Unsettled = &h.tail, h.unsettled
+		}
 	}
 	path := r.cfg.Gate.MetricsFile
 	if err := writeHostFile(path, []byte(metrics.Render(state, &outcome, r.clock.used)), 0o644); err != nil {

@@ -7,10 +7,12 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/operation"
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -101,7 +103,7 @@ func (r *run) judgeWithoutBaseline(s machine.State, o *machine.Observations) {
 
 // foreign: an undamaged file of a history that this journal does not hold.
 func foreign(r *run, v projections.Verdict) *Failure {
-	return r.unusable(&journal.Error{Kind: journal.ErrForeign, Path: v.Path, Detail: v.Reason, Next: salvageAdvice},
+	return r.unusable(&errs.Error{Kind: journal.ErrForeign, Path: v.Path, Detail: v.Reason, Next: salvageAdvice},
 		"precheck: projection is of another history", salvageAdvice)
 }
 
@@ -111,11 +113,23 @@ func repaired(path string, v projections.Verdict) machine.ProjectionRepaired {
 
 // lookup reads one earlier event of this journal for the judge of the files.
 func (r *run) lookup(seq uint64) (machine.Event, error) {
-	rec, err := r.history.record(seq)
+	h := r.history
+	read := errNoRecord
+	switch {
+	case h.view != nil:
+		read = h.view.Record
+	case h.writer != nil:
+		read = h.writer.Record
+	}
+	rec, err := read(seq)
 	if err != nil {
 		return machine.Event{}, err
 	}
 	return replay.Event(rec)
+}
+
+func errNoRecord(uint64) (record.Record, error) {
+	return record.Record{}, errors.New("there is no journal yet")
 }
 
 // judgeRuntime looks, where asked, whether what the last epoch installed is
@@ -136,16 +150,6 @@ func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
 		}
 	}
 	return nil
-}
-
-func (h *history) record(seq uint64) (journal.Record, error) {
-	switch {
-	case h.view != nil:
-		return h.view.Record(seq)
-	case h.writer != nil:
-		return h.writer.Record(seq)
-	}
-	return journal.Record{}, errors.New("there is no journal yet")
 }
 
 func blake3Hex(data []byte) string {

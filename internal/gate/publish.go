@@ -26,14 +26,6 @@ func (r *run) publish(context.Context) *Failure {
 		return &Failure{Exit: ExitStateRoot, Stage: "projection", Message: "precheck: projections cannot be written",
 			Path: pathOf(err, stateroot.Fingerprint), Err: err, Next: next}
 	}
-	if r.plan != nil {
-		return nil
-	}
-	if _, err := stateroot.EnsureBallast(r.fs); err != nil {
-		// The ballast is a reserve for a worse day, not a reason to stop a
-		// healthy node; a disk too full for it is told once it matters.
-		r.log.Debug("ballast not placed", "path", stateroot.Ballast, "err", err)
-	}
 	return nil
 }
 

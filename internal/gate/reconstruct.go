@@ -10,7 +10,7 @@ import (
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
 	"github.com/autonomyops/edged/internal/stateroot"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 )
@@ -141,8 +141,8 @@ func (r *run) fits(m machine.ManifestVerified) error {
 	if err != nil {
 		return err
 	}
-	if len(evidence) > journal.MaxRecord {
-		return fmt.Errorf("the epoch's evidence would take %d bytes, the limit is %d: use fewer operations or shorter paths", len(evidence), journal.MaxRecord)
+	if len(evidence) > record.MaxLen {
+		return fmt.Errorf("the epoch's evidence would take %d bytes, the limit is %d: use fewer operations or shorter paths", len(evidence), record.MaxLen)
 	}
 	return nil
 }

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
-// rest tells what ended a pass over the journal, and leaves the journal at
-// rest. What only that meets ends a run that nothing else has ended. Damage
-// that startOver is going to answer is left to it to tell.
+// rest reports what ended a pass over the journal, and settles and closes the
+// journal. What only that meets ends a run that nothing else has ended. Damage
+// that startOver is going to answer is left to it to report.
 func (r *run) rest(failure *Failure) *Failure {
 	if failure != nil && !r.damagedUnderway(failure) {
 		r.fail(failure)
@@ -36,14 +37,14 @@ func (r *run) rest(failure *Failure) *Failure {
 }
 
 // damagedUnderway reports whether the run ended in damage that was not met when
-// the journal was judged, and that a salvage is to answer. A boot verifies the
-// newest records; a compaction at its end reads blocks that hold none of them,
-// and without an answer every boot to come would end there.
+// the journal was judged, and that a salvage is to answer. A boot reads the tail;
+// a settling at its end reads tables, and without an answer every boot to come
+// would end there.
 //
 // Only bytes that changed at rest count: projections of another history are for
 // a person to judge (they may have been put back from a copy).
 func (r *run) damagedUnderway(f *Failure) bool {
-	return f != nil && errors.Is(f.Err, journal.ErrCorrupt) && r.maySalvage(f)
+	return f != nil && errors.Is(f.Err, errs.ErrCorrupt) && r.maySalvage(f)
 }
 
 // startOver salvages and runs the gate over the new journal: the boot ends as
@@ -64,40 +65,68 @@ func (r *run) startOver(ctx context.Context, f *Failure) *Failure {
 	return through(ctx, r.overHistory())
 }
 
-// closeHistory saves a snapshot when one is due and leaves the journal at
-// rest.
+// closeHistory settles the tail if that is due and releases the journal.
 func (r *run) closeHistory() *Failure {
 	h := r.history
 	if h == nil {
 		return nil
 	}
+	var failure *Failure
+	if h.writer != nil && h.writer.Tail().SettlingDue {
+		failure = r.settle()
+		if failure != nil && errors.Is(failure.Err, journal.ErrUnsettled) {
+			// Nothing is lost while the tail has room: the daemon that frees
+			// space must be able to start.
+			h.unsettled = true
+			r.log.Warn("edge.journal.unsettled", slog.String("path", r.absolute(layout.Dir)), slog.String("err", failure.Err.Error()),
+				slog.Int("records", h.writer.Tail().Records), slog.Int64("free_bytes", h.writer.Tail().FreeBytes),
+				slog.String("next", "free space and inodes on the state root; the next boot tries again"))
+			failure = nil
+		}
+	}
 	var err error
 	switch {
 	case h.writer != nil:
-		if h.state.Seq >= h.snapshot+snapshotEvery {
-			if data, encodeErr := machine.EncodeState(h.state); encodeErr == nil {
-				err = h.writer.SaveSnapshot(h.state.Seq, data)
-			}
-		}
-		err = errors.Join(err, h.writer.Close())
+		h.tail = h.writer.Tail()
+		err = h.writer.Close()
 	case h.view != nil:
+		h.tail = h.view.Tail()
 		err = h.view.Close()
 	}
 	h.writer, h.view = nil, nil
+	if failure == nil && err != nil {
+		failure = r.unusable(err, "precheck: journal cannot be closed", "check the disk and the kernel log; no acknowledged record is lost")
+	}
+	return failure
+}
+
+// settle moves the records of the tail into Pebble, with a snapshot of the
+// state that the fold of this run reached, and journals what vouches for it.
+func (r *run) settle() *Failure {
+	snap, err := machine.EncodeState(r.history.state)
+	if err == nil {
+		err = r.history.writer.Settle(snap)
+	}
 	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, journal.ErrNoSpace):
-		// Every record is acknowledged and durable in the log; only its move
-		// into tables has to wait for space.
-		r.log.Warn("edge.disk.full", slog.String("path", r.rootPath), slog.String("err", err.Error()),
-			slog.String("next", "free space on the state root"))
-		return nil
-	case errors.Is(err, journal.ErrCorrupt):
+	case errors.Is(err, errs.ErrCorrupt):
 		// As for damage met at the beginning: to the operator it is the same.
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
+	case err != nil:
+		return r.unusable(err, "precheck: journal cannot be settled", "free space and inodes on the state root, check the disk and the kernel log")
 	}
-	return r.unusable(err, "precheck: journal cannot be closed", "check the disk and the kernel log; no acknowledged record is lost")
+	return r.vouch()
+}
+
+// vouch journals the BLAKE3 of the snapshot at the newest settled record. It
+// comes from this run's own fold, never from stored bytes.
+func (r *run) vouch() *Failure {
+	s := r.history.state
+	snap, err := machine.EncodeState(s)
+	if err != nil {
+		return r.unusable(err, "precheck: state cannot be encoded", "this is a defect of edged; report it with the journal")
+	}
+	_, f := r.appendEvent(machine.SnapshotTaken{V: 1, Of: s.Seq, BLAKE3: blake3Hex(snap)})
+	return f
 }
 
 // closeRoot lets go of the state root.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -71,11 +72,11 @@ func (m *memNode) boots(n int) {
 	m.check(err)
 	w, err := journal.OpenWriter(m.disk, layout, view, action)
 	m.check(err)
-	entries := make([]journal.Entry, n)
+	entries := make([]record.Entry, n)
 	for i := range entries {
 		id, err := uuid.NewV7()
 		m.check(err)
-		entries[i] = journal.Entry{
+		entries[i] = record.Entry{
 			ID: id, Type: last.Type, Crit: last.Crit, Time: last.Time, BootID: last.BootID, UptimeMS: last.UptimeMS,
 			Run: id.String(), Node: last.Node, Epoch: last.Epoch, Data: last.Data,
 		}

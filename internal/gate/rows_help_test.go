@@ -19,6 +19,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -143,7 +144,7 @@ func (n *node) salvaged(p machine.JournalSalvaged) {
 	root, err := durable.OpenRoot(n.root)
 	n.check(err)
 	defer root.Close()
-	w, _, err := journal.Create(root, layout, journal.Entry{
+	w, _, err := journal.Create(root, layout, record.Entry{
 		ID: uuid.Must(uuid.NewV7()), Type: string(p.Kind()), Crit: true, Time: n.now, BootID: "b", Run: uuid.Must(uuid.NewV7()).String(),
 		Node: "node-01", Epoch: p.Epoch, Data: data,
 	}, journal.CreateOptions{})
@@ -164,7 +165,7 @@ func (n *node) appendUnknown(crit bool) {
 	w, err := journal.OpenWriter(root, layout, view, action)
 	n.check(err)
 	s, _ := n.history()
-	_, err = w.Append(journal.Entry{
+	_, err = w.Append(record.Entry{
 		ID: uuid.Must(uuid.NewV7()), Type: "SomethingNew", Crit: crit, Time: n.now, BootID: "b", Run: uuid.Must(uuid.NewV7()).String(),
 		Node: s.Node, Epoch: s.Epoch, Data: []byte(`{"v":1}`),
 	})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/autonomyops/edged/internal/config"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/salvage"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -14,7 +15,7 @@ import (
 // damage is what a salvage is a way out of. A newer format, another node's
 // journal and an I/O error are not damage: they need other hands.
 var damage = []error{
-	journal.ErrCorrupt, journal.ErrTorn, journal.ErrRolledBack, journal.ErrRewritten, journal.ErrMissing, journal.ErrForeign,
+	errs.ErrCorrupt, journal.ErrTorn, journal.ErrRolledBack, journal.ErrRewritten, journal.ErrMissing, journal.ErrForeign,
 }
 
 func (r *run) maySalvage(f *Failure) bool {
@@ -39,10 +40,6 @@ func (r *run) salvage(f *Failure) *Failure {
 		return failure
 	}
 	in, err := salvage.Install(r.fs, who)
-	// What a full disk stopped left nothing behind, or is completed.
-	if noSpace(err) && r.releaseBallast(err) {
-		in, err = salvage.Install(r.fs, who)
-	}
 	if err != nil {
 		return r.notSalvaged(err)
 	}
@@ -57,7 +54,7 @@ func (r *run) notSalvaged(err error) *Failure {
 	case errors.Is(err, salvage.ErrForeign):
 		return r.unusable(err, "precheck: journal is of another node", "put the right partition back; "+
 			"if the node was renamed, run `edgectl journal salvage --install` and then `edgectl journal rename-node`; if the journal was changed on purpose, change gate.journal_id")
-	case errors.Is(err, machine.ErrNewer), errors.Is(err, journal.ErrNewer):
+	case errors.Is(err, machine.ErrNewer), errors.Is(err, errs.ErrNewer):
 		return r.unusable(err, "precheck: journal is newer than this binary",
 			"it is damaged as well: boot the newer release again and salvage with that; nothing was changed")
 	}

@@ -10,16 +10,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
 // Run is what one precheck adds to the state. The zero value of a member says
 // that it is unknown.
 type Run struct {
-	ExitCode int
-	Seconds  float64   // duration of the run
-	At       time.Time // when it ended
-	CertEnd  time.Time // end of the leaf's validity, zero when unknown
+	ExitCode  int
+	Seconds   float64          // duration of the run
+	At        time.Time        // when it ended
+	CertEnd   time.Time        // end of the leaf's validity, zero when unknown
+	Tail      *journal.TailUse // as the run left it, nil if there is no journal
+	Unsettled bool             // settling was due and failed
 }
 
 // Render gives the text. run is nil where no run is known.
@@ -30,6 +33,15 @@ func Render(s machine.State, run *Run, now time.Time) string {
 	}
 	gauge("edged_boot_epoch", "Boot epoch in force.", float64(s.Epoch))
 	fmt.Fprintf(&b, "# HELP edged_journal_events_total Records in the journal.\n# TYPE edged_journal_events_total counter\nedged_journal_events_total %d\n", s.Seq)
+	if run != nil && run.Tail != nil {
+		gauge("edged_journal_tail_records", "Records that have not settled.", float64(run.Tail.Records))
+		gauge("edged_journal_tail_free_bytes", "Room for records in the journal's tail.", float64(run.Tail.FreeBytes))
+		unsettled := 0.0
+		if run.Unsettled {
+			unsettled = 1
+		}
+		gauge("edged_journal_unsettled", "1 if the newest precheck was to settle the tail and could not.", unsettled)
+	}
 	attempts := 0
 	if s.Open != nil {
 		attempts = s.Open.Attempt

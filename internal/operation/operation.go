@@ -15,10 +15,11 @@ package operation
 import (
 	"errors"
 	"fmt"
-	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/manifest"
 	"io/fs"
 	"syscall"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/manifest"
 )
 
 // Planned is a validated operation. Src and Dst are clean and relative to the

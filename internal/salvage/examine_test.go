@@ -13,9 +13,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -185,8 +187,8 @@ func TestExamine_EditedFiles(t *testing.T) {
 }
 
 func TestLost(t *testing.T) {
-	advice := &journal.Error{Kind: journal.ErrCorrupt, Path: "journal", Seq: 4, Next: "salvage it", Err: &journal.Error{
-		Kind: journal.ErrIO, Detail: "read it", Next: "mend it", Err: errors.New("crc\n<corruption detail carrier>")}}
+	advice := &errs.Error{Kind: errs.ErrCorrupt, Path: "journal", Seq: 4, Next: "salvage it", Err: &errs.Error{
+		Kind: errs.ErrIO, Detail: "read it", Next: "mend it", Err: errors.New("crc\n<corruption detail carrier>")}}
 	for _, tt := range []struct {
 		tip, head uint64
 		broken    error
@@ -200,7 +202,7 @@ func TestLost(t *testing.T) {
 		{3, 8, errors.New("torn"), "records 4 to 8: torn"},
 		{3, 8, advice, "records 4 to 8: journal: corrupt, at journal, record 4: journal: read it: input/output error: crc"},
 	} {
-		if got := lost(journal.Prefix{Tip: journal.Tip{Seq: tt.tip}, Broken: tt.broken}, machine.JournalSalvaged{HeadSeq: tt.head}); got != tt.want {
+		if got := lost(journal.Prefix{Tip: record.Tip{Seq: tt.tip}, Broken: tt.broken}, machine.JournalSalvaged{HeadSeq: tt.head}); got != tt.want {
 			t.Errorf("%d of %d: %q, want %q", tt.tip, tt.head, got, tt.want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 )
@@ -54,7 +55,7 @@ func claims(files projections.Files) []claim {
 }
 
 // resolve looks whether r is the record that the file knows.
-func (c *claim) resolve(r journal.Record) {
+func (c *claim) resolve(r record.Record) {
 	if !c.sound || r.Journal != c.ref.Journal {
 		return
 	}

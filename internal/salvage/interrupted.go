@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -100,7 +101,7 @@ func quarantineOf(work string) string {
 // other: no slot of it is good.
 func ReadHead(fsys durable.FS) (journal.HeadReport, error) {
 	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
-	if errors.Is(err, journal.ErrCorrupt) {
+	if errors.Is(err, errs.ErrCorrupt) {
 		err = nil
 	}
 	return head, err

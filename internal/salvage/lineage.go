@@ -10,7 +10,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -52,11 +52,11 @@ func keptFrom(fsys durable.FS, work string) (string, error) {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // opened for reading only
-	line, err := bufio.NewReader(io.LimitReader(f, journal.MaxRecord+1)).ReadBytes('\n')
+	line, err := bufio.NewReader(io.LimitReader(f, record.MaxLen+1)).ReadBytes('\n')
 	if err != nil {
 		return "", nil //nolint:nilerr // no whole record was kept
 	}
-	rec, err := journal.Decode(line[:len(line)-1])
+	rec, err := record.Decode(line[:len(line)-1])
 	if err != nil {
 		return "", nil //nolint:nilerr // altered since: it proves nothing
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -98,7 +99,7 @@ func examine(t *testing.T, m *memfs.FS, who Who) (machine.JournalSalvaged, []str
 }
 
 // records are a journal's, verified.
-func records(t *testing.T, fsys durable.FS) []journal.Record {
+func records(t *testing.T, fsys durable.FS) []record.Record {
 	t.Helper()
 	view, err := journal.OpenView(fsys, journal.DefaultLayout())
 	check(t, err)
@@ -106,11 +107,11 @@ func records(t *testing.T, fsys durable.FS) []journal.Record {
 	if _, err := view.CheckHead(nil); err != nil {
 		t.Fatal(err)
 	}
-	var all []journal.Record
+	var all []record.Record
 	for rec, err := range view.Records(1, view.Tip().Seq) {
 		check(t, err)
 		rec.Raw = bytes.Clone(rec.Raw) // valid until the next step only, as Data is
-		kept, err := journal.Decode(rec.Raw)
+		kept, err := record.Decode(rec.Raw)
 		check(t, err)
 		all = append(all, kept)
 	}

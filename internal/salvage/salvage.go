@@ -17,8 +17,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -50,7 +52,7 @@ var (
 type Plan struct {
 	ID    uuid.UUID
 	Event machine.JournalSalvaged
-	entry journal.Entry
+	entry record.Entry
 }
 
 // Examine reads what is left of the journal beneath fsys, of the head file and
@@ -71,7 +73,7 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 	claimed := claims(files)
 	fold := machine.NewFold(machine.State{})
 	foldable, epoch := true, uint64(0)
-	prefix, err := journal.Salvage(fsys, layout, func(r journal.Record) error {
+	prefix, err := journal.Salvage(fsys, layout, func(r record.Record) error {
 		epoch = max(epoch, r.Epoch)
 		for i := range claimed {
 			claimed[i].resolve(r)
@@ -90,7 +92,7 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 	switch broken := prefix.Broken; {
 	case err != nil:
 		return nil, err
-	case errors.Is(broken, journal.ErrNewer), errors.Is(broken, fs.ErrPermission):
+	case errors.Is(broken, errs.ErrNewer), errors.Is(broken, fs.ErrPermission):
 		return nil, broken
 	case errors.Is(broken, fs.ErrNotExist) && prefix.Tip.Seq == 0:
 		prefix.Broken = errors.New("there is no " + layout.Dir + "/")
@@ -145,7 +147,7 @@ func plan(who Who, event machine.JournalSalvaged) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Plan{ID: own, Event: event, entry: journal.Entry{
+	return &Plan{ID: own, Event: event, entry: record.Entry{
 		ID: id, Type: string(machine.KindJournalSalvaged), Crit: true, Time: who.Now.UTC(), BootID: who.BootID,
 		UptimeMS: who.UptimeMS, Run: who.Run, Node: who.Node, Epoch: event.Epoch, Data: data,
 	}}, nil
@@ -176,7 +178,7 @@ func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
 // in, which a salvage has followed.
 func why(err error) string {
 	text := err.Error()
-	for j, ok := errors.AsType[*journal.Error](err); ok; j, ok = errors.AsType[*journal.Error](j.Err) {
+	for j, ok := errors.AsType[*errs.Error](err); ok; j, ok = errors.AsType[*errs.Error](j.Err) {
 		if j.Next != "" {
 			text = strings.ReplaceAll(text, "; "+j.Next, "")
 		}
@@ -185,13 +187,13 @@ func why(err error) string {
 }
 
 // Write makes the new journal, with its head file, beneath out.
-func (p *Plan) Write(out durable.FS) (journal.Record, error) {
+func (p *Plan) Write(out durable.FS) (record.Record, error) {
 	if err := durable.MkdirAll(out, stateroot.Bootstrap, 0o750); err != nil {
-		return journal.Record{}, err
+		return record.Record{}, err
 	}
 	w, rec, err := journal.Create(out, journal.DefaultLayout(), p.entry, journal.CreateOptions{ID: p.ID})
 	if err != nil {
-		return journal.Record{}, err
+		return record.Record{}, err
 	}
 	return rec, w.Close()
 }

@@ -6,7 +6,7 @@ import (
 	"path"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // within is a directory of an FS as a root of its own.
@@ -34,7 +34,7 @@ func (w within) SyncDir(name string) error { return w.fsys.SyncDir(w.at(name)) }
 // placed gives an error of the journal that is made there its path from the
 // root: the journal knows of no other root than w.
 func (w within) placed(err error) error {
-	e, ok := errors.AsType[*journal.Error](err)
+	e, ok := errors.AsType[*errs.Error](err)
 	if !ok || e.Path == "" {
 		return err
 	}

@@ -21,7 +21,6 @@ const (
 	Fingerprint = "bootstrap/os_fingerprint.json"
 	JournalHead = "bootstrap/journal_head"
 	LastFailure = "bootstrap/last_failure.json"
-	Ballast     = "bootstrap/ballast"
 	NodeConfig  = "bootstrap/config.yaml"
 
 	Identity           = "identity"

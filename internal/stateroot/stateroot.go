@@ -1,5 +1,5 @@
 // Package stateroot judges the directory that holds a node's persistent
-// state, lays it out, locks it, and keeps the ballast in it.
+// state, lays it out and locks it.
 //
 // Its checks keep an ephemeral directory from passing for the persistent
 // partition: a partition that is not mounted leaves an empty directory behind,

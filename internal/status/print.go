@@ -23,6 +23,9 @@ func (s *Status) Print(w io.Writer) error {
 	} else {
 		row("journal", "%s, %d records", s.Journal, s.Head.Seq)
 	}
+	if t := s.Tail; t != nil {
+		row("tail", "%d records since the last settling, room for %s", t.Records, bytes(t.FreeBytes))
+	}
 	if s.Epoch == nil {
 		row("epoch", unknown)
 	} else {
@@ -143,3 +146,11 @@ func (s *Status) printKeys(row printRow) {
 }
 
 func at(t time.Time) string { return t.UTC().Format(narrate.TimeForm) }
+
+// bytes writes a number of bytes in the unit that fits.
+func bytes(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -43,6 +44,8 @@ type Status struct {
 	Projections []Projection `json:"projections"`
 	Keys        Keys         `json:"keys"`
 	TimeFloor   *time.Time   `json:"time_floor"`
+	// Tail says how much of the journal has not settled; null for an export.
+	Tail *journal.TailUse `json:"tail"`
 }
 
 // Head is the newest record.
@@ -124,7 +127,7 @@ func (s *Status) withoutJournal(at string, reason error) error {
 		return err
 	}
 	defer tree.Close() //nolint:errcheck // read-only
-	if errors.Is(reason, journal.ErrNotFound) {
+	if errors.Is(reason, errs.ErrNotFound) {
 		s.problem("no boot has run here yet: there is no journal")
 	} else {
 		s.problem("the journal cannot be read: %s", reason)
@@ -138,6 +141,13 @@ func (s *Status) withoutJournal(at string, reason error) error {
 func (s *Status) history(src *evidence.Source) error {
 	tip := src.Tip()
 	s.Journal, s.Head = src.ID(), &Head{Seq: tip.Seq, Hash: tip.Hash.String()}
+	if view := src.View(); view != nil {
+		use := view.Tail()
+		s.Tail = &use
+		if use.SettlingDue {
+			s.notice("%d records have not settled, which the end of the last run should have done: free space and inodes; the tail has room for %s more", use.Records, bytes(use.FreeBytes))
+		}
+	}
 	state, _, err := replay.State(src, tip.Seq)
 	if err != nil {
 		return err

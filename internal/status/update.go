@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -74,7 +74,7 @@ func beginning(src *evidence.Source, rotated uint64) (*machine.UpdateDetected, u
 	for seq := rotated; seq > first; {
 		seq--
 		rec, err := src.Record(seq)
-		if errors.Is(err, journal.ErrNotFound) {
+		if errors.Is(err, errs.ErrNotFound) {
 			return nil, 0, nil
 		}
 		if err != nil {

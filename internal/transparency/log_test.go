@@ -11,6 +11,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // log is a history of made-up records.
@@ -29,9 +30,9 @@ func newLog(n int) *log {
 	return l
 }
 
-func (l *log) ID() string       { return "6f0d1f6e-0000-4000-8000-000000000001" }
-func (l *log) First() uint64    { return 1 }
-func (l *log) Tip() journal.Tip { return journal.Tip{Seq: uint64(len(l.records))} }
+func (l *log) ID() string      { return "6f0d1f6e-0000-4000-8000-000000000001" }
+func (l *log) First() uint64   { return 1 }
+func (l *log) Tip() record.Tip { return record.Tip{Seq: uint64(len(l.records))} }
 func (l *log) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	return func(yield func(journal.RawRecord, error) bool) {
 		for seq := from; seq <= to; seq++ {

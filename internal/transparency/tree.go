@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Source is a history to commit to. Its methods are called from several
@@ -18,7 +19,7 @@ import (
 type Source interface {
 	ID() string
 	First() uint64
-	Tip() journal.Tip
+	Tip() record.Tip
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
@@ -268,7 +269,7 @@ func (h holed) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	return func(yield func(journal.RawRecord, error) bool) {
 		for raw, err := range h.Source.RawRecords(from, to) {
 			if h.bad[raw.Seq] {
-				yield(journal.RawRecord{}, &journal.Error{Kind: journal.ErrCorrupt, Seq: raw.Seq})
+				yield(journal.RawRecord{}, &errs.Error{Kind: errs.ErrCorrupt, Seq: raw.Seq})
 				return
 			}
 			if !yield(raw, err) {

@@ -1,7 +1,7 @@
 package explain
 
 import (
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -27,7 +27,7 @@ type carried struct {
 
 // inRun makes rec's run the newest one. A SnapshotTaken is the journal's own
 // bookkeeping: it is no part of what the run did, nor of its duration.
-func (t *teller) inRun(rec journal.Record) {
+func (t *teller) inRun(rec record.Record) {
 	if machine.Kind(rec.Type) == machine.KindSnapshotTaken {
 		return
 	}

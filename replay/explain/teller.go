@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -24,13 +24,13 @@ type teller struct {
 	software string
 	// last is the record before, without its bytes; Seq is 0 where it could not
 	// be read, so that nothing is compared with it.
-	last  journal.Record
+	last  record.Record
 	order *replay.Order
 }
 
 // tell takes the next record's bytes.
 func (t *teller) tell(raw []byte) {
-	rec, err := journal.Decode(raw)
+	rec, err := record.Decode(raw)
 	switch {
 	case err != nil:
 		t.unreadable(t.order.Due(), t.order.Due(), err, false)
@@ -66,7 +66,7 @@ func (t *teller) tell(raw []byte) {
 
 // follow looks at the place of rec behind the record before, at the link to
 // it, and at the clock.
-func (t *teller) follow(rec journal.Record) {
+func (t *teller) follow(rec record.Record) {
 	m := Moment{rec.Seq, rec.Time}
 	last, due := t.last, t.order.Due()
 	if last.Seq != 0 && rec.Time.Before(last.Time) {
@@ -85,7 +85,7 @@ func (t *teller) follow(rec journal.Record) {
 
 // inEpoch makes the epoch of rec the one in force. An event that begins an
 // epoch gives its reason when it is told.
-func (t *teller) inEpoch(rec journal.Record) {
+func (t *teller) inEpoch(rec record.Record) {
 	if t.epoch != nil && t.epoch.Epoch == rec.Epoch {
 		return
 	}
@@ -124,7 +124,7 @@ func (t *teller) unreadable(first, last uint64, err error, rest bool) {
 	if t.epoch != nil {
 		t.flag(FlagRecordUnreadable, Moment{hole.Seq, t.report.Last.Time}, "%s: %s", hole.Records(), err)
 	}
-	t.last = journal.Record{}
+	t.last = record.Record{}
 	t.order.Skip(last)
 }
 

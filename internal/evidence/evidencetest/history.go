@@ -17,6 +17,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -95,7 +96,7 @@ func (h *History) id() uuid.UUID {
 func (h *History) At(t time.Time) { h.now = t }
 
 // Append journals p.
-func (h *History) Append(p machine.Payload) journal.Record {
+func (h *History) Append(p machine.Payload) record.Record {
 	h.t.Helper()
 	data, err := machine.Encode(p)
 	Check(h.t, err)
@@ -104,7 +105,7 @@ func (h *History) Append(p machine.Payload) journal.Record {
 		epoch = r.BootEpoch
 	}
 	h.now = h.now.Add(time.Second)
-	return h.Write(journal.Entry{ID: h.id(), Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Time: h.now,
+	return h.Write(record.Entry{ID: h.id(), Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Time: h.now,
 		BootID: uuid.NewSHA1(uuid.Nil, []byte{byte(h.boot)}).String(), UptimeMS: 1000, Run: h.run, Node: h.node(), Epoch: epoch, Data: data})
 }
 
@@ -117,9 +118,9 @@ func (h *History) node() string {
 }
 
 // Write journals an entry as it is.
-func (h *History) Write(e journal.Entry) journal.Record {
+func (h *History) Write(e record.Entry) record.Record {
 	h.t.Helper()
-	var rec journal.Record
+	var rec record.Record
 	var err error
 	if h.w == nil && h.State.Seq == 0 {
 		h.w, rec, err = journal.Create(h.FS, journal.DefaultLayout(), e, journal.CreateOptions{})
@@ -143,8 +144,8 @@ func (h *History) Write(e journal.Entry) journal.Record {
 }
 
 // Entry is a plain entry of some kind, to be altered and written.
-func (h *History) Entry(kind string, crit bool) journal.Entry {
-	return journal.Entry{ID: h.id(), Type: kind, Crit: crit, Time: h.now, BootID: uuid.Nil.String(), UptimeMS: 1,
+func (h *History) Entry(kind string, crit bool) record.Entry {
+	return record.Entry{ID: h.id(), Type: kind, Crit: crit, Time: h.now, BootID: uuid.Nil.String(), UptimeMS: 1,
 		Run: h.run, Node: h.node(), Epoch: h.State.Epoch, Data: []byte(`{"v":1}`)}
 }
 
@@ -157,17 +158,20 @@ func (h *History) open() {
 	Check(h.t, err)
 	act, err := v.CheckHead(nil)
 	Check(h.t, err)
-	h.w, err = journal.OpenWriter(h.FS, journal.DefaultLayout(), v, act)
+	h.w, err = journal.OpenWriter(v, act, "")
 	Check(h.t, err)
 }
 
-// Snapshot keeps s as the snapshot of the newest record.
-func (h *History) Snapshot(s machine.State) {
+// Settle moves the records into Pebble with s as the snapshot of the newest,
+// and vouches for it as a gate does.
+func (h *History) Settle(s machine.State) {
 	h.t.Helper()
 	h.open()
 	data, err := machine.EncodeState(s)
 	Check(h.t, err)
-	Check(h.t, h.w.SaveSnapshot(h.w.Tip().Seq, data))
+	of := h.w.Tip().Seq
+	Check(h.t, h.w.Settle(data))
+	h.Append(machine.SnapshotTaken{V: 1, Of: of, BLAKE3: Hash(data)})
 }
 
 // Rest leaves the journal as a gate does at the end of its run.

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -33,7 +33,7 @@ func NewLines(tip uint64) Lines {
 
 // Record is one line of at most Width columns, without its end: seq, time,
 // epoch, kind, and what happened.
-func (l Lines) Record(r journal.Record) string {
+func (l Lines) Record(r record.Record) string {
 	return l.line(r.Seq, fmt.Sprintf("%s  e%-2d %-19s  %s", r.Time.UTC().Format(TimeForm), r.Epoch, Clean(r.Type), Payload(r)))
 }
 
@@ -48,7 +48,7 @@ func (l Lines) line(seq uint64, rest string) string {
 
 // Payload says in a few words what a record's data means; "" where its kind
 // says it all.
-func Payload(r journal.Record) string {
+func Payload(r record.Record) string {
 	p, err := machine.Decode(machine.Kind(r.Type), r.Crit, r.Data)
 	if err != nil {
 		return Clean("not understood: " + err.Error())

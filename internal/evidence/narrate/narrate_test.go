@@ -9,17 +9,16 @@ import (
 	"unicode/utf8"
 
 	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
-func record(t testing.TB, p machine.Payload) journal.Record {
+func record(t testing.TB, p machine.Payload) record.Record {
 	t.Helper()
 	data, err := machine.Encode(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return journal.Record{Seq: 7, Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Epoch: 3, Data: data,
+	return record.Record{Seq: 7, Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Epoch: 3, Data: data,
 		Time: time.Date(2026, 3, 4, 10, 0, 0, 5, time.UTC)}
 }
 
@@ -61,10 +60,10 @@ func TestEveryKind(t *testing.T) {
 			t.Errorf("%s: %q does not say %q", tt.p.Kind(), words, tt.words)
 		}
 	}
-	if words := narrate.Payload(journal.Record{Type: "New", Data: []byte(`{"v":1}`)}); !strings.Contains(words, "does not know") {
+	if words := narrate.Payload(record.Record{Type: "New", Data: []byte(`{"v":1}`)}); !strings.Contains(words, "does not know") {
 		t.Error(words)
 	}
-	if words := narrate.Payload(journal.Record{Type: "New", Crit: true, Data: []byte(`{"v":1}`)}); !strings.Contains(words, "newer version") {
+	if words := narrate.Payload(record.Record{Type: "New", Crit: true, Data: []byte(`{"v":1}`)}); !strings.Contains(words, "newer version") {
 		t.Error(words)
 	}
 }
@@ -107,7 +106,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("\x1b]0;x\x07", `{}`, uint64(1)<<63, uint64(1)<<63)
 	f.Add("FingerprintCaptured", "\xff", uint64(0), uint64(0))
 	f.Fuzz(func(t *testing.T, kind, data string, seq, epoch uint64) {
-		line := narrate.NewLines(seq).Record(journal.Record{Type: kind, Data: []byte(data), Seq: seq, Epoch: epoch})
+		line := narrate.NewLines(seq).Record(record.Record{Type: kind, Data: []byte(data), Seq: seq, Epoch: epoch})
 		if n := utf8.RuneCountInString(line); n > narrate.Width {
 			t.Errorf("%d columns: %q", n, line)
 		}

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
 // Stand tells where a node stood after a record, on one screen.
-func Stand(rec journal.Record, tip uint64, s machine.State) string {
+func Stand(rec record.Record, tip uint64, s machine.State) string {
 	r := &rows{names: 11}
 	r.row("record", "%d of %d, %s, %s", rec.Seq, tip, rec.Type, moment(rec.Time))
 	r.row("hash", "%s", rec.Hash)

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -20,14 +22,14 @@ type deep struct {
 	progress func(stage string, done, total uint64)
 	fold     *machine.Fold
 	keys     keyring
-	last     *manifest.Manifest // of the newest ManifestVerified, nil if it does not parse
-	snaps    map[uint64]bool
+	last     *manifest.Manifest  // of the newest ManifestVerified, nil if it does not parse
+	snaps    map[uint64][][]byte // by record
 	findings []journal.Finding
 }
 
 func newDeep(src *evidence.Source, chain bool, progress func(string, uint64, uint64)) *deep {
 	return &deep{src: src, chain: chain, progress: progress, fold: machine.NewFold(machine.State{}),
-		keys: keyring{}, snaps: map[uint64]bool{}}
+		keys: keyring{}, snaps: map[uint64][][]byte{}}
 }
 
 func (d *deep) found(sev journal.Severity, code string, seq uint64, format string, args ...any) {
@@ -85,7 +87,7 @@ func (d *deep) records(ctx context.Context) (whole bool, err error) {
 var errUnknownState = errors.New("the state after it is not known")
 
 // record folds one record, false where the state after it is not known.
-func (d *deep) record(rec journal.Record) bool {
+func (d *deep) record(rec record.Record) bool {
 	event, err := replay.Event(rec)
 	switch {
 	case errors.Is(err, machine.ErrNewer):
@@ -105,8 +107,8 @@ func (d *deep) record(rec journal.Record) bool {
 		return false
 	}
 	d.judge(event, before)
-	if d.snaps[rec.Seq] {
-		d.snapshot(rec.Seq)
+	for _, data := range d.snaps[rec.Seq] {
+		d.snapshot(rec.Seq, data)
 	}
 	return true
 }
@@ -130,24 +132,18 @@ func (d *deep) listSnapshots() error {
 	if view == nil {
 		return nil
 	}
-	seqs, err := view.Snapshots()
-	if err != nil {
-		return err
-	}
-	for _, seq := range seqs {
-		d.snaps[seq] = true
+	for snap, err := range view.Snapshots(math.MaxUint64) {
+		if err != nil {
+			return err
+		}
+		d.snaps[snap.Seq] = append(d.snaps[snap.Seq], bytes.Clone(snap.Data))
 	}
 	return nil
 }
 
 // snapshot compares the one at seq with the state that a full replay reached.
 // One that no reader would use cannot lie to any; it is only worth a word.
-func (d *deep) snapshot(seq uint64) {
-	got, data, ok, err := d.src.Snapshot(seq)
-	if err != nil || !ok || got != seq {
-		d.found(journal.SeverityWarning, CodeUnusable, seq, "the snapshot of record %d cannot be read; readers pass it over", seq)
-		return
-	}
+func (d *deep) snapshot(seq uint64, data []byte) {
 	state, err := machine.DecodeState(data)
 	if err != nil {
 		d.found(journal.SeverityWarning, CodeUnusable, seq, "%v; readers pass it over", err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -41,6 +42,9 @@ type Report struct {
 	Events   uint64            `json:"events"`
 	Head     Head              `json:"head"`
 	Findings []journal.Finding `json:"findings"`
+	// Tail says how much of a journal on disk has not settled; nil for an
+	// export or a bundle.
+	Tail *journal.TailUse `json:"tail,omitempty"`
 }
 
 // Head is the newest record that was read; seq 0 if there is none.
@@ -113,7 +117,12 @@ func verify(ctx context.Context, src *evidence.Source, opt Options) (Report, err
 	if r := src.Lines(); r != nil {
 		return verifyRecords(ctx, journal.NewStream(r), src.Tip().Seq, opt)
 	}
-	return verifyRecords(ctx, src.View().Source(), src.Tip().Seq, opt)
+	rep, err := verifyRecords(ctx, src.View().Source(), src.Tip().Seq, opt)
+	if err == nil {
+		use := src.View().Tail()
+		rep.Tail = &use
+	}
+	return rep, err
 }
 
 func verifyRecords(ctx context.Context, src journal.RecordSource, total uint64, opt Options) (Report, error) {
@@ -144,11 +153,11 @@ func report(r journal.Report) Report {
 func unopened(path string, kind evidence.Kind, err error) (Report, error) {
 	f := journal.FindingOf(err)
 	switch {
-	case errors.Is(err, journal.ErrNewer), errors.Is(err, journal.ErrIO):
+	case errors.Is(err, errs.ErrNewer), errors.Is(err, errs.ErrIO):
 		return Report{}, err
 	case errors.Is(err, journal.ErrMissing):
 		f.Code = CodeMissing
-	case errors.Is(err, journal.ErrNotFound):
+	case errors.Is(err, errs.ErrNotFound):
 		ref, bad := referred(path, kind)
 		if !bad {
 			return Report{}, err
@@ -156,7 +165,7 @@ func unopened(path string, kind evidence.Kind, err error) (Report, error) {
 		f.Code = CodeMissing
 		f.Detail = fmt.Sprintf("%s names record %d of journal %s, and there is no journal", ref.Path, ref.Seq, ref.Journal)
 	default:
-		var je *journal.Error
+		var je *errs.Error
 		if !errors.As(err, &je) {
 			return Report{}, err
 		}

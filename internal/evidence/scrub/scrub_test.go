@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/evidence/scrub"
@@ -394,7 +395,7 @@ func TestJournalGone(t *testing.T) {
 	evidencetest.Check(t, os.Remove(filepath.Join(h.Dir, "bootstrap/journal_head")))
 	expect(t, h.Dir, false, scrub.CodeMissing, "os_fingerprint.json")
 	evidencetest.Check(t, os.Remove(filepath.Join(h.Dir, "bootstrap/os_fingerprint.json")))
-	if _, err := scrub.Verify(context.Background(), h.Dir, scrub.Options{Deep: true}); !errors.Is(err, journal.ErrNotFound) {
+	if _, err := scrub.Verify(context.Background(), h.Dir, scrub.Options{Deep: true}); !errors.Is(err, errs.ErrNotFound) {
 		t.Errorf("nothing was ever here: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package journal
+package record
 
 import (
 	"fmt"
@@ -7,11 +7,13 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/errs"
 )
 
-// MaxRecord is the largest record in bytes: the limit of a tlog tile entry,
+// MaxLen is the largest record in bytes: the limit of a tlog tile entry,
 // whose length is a 16-bit number.
-const MaxRecord = 65535
+const MaxLen = 65535
 
 // EnvelopeVersion is the envelope that this package writes.
 const EnvelopeVersion = 1
@@ -24,6 +26,12 @@ const maxInt = 1<<53 - 1
 // nanoseconds, so that a time has one spelling and records of one kind have one
 // length.
 const TimeLayout = "2006-01-02T15:04:05.000000000Z"
+
+// Tip names the newest record of a journal.
+type Tip struct {
+	Seq  uint64
+	Hash Hash
+}
 
 // Entry is an event before it has a place in a journal.
 type Entry struct {
@@ -60,20 +68,20 @@ type Record struct {
 }
 
 // Encode makes the record's bytes: RFC 8785 canonical JSON with exactly the
-// members of the specification. It fails with ErrTooLarge over MaxRecord and
-// with ErrInvalid where the entry has no faithful canonical form.
+// members of the specification. It fails with errs.ErrTooLarge over MaxLen and
+// with errs.ErrInvalid if the entry has no faithful canonical form.
 func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	raw, err := encode(journalID, seq, prev, e)
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > MaxRecord {
-		return nil, &Error{Kind: ErrTooLarge, Seq: seq, Next: nextShrink,
-			Detail: fmt.Sprintf("encode %s: %d bytes, at most %d fit", e.Type, len(raw), MaxRecord)}
+	if len(raw) > MaxLen {
+		return nil, &errs.Error{Kind: errs.ErrTooLarge, Seq: seq, Next: "shorten the event's data",
+			Detail: fmt.Sprintf("encode %s: %d bytes, at most %d fit", e.Type, len(raw), MaxLen)}
 	}
 	var r Record
-	if _, err := scanRecord(raw, &r); err != nil {
-		return nil, invalid(seq, err, "encode %s", e.Type)
+	if err := r.scan(raw); err != nil {
+		return nil, errs.Invalid(seq, err, "encode %s", e.Type)
 	}
 	return raw, nil
 }
@@ -91,24 +99,24 @@ func Size(e Entry) (int, error) {
 
 func encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	if seq == 0 || seq > maxInt || e.Epoch > maxInt || e.UptimeMS < 0 || e.UptimeMS > maxInt {
-		return nil, invalid(seq, nil, "encode %s: seq, epoch or uptime_ms is outside 0…2^53-1", e.Type)
+		return nil, errs.Invalid(seq, nil, "encode %s: seq, epoch or uptime_ms is outside 0…2^53-1", e.Type)
 	}
 	if e.ID.Version() != 7 {
-		return nil, invalid(seq, nil, "encode %s: id %s is not a UUID of version 7", e.Type, e.ID)
+		return nil, errs.Invalid(seq, nil, "encode %s: id %s is not a UUID of version 7", e.Type, e.ID)
 	}
 	t := e.Time.UTC()
 	if y := t.Year(); y < 1 || y > 9999 {
-		return nil, invalid(seq, nil, "encode %s: year %d has no RFC 3339 form", e.Type, y)
+		return nil, errs.Invalid(seq, nil, "encode %s: year %d has no RFC 3339 form", e.Type, y)
 	}
 	data := jsontext.Value(append([]byte(nil), e.Data...))
 	if err := checkExact(data); err != nil {
-		return nil, invalid(seq, err, "encode %s: data", e.Type)
+		return nil, errs.Invalid(seq, err, "encode %s: data", e.Type)
 	}
 	if err := data.Canonicalize(); err != nil {
-		return nil, invalid(seq, err, "encode %s: data", e.Type)
+		return nil, errs.Invalid(seq, err, "encode %s: data", e.Type)
 	}
 	if data.Kind() != '{' {
-		return nil, invalid(seq, nil, "encode %s: data is not a JSON object", e.Type)
+		return nil, errs.Invalid(seq, nil, "encode %s: data is not a JSON object", e.Type)
 	}
 	b := make([]byte, 0, len(data)+512)
 	var err error
@@ -142,11 +150,7 @@ func encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	b = strconv.AppendInt(b, e.UptimeMS, 10)
 	b = append(b, `,"v":1}`...)
 	if err != nil {
-		return nil, invalid(seq, err, "encode %s", e.Type)
+		return nil, errs.Invalid(seq, err, "encode %s", e.Type)
 	}
 	return b, nil
-}
-
-func invalid(seq uint64, err error, format string, args ...any) error {
-	return &Error{Kind: ErrInvalid, Seq: seq, Detail: fmt.Sprintf(format, args...), Err: err, Next: nextDevelop}
 }

@@ -1,11 +1,11 @@
-package journal
+package store
 
 import (
 	"errors"
 	"io"
 	"io/fs"
 	"path"
-	"strings"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -14,20 +14,15 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// store is the vfs.FS that Pebble sees: a durable.FS with errors caught (see
+// files is the vfs.FS that Pebble sees: a durable.FS with errors caught (see
 // fault), and with the needless syncs of a short-lived process left out, each
 // for a stated reason:
 //
 //   - A directory none of whose names changed since its last sync, and a file
 //     that was not written since, are not synced again.
-//   - OPTIONS files stay in memory. Pebble reads one only to compare options
-//     that are constants of this package.
+//   - What is not a marker, a manifest or a table stays in memory. Pebble reads
+//     an OPTIONS file only to compare options that are constants of this package.
 //   - LOCK is not made: the gate holds a lock on the state root.
-//   - A log is made when it is first written to (see logFile).
-//   - Once sealed (the last flush is about to begin), logs are no longer
-//     written: what the old log would get is its end marker, what the new one
-//     would get is nothing. So no log is left behind at rest, and one that is
-//     found at open is known to come from a crash.
 //
 // Other things are stricter than Pebble needs on the filesystems it knows:
 //
@@ -36,35 +31,33 @@ import (
 //     yet lose might still be needed.
 //   - A marker is made after the name of the manifest that it names is
 //     durable, and the old marker is removed after the new one is.
-type store struct {
+type files struct {
 	fs    durable.FS
 	fault *fault
 	ro    bool
 
 	mu      sync.Mutex
-	sealed  bool
 	dirty   map[string]bool      // directories with names changed since their last sync
 	ghosts  map[string]*ghost    // files that exist in memory only
 	pinned  map[string]*openFile // kept open so that they stay readable when removed
 	pinning bool
 	moved   bool     // a manifest marker was made
-	settled bool     // and is durable
-	later   []string // removals that wait for settled
+	durable bool     // and is durable
+	later   []string // removals that wait for that
 
-	torn     string   // a log or manifest whose tail was found torn
-	invented []string // names that salvage adds to what is listed
+	invented []string // names that a salvage adds to what is listed
 }
 
-var _ vfs.FS = (*store)(nil)
+var _ vfs.FS = (*files)(nil)
 
-func newStore(fsys durable.FS, readOnly bool) *store {
-	return &store{fs: fsys, fault: newFault(), ro: readOnly,
+func newFiles(fsys durable.FS, readOnly bool) *files {
+	return &files{fs: fsys, fault: newFault(), ro: readOnly,
 		dirty: map[string]bool{}, ghosts: map[string]*ghost{}, pinned: map[string]*openFile{}}
 }
 
 // change runs a mutation. A failure is kept and hidden; after one, nothing
 // more is done.
-func (s *store) change(what, name string, do func() error) error {
+func (s *files) change(what, name string, do func() error) error {
 	if s.ro {
 		return &fs.PathError{Op: what, Path: name, Err: syscall.EROFS}
 	}
@@ -77,27 +70,16 @@ func (s *store) change(what, name string, do func() error) error {
 	return nil
 }
 
-func (s *store) touched(name string) {
+func (s *files) touched(name string) {
 	s.mu.Lock()
 	s.dirty[path.Dir(name)] = true
 	s.mu.Unlock()
 }
 
-func isLog(name string) bool     { return strings.HasSuffix(name, ".log") }
-func isTemp(name string) bool    { return strings.HasSuffix(name, ".dbtmp") }
-func isMarker(name string) bool  { return strings.HasPrefix(path.Base(name), "marker.") }
-func isCurrent(name string) bool { return strings.HasPrefix(path.Base(name), "marker.manifest.") }
-
 // Create implements vfs.FS.
-func (s *store) Create(name string, _ vfs.DiskWriteCategory) (vfs.File, error) {
-	s.mu.Lock()
-	inMemory := isTemp(name) || (s.sealed && isLog(name))
-	s.mu.Unlock()
-	if inMemory && !s.ro {
+func (s *files) Create(name string, _ vfs.DiskWriteCategory) (vfs.File, error) {
+	if !shown(path.Base(name)) {
 		return s.newGhost(name), nil
-	}
-	if isLog(name) && !s.ro {
-		return &logFile{s: s, name: name}, nil
 	}
 	f, err := s.create(name)
 	if err != nil {
@@ -110,7 +92,7 @@ func (s *store) Create(name string, _ vfs.DiskWriteCategory) (vfs.File, error) {
 }
 
 // create makes a file on disk; nil without an error after a fault.
-func (s *store) create(name string) (durable.File, error) {
+func (s *files) create(name string) (durable.File, error) {
 	if isMarker(name) {
 		// Pebble makes the marker durable together with the manifest's name;
 		// a crash may then keep the one without the other.
@@ -120,9 +102,9 @@ func (s *store) create(name string) (durable.File, error) {
 	}
 	var f durable.File
 	err := s.change("create", name, func() (err error) {
-		if f, err = s.fs.Create(name, fileMode); errors.Is(err, fs.ErrExist) {
+		if f, err = s.fs.Create(name, 0o640); errors.Is(err, fs.ErrExist) {
 			if err = s.fs.Remove(name); err == nil {
-				f, err = s.fs.Create(name, fileMode)
+				f, err = s.fs.Create(name, 0o640)
 			}
 		}
 		return err
@@ -147,7 +129,7 @@ func (s *store) create(name string) (durable.File, error) {
 }
 
 // Open implements vfs.FS.
-func (s *store) Open(name string, _ ...vfs.OpenOption) (vfs.File, error) {
+func (s *files) Open(name string, _ ...vfs.OpenOption) (vfs.File, error) {
 	s.mu.Lock()
 	g, p := s.ghosts[name], s.pinned[name]
 	pinning := s.pinning
@@ -158,8 +140,11 @@ func (s *store) Open(name string, _ ...vfs.OpenOption) (vfs.File, error) {
 	if p != nil {
 		return &pinnedFile{openFile: p}, nil
 	}
-	if pinning && strings.HasSuffix(name, ".sst") {
+	if pinning && isTable(name) {
 		return s.pin(name)
+	}
+	if !shown(path.Base(name)) {
+		return nil, hidden("open", name)
 	}
 	f, err := s.fs.Open(name)
 	if err != nil {
@@ -168,15 +153,20 @@ func (s *store) Open(name string, _ ...vfs.OpenOption) (vfs.File, error) {
 	return &openFile{s: s, f: f, name: name}, nil
 }
 
+// hidden is the answer for a file that Pebble is not shown.
+func hidden(op, name string) error {
+	return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
+}
+
 // Remove implements vfs.FS.
-func (s *store) Remove(name string) error {
+func (s *files) Remove(name string) error {
 	s.mu.Lock()
 	if _, ok := s.ghosts[name]; ok {
 		delete(s.ghosts, name)
 		s.mu.Unlock()
 		return nil
 	}
-	if (!s.settled || isMarker(name)) && !s.ro {
+	if (!s.durable || isMarker(name)) && !s.ro {
 		s.later = append(s.later, name)
 		s.mu.Unlock()
 		return nil
@@ -187,7 +177,7 @@ func (s *store) Remove(name string) error {
 
 // unlink removes a file. The removal need not be durable: what comes back is
 // obsolete, and is removed again.
-func (s *store) unlink(name string) error {
+func (s *files) unlink(name string) error {
 	var gone error
 	err := s.change("remove", name, func() error {
 		err := s.fs.Remove(name)
@@ -203,7 +193,7 @@ func (s *store) unlink(name string) error {
 }
 
 // Rename implements vfs.FS. Pebble renames OPTIONS files only.
-func (s *store) Rename(oldname, newname string) error {
+func (s *files) Rename(oldname, newname string) error {
 	s.mu.Lock()
 	g := s.ghosts[oldname]
 	if g != nil {
@@ -224,7 +214,7 @@ func (s *store) Rename(oldname, newname string) error {
 // process wrote is current, nothing refers to a new name but logs, which sync
 // for themselves, and the manifest to come, before whose marker they are
 // synced in any case: so it waits.
-func (s *store) syncDir(name string) error {
+func (s *files) syncDir(name string) error {
 	s.mu.Lock()
 	wait := !s.moved
 	s.mu.Unlock()
@@ -236,7 +226,7 @@ func (s *store) syncDir(name string) error {
 
 // syncNames makes a directory's names durable now, and then does the removals
 // that waited for that.
-func (s *store) syncNames(name string) error {
+func (s *files) syncNames(name string) error {
 	s.mu.Lock()
 	if s.ro || s.fault.happened() || !s.dirty[name] {
 		s.mu.Unlock()
@@ -251,7 +241,7 @@ func (s *store) syncNames(name string) error {
 	s.mu.Lock()
 	var now []string
 	if s.moved {
-		s.settled, now, s.later = true, s.later, nil
+		s.durable, now, s.later = true, s.later, nil
 	}
 	s.mu.Unlock()
 	for _, n := range now {
@@ -262,41 +252,29 @@ func (s *store) syncNames(name string) error {
 	return nil
 }
 
-// seal stops the writing of logs. Everything appended is synced by then.
-func (s *store) seal() {
-	s.mu.Lock()
-	s.sealed = true
-	s.mu.Unlock()
-}
-
-func (s *store) isSealed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sealed
-}
-
 // MkdirAll implements vfs.FS.
-func (s *store) MkdirAll(dir string, _ fs.FileMode) error {
+func (s *files) MkdirAll(dir string, _ fs.FileMode) error {
 	if _, err := s.fs.Lstat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := s.change("make directory", dir, func() error { return s.fs.Mkdir(dir, dirMode) })
+	err := s.change("make directory", dir, func() error { return s.fs.Mkdir(dir, 0o750) })
 	s.touched(dir)
 	return err
 }
 
 // List implements vfs.FS. Files in memory are not listed: nothing looks for
 // them.
-func (s *store) List(dir string) ([]string, error) {
+func (s *files) List(dir string) ([]string, error) {
 	names, err := durable.Names(s.fs, dir)
 	if err != nil {
 		return nil, err
 	}
+	names = slices.DeleteFunc(names, func(n string) bool { return !shown(n) })
 	return append(names, s.invented...), nil
 }
 
 // Stat implements vfs.FS.
-func (s *store) Stat(name string) (vfs.FileInfo, error) {
+func (s *files) Stat(name string) (vfs.FileInfo, error) {
 	s.mu.Lock()
 	g := s.ghosts[name]
 	s.mu.Unlock()
@@ -307,11 +285,14 @@ func (s *store) Stat(name string) (vfs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !i.IsDir() && !shown(path.Base(name)) {
+		return nil, hidden("stat", name)
+	}
 	return fileInfo{i}, nil
 }
 
 // OpenDir implements vfs.FS.
-func (s *store) OpenDir(name string) (vfs.File, error) {
+func (s *files) OpenDir(name string) (vfs.File, error) {
 	if _, err := s.fs.Lstat(name); err != nil {
 		return nil, err
 	}
@@ -319,10 +300,10 @@ func (s *store) OpenDir(name string) (vfs.File, error) {
 }
 
 // Lock implements vfs.FS without a lock: the gate's is on the state root.
-func (s *store) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+func (s *files) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
-// ReuseForWrite implements vfs.FS: logs are not recycled.
-func (s *store) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
+// ReuseForWrite implements vfs.FS.
+func (s *files) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if err := s.Remove(oldname); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -332,27 +313,27 @@ func (s *store) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) 
 // What Pebble does not use here.
 
 // Link implements vfs.FS.
-func (s *store) Link(oldname, _ string) error {
+func (s *files) Link(oldname, _ string) error {
 	return &fs.PathError{Op: "link", Path: oldname, Err: errors.ErrUnsupported}
 }
 
 // OpenReadWrite implements vfs.FS.
-func (s *store) OpenReadWrite(name string, _ vfs.DiskWriteCategory, _ ...vfs.OpenOption) (vfs.File, error) {
+func (s *files) OpenReadWrite(name string, _ vfs.DiskWriteCategory, _ ...vfs.OpenOption) (vfs.File, error) {
 	return nil, &fs.PathError{Op: "open for writing", Path: name, Err: errors.ErrUnsupported}
 }
 
 // RemoveAll implements vfs.FS.
-func (s *store) RemoveAll(name string) error {
+func (s *files) RemoveAll(name string) error {
 	return &fs.PathError{Op: "remove all", Path: name, Err: errors.ErrUnsupported}
 }
 
 // GetDiskUsage implements vfs.FS. Pebble only paces deletions by it.
-func (s *store) GetDiskUsage(string) (vfs.DiskUsage, error) {
+func (s *files) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{}, vfs.ErrUnsupported
 }
 
 // PathBase, PathJoin, PathDir and Unwrap implement vfs.FS.
-func (s *store) PathBase(p string) string       { return path.Base(p) }
-func (s *store) PathJoin(elem ...string) string { return path.Join(elem...) }
-func (s *store) PathDir(p string) string        { return path.Dir(p) }
-func (s *store) Unwrap() vfs.FS                 { return nil }
+func (s *files) PathBase(p string) string       { return path.Base(p) }
+func (s *files) PathJoin(elem ...string) string { return path.Join(elem...) }
+func (s *files) PathDir(p string) string        { return path.Dir(p) }
+func (s *files) Unwrap() vfs.FS                 { return nil }

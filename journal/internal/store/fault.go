@@ -1,4 +1,4 @@
-package journal
+package store
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // fault is where errors that Pebble would answer with Fatalf, a panic or an
@@ -19,7 +21,7 @@ import (
 // goroutine finds the error here before it believes anything. The disk is left
 // as a crash at the failed operation would have left it.
 type fault struct {
-	first atomic.Pointer[Error]
+	first atomic.Pointer[errs.Error]
 	once  sync.Once
 	stuck chan struct{} // closed when a goroutine was parked: do not wait for Pebble
 }
@@ -28,10 +30,10 @@ func newFault() *fault { return &fault{stuck: make(chan struct{})} }
 
 // record keeps the first error.
 func (f *fault) record(what, path string, err error) {
-	e := ioError(what, path, err)
-	var typed *Error
+	e := classify(what, path, err)
+	var typed *errs.Error
 	if !errors.As(e, &typed) {
-		typed = &Error{Kind: ErrIO, Path: path, Detail: what, Err: err, Next: nextDisk}
+		typed = &errs.Error{Kind: errs.ErrIO, Path: path, Detail: what, Err: err, Next: errs.NextDisk}
 	}
 	f.first.CompareAndSwap(nil, typed)
 }
@@ -72,7 +74,7 @@ func (f *fault) run(what, path string, fn func() error) error {
 		return e
 	}
 	if err != nil {
-		return ioError(what, path, err)
+		return classify(what, path, err)
 	}
 	return nil
 }
@@ -103,7 +105,14 @@ func (f *fault) listener() *pebble.EventListener {
 	}
 }
 
-func isPebbleCorruption(err error) bool { return pebble.IsCorruptionError(err) }
+// classify is errs.Of for what Pebble returns.
+func classify(what, path string, err error) error {
+	var have *errs.Error
+	if errors.As(err, &have) || !pebble.IsCorruptionError(err) {
+		return errs.Of(what, path, err)
+	}
+	return errs.Corrupt(path, 0, err, "%s", what)
+}
 
 // damagedFile is the table that Pebble found damaged, "" where it names none.
 // Of a compaction no record tells where it was, as it does of a read: whoever

@@ -1,4 +1,4 @@
-package journal
+package record
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/gowebpki/jcs"
@@ -52,34 +53,34 @@ func TestEncodeRefuses(t *testing.T) {
 		e    Entry
 		kind error
 	}{
-		"too large":      {with(func(e *Entry) { e.Data = fmt.Appendf(nil, `{"a":%q}`, strings.Repeat("x", MaxRecord)) }), ErrTooLarge},
-		"not an object":  {with(func(e *Entry) { e.Data = []byte(`[]`) }), ErrInvalid},
-		"not JSON":       {with(func(e *Entry) { e.Data = []byte(`{"a"}`) }), ErrInvalid},
-		"duplicate":      {with(func(e *Entry) { e.Data = []byte(`{"a":1,"a":2}`) }), ErrInvalid},
-		"trailing":       {with(func(e *Entry) { e.Data = []byte(`{} {}`) }), ErrInvalid},
-		"lone surrogate": {with(func(e *Entry) { e.Data = []byte(`{"a":"\ud800"}`) }), ErrInvalid},
-		"2^53+1":         {with(func(e *Entry) { e.Data = []byte(`{"a":9007199254740993}`) }), ErrInvalid},
-		"2^60":           {with(func(e *Entry) { e.Data = []byte(`{"a":[1152921504606846976]}`) }), ErrInvalid},
-		"too deep":       {with(func(e *Entry) { e.Data = []byte(strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)) }), ErrInvalid},
-		"no kind":        {with(func(e *Entry) { e.Type = "" }), ErrInvalid},
-		"random id":      {with(func(e *Entry) { e.ID = uuid.MustParse(testJournal) }), ErrInvalid},
-		"node not UTF-8": {with(func(e *Entry) { e.Node = "\xff" }), ErrInvalid},
-		"year 10000":     {with(func(e *Entry) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }), ErrInvalid},
-		"uptime":         {with(func(e *Entry) { e.UptimeMS = -1 }), ErrInvalid},
-		"epoch":          {with(func(e *Entry) { e.Epoch = 1 << 60 }), ErrInvalid},
+		"too large":      {with(func(e *Entry) { e.Data = fmt.Appendf(nil, `{"a":%q}`, strings.Repeat("x", MaxLen)) }), errs.ErrTooLarge},
+		"not an object":  {with(func(e *Entry) { e.Data = []byte(`[]`) }), errs.ErrInvalid},
+		"not JSON":       {with(func(e *Entry) { e.Data = []byte(`{"a"}`) }), errs.ErrInvalid},
+		"duplicate":      {with(func(e *Entry) { e.Data = []byte(`{"a":1,"a":2}`) }), errs.ErrInvalid},
+		"trailing":       {with(func(e *Entry) { e.Data = []byte(`{} {}`) }), errs.ErrInvalid},
+		"lone surrogate": {with(func(e *Entry) { e.Data = []byte(`{"a":"\ud800"}`) }), errs.ErrInvalid},
+		"2^53+1":         {with(func(e *Entry) { e.Data = []byte(`{"a":9007199254740993}`) }), errs.ErrInvalid},
+		"2^60":           {with(func(e *Entry) { e.Data = []byte(`{"a":[1152921504606846976]}`) }), errs.ErrInvalid},
+		"too deep":       {with(func(e *Entry) { e.Data = []byte(strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)) }), errs.ErrInvalid},
+		"no kind":        {with(func(e *Entry) { e.Type = "" }), errs.ErrInvalid},
+		"random id":      {with(func(e *Entry) { e.ID = uuid.MustParse(testJournal) }), errs.ErrInvalid},
+		"node not UTF-8": {with(func(e *Entry) { e.Node = "\xff" }), errs.ErrInvalid},
+		"year 10000":     {with(func(e *Entry) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }), errs.ErrInvalid},
+		"uptime":         {with(func(e *Entry) { e.UptimeMS = -1 }), errs.ErrInvalid},
+		"epoch":          {with(func(e *Entry) { e.Epoch = 1 << 60 }), errs.ErrInvalid},
 	}
 	for name, tt := range tests {
 		if _, err := Encode(testJournal, 1, Hash{}, tt.e); !errors.Is(err, tt.kind) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Encode("not a uuid", 1, Hash{}, entry(1)); !errors.Is(err, ErrInvalid) {
+	if _, err := Encode("not a uuid", 1, Hash{}, entry(1)); !errors.Is(err, errs.ErrInvalid) {
 		t.Errorf("journal id: %v", err)
 	}
-	if _, err := Encode(testJournal, 0, Hash{}, entry(1)); !errors.Is(err, ErrInvalid) {
+	if _, err := Encode(testJournal, 0, Hash{}, entry(1)); !errors.Is(err, errs.ErrInvalid) {
 		t.Errorf("seq 0: %v", err)
 	}
-	if _, err := Size(Entry{}); !errors.Is(err, ErrInvalid) {
+	if _, err := Size(Entry{}); !errors.Is(err, errs.ErrInvalid) {
 		t.Errorf("size of nothing: %v", err)
 	}
 	// Numbers that a double holds exactly stay.
@@ -103,53 +104,53 @@ func TestDecodeRefuses(t *testing.T) {
 		raw  string
 		kind error
 	}{
-		"empty":            {"", ErrCorrupt},
-		"cut":              {raw[:len(raw)-1], ErrCorrupt},
-		"trailing":         {raw + " ", ErrCorrupt},
-		"space":            {repl(`,"seq"`, `, "seq"`), ErrCorrupt},
-		"order":            {repl(`"seq":7,`, ``), ErrCorrupt},
-		"leading zero":     {repl(`"seq":7`, `"seq":07`), ErrCorrupt},
-		"seq 0":            {repl(`"seq":7`, `"seq":0`), ErrCorrupt},
-		"seq float":        {repl(`"seq":7`, `"seq":7.0`), ErrCorrupt},
-		"seq too large":    {repl(`"seq":7`, `"seq":9007199254740992`), ErrCorrupt},
-		"seq very large":   {repl(`"seq":7`, `"seq":99999999999999999999999`), ErrCorrupt},
-		"negative":         {repl(`"uptime_ms":1`, `"uptime_ms":-1`), ErrCorrupt},
-		"crit":             {repl(`"crit":false`, `"crit":0`), ErrCorrupt},
-		"data order":       {repl(`{"composite_hash"`, `{"z":1,"composite_hash"`), ErrCorrupt},
-		"data duplicate":   {repl(`"n":7`, `"n":7,"n":7`), ErrCorrupt},
-		"data number":      {repl(`"n":7`, `"n":7.0`), ErrCorrupt},
-		"data exponent":    {repl(`"n":7`, `"n":1e2`), ErrCorrupt},
-		"data minus zero":  {repl(`"n":7`, `"n":-0`), ErrCorrupt},
-		"data minus":       {repl(`"n":7`, `"n":-`), ErrCorrupt},
-		"data nothing":     {repl(`"n":7`, `"n":`), ErrCorrupt},
-		"data escape":      {repl(`"role":"match"`, `"role":"m\u0061tch"`), ErrCorrupt},
-		"data upper hex":   {repl(`"role":"match"`, `"role":"\u001F"`), ErrCorrupt},
-		"data slash":       {repl(`"role":"match"`, `"role":"\/"`), ErrCorrupt},
-		"data control":     {repl(`"role":"match"`, "\"role\":\"\n\""), ErrCorrupt},
-		"data UTF-8":       {repl(`"role":"match"`, "\"role\":\"\xc3\""), ErrCorrupt},
-		"data array":       {repl(`"n":7`, `"n":[1,]`), ErrCorrupt},
-		"data array end":   {repl(`"n":7`, `"n":[1 2]`), ErrCorrupt},
-		"data word":        {repl(`"n":7`, `"n":nul`), ErrCorrupt},
-		"data not object":  {repl(`"data":{`, `"data":[{`), ErrCorrupt},
-		"data colon":       {repl(`"n":7`, `"n" 7`), ErrCorrupt},
-		"no such day":      {repl(`2026-03-04`, `2026-02-29`), ErrCorrupt},
-		"no such month":    {repl(`2026-03-04`, `2026-13-04`), ErrCorrupt},
-		"no such hour":     {repl(`T10:`, `T24:`), ErrCorrupt},
-		"time zone":        {repl(`007Z`, `007z`), ErrCorrupt},
-		"time digits":      {repl(`007Z`, `07Z`), ErrCorrupt},
-		"time letters":     {repl(`2026`, `20x6`), ErrCorrupt},
-		"prev upper":       {repl(`"prev":"0`, `"prev":"A`), ErrCorrupt},
-		"id version":       {repl(`-7000-`, `-4000-`), ErrCorrupt},
-		"journal upper":    {repl(testJournal, strings.ToUpper(testJournal)), ErrCorrupt},
-		"no type":          {repl(`"type":"Tested"`, `"type":""`), ErrCorrupt},
-		"v 0":              {repl(`07,"v":1}`, `07,"v":0}`), ErrCorrupt},
-		"v 2":              {repl(`07,"v":1}`, `07,"v":2}`), ErrNewer},
-		"v 2, other shape": {`{"v":2,"new":[1]}`, ErrNewer},
-		"v is text":        {repl(`07,"v":1}`, `07,"v":"2"}`), ErrCorrupt},
-		"v twice":          {`{"v":2,"v":2}`, ErrCorrupt},
-		"not an object":    {`[]`, ErrCorrupt},
-		"too long":         {strings.Repeat(" ", MaxRecord+1), ErrTooLarge},
-		"very deep":        {`{"boot_id":"","crit":true,"data":{"a":` + strings.Repeat("[", 60000), ErrCorrupt},
+		"empty":            {"", errs.ErrCorrupt},
+		"cut":              {raw[:len(raw)-1], errs.ErrCorrupt},
+		"trailing":         {raw + " ", errs.ErrCorrupt},
+		"space":            {repl(`,"seq"`, `, "seq"`), errs.ErrCorrupt},
+		"order":            {repl(`"seq":7,`, ``), errs.ErrCorrupt},
+		"leading zero":     {repl(`"seq":7`, `"seq":07`), errs.ErrCorrupt},
+		"seq 0":            {repl(`"seq":7`, `"seq":0`), errs.ErrCorrupt},
+		"seq float":        {repl(`"seq":7`, `"seq":7.0`), errs.ErrCorrupt},
+		"seq too large":    {repl(`"seq":7`, `"seq":9007199254740992`), errs.ErrCorrupt},
+		"seq very large":   {repl(`"seq":7`, `"seq":99999999999999999999999`), errs.ErrCorrupt},
+		"negative":         {repl(`"uptime_ms":1`, `"uptime_ms":-1`), errs.ErrCorrupt},
+		"crit":             {repl(`"crit":false`, `"crit":0`), errs.ErrCorrupt},
+		"data order":       {repl(`{"composite_hash"`, `{"z":1,"composite_hash"`), errs.ErrCorrupt},
+		"data duplicate":   {repl(`"n":7`, `"n":7,"n":7`), errs.ErrCorrupt},
+		"data number":      {repl(`"n":7`, `"n":7.0`), errs.ErrCorrupt},
+		"data exponent":    {repl(`"n":7`, `"n":1e2`), errs.ErrCorrupt},
+		"data minus zero":  {repl(`"n":7`, `"n":-0`), errs.ErrCorrupt},
+		"data minus":       {repl(`"n":7`, `"n":-`), errs.ErrCorrupt},
+		"data nothing":     {repl(`"n":7`, `"n":`), errs.ErrCorrupt},
+		"data escape":      {repl(`"role":"match"`, `"role":"m\u0061tch"`), errs.ErrCorrupt},
+		"data upper hex":   {repl(`"role":"match"`, `"role":"\u001F"`), errs.ErrCorrupt},
+		"data slash":       {repl(`"role":"match"`, `"role":"\/"`), errs.ErrCorrupt},
+		"data control":     {repl(`"role":"match"`, "\"role\":\"\n\""), errs.ErrCorrupt},
+		"data UTF-8":       {repl(`"role":"match"`, "\"role\":\"\xc3\""), errs.ErrCorrupt},
+		"data array":       {repl(`"n":7`, `"n":[1,]`), errs.ErrCorrupt},
+		"data array end":   {repl(`"n":7`, `"n":[1 2]`), errs.ErrCorrupt},
+		"data word":        {repl(`"n":7`, `"n":nul`), errs.ErrCorrupt},
+		"data not object":  {repl(`"data":{`, `"data":[{`), errs.ErrCorrupt},
+		"data colon":       {repl(`"n":7`, `"n" 7`), errs.ErrCorrupt},
+		"no such day":      {repl(`2026-03-04`, `2026-02-29`), errs.ErrCorrupt},
+		"no such month":    {repl(`2026-03-04`, `2026-13-04`), errs.ErrCorrupt},
+		"no such hour":     {repl(`T10:`, `T24:`), errs.ErrCorrupt},
+		"time zone":        {repl(`007Z`, `007z`), errs.ErrCorrupt},
+		"time digits":      {repl(`007Z`, `07Z`), errs.ErrCorrupt},
+		"time letters":     {repl(`2026`, `20x6`), errs.ErrCorrupt},
+		"prev upper":       {repl(`"prev":"0`, `"prev":"A`), errs.ErrCorrupt},
+		"id version":       {repl(`-7000-`, `-4000-`), errs.ErrCorrupt},
+		"journal upper":    {repl(testJournal, strings.ToUpper(testJournal)), errs.ErrCorrupt},
+		"no type":          {repl(`"type":"Tested"`, `"type":""`), errs.ErrCorrupt},
+		"v 0":              {repl(`07,"v":1}`, `07,"v":0}`), errs.ErrCorrupt},
+		"v 2":              {repl(`07,"v":1}`, `07,"v":2}`), errs.ErrNewer},
+		"v 2, other shape": {`{"v":2,"new":[1]}`, errs.ErrNewer},
+		"v is text":        {repl(`07,"v":1}`, `07,"v":"2"}`), errs.ErrCorrupt},
+		"v twice":          {`{"v":2,"v":2}`, errs.ErrCorrupt},
+		"not an object":    {`[]`, errs.ErrCorrupt},
+		"too long":         {strings.Repeat(" ", MaxLen+1), errs.ErrTooLarge},
+		"very deep":        {`{"boot_id":"","crit":true,"data":{"a":` + strings.Repeat("[", 60000), errs.ErrCorrupt},
 	}
 	for name, tt := range tests {
 		if _, err := Decode([]byte(tt.raw)); !errors.Is(err, tt.kind) {

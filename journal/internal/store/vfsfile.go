@@ -1,4 +1,4 @@
-package journal
+package store
 
 import (
 	"io"
@@ -13,7 +13,7 @@ import (
 // openFile is a file of a store. Pebble writes and syncs one file from one
 // goroutine at a time.
 type openFile struct {
-	s     *store
+	s     *files
 	f     durable.File
 	name  string
 	dirty bool // written since its last sync
@@ -37,12 +37,12 @@ func (f *openFile) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// WriteAt is not used by Pebble without WAL failover.
+// WriteAt is not used by Pebble here.
 func (f *openFile) WriteAt([]byte, int64) (int, error) {
 	return 0, &fs.PathError{Op: "write at", Path: f.name, Err: vfs.ErrUnsupported}
 }
 
-// Preallocate does nothing: a log lives for one boot and a few kilobytes.
+// Preallocate does nothing: files are small and written once.
 func (f *openFile) Preallocate(int64, int64) error { return nil }
 
 // Sync does nothing where nothing was written since the last one.
@@ -91,7 +91,7 @@ func (f *openFile) Fd() uintptr                 { return vfs.InvalidFd }
 // openDir is a directory to sync. It holds no descriptor.
 type openDir struct {
 	vfs.File // nil: nothing but the methods below is called on a directory
-	s        *store
+	s        *files
 	name     string
 }
 

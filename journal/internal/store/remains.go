@@ -1,4 +1,4 @@
-package journal
+package store
 
 import (
 	"context"
@@ -6,49 +6,52 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
+	"path"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
 )
 
-// remains finds records in the files of a journal one by one, without the
+// Remains finds records in the tables of a journal one by one, without the
 // manifest that says which of them count. That a record belongs, its own form
 // and its link say; so a table that nothing refers to any more is as good a
 // source as another, and one that is damaged hides its own records only.
-type remains struct {
+type Remains struct {
 	tables []*table
-	last   int               // the table that gave the last record
-	logged map[uint64][]byte // what the logs hold
+	last   int // the table that gave the last record
 }
 
-// openRemains opens what can be opened of the files in dir. The errors, first
+// OpenRemains opens what can be opened of the tables in dir. The errors, first
 // of all of a table that cannot be read, are joined.
-func (s *store) openRemains(dir string) (*remains, error) {
-	m := &remains{}
-	names, err := s.List(dir)
+func OpenRemains(fsys durable.FS, dir string) (*Remains, error) {
+	m := &Remains{}
+	f := newFiles(fsys, true)
+	names, err := f.List(dir)
 	if err != nil {
-		return m, ioError("list the journal", dir, err)
+		return m, classify("list the journal", dir, err)
 	}
 	var bad []error
 	for _, n := range names {
-		if !strings.HasSuffix(n, ".sst") {
+		if !isTable(n) {
 			continue
 		}
-		t, err := s.openTable(s.PathJoin(dir, n))
+		t, err := f.openTable(path.Join(dir, n))
 		if err != nil {
 			bad = append(bad, err)
 			continue
 		}
 		m.tables = append(m.tables, t)
 	}
-	m.logged, err = s.readLogs(dir)
-	return m, errors.Join(append(bad, err)...)
+	return m, errors.Join(bad...)
 }
 
-// record finds a record's bytes that accept takes, which are valid until the
-// next call; false if no file holds any.
-func (m *remains) record(seq uint64, accept func(raw []byte) error) bool {
+// Record finds a record's bytes that accept takes, which are valid until the
+// next call; false if no table holds any.
+func (m *Remains) Record(seq uint64, accept func(raw []byte) error) bool {
 	// The one that held the record before holds this one too, mostly.
 	for i := range m.tables {
 		at := (m.last + i) % len(m.tables)
@@ -57,11 +60,11 @@ func (m *remains) record(seq uint64, accept func(raw []byte) error) bool {
 			return true
 		}
 	}
-	raw := m.logged[seq]
-	return raw != nil && accept(raw) == nil
+	return false
 }
 
-func (m *remains) close() {
+// Close releases the tables.
+func (m *Remains) Close() {
 	for _, t := range m.tables {
 		t.close()
 	}
@@ -76,31 +79,31 @@ type table struct {
 }
 
 // openTable opens a table and checks that it can be walked.
-func (s *store) openTable(path string) (t *table, err error) {
-	defer told("open a table of the journal", path, &err)
+func (s *files) openTable(path string) (t *table, err error) {
+	defer recovered("open a table of the journal", path, &err)
 	f, err := s.Open(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, err // callers tell it from damage
+			return nil, err // callers distinguish it from damage
 		}
-		return nil, ioError("open a table of the journal", path, err)
+		return nil, classify("open a table of the journal", path, err)
 	}
 	readable, err := sstable.NewSimpleReadable(f)
 	if err != nil {
 		_ = f.Close()
-		return nil, ioError("open a table of the journal", path, err)
+		return nil, classify("open a table of the journal", path, err)
 	}
 	o := options(s)
 	o.EnsureDefaults()
 	r, err := sstable.NewReader(context.Background(), readable, o.MakeReaderOptions())
 	if err != nil {
 		_ = readable.Close()
-		return nil, corrupt(path, 0, err, "open a table of the journal")
+		return nil, errs.Corrupt(path, 0, err, "open a table of the journal")
 	}
 	t = &table{path: path, r: r}
-	if t.it, err = r.NewIter(sstable.NoTransforms, nil, firstMeta(), sstable.AssertNoBlobHandles); err != nil {
+	if t.it, err = r.NewIter(sstable.NoTransforms, nil, firstSnapshot(), sstable.AssertNoBlobHandles); err != nil {
 		_ = r.Close()
-		return nil, corrupt(path, 0, err, "open a table of the journal")
+		return nil, errs.Corrupt(path, 0, err, "open a table of the journal")
 	}
 	return t, nil
 }
@@ -123,7 +126,7 @@ func (t *table) record(seq uint64) (raw []byte) {
 		return nil
 	}
 	val, _, err := kv.Value(t.buf)
-	if err != nil || len(val) > MaxRecord {
+	if err != nil || len(val) > record.MaxLen {
 		return nil
 	}
 	t.buf = append(t.buf[:0], val...)
@@ -138,9 +141,9 @@ func (t *table) close() {
 	_ = t.r.Close()
 }
 
-// told turns a panic into an error of what was being done.
-func told(what, path string, err *error) {
+// recovered turns a panic into an error of what was being done.
+func recovered(what, path string, err *error) {
 	if r := recover(); r != nil {
-		*err = corrupt(path, 0, fmt.Errorf("%v", r), "%s", what)
+		*err = errs.Corrupt(path, 0, fmt.Errorf("%v", r), "%s", what)
 	}
 }

@@ -1,4 +1,4 @@
-package journal
+package store
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// ghost is a file that exists in memory only: an OPTIONS file, a log that
-// nothing will be written to, or anything created after a fault.
+// ghost is a file that exists in memory only: an OPTIONS or temporary
+// file, or anything created after a fault.
 type ghost struct {
 	vfs.File // nil: the methods below are all that is called
 	name     string
@@ -20,7 +20,7 @@ type ghost struct {
 	b        []byte
 }
 
-func (s *store) newGhost(name string) *ghost {
+func (s *files) newGhost(name string) *ghost {
 	g := &ghost{name: name}
 	s.mu.Lock()
 	s.ghosts[name] = g
@@ -46,7 +46,7 @@ func (g *ghost) Fd() uintptr                    { return vfs.InvalidFd }
 func (g *ghost) Stat() (vfs.FileInfo, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return fileInfo{durable.Info{Name: path.Base(g.name), Size: int64(len(g.b)), Mode: fileMode, Nlink: 1}}, nil
+	return fileInfo{durable.Info{Name: path.Base(g.name), Size: int64(len(g.b)), Mode: 0o640, Nlink: 1}}, nil
 }
 
 // ghostReader reads a ghost from its beginning.

@@ -1,12 +1,12 @@
-package journal
+package store
 
 import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Sizes in bytes. A boot appends a few records of some hundred bytes and
-// closes, so everything is small; a table of 2 MiB is the most that one tail
-// compaction rewrites.
+// Sizes in bytes. A settling writes what a tail holds and closes, so
+// everything is small; a table of 2 MiB is the most that one compaction
+// rewrites.
 const (
 	memTableSize = 1 << 20
 	cacheSize    = 4 << 20
@@ -14,28 +14,29 @@ const (
 	blockSize    = 32 << 10
 )
 
-// maxL0 is the number of level-0 tables (one a boot) from which Close
-// compacts them into the tail.
+// maxL0 is the number of level-0 tables (one a settling) from which a settling
+// compacts them.
 const maxL0 = 12
 
 // formatVersion is pinned: ratchets are one-way, and after an OS rollback the
 // older binary must still read the journal.
 const formatVersion = pebble.FormatTableFormatV6
 
-// options gives Pebble's options for a store.
-func options(s *store) *pebble.Options {
+// options returns Pebble's options.
+func options(s *files) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s,
 		Logger:                      s.fault,
 		EventListener:               s.fault.listener(),
 		ReadOnly:                    s.ro,
 		FormatMajorVersion:          formatVersion,
+		DisableWAL:                  true, // the tail is the log
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: 4,
 		CacheSize:                   cacheSize,
 		MaxOpenFiles:                512,
-		// Compactions run at Close, on the calling goroutine's time, and
-		// nowhere else; so writes never stall for one.
+		// A compaction runs at the end of a settling, on the caller's time,
+		// and nowhere else; so writes never stall for one.
 		DisableAutomaticCompactions: true,
 		L0StopWritesThreshold:       1 << 20,
 		L0CompactionFileThreshold:   1 << 20,
@@ -44,8 +45,7 @@ func options(s *store) *pebble.Options {
 		LBaseMaxBytes:     1 << 40,
 		DisableTableStats: true,
 		// No background flushing of half-written files.
-		BytesPerSync:    1 << 30,
-		WALBytesPerSync: 0,
+		BytesPerSync: 1 << 30,
 	}
 	o.Experimental.FileCacheShards = 1
 	for i := range o.TargetFileSizes {
@@ -54,14 +54,5 @@ func options(s *store) *pebble.Options {
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = blockSize
 	}
-	return o
-}
-
-// PebbleOptions are the options that the journal opens Pebble with, on
-// Pebble's default filesystem and logger, for measurements and for tools that
-// look into a journal directory.
-func PebbleOptions() *pebble.Options {
-	o := options(newStore(nil, false))
-	o.FS, o.Logger, o.EventListener = nil, nil, nil
 	return o
 }

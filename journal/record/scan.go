@@ -1,4 +1,4 @@
-package journal
+package record
 
 import (
 	"errors"
@@ -7,52 +7,47 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/autonomyops/edged/internal/errs"
 )
 
-// errNotCanonical is the cause of every refusal of a record's form.
-var errNotCanonical = errors.New("not a canonical record")
+// ErrNotCanonical is the cause of every refusal of a record's form.
+var ErrNotCanonical = errors.New("not a canonical record")
 
 // Decode reads a record's bytes. It accepts the canonical form only, with
 // exactly the members of the specification, and leaves data unparsed. An
-// envelope of a newer version is ErrNewer; anything else is ErrCorrupt, or
-// ErrTooLarge over MaxRecord. The record keeps raw.
+// envelope of a newer version is errs.ErrNewer; anything else is
+// errs.ErrCorrupt, or errs.ErrTooLarge over MaxLen. The record keeps raw.
 func Decode(raw []byte) (Record, error) {
 	var r Record
-	if err := decodeInto(raw, &r); err != nil {
+	if err := r.Decode(raw); err != nil {
 		return Record{}, err
 	}
 	return r, nil
 }
 
-func decodeInto(raw []byte, r *Record) error {
-	if len(raw) > MaxRecord {
-		return &Error{Kind: ErrTooLarge, Detail: fmt.Sprintf("decode record: %d bytes, at most %d are allowed", len(raw), MaxRecord), Next: nextSalvage}
+// Decode is the function Decode for a record that is used again: texts that r
+// holds already, as those of its neighbour in the journal, are kept and not
+// allocated again. After an error r means nothing.
+func (r *Record) Decode(raw []byte) error {
+	if len(raw) > MaxLen {
+		return &errs.Error{Kind: errs.ErrTooLarge, Detail: fmt.Sprintf("decode record: %d bytes, at most %d are allowed", len(raw), MaxLen), Next: errs.NextSalvage}
 	}
-	if _, err := scanRecord(raw, r); err != nil {
-		return refusal(raw, err)
+	if err := r.scan(raw); err != nil {
+		if v, ok := newerEnvelope(raw); ok {
+			return &errs.Error{Kind: errs.ErrNewer, Detail: "decode record: envelope version " + v, Next: errs.NextUpgrade}
+		}
+		return errs.Corrupt("", 0, err, "decode record")
 	}
 	r.Raw = raw
 	r.Hash = HashOf(raw)
 	return nil
 }
 
-// refusal is the error for bytes that scanRecord refused with err.
-func refusal(raw []byte, err error) error {
-	if v, ok := newerEnvelope(raw); ok {
-		return &Error{Kind: ErrNewer, Detail: "decode record: envelope version " + v, Next: nextUpgrade}
-	}
-	return corrupt("", 0, err, "decode record")
-}
-
-// places are the texts of a record that was read.
-type places struct{ bootID, id, node, run, when, kind span }
-
-// scanRecord reads the envelope in one pass. It does not hash. Texts that r
-// holds already, as those of its neighbour in the journal, are kept and not
-// allocated again.
-func scanRecord(raw []byte, r *Record) (at places, err error) {
+// scan reads the envelope in one pass. It does not hash.
+func (r *Record) scan(raw []byte) error {
 	s := scanner{b: raw}
-	at.bootID = s.text(`{"boot_id":`)
+	bootID := s.text(`{"boot_id":`)
 	crit := s.boolean(`,"crit":`)
 	s.lit(`,"data":`)
 	from := s.i
@@ -62,14 +57,14 @@ func scanRecord(raw []byte, r *Record) (at places, err error) {
 	s.value(0)
 	to := s.i
 	epoch := s.number(`,"epoch":`)
-	at.id = s.uuid(`,"id":`, '7')
+	id := s.uuid(`,"id":`, '7')
 	journal := s.sameUUID(`,"journal":`, '4', r.Journal)
-	at.node = s.text(`,"node":`)
+	node := s.text(`,"node":`)
 	prev := s.hash(`,"prev":`)
-	at.run = s.text(`,"run":`)
+	run := s.text(`,"run":`)
 	seq := s.number(`,"seq":`)
-	when, place := s.time(`,"time":`)
-	at.when, at.kind = place, s.text(`,"type":`)
+	when := s.time(`,"time":`)
+	kind := s.text(`,"type":`)
 	uptime := s.number(`,"uptime_ms":`)
 	s.lit(`,"v":1}`)
 	if s.err == "" && s.i != len(raw) {
@@ -78,28 +73,28 @@ func scanRecord(raw []byte, r *Record) (at places, err error) {
 	if s.err == "" && seq == 0 {
 		s.fail("seq is 0")
 	}
-	if s.err == "" && at.kind.end == at.kind.start {
+	if s.err == "" && kind.end == kind.start {
 		s.fail("type is empty")
 	}
 	if s.err != "" {
-		return at, fmt.Errorf("%w: %s at byte %d", errNotCanonical, s.err, s.i)
+		return fmt.Errorf("%w: %s at byte %d", ErrNotCanonical, s.err, s.i)
 	}
-	if s.keep(&r.BootID, at.bootID); s.err == "" {
-		s.keep(&r.ID, at.id)
+	if s.keep(&r.BootID, bootID); s.err == "" {
+		s.keep(&r.ID, id)
 		s.keep(&r.Journal, journal)
-		s.keep(&r.Node, at.node)
-		s.keep(&r.Run, at.run)
-		s.keep(&r.Type, at.kind)
+		s.keep(&r.Node, node)
+		s.keep(&r.Run, run)
+		s.keep(&r.Type, kind)
 	}
 	if s.err != "" {
-		return at, fmt.Errorf("%w: %s", errNotCanonical, s.err)
+		return fmt.Errorf("%w: %s", ErrNotCanonical, s.err)
 	}
 	r.V, r.Crit, r.Epoch, r.Seq, r.UptimeMS, r.Time, r.Prev = 1, crit, epoch, seq, int64(uptime), when, prev
 	r.Data = raw[from:to:to]
-	return at, nil
+	return nil
 }
 
-// newerEnvelope looks into what scanRecord refused: an object whose member v
+// newerEnvelope looks into what scan refused: an object whose member v
 // is a whole number above ours was written by a newer version.
 func newerEnvelope(raw []byte) (string, bool) {
 	d := jsontext.NewDecoder(strings.NewReader(string(raw)))
@@ -263,10 +258,10 @@ func (s *scanner) hash(name string) (h Hash) {
 }
 
 // time reads TimeLayout and nothing else.
-func (s *scanner) time(name string) (when time.Time, sp span) {
-	t, sp := s.fixed(name, len(TimeLayout))
+func (s *scanner) time(name string) time.Time {
+	t, _ := s.fixed(name, len(TimeLayout))
 	if s.err != "" {
-		return time.Time{}, sp
+		return time.Time{}
 	}
 	bad := t[4] ^ '-' | t[7] ^ '-' | t[10] ^ 'T' | t[13] ^ ':' | t[16] ^ ':' | t[19] ^ '.' | t[29] ^ 'Z'
 	num := func(from, to int) (n int) {
@@ -282,9 +277,9 @@ func (s *scanner) time(name string) (when time.Time, sp span) {
 	hour, minute, sec, nano := num(11, 13), num(14, 16), num(17, 19), num(20, 29)
 	if bad != 0 || year == 0 || month == 0 || month > 12 || day == 0 || day > daysIn(year, month) || hour > 23 || minute > 59 || sec > 59 {
 		s.fail("expected a time")
-		return time.Time{}, sp
+		return time.Time{}
 	}
-	return time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC), sp
+	return time.Date(year, time.Month(month), day, hour, minute, sec, nano, time.UTC)
 }
 
 func daysIn(year, month int) int {

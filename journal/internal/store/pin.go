@@ -1,9 +1,10 @@
-package journal
+package store
 
 import (
 	"fmt"
-	"strings"
+	"path"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -17,7 +18,7 @@ type pinnedFile struct{ *openFile }
 // Close leaves the pinned file open.
 func (pinnedFile) Close() error { return nil }
 
-func (s *store) pin(name string) (vfs.File, error) {
+func (s *files) pin(name string) (vfs.File, error) {
 	f, err := s.fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -31,14 +32,14 @@ func (s *store) pin(name string) (vfs.File, error) {
 
 // pinTables opens every table in dir. Those that vanish meanwhile are not
 // needed, or are missed when the manifest is read.
-func (s *store) pinTables(dir string) error {
+func (s *files) pinTables(dir string) error {
 	s.pinning = true
 	names, err := s.List(dir)
 	if err != nil {
 		return err
 	}
 	for _, n := range names {
-		if strings.HasSuffix(n, ".sst") {
+		if isTable(n) {
 			_, _ = s.Open(s.PathJoin(dir, n))
 		}
 	}
@@ -47,24 +48,27 @@ func (s *store) pinTables(dir string) error {
 
 // pinVersion opens those tables of the version that was read which pinTables
 // did not find, for instance because they are younger.
-func (r *reader) pinVersion() error {
-	levels, err := r.db.SSTables()
+func (s *Store) pinVersion() error {
+	levels, err := s.db.SSTables()
 	if err != nil {
-		return ioError("list the journal's tables", r.l.Dir, err)
+		return classify("list the journal's tables", s.dir, err)
 	}
 	for _, tables := range levels {
 		for _, t := range tables {
-			name := r.s.PathJoin(r.l.Dir, fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)))
-			if _, err := r.s.Open(name); err != nil {
-				return ioError("open a table of the journal", name, err)
+			name := path.Join(s.dir, tableName(t))
+			if _, err := s.files.Open(name); err != nil {
+				return classify("open a table of the journal", name, err)
 			}
 		}
 	}
 	return nil
 }
 
+// tableName returns the name of the file that a table is in.
+func tableName(t pebble.SSTableInfo) string { return fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)) }
+
 // unpin closes what pinTables opened.
-func (s *store) unpin() {
+func (s *files) unpin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, p := range s.pinned {

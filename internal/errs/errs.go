@@ -1,0 +1,144 @@
+// Package errs holds the one shape that errors of this project have.
+package errs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/autonomyops/edged/internal/durable"
+)
+
+// The kinds of failure that more than one package returns. They are different
+// errors because they call for different answers; errors.Is distinguishes
+// them.
+var (
+	// ErrCorrupt: bytes at rest are not the bytes that were written.
+	ErrCorrupt = errors.New("corrupt")
+	// ErrNewer: written by a newer version; never a sign of damage.
+	ErrNewer = errors.New("written by a newer version")
+	// ErrNotFound: what was asked for does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrIO: the disk or the kernel reported an error.
+	ErrIO = errors.New("input/output error")
+	// ErrNoSpace: the disk is full.
+	ErrNoSpace = errors.New("no space left")
+	// ErrTooLarge: it is over a limit.
+	ErrTooLarge = errors.New("too large")
+	// ErrInvalid: the caller's argument is not acceptable.
+	ErrInvalid = errors.New("invalid")
+)
+
+// Error says what failed, where, why, and what to do next. Kind is a sentinel
+// of this package or of the one that returns the error; Err is the cause, if
+// there is one. errors.Is answers for both.
+type Error struct {
+	Kind   error
+	Path   string // relative to the state root; "" if no file is meant
+	Seq    uint64 // the record concerned, 0 if none is
+	Detail string // what was being done
+	Next   string // what an operator does next
+	Err    error
+}
+
+// Error renders the members that are set.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Detail != "" {
+		b.WriteString(e.Detail)
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Kind.Error())
+	if e.Path != "" {
+		b.WriteString(", at ")
+		b.WriteString(e.Path)
+	}
+	if e.Seq != 0 {
+		fmt.Fprintf(&b, ", record %d", e.Seq)
+	}
+	if e.Err != nil {
+		b.WriteString(": ")
+		b.WriteString(oneLine(e.Err.Error()))
+	}
+	if e.Next != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Next)
+	}
+	return b.String()
+}
+
+// oneLine makes a cause fit for a log: Pebble puts what it attaches to an error
+// on lines of their own, and names what is for programs only.
+func oneLine(text string) string {
+	text = strings.ReplaceAll(text, "<corruption detail carrier>", "")
+	if !strings.ContainsAny(text, "\n\r\t") {
+		return text
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// Unwrap lets errors.Is find the kind and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// What an operator can do about it.
+const (
+	NextSalvage = "keep the partition as it is, then run edgectl journal verify --deep, and edgectl journal salvage to go on"
+	NextUpgrade = "run the version that wrote it, or a newer one"
+	NextDisk    = "check the disk and the kernel log, then boot again"
+	NextSpace   = "free space on the persistent partition, then boot again"
+	NextDevelop = "this is a defect of the caller: report it"
+	nextRemount = "mount the partition writable, or open the journal for reading only"
+)
+
+// Of classifies an error of the filesystem. what begins with a verb in the
+// infinitive. An Error is returned as it is.
+func Of(what, path string, err error) error {
+	var have *Error
+	if errors.As(err, &have) {
+		return err
+	}
+	e := &Error{Kind: ErrIO, Path: path, Detail: what, Err: err, Next: NextDisk}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		e.Kind, e.Next = ErrNoSpace, NextSpace
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		e.Next = nextRemount
+	case errors.Is(err, durable.ErrNotRegular), errors.Is(err, durable.ErrSymlink), errors.Is(err, syscall.ENOTDIR):
+		// Something else is at this name: what belonged there is lost.
+		e.Kind, e.Next = ErrCorrupt, NextSalvage
+	}
+	return e
+}
+
+// Corrupt returns an ErrCorrupt. seq is 0 if no record is concerned.
+func Corrupt(path string, seq uint64, err error, format string, args ...any) error {
+	return &Error{Kind: ErrCorrupt, Path: path, Seq: seq, Detail: fmt.Sprintf(format, args...), Err: err, Next: NextSalvage}
+}
+
+// Invalid returns an ErrInvalid: a defect of the caller.
+func Invalid(seq uint64, err error, format string, args ...any) error {
+	return &Error{Kind: ErrInvalid, Seq: seq, Detail: fmt.Sprintf(format, args...), Err: err, Next: NextDevelop}
+}
+
+// At adds a path and a record to an Error that names neither.
+func At(err error, path string, seq uint64) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	at := *e
+	if at.Seq == 0 {
+		at.Seq = seq
+	}
+	if at.Path == "" {
+		at.Path = path
+	}
+	return &at
+}

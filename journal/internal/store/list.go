@@ -1,0 +1,112 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+)
+
+// maxManifest is far more than a manifest ever holds, in bytes.
+const maxManifest = 64 << 20
+
+// File is a file of Pebble's, as a directory listing shows it.
+type File struct {
+	Name string
+	Size int64 // bytes
+}
+
+// List returns Pebble's files in dir, in order of name. Other names are not
+// Pebble's and not listed.
+func List(fsys durable.FS, dir string) ([]File, error) {
+	entries, err := fsys.ReadDir(dir)
+	if err != nil {
+		return nil, errs.Of("list the journal", dir, err)
+	}
+	var files []File
+	for _, e := range entries {
+		if shown(e.Name) {
+			files = append(files, File{e.Name, e.Size})
+		}
+	}
+	return files, nil
+}
+
+// shown reports whether Pebble may see a file of this name.
+func shown(name string) bool {
+	return isMarker(name) || isManifest(name) || isTable(name)
+}
+
+func isMarker(name string) bool   { return strings.HasPrefix(path.Base(name), "marker.") }
+func isManifest(name string) bool { return strings.HasPrefix(path.Base(name), "MANIFEST-") }
+func isTable(name string) bool    { return strings.HasSuffix(name, ".sst") }
+func isCurrent(name string) bool  { return strings.HasPrefix(path.Base(name), "marker.manifest.") }
+
+// check refuses what Pebble would read leniently: without its markers it would
+// create an empty database, and it would read a manifest of any size.
+func (f *files) check(dir string, names []string) error {
+	format, manifest := newestMarker(names, "format-version"), newestMarker(names, "manifest")
+	if format == "" || manifest == "" {
+		return errs.Corrupt(dir, 0, nil, "open the journal: the marker of its format or of its manifest is missing")
+	}
+	n, err := strconv.ParseUint(format, 10, 32)
+	if err != nil {
+		return errs.Corrupt(dir, 0, err, "open the journal: read the marker of its format")
+	}
+	if n > uint64(formatVersion) {
+		return &errs.Error{Kind: errs.ErrNewer, Path: dir, Detail: "open the journal: storage format " + format, Next: errs.NextUpgrade}
+	}
+	at := path.Join(dir, manifest)
+	info, err := f.fs.Lstat(at)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errs.Corrupt(at, 0, err, "open the journal: its manifest is missing")
+	case err != nil:
+		return errs.Of("open the journal", at, err)
+	case info.Size > maxManifest:
+		return errs.Corrupt(at, 0, nil, "open the journal: its manifest has %d bytes, at most %d are ever written", info.Size, int64(maxManifest))
+	}
+	return nil
+}
+
+// newestMarker returns the value of Pebble's marker file of that name,
+// marker.<name>.<iteration>.<value>; the highest iteration counts. It is "" if
+// there is none.
+func newestMarker(names []string, marker string) (value string) {
+	var best uint64
+	for _, n := range names {
+		rest, ok := strings.CutPrefix(n, "marker."+marker+".")
+		if !ok {
+			continue
+		}
+		it, val, ok := strings.Cut(rest, ".")
+		if i, err := strconv.ParseUint(it, 10, 64); ok && err == nil && (value == "" || i > best) {
+			best, value = i, val
+		}
+	}
+	return value
+}
+
+// inventMarkers lists the newest manifest as the one that counts if no marker
+// names one.
+func (f *files) inventMarkers(dir string) {
+	names, err := f.List(dir)
+	if err != nil || newestMarker(names, "manifest") != "" {
+		return
+	}
+	slices.Sort(names) // numbers have six digits or more, which grow with them
+	for _, n := range names {
+		if isManifest(n) {
+			f.invented = append(f.invented[:0], "marker.manifest.000001."+n)
+		}
+	}
+	if newestMarker(names, "format-version") == "" {
+		f.invented = append(f.invented, fmt.Sprintf("marker.format-version.000001.%03d", formatVersion))
+	}
+}

@@ -1,0 +1,230 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
+)
+
+// ladderStep is the distance, in records, of the snapshots that are kept: of
+// each ladderStep records the newest stays.
+const ladderStep = 8192
+
+// Settle moves records, which follow base, into the store in dir, together
+// with snap if it is not nil. What is already here is written again and must
+// be equal. When it returns nil everything is durable in tables.
+//
+// Before anything is opened for writing, a read-only open must find base: a
+// database that Pebble reads as shorter than it is, for instance because a bit
+// of its manifest is flipped, would be opened as the shorter one, and the rest
+// of its tables deleted.
+//
+// A failure leaves the disk as a crash at the failed operation would have left
+// it, less the files that the attempt made: those are removed while the
+// manifest that counts is the one from before; otherwise the next Settle
+// removes them.
+func Settle(fsys durable.FS, dir string, base record.Tip, records [][]byte, snap *Snapshot) error {
+	drop, err := admit(fsys, dir, base, records, snap)
+	if err != nil {
+		return err
+	}
+	before, err := List(fsys, dir)
+	if err != nil {
+		return err
+	}
+	f := newFiles(fsys, false)
+	err = f.fault.run("settle the journal's records", dir, func() error {
+		return f.settle(dir, base.Seq+1, records, snap, drop)
+	})
+	if err != nil {
+		f.cleanUp(dir, before)
+	}
+	return err
+}
+
+// admit checks that the store holds base and, of records, nothing else than
+// what is to be written. It returns the snapshots that the ladder drops.
+func admit(fsys durable.FS, dir string, base record.Tip, records [][]byte, snap *Snapshot) (drop []uint64, err error) {
+	s, err := Open(fsys, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.Holds(base); err != nil {
+		return nil, err
+	}
+	for i, raw := range records {
+		seq := base.Seq + 1 + uint64(i)
+		if seq > s.last {
+			break
+		}
+		have, err := s.Record(seq)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(have, raw) {
+			return nil, errs.Corrupt(dir, seq, nil, "settle the journal's records: the tail and the tables hold different records")
+		}
+	}
+	if snap == nil {
+		return nil, nil
+	}
+	seqs, err := s.Snapshots()
+	if err != nil {
+		return nil, err
+	}
+	return dropped(seqs, snap.Seq), nil
+}
+
+// Holds checks that the record base is here, with its hash. Every store holds
+// the zero base.
+func (s *Store) Holds(base record.Tip) error {
+	if base.Seq == 0 {
+		return nil
+	}
+	hash, err := s.hash(base.Seq)
+	if errors.Is(err, errs.ErrNotFound) {
+		return errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the newest settled record is %d, the tail says %d", s.last, base.Seq)
+	}
+	if err == nil && hash != base.Hash {
+		err = errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the hash of the record is %s, the tail says %s", hash, base.Hash)
+	}
+	return err
+}
+
+// dropped returns the snapshots that are not kept beside those that are here
+// and the one at seq.
+func dropped(seqs []uint64, seq uint64) (drop []uint64) {
+	all := append(slices.Clone(seqs), seq)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	for i, s := range all {
+		if i+1 < len(all) && all[i+1]/ladderStep == s/ladderStep {
+			drop = append(drop, s)
+		}
+	}
+	return drop
+}
+
+func (f *files) settle(dir string, first uint64, records [][]byte, snap *Snapshot, drop []uint64) (err error) {
+	o := options(f)
+	o.ErrorIfNotExists = true
+	db, err := pebble.Open(dir, o)
+	if err != nil {
+		return openError(dir, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	b := db.NewBatch()
+	for i, raw := range records {
+		err = errors.Join(err, b.Set(recordKey(first+uint64(i)), raw, nil))
+	}
+	if snap != nil {
+		err = errors.Join(err, b.Set(snapshotKey(snap.Seq), snap.Data, nil))
+	}
+	for _, s := range drop {
+		err = errors.Join(err, b.Delete(snapshotKey(s), nil))
+	}
+	if err == nil {
+		err = b.Commit(pebble.NoSync) // the flush makes it durable
+	}
+	if err == nil {
+		err = db.Flush()
+	}
+	if err != nil || f.fault.happened() || db.Metrics().Levels[0].TablesCount < maxL0 {
+		return err
+	}
+	levels, err := db.SSTables()
+	if err != nil {
+		return err
+	}
+	from := recordKey(first)
+	for _, t := range levels[0] {
+		if bytes.Compare(t.Smallest.UserKey, from) < 0 {
+			from = t.Smallest.UserKey
+		}
+	}
+	return db.Compact(context.Background(), from, endOfKeys(), false)
+}
+
+// cleanUp removes the files that a failed attempt left. Nothing refers to
+// them as long as the manifest that counts is the one from before.
+func (f *files) cleanUp(dir string, before []File) {
+	after, err := List(f.fs, dir)
+	if err != nil || current(after) != current(before) {
+		return
+	}
+	for _, file := range after {
+		if !slices.ContainsFunc(before, func(b File) bool { return b.Name == file.Name }) {
+			// What stays is removed by the next Settle that succeeds.
+			_ = f.fs.Remove(path.Join(dir, file.Name))
+		}
+	}
+}
+
+// current returns the name of the marker that says which manifest counts.
+func current(files []File) string {
+	name := ""
+	for _, f := range files {
+		if isCurrent(f.Name) {
+			name = f.Name // in order of name: the highest iteration is the last
+		}
+	}
+	return name
+}
+
+// VerifyTables compares the checksum of every block of every table. Records
+// alone do not pass through all of them: one that a compaction replaced is kept
+// for a while whole. Damage there costs no record. bad is called for each
+// damaged table; counts reports whether records are read from it.
+func (s *Store) VerifyTables(ctx context.Context, bad func(err error, counts bool)) error {
+	counts := map[string]bool{}
+	levels, err := s.db.SSTables()
+	if err != nil {
+		return classify("list the journal's tables", s.dir, err)
+	}
+	for _, tables := range levels {
+		for _, t := range tables {
+			counts[tableName(t)] = true
+		}
+	}
+	names, err := s.files.List(s.dir)
+	if err != nil {
+		return classify("list the journal", s.dir, err)
+	}
+	for _, n := range names {
+		if !isTable(n) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("verify the journal's tables: %w", err)
+		}
+		if err := s.files.verifyTable(path.Join(s.dir, n)); err != nil && (counts[n] || !errors.Is(err, fs.ErrNotExist)) {
+			bad(err, counts[n])
+		}
+	}
+	return nil
+}
+
+// verifyTable reads every block of a table; Pebble compares the checksums.
+func (f *files) verifyTable(path string) (err error) {
+	defer recovered("verify a table of the journal", path, &err)
+	t, err := f.openTable(path)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	if err := t.r.ValidateBlockChecksums(); err != nil {
+		return classify("verify a table of the journal", path, err)
+	}
+	return nil
+}

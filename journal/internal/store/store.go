@@ -1,0 +1,215 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
+)
+
+// Store is the settled part of a journal, open for reading. Its methods may be
+// called from several goroutines.
+type Store struct {
+	files *files
+	dir   string
+	db    *pebble.DB
+	last  uint64 // seq of the newest record, 0 if there is none
+}
+
+// Create makes an empty store in the existing directory dir, and closes it.
+// Its files are durable, their names after a sync of dir.
+func Create(fsys durable.FS, dir string) error {
+	f := newFiles(fsys, false)
+	return f.fault.run("create the journal", dir, func() error {
+		o := options(f)
+		o.ErrorIfExists = true
+		db, err := pebble.Open(dir, o)
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	})
+}
+
+// Open opens the store in dir for reading; it changes nothing and waits for
+// nobody. Every table stays readable until Close, also if a settling removes
+// it meanwhile. Errors are errs.ErrCorrupt, errs.ErrNewer and those of the disk.
+func Open(fsys durable.FS, dir string) (*Store, error) {
+	s := &Store{files: newFiles(fsys, true), dir: dir}
+	err := s.open()
+	if err != nil {
+		_ = s.Close() // the first error says what matters
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenDamaged is Open for a salvage: a missing marker of the manifest is
+// invented, and the newest manifest counts.
+func OpenDamaged(fsys durable.FS, dir string) (*Store, error) {
+	s := &Store{files: newFiles(fsys, true), dir: dir}
+	s.files.inventMarkers(dir)
+	err := s.open()
+	if err != nil {
+		_ = s.Close() // as above
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := s.files.pinTables(s.dir); err != nil {
+		return classify("list the journal", s.dir, err)
+	}
+	names, err := s.files.List(s.dir)
+	if err != nil {
+		return classify("list the journal", s.dir, err)
+	}
+	if err := s.files.check(s.dir, names); err != nil {
+		return err
+	}
+	err = s.files.fault.run("open the journal", s.dir, func() (err error) {
+		o := options(s.files)
+		o.ErrorIfNotExists = true
+		if s.db, err = pebble.Open(s.dir, o); err != nil {
+			return openError(s.dir, err)
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.pinVersion()
+	}
+	if err == nil {
+		s.last, err = s.newest()
+	}
+	return err
+}
+
+// openError gives a kind to what Pebble says when it cannot open. Errors of
+// the disk keep theirs; what else it may object to is the content.
+func openError(dir string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) && !errors.Is(err, fs.ErrNotExist) {
+		return classify("open the journal", dir, err)
+	}
+	return errs.Corrupt(dir, 0, err, "open the journal")
+}
+
+// newest finds the newest record's seq, 0 if there is none.
+func (s *Store) newest() (seq uint64, err error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{UpperBound: firstSnapshot()})
+	if err != nil {
+		return 0, classify("read the newest settled record", s.dir, err)
+	}
+	if it.Last() {
+		seq = seqOf(it.Key())
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return 0, classify("read the newest settled record", s.dir, err)
+	}
+	return seq, nil
+}
+
+// Last returns the seq of the newest record, 0 if there is none.
+func (s *Store) Last() uint64 { return s.last }
+
+// Record returns a copy of a record's bytes, unchecked. If it has none it is
+// errs.ErrNotFound.
+func (s *Store) Record(seq uint64) ([]byte, error) {
+	raw, err := s.get(recordKey(seq))
+	if err != nil {
+		return nil, errs.At(err, s.dir, seq)
+	}
+	return raw, nil
+}
+
+func (s *Store) get(key []byte) ([]byte, error) {
+	val, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, &errs.Error{Kind: errs.ErrNotFound, Path: s.dir, Detail: "read what has settled", Err: err, Next: errs.NextSalvage}
+	}
+	if err != nil {
+		return nil, classify("read what has settled", s.dir, err)
+	}
+	out := append([]byte(nil), val...)
+	return out, closer.Close()
+}
+
+// Each calls do for the records from to to that are here, both included, in
+// order, unchecked, until do returns false. Gaps are the caller's to see. The
+// bytes are valid during the call.
+func (s *Store) Each(from, to uint64, do func(seq uint64, raw []byte) bool) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: recordKey(from), UpperBound: recordKey(to + 1)})
+	if err != nil {
+		return errs.At(classify("read records", s.dir, err), s.dir, from)
+	}
+	at := from
+	for ok := it.First(); ok; ok = it.Next() {
+		at = seqOf(it.Key())
+		raw, err := it.ValueAndErr()
+		if err != nil || !do(at, raw) {
+			break
+		}
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return errs.At(classify("read records", s.dir, err), s.dir, at)
+	}
+	return nil
+}
+
+// Snapshots lists the records that there are snapshots of, ascending.
+func (s *Store) Snapshots() (seqs []uint64, err error) {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: firstSnapshot()})
+	if err != nil {
+		return nil, classify("list the snapshots", s.dir, err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if len(it.Key()) == len(snapshots)+8 {
+			seqs = append(seqs, seqOf(it.Key()))
+		}
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return nil, classify("list the snapshots", s.dir, err)
+	}
+	return seqs, nil
+}
+
+// Snapshot returns the snapshot at a record, errs.ErrNotFound if there is none.
+func (s *Store) Snapshot(seq uint64) ([]byte, error) {
+	data, err := s.get(snapshotKey(seq))
+	if err != nil {
+		return nil, errs.At(err, s.dir, seq)
+	}
+	return data, nil
+}
+
+// Close releases the store. Iterations must have ended.
+func (s *Store) Close() error {
+	var err error
+	if s.db != nil {
+		db := s.db
+		s.db = nil
+		err = s.files.fault.run("close the journal", s.dir, db.Close)
+	}
+	s.files.unpin()
+	return err
+}
+
+// A Snapshot is what a caller derived from the records up to Seq.
+type Snapshot struct {
+	Seq  uint64
+	Data []byte
+}
+
+// newestHash returns the hash of the record at seq.
+func (s *Store) hash(seq uint64) (record.Hash, error) {
+	raw, err := s.Record(seq)
+	if err != nil {
+		return record.Hash{}, err
+	}
+	return record.HashOf(raw), nil
+}
