@@ -11,27 +11,18 @@ import (
 
 // node is a state root that two boots have left, and a shell that stands
 // beside it with the environment of whoever reads the pages.
-func node(t *testing.T) (*session, string) {
+func node(t *testing.T) (shell, string) {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("not checked: sh is not installed")
 	}
 	dir := t.TempDir()
 	root := filepath.Join(dir, "state")
-	s := newSession(t, dir, append(cleanEnv(binaries(t)), "EDGE_STATE_ROOT="+root,
-		"EDGE_CONFIG="+filepath.Join(root, "bootstrap/config.yaml"), "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1"))
+	s := shell{dir, append(cleanEnv(binaries(t)), "EDGE_STATE_ROOT="+root,
+		"EDGE_CONFIG="+filepath.Join(root, "bootstrap/config.yaml"), "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1")}
 	must(t, s, "edgectl init "+root+" --demo")
 	must(t, s, "edged precheck --log-level warn && edged precheck")
 	return s, root
-}
-
-func must(t *testing.T, s *session, command string) string {
-	t.Helper()
-	out, err := s.run(command)
-	if err != nil {
-		t.Fatalf("$ %s\n%s%v", command, out, err)
-	}
-	return out
 }
 
 // TestFormatsScript types the page's commands and compares what they give with

@@ -1,10 +1,8 @@
 package docs
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,7 +43,7 @@ edgectl journal verify --deep`
 // TestRecipes follows each recipe of the operator's guide, and leaves a node
 // that boots in silence and whose history is whole.
 func TestRecipes(t *testing.T) {
-	bin := binaries(t)
+	scripts := t.TempDir()
 	followed := map[string]bool{}
 	for part := range strings.SplitSeq(section(t, operations, "Recipes"), "\n### ") {
 		title, text, _ := strings.Cut(part, "\n")
@@ -59,34 +57,24 @@ func TestRecipes(t *testing.T) {
 			continue
 		}
 		followed[title] = true
-		t.Run(title, func(t *testing.T) {
-			for _, tool := range needs[title] {
-				if _, err := exec.LookPath(tool); err != nil {
-					t.Skipf("not followed: %s is not installed", tool)
-				}
-			}
-			dir := filepath.Join(t.TempDir(), "node")
-			if err := os.Mkdir(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			s := newSession(t, dir, cleanEnv(bin))
-			prepared := strings.Split(strings.TrimSpace(aNode+"\n"+before), "\n")
-			for _, command := range append(prepared, commands...) {
-				follow(t, s, command)
-			}
-			for _, command := range []string{"edged precheck", "edgectl journal verify --deep"} {
-				out := follow(t, s, command)
-				if command == "edged precheck" && out != "" {
-					t.Errorf("the boot after it says\n%s", out)
-				}
-			}
-		})
+		var s typed
+		for _, tool := range needs[title] {
+			s.lines += "[!exec:" + tool + "] skip 'not followed: " + tool + " is not installed'\n"
+		}
+		prepared := strings.Split(strings.TrimSpace(aNode+"\n"+before), "\n")
+		for i, command := range slices.Concat(prepared, commands, []string{"edged precheck"}) {
+			s.command(title, i+1, exiting(command))
+		}
+		s.lines += "! stdout .\n"
+		s.command(title, 0, "edgectl journal verify --deep")
+		s.write(t, scripts, strings.ReplaceAll(strings.Trim(title, "?"), " ", "-"))
 	}
 	for title := range found {
 		if !followed[title] {
 			t.Errorf("%s has no recipe %q: remove it here", operations, title)
 		}
 	}
+	runTyped(t, scripts, binaries(t), nil)
 }
 
 // recipe are the commands of a text's recipe blocks.
@@ -104,17 +92,10 @@ func recipe(t *testing.T, text string) (commands []string) {
 	return commands
 }
 
-// follow types a command. It exits 0, or as a comment behind it says.
-func follow(t *testing.T, s *session, command string) string {
-	t.Helper()
-	command, comment, _ := strings.Cut(command, "    #")
-	out, err := s.run(command)
-	want := regexp.MustCompile(`^ exit (\d+)$`).FindStringSubmatch(comment)
-	switch {
-	case want == nil && err != nil:
-		t.Fatalf("$ %s\n%s%v", command, out, err)
-	case want != nil && (err == nil || err.Error() != "exit status "+want[1]):
-		t.Errorf("$ %s\n%s%v, want %s", command, out, err, want[1])
+// exiting makes a command that is to exit as a comment after it says exit 0.
+func exiting(command string) string {
+	if code := regexp.MustCompile(`    # exit (\d+)$`).FindStringSubmatch(command); code != nil {
+		return command + "\n[ $? = " + code[1] + " ]"
 	}
-	return out
+	return command
 }

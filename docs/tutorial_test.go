@@ -5,159 +5,131 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 )
 
 const tutorial = "docs/tutorial.md"
 
-// tourFolder is where the document says that everything happens. The test has
-// it elsewhere, as the document allows.
-const tourFolder = "/tmp/edge-tour"
+// Where the page says that everything happens. The test has it elsewhere.
+const (
+	tourFolder   = "/tmp/edge-tour"
+	memoryFolder = "/dev/shm/edge-tour"
+)
 
-// update replaces promised output that is no longer printed. What it writes is
-// to be read before it is believed.
+// update replaces promised output that is no longer printed. Read what it
+// writes before you believe it.
 var update = flag.Bool("update", false, "write the tutorial's outputs as they are printed now")
-
-// escape is what colours a terminal.
-const escape = `\x1b\[[0-9;]*m`
 
 // TestTutorialScript types the whole tour and compares what it prints.
 func TestTutorialScript(t *testing.T) {
-	for _, tool := range []string{"sh", "go", "openssl", "jq", "mktemp"} {
+	for _, tool := range []string{"sh", "script", "go", "openssl", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("the tour is not taken: %s is not installed", tool)
 		}
 	}
-	needMemoryFilesystem(t, "/dev/shm")
-	if m, s, err := openTerminal(); err != nil {
-		t.Skipf("the tour is not taken: there are no pseudo-terminals here: %v", err)
-	} else {
-		_, _ = s.Close(), m.Close()
-	}
-	bin := binaries(t)
 	dir := filepath.Join(t.TempDir(), "tour")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	text := strings.ReplaceAll(read(t, tutorial), tourFolder, dir)
-	all, err := blocks(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := &tour{t: t, dir: dir, session: newSession(t, dir, cleanEnv(bin)), outputs: newMatcher(), lines: strings.Split(text, "\n")}
-	for _, b := range slices.Backward(run.blocks(all)) {
-		run.rewrite(b)
-	}
-	if *update {
-		if err := os.WriteFile("tutorial.md", []byte(strings.ReplaceAll(strings.Join(run.lines, "\n"), dir, tourFolder)), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
+	memory := memoryFilesystem(t)
+	here := strings.NewReplacer(tourFolder, dir, memoryFolder, memory)
+	there := strings.NewReplacer(dir, tourFolder, memory, memoryFolder)
 
-// tour is one reading of the document.
-type tour struct {
-	t       *testing.T
-	dir     string
-	session *session
-	outputs *matcher
-	lines   []string // of the document
-}
-
-// printed is what a step printed in place of what was promised.
-type printed struct {
-	step step
-	got  string
-}
-
-// blocks types the blocks in order. It gives what was not as promised.
-func (r *tour) blocks(all []block) []printed {
-	var wrong []printed
-	for _, b := range all {
+	var script typed
+	var steps []step
+	promised := ""
+	for _, b := range readBlocks(t, tutorial) {
 		switch {
 		case b.kind() == "console":
-			wrong = append(wrong, r.console(b)...)
+			more, err := b.steps()
+			if err != nil {
+				t.Fatalf("%s: %v", tutorial, err)
+			}
+			for _, s := range more {
+				script.step(s, b.has("terminal"), here)
+				promised += s.output
+			}
+			steps = append(steps, more...)
 		case len(b.info) == 2: // a file to save
 			name := b.info[1]
-			if !strings.Contains(r.lines[b.line-4]+r.lines[b.line-3], "Save this as `"+name+"`") {
-				r.t.Errorf("%s:%d: the text before does not say to save this as `%s`", tutorial, b.line, name)
+			lines := strings.Split(read(t, tutorial), "\n")
+			if !strings.Contains(lines[b.line-4]+lines[b.line-3], "Save this as `"+name+"`") {
+				t.Errorf("%s:%d: the text before does not say to save this as `%s`", tutorial, b.line, name)
 			}
-			if err := os.WriteFile(filepath.Join(r.dir, name), []byte(strings.Join(b.lines, "\n")+"\n"), 0o644); err != nil {
-				r.t.Fatal(err)
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(here.Replace(strings.Join(b.lines, "\n")+"\n")), 0o644); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
-	return wrong
+	scripts, scrub := t.TempDir(), newScrubber(promised)
+	script.write(t, scripts, "tutorial")
+	var printed []string // by each step
+	t.Cleanup(func() { rewrite(t, steps, printed) })
+	runTyped(t, scripts, binaries(t), map[string]func(*testscript.TestScript, bool, []string){
+		// prints FILE: the last command printed what the file promises.
+		"prints": func(ts *testscript.TestScript, _ bool, args []string) {
+			got, want := scrub.scrub(there.Replace(ts.ReadFile("stdout"))), ts.ReadFile(args[0])
+			printed = append(printed, got)
+			if got != want && !*update {
+				ts.Fatalf("promised:\n%sprinted:\n%s", want, got)
+			}
+		},
+	})
 }
 
-func (r *tour) console(b block) (wrong []printed) {
-	steps, err := b.steps()
-	if err != nil {
-		r.t.Fatalf("%s: %v", tutorial, err)
-	}
-	for _, s := range steps {
-		run := r.session.run
-		if b.has("terminal") {
-			run = r.session.runOnTerminal
-		}
-		got, err := run(s.command)
-		if err != nil {
-			r.t.Fatalf("%s:%d: $ %s\n%s%v", tutorial, s.line, s.command, got, err)
-		}
-		if b.has("terminal") {
-			got = r.colours(s, got)
-		}
-		if err := r.outputs.match(s.output, got); err != nil {
-			wrong = append(wrong, printed{s, got})
-			if !*update {
-				r.t.Errorf("%s:%d: $ %s\n%v", tutorial, s.line, s.command, err)
-			}
+// step types a step of the tour. On a terminal its output is coloured, unless
+// it asks for none.
+func (s *typed) step(st step, terminal bool, here *strings.Replacer) {
+	command := here.Replace(st.command)
+	if !terminal {
+		s.command(tutorial, st.line, command)
+	} else {
+		s.onTerminal(tutorial, st.line, command)
+		if st.output != "" && !strings.Contains(command, "NO_COLOR=1") {
+			s.lines += "stdout '\\x1b'\n"
+		} else {
+			s.lines += "! stdout '\\x1b'\n"
 		}
 	}
-	return wrong
-}
-
-// colours holds a terminal's output to its colours, and takes them out.
-func (r *tour) colours(s step, got string) string {
-	plain := regexp.MustCompile(escape).ReplaceAllString(got, "")
-	if coloured, forbidden := plain != got, strings.Contains(s.command, "NO_COLOR=1"); got != "" && coloured == forbidden {
-		r.t.Errorf("%s:%d: $ %s: coloured is %t: %q", tutorial, s.line, s.command, coloured, got)
-	}
-	return plain
+	s.lines += "prints " + s.file(st.output) + "\n\n"
 }
 
 // rewrite puts what was printed in the place of what was promised.
-func (r *tour) rewrite(p printed) {
-	at := p.step.line + strings.Count(p.step.command, "\n")
-	lines := strings.Split(strings.TrimSuffix(r.outputs.abbreviate(p.got), "\n"), "\n")
-	if p.got == "" {
-		lines = nil
+func rewrite(t *testing.T, steps []step, printed []string) {
+	if !*update || len(printed) != len(steps) {
+		return
 	}
-	r.lines = slices.Replace(r.lines, at, at+strings.Count(p.step.output, "\n"), lines...)
+	lines := strings.Split(read(t, tutorial), "\n")
+	for i, s := range slices.Backward(steps) {
+		at := s.line + strings.Count(s.command, "\n")
+		var now []string
+		for l := range strings.Lines(printed[i]) {
+			now = append(now, strings.TrimSuffix(l, "\n"))
+		}
+		lines = slices.Replace(lines, at, at+strings.Count(s.output, "\n"), now...)
+	}
+	if err := os.WriteFile("tutorial.md", []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+		t.Error(err)
+	}
 }
 
-// cleanEnv is the environment without what the tour itself decides.
-func cleanEnv(bin string) []string {
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "EDGE_") || strings.HasPrefix(v, "NO_COLOR=") || strings.HasPrefix(v, "LC_") ||
-			strings.HasPrefix(v, "LANG") || strings.HasPrefix(v, "PATH=") || strings.HasPrefix(v, "GOFLAGS=")
-	})
-	return append(env, "LC_ALL=C", "PATH="+bin+":"+os.Getenv("PATH"))
-}
-
-// needMemoryFilesystem skips where dir is no tmpfs that can be written to.
-func needMemoryFilesystem(t *testing.T, dir string) {
+// memoryFilesystem gives a path on a tmpfs where nothing is yet.
+func memoryFilesystem(t *testing.T) string {
 	t.Helper()
+	parent := filepath.Dir(memoryFolder)
 	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil || st.Type != unix.TMPFS_MAGIC {
-		t.Skipf("the tour is not taken: %s is no tmpfs here", dir)
+	if err := unix.Statfs(parent, &st); err != nil || st.Type != unix.TMPFS_MAGIC {
+		t.Skipf("the tour is not taken: %s is no tmpfs here", parent)
 	}
-	if err := unix.Access(dir, unix.W_OK); err != nil {
-		t.Skipf("the tour is not taken: %s: %v", dir, err)
+	dir, err := os.MkdirTemp(parent, "edge-tour-test-")
+	if err != nil {
+		t.Skipf("the tour is not taken: %v", err)
 	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "root")
 }
