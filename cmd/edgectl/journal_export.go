@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 func journalExport(e *env) *cobra.Command {
 	var format, out, since string
 	var from uint64
-	var resume bool
 	cmd := &cobra.Command{
 		Use:   "export --format jsonl|csv|parquet|journald --out FILE|-",
 		Short: "write the records out, streaming",
@@ -31,25 +29,19 @@ func journalExport(e *env) *cobra.Command {
   journald  systemd's Journal Export Format, for systemd-journal-remote
 
 A file is written beside and renamed, so that its name never shows a part of an
-export; "-" is standard output. --resume keeps the part of an export that is
-interrupted, as FILE.partial, and goes on from there: what stands there already
-is compared, the rest is written, and the file is the same as if nothing had
-happened.
+export; "-" is standard output.
 
 --since begins at the first record not before that time and leaves out nothing
 after it, so that the chain of what is exported can be checked. Where a record
 cannot be read the export ends with exit status 2 and leaves no file.`,
 		Example: `  edgectl journal export --format jsonl --out history.jsonl
   edgectl journal export --format jsonl --out - --from-seq 1000 | jq .type
-  edgectl journal export --format parquet --out history.parquet --resume
+  edgectl journal export --format parquet --out history.parquet
   edgectl journal export --format csv --out - --since 30d | head -n 20`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
 				return fail("pass --out FILE, or --out - for standard output", "export needs a place to write to")
-			}
-			if out == "-" && resume {
-				return fail("name a file, or leave --resume out", "standard output cannot be gone on with")
 			}
 			if err := export.CheckFormat(format); err != nil {
 				return err
@@ -79,11 +71,8 @@ cannot be read the export ends with exit status 2 and leaves no file.`,
 				}
 				return err
 			}
-			switch {
-			case out == "-":
+			if out == "-" {
 				return write(e.stdout)
-			case resume:
-				return e.resume(out, src.Path(), write)
 			}
 			return exportError(out, export.File(out, src.Path(), write))
 		},
@@ -93,20 +82,7 @@ cannot be read the export ends with exit status 2 and leaves no file.`,
 	f.StringVar(&out, "out", "", "the file to write, or - for standard output")
 	f.Uint64Var(&from, "from-seq", 0, "the first record to export")
 	f.StringVar(&since, "since", "", "leave out what was recorded before: RFC 3339, a date, or an age such as 36h or 7d")
-	f.BoolVar(&resume, "resume", false, "keep what is written as FILE.partial until it is whole, and go on from what is there")
 	return cmd
-}
-
-// resume exports to a file whose part is kept.
-func (e *env) resume(out, keepOut string, write func(io.Writer) error) error {
-	reused, err := export.Resume(out, keepOut, write)
-	if reused > 0 {
-		fmt.Fprintf(e.stderr, "edgectl: went on after the first %d bytes of %s%s\n", reused, out, export.PartialSuffix)
-	}
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintf(e.stderr, "edgectl: what was written is kept as %s%s: run this again to go on\n", out, export.PartialSuffix)
-	}
-	return exportError(out, err)
 }
 
 // exportError says what to do where a disk is full.
