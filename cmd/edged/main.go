@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/autonomyops/edged/internal/buildinfo"
 	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/internal/logging"
 )
 
 // gcPercent keeps the collector out of an ordinary boot, whose heap stays below
@@ -23,7 +27,9 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	// A reader of standard error that is gone must not end a reconstruction.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, logging.NewConsole(os.Stderr, os.Getenv("JOURNAL_STREAM"))))
 }
 
 // exitCode carries a command's exit code through cobra; the command has said
@@ -39,12 +45,12 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	err := cmd.Execute()
 	var code exitCode
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, syscall.EPIPE): // a reader of standard output has seen enough
 		return gate.ExitOK
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintf(stderr, "edged: %v\nRun 'edged --help' for usage.\n", err)
+	logging.Plain(stderr, slog.LevelError, fmt.Sprintf("edged: %v\nRun 'edged --help' for usage.\n", err))
 	return gate.ExitConfig
 }
 

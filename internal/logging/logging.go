@@ -1,16 +1,14 @@
-// Package logging makes the console logger of both binaries: tint on a
-// terminal, logfmt in a pipe, JSON where asked for.
+// Package logging makes the gate's console logger: tint on a terminal, logfmt
+// in a pipe, JSON if asked for, and priorities if systemd's journal reads it.
 package logging
 
 import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/lmittmann/tint"
-	"golang.org/x/sys/unix"
 )
 
 // Formats and Levels are what --log-format and --log-level take.
@@ -34,31 +32,35 @@ func Level(name string) (slog.Level, error) {
 	return 0, fmt.Errorf("log level %q is not one of %s", name, strings.Join(Levels, ", "))
 }
 
-// New gives a logger that writes to w in format. auto is pretty where w is a
-// terminal and logfmt elsewhere; noColor keeps pretty free of escapes.
+// New returns a logger that writes to w in format. auto is pretty if w is a
+// [Console] on a terminal, and logfmt otherwise; noColor keeps pretty free of
+// escapes. On a Console that systemd's journal reads, each line begins with its
+// priority.
 func New(w io.Writer, format string, level slog.Leveler, noColor bool) (*slog.Logger, error) {
+	console, _ := w.(*Console)
 	if format == "auto" || format == "" {
 		format = "logfmt"
-		if isTerminal(w) {
+		if console != nil && console.terminal {
 			format = "pretty"
 		}
 	}
+	out := &marked{w: w}
+	if console != nil && console.journal {
+		w = out
+	}
+	var handler slog.Handler
 	switch format {
 	case "logfmt":
-		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
+		handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	case "pretty":
-		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: noColor})), nil
+		handler = tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: noColor})
+	default:
+		return nil, fmt.Errorf("log format %q is not one of %s", format, strings.Join(Formats, ", "))
 	}
-	return nil, fmt.Errorf("log format %q is not one of %s", format, strings.Join(Formats, ", "))
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
+	if w == out {
+		handler = prioritized{handler, out}
 	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	return slog.New(handler), nil
 }
