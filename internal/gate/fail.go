@@ -11,24 +11,16 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// fail journals what ended the run, or leaves it in last_failure.json where
-// the journal cannot take it, and logs it.
+// fail journals what ended the run, or leaves it in last_failure.json if the
+// journal cannot take it. Run logs it, after everything is recorded: no log that
+// hangs may take a failure out of the history.
 func (r *run) fail(f *Failure) {
-	attempt := 0
-	if r.history != nil && r.history.state.Open != nil {
-		attempt = r.history.state.Open.Attempt
-	}
-	r.logFailure(f)
-	if f.Exit == ExitReconstruction && attempt >= r.maxAttempts() {
-		r.log.Error("edge.os.reconstruction_stuck", slog.Int("attempts", attempt),
-			slog.String("next", "`edgectl journal log` tells what failed at each attempt; edged does not start until it is mended"))
-	}
 	if !r.writable || r.plan != nil {
 		return
 	}
 	if f.Stage != "journal" && r.history != nil {
 		_, err := r.append(machine.PrecheckFailed{
-			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Attempt: attempt,
+			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Attempt: r.attempt(),
 		})
 		if err == nil {
 			return
@@ -36,6 +28,14 @@ func (r *run) fail(f *Failure) {
 		r.log.Warn("precheck: failure could not be journaled", slog.String("path", err.Path), slog.String("err", err.Err.Error()))
 	}
 	r.leaveFailure(f)
+}
+
+// attempt counts the attempts of the open reconstruction; 0 if none is open.
+func (r *run) attempt() int {
+	if r.history == nil || r.history.state.Open == nil {
+		return 0
+	}
+	return r.history.state.Open.Attempt
 }
 
 func (r *run) maxAttempts() int {
@@ -48,6 +48,10 @@ func (r *run) maxAttempts() int {
 func (r *run) logFailure(f *Failure) {
 	r.log.Error(f.Message, slog.String("path", r.absolute(f.Path)), slog.String("err", f.reason()),
 		slog.String("next", f.Next), slog.Int("exit_code", f.Exit))
+	if attempt := r.attempt(); f.Exit == ExitReconstruction && attempt >= r.maxAttempts() {
+		r.log.Error("edge.os.reconstruction_stuck", slog.Int("attempts", attempt),
+			slog.String("next", "`edgectl journal log` shows what failed at each attempt; edged does not start until it is repaired"))
+	}
 }
 
 // absolute is how an operator finds path: below the state root if it is one of

@@ -120,20 +120,19 @@ func Run(ctx context.Context, opt Options, host Host) int {
 	if r.damagedUnderway(failure) {
 		failure = r.rest(r.startOver(ctx, failure))
 	}
-	if closed := r.closeRoot(); closed != nil && failure == nil {
+	if closed := r.closeRoot(); failure == nil {
 		failure = closed
-		r.logFailure(failure)
+	}
+	if failure == nil {
+		failure = r.writeReady()
 	}
 	exit := ExitOK
 	if failure != nil {
 		exit = failure.Exit
 	}
 	r.writeMetrics(exit)
-	if failure == nil {
-		if f := r.writeReady(); f != nil {
-			r.logFailure(f)
-			exit = f.Exit
-		}
+	if failure != nil {
+		r.logFailure(failure)
 	}
 	if r.plan != nil {
 		r.plan.print(r, failure, exit)

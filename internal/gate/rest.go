@@ -10,7 +10,7 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// rest reports what ended a pass over the journal, and settles and closes the
+// rest records what ended a pass over the journal, and settles and closes the
 // journal. What only that meets ends a run that nothing else has ended. Damage
 // that startOver is going to answer is left to it to report.
 func (r *run) rest(failure *Failure) *Failure {
@@ -26,9 +26,6 @@ func (r *run) rest(failure *Failure) *Failure {
 	}
 	if r.damagedUnderway(failure) {
 		return failure
-	}
-	if failure == closed {
-		r.logFailure(closed)
 	}
 	if r.writable {
 		r.leaveFailure(closed)
