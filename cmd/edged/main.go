@@ -51,6 +51,10 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		return int(code)
 	}
 	logging.Plain(stderr, slog.LevelError, fmt.Sprintf("edged: %v\nRun 'edged --help' for usage.\n", err))
+	if f := withdrawReady(cmd, args); f != nil {
+		logging.Plain(stderr, slog.LevelError, fmt.Sprintf("edged: %v\n", f))
+		return f.Exit
+	}
 	return gate.ExitConfig
 }
 

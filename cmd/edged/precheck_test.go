@@ -165,11 +165,14 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// lastPass is what a gate that passed has left.
+const lastPass = `{"boot_id":"5ad6f1a0-6c8e-4a86-9d38-0a1f6fbc3f10","run":"01980000-0000-7000-8000-000000000000","seq":7}` + "\n"
+
 // TestReadyFile: it is there after exit 0 and only then.
 func TestReadyFile(t *testing.T) {
 	n := newNode(t, "warn")
 	passed := filepath.Join(n.dir, "passed")
-	n.write(t, "passed", []byte("of the boot before\n"))
+	n.write(t, "passed", []byte(lastPass))
 	if got := n.edged("precheck", "--ready-file", passed); got.code != gate.ExitConfig {
 		t.Errorf("%+v", got)
 	}
@@ -187,5 +190,67 @@ func TestReadyFile(t *testing.T) {
 	}
 	if err != nil || json.Unmarshal(data, &ready) != nil || ready.BootID == "" || ready.Run == "" || ready.Seq != 1 {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// TestReadyFileOfABadCommandLine: it is removed although the gate does not
+// start, unless nothing was to be written.
+func TestReadyFileOfABadCommandLine(t *testing.T) {
+	for _, tt := range []struct {
+		args  string
+		code  int
+		stays bool
+	}{
+		{"precheck --ready-file PASSED --log-level loud", gate.ExitConfig, false},
+		{"precheck --log-level loud --ready-file=PASSED", gate.ExitConfig, false},
+		{"--log-format xml precheck --ready-file PASSED", gate.ExitConfig, false},
+		{"precheck --frobnicate --ready-file PASSED", gate.ExitConfig, false},
+		{"precheck --ready-file PASSED --frobnicate", gate.ExitConfig, false},
+		{"precheck --ready-file PASSED --frobnicate=yes", gate.ExitConfig, false},
+		{"precheck -x --ready-file PASSED", gate.ExitConfig, false},
+		{"--frobnicate precheck --ready-file PASSED", gate.ExitConfig, false},
+		{"--frobnicate yes precheck --ready-file PASSED", gate.ExitConfig, false},
+		{"precheck now --ready-file PASSED", gate.ExitConfig, false},
+		{"precheck --rotation-valid-days many --ready-file PASSED", gate.ExitConfig, false},
+		{"precheck --rotation-valid-days 0 --ready-file PASSED", gate.ExitConfig, false},
+		{"precheck --ready-file PASSED --config", gate.ExitConfig, false},
+		{"precheck --ready-file elsewhere --frobnicate --ready-file PASSED", gate.ExitConfig, false},
+		{"precheck --dry-run=false --ready-file PASSED --frobnicate", gate.ExitConfig, false},
+		{"precheck --config --dry-run --ready-file PASSED", gate.ExitConfig, false}, // the config's name
+
+		{"precheck --ready-file PASSED --dry-run --frobnicate", gate.ExitConfig, true},
+		{"precheck --frobnicate --ready-file PASSED --dry-run=yes", gate.ExitConfig, true},
+		{"precheck --ready-file PASSED --help", 0, true},
+		{"precheck --ready-file PASSED -h", 0, true},
+		{"precheck --frobnicate --ready-file PASSED --help", gate.ExitConfig, true},
+		{"help precheck --ready-file PASSED", gate.ExitConfig, true},
+		{"__complete precheck --ready-file PASSED --frob", 0, true},
+		{"version --ready-file PASSED", gate.ExitConfig, true},
+		{"precheck --frobnicate -- --ready-file PASSED", gate.ExitConfig, true},
+		{"--log-level loud --ready-file PASSED", gate.ExitConfig, true},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			passed := filepath.Join(t.TempDir(), "passed")
+			if err := os.WriteFile(passed, []byte(lastPass), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := command(nil, strings.Fields(strings.ReplaceAll(tt.args, "PASSED", passed))...)
+			if got.code != tt.code {
+				t.Errorf("%+v, want exit %d", got, tt.code)
+			}
+			if _, err := os.Stat(passed); (err == nil) != tt.stays {
+				t.Errorf("the pass stays: %t, want %t; %+v", err == nil, tt.stays, got)
+			}
+		})
+	}
+	// What is not the gate's stays, and counts more than the command line.
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, []byte("mission data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := command(nil, "precheck", "--frobnicate", "--ready-file", other)
+	if _, err := os.Stat(other); err != nil || got.code != gate.ExitStateRoot ||
+		!strings.Contains(got.stderr, "unknown flag") || !strings.Contains(got.stderr, other) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

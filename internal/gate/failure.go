@@ -87,8 +87,9 @@ func pathOf(err error, fallback string) string {
 	return cmp.Or(path, fallback)
 }
 
-// nextOf is the next step that err knows of, or fallback.
+// nextOf is the next step that fits err's cause, or that err knows of, or
+// fallback.
 func nextOf(err error, fallback string) string {
 	_, next := about(err)
-	return cmp.Or(next, fallback)
+	return cmp.Or(adviceFor(err), next, fallback)
 }

@@ -6,6 +6,7 @@
 //	config        parse, validate                                     exit 1
 //	state root    check, open beneath, lock                           exit 2
 //	journal       head file, references, newest records, fold         exit 2
+//	ready file    could it be written                                 exit 2
 //	certificates  recover, rotate, check at the time floor            exit 3
 //	fingerprint   measure the live operating system                   exit 5
 //	the loop      Decide → perform → Append → Apply                    exit 5
@@ -19,6 +20,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -120,11 +122,14 @@ func Run(ctx context.Context, opt Options, host Host) int {
 	if r.damagedUnderway(failure) {
 		failure = r.rest(r.startOver(ctx, failure))
 	}
-	if closed := r.closeRoot(); failure == nil {
-		failure = closed
-	}
 	if failure == nil {
 		failure = r.writeReady()
+	} else {
+		r.withdraw()
+	}
+	if closed := r.closeRoot(); closed != nil && failure == nil {
+		failure = closed
+		r.withdraw()
 	}
 	exit := ExitOK
 	if failure != nil {
@@ -151,7 +156,7 @@ func (r *run) logger(level string) *slog.Logger {
 
 // precheck is the order of the checks.
 func (r *run) precheck(ctx context.Context) *Failure {
-	return through(ctx, append([]check{r.begin, r.loadConfig, r.openStateRoot, r.openHistory}, r.overHistory()...))
+	return through(ctx, append([]check{r.begin, r.loadConfig, r.openStateRoot, r.openHistory, r.checkReady}, r.overHistory()...))
 }
 
 // overHistory are the checks that follow once a journal is open and judged.
@@ -211,6 +216,12 @@ func (r *run) loadConfig(context.Context) *Failure {
 			next = "give the gate a readable YAML config of at most 1 MiB"
 		}
 		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: config rejected", Path: path, Err: err, Next: next}
+	}
+	if m := cfg.Gate.MetricsFile; m != "" && r.ReadyFile != "" && sameHostFile(m, r.ReadyFile) {
+		// The metrics are written at the end of failed runs too, and would pass
+		// for a ready file.
+		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: ready file is the metrics file", Path: r.ReadyFile,
+			Err: fmt.Errorf("gate.metrics_file is %s, --ready-file %s", m, r.ReadyFile), Next: "give one of them another name"}
 	}
 	r.cfg, r.node, r.rootPath = cfg, cfg.Identity.EdgeDomainID, cfg.StateRoot(r.host.Getenv)
 	r.log = r.logger(cfg.Metrics.LogLevel)

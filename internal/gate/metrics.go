@@ -1,15 +1,36 @@
 package gate
 
 import (
+	"bytes"
+	"errors"
 	"log/slog"
 
+	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/metrics"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
+// maxMetrics is far above the size of a metrics file, in bytes.
+const maxMetrics = 64 << 10
+
+var errNotMetrics = errors.New("another file stands there: it does not begin as the gate's metrics do")
+
+// replaceableMetrics reports, as an error, that name holds something else than
+// metrics: a mistyped gate.metrics_file must not destroy a config or a key.
+func replaceableMetrics(dir *durable.Root, name string) error {
+	data, _, err := durable.ReadFile(dir, name, maxMetrics)
+	switch {
+	case isNotExist(err):
+		return nil
+	case err == nil && len(data) > 0 && !bytes.HasPrefix(data, []byte(metrics.Begin)):
+		return errNotMetrics
+	}
+	return err
+}
+
 // writeMetrics leaves the run's outcome for node_exporter. A metrics file that
-// cannot be written is told and stops nothing: it decides nothing.
+// cannot be written is a WARN: it decides nothing.
 func (r *run) writeMetrics(exit int) {
 	if r.cfg == nil || r.cfg.Gate.MetricsFile == "" || r.plan != nil {
 		return
@@ -24,7 +45,12 @@ func (r *run) writeMetrics(exit int) {
 		}
 	}
 	path := r.cfg.Gate.MetricsFile
-	if err := writeHostFile(path, []byte(metrics.Render(state, &outcome, r.clock.used)), 0o644); err != nil {
-		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", err.Error()))
+	err := inFolder(path, replaceableMetrics)
+	if err == nil {
+		err = r.replaceHostFile(path, []byte(metrics.Render(state, &outcome, r.clock.used)))
+	}
+	if err != nil {
+		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", err.Error()),
+			slog.String("next", nextOf(err, "its directory must exist and be writable (ReadWritePaths= in the unit)")))
 	}
 }

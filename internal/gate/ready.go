@@ -1,11 +1,11 @@
 package gate
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"log/slog"
 
 	"github.com/autonomyops/edged/internal/durable"
 )
@@ -18,57 +18,105 @@ type ready struct {
 	Seq    uint64 `json:"seq"`
 }
 
-// removeReady withdraws an earlier pass before anything else can fail.
-func (r *run) removeReady() *Failure {
-	if r.ReadyFile == "" || r.plan != nil {
-		return nil
-	}
-	if err := os.Remove(r.ReadyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return r.readyFailure(err)
-	}
-	return nil
+// maxReady is far above the size of a ready file, in bytes.
+const maxReady = 4 << 10
+
+var errNotReady = errors.New("it is not a ready file: it does not hold what the gate writes")
+
+func (p ready) bytes() ([]byte, error) {
+	data, err := json.Marshal(p)
+	return append(data, '\n'), err
 }
 
-// writeReady is the last act of a run that passed.
-func (r *run) writeReady() *Failure {
+// isReady reports whether data is byte for byte what a gate writes.
+func isReady(data []byte) bool {
+	var p ready
+	if json.Unmarshal(data, &p) != nil || p.BootID == "" || p.Run == "" {
+		return false
+	}
+	want, err := p.bytes()
+	return err == nil && bytes.Equal(data, want)
+}
+
+// WithdrawReady removes the ready file at path, an absolute path whose folder
+// may lie behind links. A file that is not there is no failure. Anything but a
+// regular file of the form that the gate writes stays, and is a failure.
+func WithdrawReady(path string) *Failure { return withdrawReady(path, true) }
+
+func withdrawReady(path string, remove bool) *Failure {
+	err := inFolder(path, func(dir *durable.Root, name string) error {
+		data, _, err := durable.ReadFile(dir, name, maxReady)
+		switch {
+		case err != nil:
+			return err
+		case !isReady(data):
+			return errNotReady
+		case remove:
+			return dir.Remove(name)
+		}
+		return nil
+	})
+	if err == nil || isNotExist(err) {
+		return nil
+	}
+	return &Failure{Exit: ExitStateRoot, Stage: "ready_file", Message: "precheck: ready file cannot be removed", Path: path, Err: err,
+		Next: nextOf(err, "look at it and move it away, or give --ready-file another name; the gate removes only what it wrote")}
+}
+
+// removeReady withdraws an earlier pass before anything else is judged. A dry
+// run only looks whether that could be done.
+func (r *run) removeReady() *Failure {
 	if r.ReadyFile == "" {
 		return nil
 	}
-	if r.plan != nil {
-		return r.rehearseReady()
+	return withdrawReady(r.ReadyFile, r.plan == nil)
+}
+
+// checkReady reports whether a ready file could be written, before the run
+// changes anything: afterwards only a disk that fails meanwhile is left to
+// refuse it.
+func (r *run) checkReady(context.Context) *Failure {
+	if r.ReadyFile == "" {
+		return nil
 	}
-	data, err := json.Marshal(ready{BootID: r.bootID, Run: r.id, Seq: r.history.state.Seq})
-	if err == nil {
-		err = writeHostFile(r.ReadyFile, append(data, '\n'), 0o644)
-	}
+	err := inFolder(r.ReadyFile, func(dir *durable.Root, _ string) error { return dir.CheckWritable() })
 	if err != nil {
 		return r.readyFailure(err)
 	}
 	return nil
 }
 
-// rehearseReady tells whether the ready file could be written.
-func (r *run) rehearseReady() *Failure {
-	dir, err := durable.OpenRoot(filepath.Dir(r.ReadyFile))
+// writeReady is the last act of a run that passed, under the gate's lock: a
+// gate that waits for the lock finds the pass, and withdraws it if it fails.
+func (r *run) writeReady() *Failure {
+	if r.ReadyFile == "" || r.plan != nil {
+		return nil
+	}
+	data, err := ready{BootID: r.bootID, Run: r.id, Seq: r.history.state.Seq}.bytes()
 	if err == nil {
-		err = errors.Join(dir.CheckWritable(), dir.Close())
+		err = r.replaceHostFile(r.ReadyFile, data)
 	}
-	if err != nil {
-		return r.readyFailure(err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	f := r.readyFailure(err)
+	r.leaveFailure(f) // the journal is at rest already
+	return f
 }
 
 func (r *run) readyFailure(err error) *Failure {
 	return &Failure{Exit: ExitStateRoot, Stage: "ready_file", Message: "precheck: ready file cannot be written",
-		Path: r.ReadyFile, Err: err, Next: "its directory must exist and be writable (RuntimeDirectory=edged)"}
+		Path: r.ReadyFile, Err: err, Next: nextOf(err, "its directory must exist and be writable (RuntimeDirectory=edged)")}
 }
 
-// writeHostFile replaces a file outside the state root, never half written.
-func writeHostFile(path string, data []byte, perm fs.FileMode) error {
-	dir, err := durable.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return err
+// withdraw removes what another gate wrote while this one waited for the lock,
+// and then failed: the newest judgement counts. A gate that never got the lock
+// has judged nothing.
+func (r *run) withdraw() {
+	if r.ReadyFile == "" || !r.writable {
+		return
 	}
-	return errors.Join(durable.WriteFile(dir, filepath.Base(path), data, perm), dir.Close())
+	if f := WithdrawReady(r.ReadyFile); f != nil {
+		r.log.Warn(f.Message, slog.String("path", f.Path), slog.String("err", f.reason()), slog.String("next", f.Next))
+	}
 }

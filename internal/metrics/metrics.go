@@ -25,6 +25,9 @@ type Run struct {
 	Unsettled bool             // settling was due and failed
 }
 
+// Begin is how every text of Render begins.
+const Begin = "# HELP edged_"
+
 // Render gives the text. run is nil where no run is known.
 func Render(s machine.State, run *Run, now time.Time) string {
 	var b strings.Builder

@@ -1,0 +1,57 @@
+package gate
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/autonomyops/edged/internal/durable"
+)
+
+// inFolder calls act with the folder of a file outside the state root and the
+// file's name in it. Links in the folder's path are the host's own affair and
+// are followed, the last one too: /var/run is one on most systems.
+func inFolder(path string, act func(dir *durable.Root, name string) error) error {
+	path = filepath.Clean(path)
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	dir, err := durable.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(act(dir, filepath.Base(path)), dir.Close())
+}
+
+// replaceHostFile replaces a file outside the state root, never half written.
+// The temporary name is this run's own: it fits wherever the file's name does,
+// and nothing that stands in the folder has to make way for it.
+func (r *run) replaceHostFile(path string, data []byte) error {
+	return inFolder(path, func(dir *durable.Root, name string) error {
+		temp := "." + r.id
+		err := durable.WriteFile(dir, temp, data, 0o644)
+		if err == nil {
+			err = dir.Rename(temp, name)
+		}
+		if err != nil {
+			_ = dir.Remove(temp) // the first error is the one that counts
+		}
+		return err
+	})
+}
+
+// sameHostFile reports whether two absolute paths name one file, links in the
+// paths of their folders followed. The files need not exist.
+func sameHostFile(a, b string) bool {
+	a, b = filepath.Clean(a), filepath.Clean(b)
+	if a == b {
+		return true
+	}
+	if filepath.Base(a) != filepath.Base(b) {
+		return false
+	}
+	one, errA := os.Stat(filepath.Dir(a))
+	other, errB := os.Stat(filepath.Dir(b))
+	return errA == nil && errB == nil && os.SameFile(one, other)
+}
