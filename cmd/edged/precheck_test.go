@@ -116,7 +116,7 @@ func TestStateRoot(t *testing.T) {
 	n := newNode(t, "info")
 	n.env["EDGE_STATE_ROOT"] = "state"
 	got := n.edged("precheck", "--config", n.config)
-	if got.code != gate.ExitStateRoot || !strings.Contains(got.stderr, "path is not absolute") {
+	if got.code != gate.ExitStateRoot || !strings.Contains(got.stderr, "path is not absolute") || !strings.Contains(got.stderr, " path=state ") {
 		t.Errorf("%+v", got)
 	}
 	other := t.TempDir()

@@ -60,27 +60,30 @@ func nearest(path string) string {
 
 // noRoom distinguishes what a filesystem can run out of.
 func noRoom(at string) string {
-	var st unix.Statfs_t
 	there := nearest(at)
+	var st unix.Statfs_t
 	if err := unix.Statfs(there, &st); err != nil {
 		return fmt.Sprintf("free space at %s; if `df` shows some, look at `df -i`", at)
 	}
+	return ranOut(there, st, os.Geteuid() == 0)
+}
+
+func ranOut(there string, st unix.Statfs_t, isRoot bool) string {
 	free := st.Bavail
-	if os.Geteuid() == 0 {
+	if isRoot { // who may use the reserved blocks too
 		free = st.Bfree
 	}
+	const mib = 1 << 20
+	left := free * uint64(st.Bsize) / mib
 	switch {
 	case st.Files > 0 && st.Ffree == 0:
 		return fmt.Sprintf("no inode is free on the filesystem of %s: remove files there (`df -i`)", there)
 	case free == 0:
 		return fmt.Sprintf("no block is free on the filesystem of %s: free space there (`df`)", there)
+	case st.Type == unix.BTRFS_SUPER_MAGIC:
+		return fmt.Sprintf("%d MiB are free on the filesystem of %s: if the file is smaller, its metadata space is used up (`btrfs filesystem usage`, `btrfs balance`)", left, there)
 	}
-	const mib = 1 << 20
-	left := free * uint64(st.Bsize) / mib
-	if st.Type == unix.BTRFS_SUPER_MAGIC {
-		return fmt.Sprintf("%d MiB are free on the filesystem of %s: if the file is smaller, metadata space is used up (`btrfs filesystem usage %s`, then `btrfs balance`)", left, there, there)
-	}
-	return fmt.Sprintf("%d MiB are free on the filesystem of %s, which is not enough: free space there", left, there)
+	return fmt.Sprintf("only %d MiB are free on the filesystem of %s, which was not enough: free space there (`df`)", left, there)
 }
 
 // readOnly distinguishes a filesystem that is read-only from a mount of it that
@@ -97,7 +100,8 @@ func readOnly(at string) string {
 // filesystem; "" if they cannot be known.
 func mountOptions(path string) (mount, super string) {
 	var st unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st); err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MNT_ID, &st)
+	if err != nil || st.Mask&unix.STATX_MNT_ID == 0 { // Linux before 5.8
 		return "", ""
 	}
 	const limit = 8 << 20 // bytes

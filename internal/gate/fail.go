@@ -57,7 +57,7 @@ func (r *run) logFailure(f *Failure) {
 // absolute is how an operator finds path: below the state root if it is one of
 // its names, as it is otherwise.
 func (r *run) absolute(path string) string {
-	if r.rootPath == "" || path == "" || filepath.IsAbs(path) || durable.CheckName(path) != nil {
+	if !filepath.IsAbs(r.rootPath) || path == "" || filepath.IsAbs(path) || durable.CheckName(path) != nil {
 		return path
 	}
 	return filepath.Join(r.rootPath, path)

@@ -42,11 +42,14 @@ func (f *Failure) Error() string {
 func (f *Failure) Unwrap() error { return f.Err }
 
 // reason is the error without the advice that some errors end in: that is
-// Next, and said once.
+// Next, and said once, or less to the point than Next.
 func (f *Failure) reason() string {
 	text := f.Err.Error()
-	if f.Next != "" {
-		text = strings.TrimRight(strings.TrimSuffix(text, f.Next), ":;. ")
+	_, own := about(f.Err)
+	for _, next := range []string{own, f.Next} {
+		if next != "" {
+			text = strings.TrimRight(strings.TrimSuffix(text, next), ":;. ")
+		}
 	}
 	return text
 }

@@ -232,6 +232,10 @@ func (r *run) openStateRoot(ctx context.Context) *Failure {
 	check := stateroot.Options{SkipMountCheck: stateroot.SkipMountCheck(r.host.Getenv), ReadOnly: r.DryRun}
 	if r.cfg != nil {
 		check.ExtraFilesystems = r.cfg.Gate.ExtraFilesystems
+		if value := r.host.Getenv(stateroot.EnvSkipMountCheck); value != "" && !check.SkipMountCheck {
+			r.log.Warn("edge.state_root.mount_check_kept", slog.String("variable", stateroot.EnvSkipMountCheck), slog.String("value", value),
+				slog.String("next", "filesystem and mounts are checked: only the value 1 skips that, in tests; unset the variable on a node"))
+		}
 	} else {
 		check.SkipMountCheck = true // the disk of a dead node may be mounted anywhere
 	}
@@ -244,8 +248,13 @@ func (r *run) openStateRoot(ctx context.Context) *Failure {
 	// A dry run takes the lock as well: it must see what a real run would see,
 	// and a flock writes nothing.
 	if err := root.Lock(ctx); err != nil {
-		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
+		f := &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
 			Path: r.rootPath, Err: err, Next: "wait for the other gate, or find it with `fuser -v` on the state root"}
+		if !errors.Is(err, stateroot.ErrLocked) && ctx.Err() == nil {
+			f.Message, f.Next = "precheck: state root cannot be locked",
+				nextOf(err, "no other gate is in the way: the filesystem of the state root must support flock(2)")
+		}
+		return f
 	}
 	r.writable = !r.DryRun
 	return nil

@@ -19,7 +19,8 @@ func (r *run) layOut(p machine.Payload) *Failure {
 	}
 	if err != nil {
 		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root cannot be laid out",
-			Path: pathOf(err, r.rootPath), Err: err, Next: "move away what stands where a directory belongs, or check the disk; the next boot tries again"}
+			Path: pathOf(err, r.rootPath), Err: err,
+			Next: nextOf(err, "move away what stands where a directory belongs, or check the disk; the next boot tries again")}
 	}
 	return nil
 }

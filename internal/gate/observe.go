@@ -142,7 +142,7 @@ func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
 		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode, op.Bytes)
 		if err != nil {
 			return &Failure{Exit: ExitReconstruction, Stage: "operation", Message: "precheck: runtime cannot be verified",
-				Path: pathOf(err, op.Dst), Err: err, Next: "check the disk and the kernel log"}
+				Path: pathOf(err, op.Dst), Err: err, Next: nextOf(err, "check the disk and the kernel log")}
 		}
 		if !ok {
 			o.Drift = true

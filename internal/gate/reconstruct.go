@@ -242,5 +242,5 @@ func operationFailure(err error) *Failure {
 
 func epochFailure(err error) *Failure {
 	return &Failure{Exit: ExitReconstruction, Stage: "epoch", Message: "precheck: epoch cannot be completed",
-		Path: pathOf(err, stateroot.Binaries), Err: err, Next: "check the path, the disk and the kernel log; the next boot tries again"}
+		Path: pathOf(err, stateroot.Binaries), Err: err, Next: nextOf(err, "check the path, the disk and the kernel log; the next boot tries again")}
 }
