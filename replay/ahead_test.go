@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
@@ -25,7 +26,9 @@ type scribbling struct {
 
 var errBroken = errors.New("broken")
 
-func (s *scribbling) Snapshot(uint64) (uint64, []byte, bool, error) { return 0, nil, false, nil }
+func (s *scribbling) Snapshots(uint64) iter.Seq2[journal.Snapshot, error] {
+	return func(func(journal.Snapshot, error) bool) {}
+}
 
 func (s *scribbling) Records(from, to uint64) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {

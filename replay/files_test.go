@@ -117,7 +117,7 @@ func long(t *testing.T) (*evidencetest.History, map[uint64]stood) {
 	for range 70 {
 		h.Match()
 	}
-	h.Snapshot(h.State)
+	h.Settle(h.State)
 	publish()
 	h.Reconstruct(evidencetest.NewOS, 3)
 	publish()
@@ -148,7 +148,7 @@ func TestFiles(t *testing.T) {
 			s, _, err := replay.State(src, seq)
 			evidencetest.Check(t, err)
 			if c := s.Current; c != nil && c.Meta.Seq == seq {
-				record(t, src, folded, *c)
+				epochFiles(t, src, folded, *c)
 			}
 			got := files(t, src, seq)
 			for name, want := range folded {
@@ -175,8 +175,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// record keeps an epoch's files as a whole fold gives them.
-func record(t *testing.T, src replay.History, into stood, c machine.EpochRecord) {
+// epochFiles keeps an epoch's files as a whole fold gives them.
+func epochFiles(t *testing.T, src replay.History, into stood, c machine.EpochRecord) {
 	t.Helper()
 	data, err := projections.Evidence(c)
 	evidencetest.Check(t, err)

@@ -80,40 +80,54 @@ func startState(src Source, at uint64) (state machine.State, start Start, err er
 		if err != nil {
 			return state, start, err
 		}
-		vouched, err := vouchedFor(src, snap)
-		if err == nil && vouched {
-			if state, err = machine.DecodeState(snap.Data); err == nil && state.Seq == snap.Seq {
-				start.Snapshot = snap.Seq
-				return state, start, nil
-			}
-		}
-		if err != nil {
+		state, err := stateOf(src, snap)
+		switch {
+		case err == nil:
+			start.Snapshot = snap.Seq
+			return state, start, nil
+		case !errors.Is(err, errUnvouched):
 			start.Ignored = append(start.Ignored, fmt.Errorf("the snapshot of record %d is ignored: %w", snap.Seq, err))
 		}
 	}
 	return machine.State{}, start, nil
 }
 
-// errNotVouchedFor: somebody else than the gate wrote the snapshot.
-var errNotVouchedFor = errors.New("the record after it does not vouch for it")
+var (
+	// errUnvouched: a settling was cut short, and nothing vouches for its
+	// snapshot yet. That is no finding.
+	errUnvouched = errors.New("no record follows it")
+	// errNotVouchedFor: somebody else than the gate wrote the snapshot.
+	errNotVouchedFor = errors.New("the record after it does not vouch for it")
+)
 
-// vouchedFor reports whether the record after a snapshot's is the
-// SnapshotTaken that names it. If there is no record after it, a settling was
-// cut short, and nothing vouches for it yet: that is no finding.
-func vouchedFor(src Source, snap journal.Snapshot) (bool, error) {
-	for rec, err := range src.Records(snap.Seq+1, snap.Seq+1) {
-		if err != nil {
-			return false, err
+// stateOf returns the state that a snapshot holds, if the record after the
+// snapshot's is the SnapshotTaken that names it.
+func stateOf(src Source, snap journal.Snapshot) (machine.State, error) {
+	err := errUnvouched
+	for rec, bad := range src.Records(snap.Seq+1, snap.Seq+1) {
+		if err = bad; err == nil {
+			err = vouches(rec, snap)
 		}
-		event, err := Event(rec)
-		if err != nil {
-			return false, err
-		}
-		p, ok := event.Payload.(machine.SnapshotTaken)
-		if !ok || p.Of != snap.Seq || p.BLAKE3 != record.HashOf(snap.Data).String() {
-			return false, errNotVouchedFor
-		}
-		return true, nil
 	}
-	return false, nil
+	if err != nil {
+		return machine.State{}, err
+	}
+	state, err := machine.DecodeState(snap.Data)
+	if err == nil && state.Seq != snap.Seq {
+		err = fmt.Errorf("it is of record %d", state.Seq)
+	}
+	return state, err
+}
+
+// vouches checks that rec is the SnapshotTaken that names snap.
+func vouches(rec record.Record, snap journal.Snapshot) error {
+	event, err := Event(rec)
+	if err != nil {
+		return err
+	}
+	p, ok := event.Payload.(machine.SnapshotTaken)
+	if !ok || p.Of != snap.Seq || p.BLAKE3 != record.HashOf(snap.Data).String() {
+		return errNotVouchedFor
+	}
+	return nil
 }

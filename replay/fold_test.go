@@ -2,12 +2,15 @@ package replay_test
 
 import (
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -16,8 +19,8 @@ import (
 // source is a history in memory, with snapshots.
 type source struct {
 	records   []record.Record
-	snapshots map[uint64][]byte
-	asked     []uint64 // first record of each read
+	snapshots []journal.Snapshot // the newest first
+	asked     []uint64           // first record of each read
 	broken    error
 }
 
@@ -32,13 +35,20 @@ func (s *source) Records(from, to uint64) iter.Seq2[record.Record, error] {
 	}
 }
 
-func (s *source) Snapshot(at uint64) (uint64, []byte, bool, error) {
-	for seq := at; seq > 0; seq-- {
-		if data, ok := s.snapshots[seq]; ok {
-			return seq, data, true, nil
+func (s *source) Snapshots(at uint64) iter.Seq2[journal.Snapshot, error] {
+	return func(yield func(journal.Snapshot, error) bool) {
+		for _, snap := range s.snapshots {
+			if snap.Seq <= at && !yield(snap, nil) {
+				return
+			}
 		}
 	}
-	return 0, nil, false, nil
+}
+
+// vouch adds the SnapshotTaken of a snapshot at the newest record.
+func (s *source) vouch(t *testing.T, data []byte) {
+	t.Helper()
+	s.add(t, "SnapshotTaken", false, fmt.Sprintf(`{"blake3":"%s","of":%d,"v":1}`, record.HashOf(data), len(s.records)))
 }
 
 func (s *source) add(t *testing.T, kind string, crit bool, data string) {
@@ -66,7 +76,7 @@ func (s *source) add(t *testing.T, kind string, crit bool, data string) {
 }
 
 func history(t *testing.T) *source {
-	s := &source{snapshots: map[uint64][]byte{}}
+	s := &source{}
 	s.add(t, "FingerprintCaptured", true, `{"v":1,"role":"initial","composite_hash":"a"}`)
 	for range 9 {
 		s.add(t, "FingerprintCaptured", true, `{"v":1,"role":"match","composite_hash":"a"}`)
@@ -76,31 +86,87 @@ func history(t *testing.T) *source {
 
 func TestState(t *testing.T) {
 	s := history(t)
-	whole, from, err := replay.State(s, 10)
-	if err != nil || from != 0 || whole.Seq != 10 || whole.Phase != machine.PhaseSettled || whole.Hash != s.records[9].Hash.String() {
-		t.Fatalf("%+v from %d, %v", whole, from, err)
-	}
 	at5, _, err := replay.State(s, 5)
 	if err != nil || at5.Seq != 5 {
 		t.Fatalf("%+v, %v", at5, err)
 	}
-	data, err := machine.EncodeState(at5)
-	if err != nil {
-		t.Fatal(err)
+	data := []byte(encoded(t, at5))
+
+	// The chain: five records, what vouches for the state after them, and more.
+	s = &source{records: s.records[:5]}
+	s.vouch(t, data)
+	for range 4 {
+		s.add(t, "FingerprintCaptured", true, `{"v":1,"role":"match","composite_hash":"a"}`)
+	}
+	whole, start, err := replay.State(s, 10)
+	if err != nil || start.Snapshot != 0 || len(start.Ignored) != 0 || whole.Seq != 10 || whole.Phase != machine.PhaseSettled || whole.Hash != s.records[9].Hash.String() {
+		t.Fatalf("%+v from %+v, %v", whole, start, err)
 	}
 
-	s.snapshots[5] = data
-	again, from, err := replay.State(s, 10)
-	if err != nil || from != 5 || encoded(t, again) != encoded(t, whole) {
-		t.Fatalf("from the snapshot: %+v from %d, %v", again, from, err)
+	s.snapshots = []journal.Snapshot{{Seq: 5, Data: data}}
+	again, start, err := replay.State(s, 10)
+	if err != nil || start.Snapshot != 5 || len(start.Ignored) != 0 || encoded(t, again) != encoded(t, whole) {
+		t.Fatalf("from the snapshot: %+v from %+v, %v", again, start, err)
 	}
 	if last := s.asked[len(s.asked)-1]; last != 6 {
 		t.Errorf("read from record %d on, the snapshot is of 5", last)
 	}
-	for name, bad := range map[string][]byte{"unreadable": []byte("{"), "of another record": data} {
-		s.snapshots = map[uint64][]byte{7: bad}
-		if got, from, err := replay.State(s, 10); err != nil || from != 0 || got.Hash != whole.Hash {
-			t.Errorf("a snapshot that is %s is not passed over: from %d, %v", name, from, err)
+	// Nothing vouches for a snapshot at the tip: a settling was cut short.
+	if got, start, err := replay.State(&source{records: s.records[:5], snapshots: s.snapshots}, 5); err != nil || start.Snapshot != 0 || len(start.Ignored) != 0 || encoded(t, got) != encoded(t, at5) {
+		t.Errorf("a snapshot at the tip: %+v from %+v, %v", got, start, err)
+	}
+
+	forged := at5
+	forged.Keys.Manifest = "the forger's"
+	older, newer := journal.Snapshot{Seq: 5, Data: data}, whole
+	newer.Seq = 7
+	for name, tt := range map[string]struct {
+		snapshots []journal.Snapshot // besides the good one, which comes last
+		says      string
+	}{
+		"unreadable":           {[]journal.Snapshot{{Seq: 7, Data: []byte("{")}}, "the snapshot of record 7 is ignored: the record after it does not vouch for it"},
+		"of another record":    {[]journal.Snapshot{{Seq: 7, Data: data}}, "does not vouch for it"},
+		"forged":               {[]journal.Snapshot{{Seq: 5, Data: []byte(encoded(t, forged))}}, "the snapshot of record 5 is ignored: the record after it does not vouch for it"},
+		"forged, further on":   {[]journal.Snapshot{{Seq: 7, Data: []byte(encoded(t, newer))}}, "does not vouch for it"},
+		"newer than the chain": {[]journal.Snapshot{{Seq: 40, Data: data}}, ""},
+	} {
+		s.snapshots = append(tt.snapshots, older)
+		got, start, err := replay.State(s, 10)
+		if err != nil || start.Snapshot != 5 || encoded(t, got) != encoded(t, whole) {
+			t.Errorf("%s: from %+v, %v", name, start, err)
+		}
+		switch said := fmt.Sprint(start.Ignored); {
+		case tt.says == "" && len(start.Ignored) != 0, !strings.Contains(said, tt.says):
+			t.Errorf("%s: ignored %s, want %q", name, said, tt.says)
+		}
+	}
+}
+
+// A snapshot that the chain vouches for, and that this version cannot use, is
+// passed over and reported.
+func TestStateOfAnotherVersion(t *testing.T) {
+	for name, data := range map[string]string{
+		"another version": `{"v":99,"state":{}}`,
+		"no snapshot":     "{",
+		"another record":  "",
+	} {
+		s := history(t)
+		want, _, err := replay.State(s, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "another record" {
+			before, _, err := replay.State(s, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data = encoded(t, before)
+		}
+		s = &source{records: s.records[:5], snapshots: []journal.Snapshot{{Seq: 5, Data: []byte(data)}}}
+		s.vouch(t, []byte(data))
+		got, start, err := replay.State(s, 6)
+		if err != nil || start.Snapshot != 0 || got.Seq != 6 || got.Epoch != want.Epoch || len(start.Ignored) != 1 {
+			t.Errorf("%s: %+v from %+v, %v", name, got, start, err)
 		}
 	}
 }
@@ -145,6 +211,6 @@ func TestStateRefuses(t *testing.T) {
 // snapshotFails is a disk that fails when the snapshot is read.
 type snapshotFails struct{ *source }
 
-func (snapshotFails) Snapshot(uint64) (uint64, []byte, bool, error) {
-	return 0, nil, false, errors.New("disk")
+func (snapshotFails) Snapshots(uint64) iter.Seq2[journal.Snapshot, error] {
+	return func(yield func(journal.Snapshot, error) bool) { yield(journal.Snapshot{}, errors.New("disk")) }
 }

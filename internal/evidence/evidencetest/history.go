@@ -29,6 +29,13 @@ var (
 	NewOS = strings.Repeat("b", 64)
 )
 
+// layout is a state root's, with a tail that is quickly created.
+var layout = func() journal.Layout {
+	l := journal.DefaultLayout()
+	l.TailLength = 1 << 20
+	return l
+}()
+
 // Node is the node of all histories, until they say that it was renamed.
 const Node = "test-node"
 
@@ -123,10 +130,13 @@ func (h *History) Write(e record.Entry) record.Record {
 	var rec record.Record
 	var err error
 	if h.w == nil && h.State.Seq == 0 {
-		h.w, rec, err = journal.Create(h.FS, journal.DefaultLayout(), e, journal.CreateOptions{})
+		h.w, rec, err = journal.Create(h.FS, layout, e, journal.CreateOptions{})
 	} else {
 		h.open()
-		rec, err = h.w.Append(e)
+		if rec, err = h.w.Append(e); errors.Is(err, journal.ErrTailFull) {
+			h.Settle(h.State)
+			rec, err = h.w.Append(e)
+		}
 	}
 	Check(h.t, err)
 	event, err := replay.Event(rec)
@@ -154,7 +164,7 @@ func (h *History) open() {
 	if h.w != nil {
 		return
 	}
-	v, err := journal.OpenView(h.FS, journal.DefaultLayout())
+	v, err := journal.OpenView(h.FS, layout)
 	Check(h.t, err)
 	act, err := v.CheckHead(nil)
 	Check(h.t, err)
@@ -164,13 +174,19 @@ func (h *History) open() {
 
 // Settle moves the records into Pebble with s as the snapshot of the newest,
 // and vouches for it as a gate does.
-func (h *History) Settle(s machine.State) {
+func (h *History) Settle(s machine.State) { h.t.Helper(); h.Forge(s, s) }
+
+// Forge settles with stored as the snapshot of the newest record, and vouches
+// for another one.
+func (h *History) Forge(stored, vouched machine.State) {
 	h.t.Helper()
 	h.open()
-	data, err := machine.EncodeState(s)
+	data, err := machine.EncodeState(stored)
 	Check(h.t, err)
 	of := h.w.Tip().Seq
 	Check(h.t, h.w.Settle(data))
+	data, err = machine.EncodeState(vouched)
+	Check(h.t, err)
 	h.Append(machine.SnapshotTaken{V: 1, Of: of, BLAKE3: Hash(data)})
 }
 

@@ -9,10 +9,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
-func record(t testing.TB, p machine.Payload) record.Record {
+func recordOf(t testing.TB, p machine.Payload) record.Record {
 	t.Helper()
 	data, err := machine.Encode(p)
 	if err != nil {
@@ -52,11 +53,11 @@ func TestEveryKind(t *testing.T) {
 		{machine.NodeRenamed{V: 1, By: "op", Reason: "moved", Old: "a", New: "b"}, "a -> b, op: moved"},
 		{machine.JournalSalvaged{V: 1, Predecessor: "p", Size: 1, Lost: "tail"}, "from p, 1 record kept: tail"},
 	} {
-		line := narrate.NewLines(1000).Record(record(t, tt.p))
+		line := narrate.NewLines(1000).Record(recordOf(t, tt.p))
 		if !strings.HasPrefix(line, "   7  2026-03-04T10:00:00Z  e3 ") || !strings.Contains(line, string(tt.p.Kind())) {
 			t.Errorf("%q", line)
 		}
-		if words := narrate.Payload(record(t, tt.p)); !strings.Contains(words, tt.words) {
+		if words := narrate.Payload(recordOf(t, tt.p)); !strings.Contains(words, tt.words) {
 			t.Errorf("%s: %q does not say %q", tt.p.Kind(), words, tt.words)
 		}
 	}

@@ -119,7 +119,7 @@ func TestStand(t *testing.T) {
 			t.Errorf("record %d: no open reconstruction in\n%s", seq, text)
 		}
 	}
-	salvaged := narrate.Stand(record(t, machine.DrillRequested{}), 9, machine.State{Salvage: &machine.Salvage{Predecessor: "p", Lost: "all"},
+	salvaged := narrate.Stand(recordOf(t, machine.DrillRequested{}), 9, machine.State{Salvage: &machine.Salvage{Predecessor: "p", Lost: "all"},
 		Keys: machine.Keys{Checkpoint: "c", Successors: []string{"s"}}})
 	for _, want := range []string{"from journal p", "next key    s", "key c", "baseline    none yet"} {
 		if !strings.Contains(salvaged, want) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/journal"
@@ -133,6 +134,12 @@ func (d *deep) listSnapshots() error {
 		return nil
 	}
 	for snap, err := range view.Snapshots(math.MaxUint64) {
+		if errors.Is(err, errs.ErrCorrupt) {
+			if d.chain {
+				d.findings = append(d.findings, journal.FindingOf(err))
+			} // otherwise the storage's own finding has said it
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func TestIntact(t *testing.T) {
 	h.Reconstruct(evidencetest.NewOS, 1)
 	h.Match()
 	h.Reconstruct(evidencetest.OldOS, 2)
-	h.Snapshot(h.State)
+	h.Settle(h.State)
 	h.Publish()
 	expect(t, h.Dir, true, "", "")
 	expect(t, filepath.Join(h.Dir, "journal"), true, "", "")
@@ -84,7 +84,8 @@ func TestIntact(t *testing.T) {
 	}
 	text, err := json.Marshal(rep)
 	evidencetest.Check(t, err)
-	want := `{"ok":true,"journal":"` + h.State.Journal + `","events":13,"head":{"seq":13,"hash":"` + h.State.Hash + `"},"findings":[]}`
+	want := `{"ok":true,"journal":"` + h.State.Journal + `","events":14,"head":{"seq":14,"hash":"` + h.State.Hash + `"},"findings":[],` +
+		`"tail":{"records":1,"used_bytes":4096,"free_bytes":512000,"settling_due":false}}`
 	if string(text) != want {
 		t.Errorf("%s\nwant %s", text, want)
 	}
@@ -311,13 +312,22 @@ func TestSnapshots(t *testing.T) {
 		h.Match()
 		lie := h.State
 		lie.Keys.Manifest = strings.Repeat("0", 64)
-		h.Snapshot(lie)
+		h.Settle(lie)
+		h.Publish()
+		expect(t, h.Dir, false, scrub.CodeSnapshot, "full replay")
+	})
+	t.Run("that is not the one which the chain vouches for", func(t *testing.T) {
+		h := begin(t)
+		h.Reconstruct(evidencetest.NewOS, 7)
+		lie, lower := h.State, int64(3)
+		lie.Keys.Manifest, lie.Serial = strings.Repeat("0", 64), &lower
+		h.Forge(lie, h.State)
 		h.Publish()
 		expect(t, h.Dir, false, scrub.CodeSnapshot, "full replay")
 	})
 	t.Run("that no reader takes", func(t *testing.T) {
 		h := begin(t)
-		h.Snapshot(machine.State{})
+		h.Settle(machine.State{})
 		h.Publish()
 		expect(t, h.Dir, true, scrub.CodeUnusable, "pass it over")
 	})
@@ -402,6 +412,7 @@ func TestJournalGone(t *testing.T) {
 
 func TestStorageDamage(t *testing.T) {
 	h := begin(t)
+	h.Settle(h.State)
 	h.Publish()
 	tables, err := filepath.Glob(filepath.Join(h.Dir, "journal", "*.sst"))
 	evidencetest.Check(t, err)
