@@ -101,6 +101,14 @@ func (s *viewSource) conclude(r *Report) {
 // table that no record is read from is a warning.
 func (s *viewSource) verifyTables(ctx context.Context, rep *Report) error {
 	settled, err := s.v.store()
+	if errors.Is(err, errs.ErrCorrupt) {
+		// Nothing that has settled can be read. Where a record was asked for,
+		// a finding says so already.
+		if len(s.bad) == 0 {
+			rep.add(FindingOf(err))
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}
