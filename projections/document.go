@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/autonomyops/edged/internal/digest"
 )
 
 // ErrUnparseable: the file is not one JSON object (empty, trailing data,
@@ -80,7 +82,7 @@ func (d *document) readReference(journal member) error {
 		return errors.Join(ErrUnparseable, err)
 	}
 	var ref reference
-	var digest string
+	var claimed string
 	good := true
 	for _, m := range parts {
 		ok := true
@@ -94,7 +96,7 @@ func (d *document) readReference(journal member) error {
 		case "prev":
 			ref.prev, ok = nameOf(m.value)
 		case "digest":
-			digest, ok = nameOf(m.value)
+			claimed, ok = nameOf(m.value)
 			d.bare = cut(d.bare, journal.end-len(journal.value), m, len(parts) > 1)
 		}
 		good = good && ok
@@ -102,7 +104,7 @@ func (d *document) readReference(journal member) error {
 	if !good || ref.id == "" || ref.seq == 0 {
 		return ErrUnparseable
 	}
-	if digest != "" && digest == hexBLAKE3(d.bare) {
+	if claimed != "" && claimed == digest.Of(d.bare) {
 		d.ref = &ref
 	}
 	// The members' offsets were those of the form with the digest.

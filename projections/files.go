@@ -7,6 +7,7 @@ import (
 	"path"
 	"syscall"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
 )
 
@@ -43,7 +44,7 @@ type Found struct {
 
 // NewFound is a file that was found to hold data.
 func NewFound(path string, data []byte) Found {
-	return Found{Path: path, Exists: true, Data: data, BLAKE3: hexBLAKE3(data), dirTaken: path != FingerprintPath}
+	return Found{Path: path, Exists: true, Data: data, BLAKE3: digest.Of(data), dirTaken: path != FingerprintPath}
 }
 
 // Readable reports whether there is a regular file within its limit: then Data holds its bytes.

@@ -1,14 +1,13 @@
 package projections
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/zeebo/blake3"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -111,13 +110,8 @@ func render(build func(w *writer, digest string)) ([]byte, error) {
 		return nil, err
 	}
 	w := writer{b: make([]byte, 0, len(canonical)+512)}
-	build(&w, hexBLAKE3(canonical))
+	build(&w, digest.Of(canonical))
 	return append(w.b, '\n'), w.err
-}
-
-func hexBLAKE3(data []byte) string {
-	sum := blake3.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 // writer appends indented JSON. Its members keep the order of the calls, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -113,24 +114,16 @@ func printAudit(w io.Writer, r audit.Report) error {
 	if !r.OK {
 		verdict = strings.ToUpper(verdict)
 	}
-	fmt.Fprintf(&b, "journal %s: %s, %d records\n", or(r.Journal, "(id unknown)"), verdict, r.Events)
+	fmt.Fprintf(&b, "journal %s: %s, %d records\n", cmp.Or(r.Journal, "(id unknown)"), verdict, r.Events)
 	if r.Since != nil {
-		fmt.Fprintf(&b, "seen before: %d records of journal %s\n", r.Since.Events, or(r.Since.Journal, "(id unknown)"))
+		fmt.Fprintf(&b, "seen before: %d records of journal %s\n", r.Since.Events, cmp.Or(r.Since.Journal, "(id unknown)"))
 	}
 	if d := r.First; d != nil {
-		fmt.Fprintf(&b, "first difference: record %d of journal %s, was %s, is %s\n", d.Seq, or(d.Journal, "(id unknown)"), or(d.Was, "not known"), or(d.Is, "none"))
+		fmt.Fprintf(&b, "first difference: record %d of journal %s, was %s, is %s\n", d.Seq, cmp.Or(d.Journal, "(id unknown)"), cmp.Or(d.Was, "not known"), cmp.Or(d.Is, "none"))
 	}
 	if r.Head.Seq > 0 {
 		fmt.Fprintf(&b, "head %d %s\n", r.Head.Seq, r.Head.Hash)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// or is s, fit for a terminal, or a word where it is empty.
-func or(s, word string) string {
-	if s == "" {
-		return word
-	}
-	return narrate.Clean(s)
 }

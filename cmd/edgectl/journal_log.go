@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,7 +154,7 @@ func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest 
 		l, err = e.readLog(cmd.Context(), src, want, newest, begin, to)
 	}
 	// What was kept is shown whatever stopped the reading.
-	if err := firstError(l.flush(), err); err != nil {
+	if err := cmp.Or(l.flush(), err); err != nil {
 		return l.passed, err
 	}
 	return l.passed, l.remark(e.stderr)
@@ -186,13 +187,4 @@ func writeLine(out *bufio.Writer, line string) error {
 		return err
 	}
 	return out.WriteByte('\n')
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

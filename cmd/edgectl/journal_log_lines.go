@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 
@@ -80,7 +81,7 @@ func (l *logged) place(due, seq uint64) {
 
 func (l *logged) missing(err error) {
 	l.holes++
-	l.hole = firstError(l.hole, err)
+	l.hole = cmp.Or(l.hole, err)
 }
 
 // unreadable shows bytes that are no record. Whether they would have passed a

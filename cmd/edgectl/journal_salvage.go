@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -239,7 +240,7 @@ func (e *env) knownConfig() *config.Config {
 
 func (s salvaged) print(e *env) error {
 	_, err := fmt.Fprintf(e.stdout, "kept         %d records of journal %s, in %s\nlost         %s\ncarries      epoch %d\nnew journal  %s\n",
-		s.Event.Size, orUnknown(s.Predecessor), s.Records, s.Event.Lost, s.Event.Epoch, s.Journal)
+		s.Event.Size, cmp.Or(s.Predecessor, "unknown"), s.Records, s.Event.Lost, s.Event.Epoch, s.Journal)
 	if err != nil || !s.Installed {
 		return err
 	}
@@ -249,11 +250,4 @@ func (s salvaged) print(e *env) error {
 	}
 	_, err = fmt.Fprintf(e.stdout, "quarantine   %s\nthe next precheck reconstructs from verified material\n", quarantine)
 	return err
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -93,11 +94,7 @@ func printReport(w io.Writer, r scrub.Report, deep bool) error {
 	if deep {
 		depth = ", verified deeply"
 	}
-	id := r.Journal
-	if id == "" {
-		id = "(id unknown)"
-	}
-	_, err := fmt.Fprintf(w, "journal %s: %s, %d records%s\n", id, verdict, r.Events, depth)
+	_, err := fmt.Fprintf(w, "journal %s: %s, %d records%s\n", cmp.Or(r.Journal, "(id unknown)"), verdict, r.Events, depth)
 	if err == nil && r.Head.Seq > 0 {
 		_, err = fmt.Fprintf(w, "head %d %s\n", r.Head.Seq, r.Head.Hash)
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/autonomyops/edged/cmd/edgectl/internal/authoring"
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/manifest"
 )
 
@@ -28,7 +29,7 @@ defaults to the state root's. Signatures are manifest verify's.`,
 			if err != nil {
 				return err
 			}
-			j := judged{File: at.path, Hash: blake3Hex(data)}
+			j := judged{File: at.path, Hash: digest.Of(data)}
 			j.add(authoring.Lint(at.fs(), at.root, data)...)
 			if m, err := manifest.Parse(data); err == nil {
 				j.Serial, j.Operations = m.Serial, len(m.Operations)

@@ -3,13 +3,12 @@ package main
 import (
 	"bytes"
 	"crypto/ed25519"
-	"encoding/hex"
 	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"github.com/zeebo/blake3"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/signing"
@@ -60,7 +59,7 @@ take it. KEY is 64 raw bytes or PKCS#8 PEM.`,
 			}
 			public := key.Public().(ed25519.PublicKey)
 			e.warnOtherKey(at, public)
-			out := signed{Manifest: at.path, Signature: at.path + ".sig", Hash: blake3Hex(data), Key: signing.Hash(public)}
+			out := signed{Manifest: at.path, Signature: at.path + ".sig", Hash: digest.Of(data), Key: signing.Hash(public)}
 			if err := writeBeside(out.Signature, ed25519.Sign(key, data)); err != nil {
 				return fail("may you write beside the manifest?", "write the signature: %w", err)
 			}
@@ -114,9 +113,4 @@ func writeBeside(path string, data []byte) error {
 	}
 	defer root.Close() //nolint:errcheck // everything written was flushed
 	return durable.WriteFile(root, filepath.Base(path), data, 0o644)
-}
-
-func blake3Hex(data []byte) string {
-	sum := blake3.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }

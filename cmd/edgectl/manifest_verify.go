@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/autonomyops/edged/cmd/edgectl/internal/authoring"
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/signing"
@@ -69,7 +70,7 @@ func nextStep(err error) string {
 
 // judge verifies the signature over the bytes read, and then those bytes.
 func judge(j *judged, files *manifest.Files, at *manifestFile) error {
-	j.Hash, j.Key = blake3Hex(files.Manifest), signing.Hash(files.Key)
+	j.Hash, j.Key = digest.Of(files.Manifest), signing.Hash(files.Key)
 	m, err := files.Verify()
 	if err != nil {
 		return err

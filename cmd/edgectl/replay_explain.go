@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -57,7 +58,7 @@ read, what could not be read is said, and the exit status is 0.`,
 				return writeJSON(e.stdout, rep)
 			}
 			out := bufio.NewWriterSize(e.stdout, 64<<10)
-			return firstError(narrate.Report(out, rep), out.Flush())
+			return cmp.Or(narrate.Report(out, rep), out.Flush())
 		},
 	}
 	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "only this epoch")

@@ -2,10 +2,7 @@ package gate
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
-
-	"github.com/zeebo/blake3"
 
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/operation"
@@ -150,9 +147,4 @@ func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
 		}
 	}
 	return nil
-}
-
-func blake3Hex(data []byte) string {
-	sum := blake3.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }

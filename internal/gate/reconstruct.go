@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
@@ -36,7 +37,7 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 	if err != nil {
 		return nil, manifestFailure(err)
 	}
-	key := blake3Hex(files.Key)
+	key := digest.Of(files.Key)
 	if err := manifest.AdmitKey(key, r.cfg.Gate.ManifestKeyBLAKE3, r.history.state.Keys.Accepted()...); err != nil {
 		return nil, manifestFailure(err)
 	}
@@ -51,7 +52,7 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 	}
 	event := machine.ManifestVerified{
 		V: 1, Manifest: files.Manifest, Signature: files.Signature, Key: files.Key,
-		ManifestHash: blake3Hex(files.Manifest), KeyBLAKE3: key, Serial: m.Serial, Operations: len(m.Operations),
+		ManifestHash: digest.Of(files.Manifest), KeyBLAKE3: key, Serial: m.Serial, Operations: len(m.Operations),
 	}
 	if first {
 		return event, nil

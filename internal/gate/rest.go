@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -122,7 +123,7 @@ func (r *run) vouch() *Failure {
 	if err != nil {
 		return r.unusable(err, "precheck: state cannot be encoded", "this is a defect of edged; report it with the journal")
 	}
-	_, f := r.appendEvent(machine.SnapshotTaken{V: 1, Of: s.Seq, BLAKE3: blake3Hex(snap)})
+	_, f := r.appendEvent(machine.SnapshotTaken{V: 1, Of: s.Seq, BLAKE3: digest.Of(snap)})
 	return f
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
@@ -76,6 +77,8 @@ func (n *node) gateKeys(keys string) {
 	data := n.must(os.ReadFile(n.config))
 	n.writeFile(n.config, []byte(string(data)+"gate: { "+keys+" }\n"))
 }
+
+func blake3Hex(data []byte) string { return digest.Of(data) }
 
 // liveHash is the composite hash of the operating system as it is now.
 func (n *node) liveHash() string {

@@ -1,11 +1,12 @@
 package manifest
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/autonomyops/edged/internal/digest"
 )
 
 // manifest reads the document whole.
@@ -133,7 +134,7 @@ func (r *reader) kind(where string) string {
 
 func (r *reader) hash(where string) string {
 	s := r.text(where)
-	if raw, err := hex.DecodeString(s); s != "" && (err != nil || len(raw) != 32 || hex.EncodeToString(raw) != s) {
+	if s != "" && !digest.Valid(s) {
 		r.add(where, "not 64 lower-case hex digits")
 	}
 	return s

@@ -9,6 +9,7 @@
 package osid
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,19 +18,13 @@ import (
 	"github.com/zeebo/blake3"
 	"golang.org/x/sys/unix"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/machine"
 )
 
 // MaxInputBytes bounds an os-release file; real ones have less than one KiB.
 const MaxInputBytes = 1 << 20
-
-// Names of the inputs, as [Changed] and the journal give them.
-const (
-	EtcOSRelease    = "etc_os_release"
-	UsrLibOSRelease = "usr_lib_os_release"
-	UnameRelease    = "uname_release"
-)
 
 // ErrUname: the kernel did not give a release.
 var ErrUname = errors.New("the kernel gave no release")
@@ -64,11 +59,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	what := e.Path
-	if what == "" {
-		what = "uname"
-	}
-	return fmt.Sprintf("take fingerprint of the operating system: read %s: %v: %s", what, e.Err, e.Next)
+	return fmt.Sprintf("take fingerprint of the operating system: read %s: %v: %s", cmp.Or(e.Path, "uname"), e.Err, e.Next)
 }
 
 // Unwrap gives the cause, for errors.Is.
@@ -77,11 +68,11 @@ func (e *Error) Unwrap() error { return e.Err }
 // Capture takes the fingerprint. It never blocks on a FIFO or a device in the
 // place of a file. The error is an *Error.
 func Capture(src Source) (Fingerprint, error) {
-	etc, err := readInput(EtcOSRelease, src.EtcPath)
+	etc, err := readInput(machine.InputEtcOSRelease, src.EtcPath)
 	if err != nil {
 		return Fingerprint{}, err
 	}
-	usr, err := readInput(UsrLibOSRelease, src.UsrPath)
+	usr, err := readInput(machine.InputUsrLibOSRelease, src.UsrPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -93,7 +84,7 @@ func Capture(src Source) (Fingerprint, error) {
 		err = ErrUname
 	}
 	if err != nil {
-		return Fingerprint{}, &Error{Input: UnameRelease, Err: err, Next: "check that the service may call uname(2)"}
+		return Fingerprint{}, &Error{Input: machine.InputUnameRelease, Err: err, Next: "check that the service may call uname(2)"}
 	}
 
 	h := blake3.New()
@@ -102,11 +93,11 @@ func Capture(src Source) (Fingerprint, error) {
 	}
 	f := Fingerprint{
 		CompositeHash: hex.EncodeToString(h.Sum(nil)),
-		Inputs:        machine.Inputs{EtcOSRelease: sum(etc), UnameRelease: release},
+		Inputs:        machine.Inputs{EtcOSRelease: digest.Of(etc), UnameRelease: release},
 		UnameRelease:  release,
 	}
 	if usr != nil {
-		f.Inputs.UsrLibOSRelease = sum(usr)
+		f.Inputs.UsrLibOSRelease = digest.Of(usr)
 	}
 	f.OSRelease, f.Truncated = keep(etc, MaxTextBytes)
 	return f, nil
@@ -126,27 +117,6 @@ func readInput(name, path string) ([]byte, error) {
 		next = "put the operating system's own os-release file in its place"
 	}
 	return nil, &Error{Input: name, Path: path, Err: err, Next: next}
-}
-
-func sum(data []byte) string {
-	d := blake3.Sum256(data)
-	return hex.EncodeToString(d[:])
-}
-
-// Changed names the inputs in which two captures differ, in the order in
-// which they are hashed; it is empty, not nil, when there is none.
-func Changed(prev, now machine.Inputs) []string {
-	changed := []string{}
-	if prev.EtcOSRelease != now.EtcOSRelease {
-		changed = append(changed, EtcOSRelease)
-	}
-	if prev.UsrLibOSRelease != now.UsrLibOSRelease {
-		changed = append(changed, UsrLibOSRelease)
-	}
-	if prev.UnameRelease != now.UnameRelease {
-		changed = append(changed, UnameRelease)
-	}
-	return changed
 }
 
 func unameRelease() (string, error) {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,33 +135,33 @@ func TestCaptureFails(t *testing.T) {
 		input string
 		kind  error
 	}{
-		{"etc missing", func(t *testing.T, s *Source) { remove(t, s.EtcPath) }, EtcOSRelease, fs.ErrNotExist},
+		{"etc missing", func(t *testing.T, s *Source) { remove(t, s.EtcPath) }, machine.InputEtcOSRelease, fs.ErrNotExist},
 		{"etc dangling", func(t *testing.T, s *Source) {
 			remove(t, s.EtcPath)
 			if err := os.Symlink("nowhere", s.EtcPath); err != nil {
 				t.Fatal(err)
 			}
-		}, EtcOSRelease, fs.ErrNotExist},
+		}, machine.InputEtcOSRelease, fs.ErrNotExist},
 		{"etc fifo", func(t *testing.T, s *Source) {
 			remove(t, s.EtcPath)
 			if err := syscall.Mkfifo(s.EtcPath, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, EtcOSRelease, durable.ErrNotRegular},
-		{"etc directory", func(t *testing.T, s *Source) { s.EtcPath = filepath.Dir(s.EtcPath) }, EtcOSRelease, durable.ErrNotRegular},
+		}, machine.InputEtcOSRelease, durable.ErrNotRegular},
+		{"etc directory", func(t *testing.T, s *Source) { s.EtcPath = filepath.Dir(s.EtcPath) }, machine.InputEtcOSRelease, durable.ErrNotRegular},
 		{"etc too large", func(t *testing.T, s *Source) {
 			if err := os.Truncate(s.EtcPath, MaxInputBytes+1); err != nil {
 				t.Fatal(err)
 			}
-		}, EtcOSRelease, durable.ErrTooLarge},
-		{"usr device", func(t *testing.T, s *Source) { s.UsrPath = "/dev/zero" }, UsrLibOSRelease, durable.ErrNotRegular},
+		}, machine.InputEtcOSRelease, durable.ErrTooLarge},
+		{"usr device", func(t *testing.T, s *Source) { s.UsrPath = "/dev/zero" }, machine.InputUsrLibOSRelease, durable.ErrNotRegular},
 		{"usr too large", func(t *testing.T, s *Source) {
 			if err := os.Truncate(s.UsrPath, 10<<30); err != nil {
 				t.Fatal(err)
 			}
-		}, UsrLibOSRelease, durable.ErrTooLarge},
-		{"uname fails", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", errUname } }, UnameRelease, errUname},
-		{"uname empty", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", nil } }, UnameRelease, ErrUname},
+		}, machine.InputUsrLibOSRelease, durable.ErrTooLarge},
+		{"uname fails", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", errUname } }, machine.InputUnameRelease, errUname},
+		{"uname empty", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", nil } }, machine.InputUnameRelease, ErrUname},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := host(t, ptr(etcText), ptr(usrText))
@@ -183,24 +182,6 @@ func remove(t *testing.T, path string) {
 	t.Helper()
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestChanged(t *testing.T) {
-	base := machine.Inputs{EtcOSRelease: "a", UsrLibOSRelease: "b", UnameRelease: "c"}
-	for _, tt := range []struct {
-		now  machine.Inputs
-		want []string
-	}{
-		{base, []string{}},
-		{machine.Inputs{EtcOSRelease: "x", UsrLibOSRelease: "b", UnameRelease: "c"}, []string{"etc_os_release"}},
-		{machine.Inputs{EtcOSRelease: "a", UnameRelease: "c"}, []string{"usr_lib_os_release"}},
-		{machine.Inputs{EtcOSRelease: "a", UsrLibOSRelease: "b", UnameRelease: "d"}, []string{"uname_release"}},
-		{machine.Inputs{}, []string{"etc_os_release", "usr_lib_os_release", "uname_release"}},
-	} {
-		if got := Changed(base, tt.now); !slices.Equal(got, tt.want) || got == nil {
-			t.Errorf("%+v: got %v, want %v", tt.now, got, tt.want)
-		}
 	}
 }
 

@@ -10,13 +10,12 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/zeebo/blake3"
+	"github.com/autonomyops/edged/internal/digest"
 )
 
 // MaxKeyFile bounds a key file in bytes; a PEM file has a few hundred.
@@ -110,6 +109,5 @@ func Public(key ed25519.PrivateKey) ed25519.PublicKey {
 // Hash is the lower-case hex BLAKE3-256 of a raw public key: how the journal
 // and the config's pin name it.
 func Hash(key ed25519.PublicKey) string {
-	sum := blake3.Sum256(key)
-	return hex.EncodeToString(sum[:])
+	return digest.Of(key)
 }

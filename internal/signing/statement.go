@@ -3,18 +3,14 @@ package signing
 import (
 	"bytes"
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-)
 
-// Purposes of a key that a statement may rotate.
-const (
-	PurposeManifest   = "manifest"
-	PurposeCheckpoint = "checkpoint"
+	"github.com/autonomyops/edged/internal/digest"
+	"github.com/autonomyops/edged/machine"
 )
 
 // statementType tells a statement from whatever else a key may sign. A
@@ -31,7 +27,7 @@ var ErrStatement = errors.New("not a statement of key rotation")
 // Statement is what an old key signs to name its successor. It holds for one
 // journal only, so that it cannot be carried to another node.
 type Statement struct {
-	Purpose   string            // manifest or checkpoint
+	Purpose   string            // machine.PurposeManifest or PurposeCheckpoint
 	OldKey    string            // Hash of the key that signs
 	NewKey    string            // Hash of NewPublic
 	NewPublic ed25519.PublicKey // 32 raw bytes
@@ -78,14 +74,14 @@ func (s Statement) check() error {
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrStatement, fmt.Sprintf(format, args...))
 	}
-	if s.Purpose != PurposeManifest && s.Purpose != PurposeCheckpoint {
-		return refuse("purpose %q, want %s or %s", s.Purpose, PurposeManifest, PurposeCheckpoint)
+	if s.Purpose != machine.PurposeManifest && s.Purpose != machine.PurposeCheckpoint {
+		return refuse("purpose %q, want %s or %s", s.Purpose, machine.PurposeManifest, machine.PurposeCheckpoint)
 	}
 	if err := CheckPublic(s.NewPublic); err != nil {
 		return fmt.Errorf("%w: the new key: %w", ErrStatement, err)
 	}
 	switch {
-	case !isHash(s.OldKey):
+	case !digest.Valid(s.OldKey):
 		return refuse("old_key is not 64 lower-case hex digits")
 	case s.NewKey != Hash(s.NewPublic):
 		return refuse("new_key is not the BLAKE3 of new_public")
@@ -95,11 +91,6 @@ func (s Statement) check() error {
 		return refuse("it names no journal")
 	}
 	return nil
-}
-
-func isHash(s string) bool {
-	raw, err := hex.DecodeString(s)
-	return err == nil && len(raw) == 32 && hex.EncodeToString(raw) == s
 }
 
 // SignStatement signs s with the old key, whose hash s must name. It returns

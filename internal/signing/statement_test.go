@@ -10,13 +10,15 @@ import (
 	"testing"
 
 	"github.com/gowebpki/jcs"
+
+	"github.com/autonomyops/edged/machine"
 )
 
 const testJournal = "5f0c6b0e-8a5d-4a53-9f5e-2f9a4b8f7d11"
 
 func TestStatement(t *testing.T) {
 	old, next := testKey(t), testKey(t)
-	s := NewStatement(PurposeManifest, Public(old), Public(next), testJournal)
+	s := NewStatement(machine.PurposeManifest, Public(old), Public(next), testJournal)
 	statement, signature, err := SignStatement(old, s)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +40,7 @@ func TestStatement(t *testing.T) {
 
 func TestStatementRefused(t *testing.T) {
 	old, next := testKey(t), testKey(t)
-	good := NewStatement(PurposeCheckpoint, Public(old), Public(next), testJournal)
+	good := NewStatement(machine.PurposeCheckpoint, Public(old), Public(next), testJournal)
 	for name, change := range map[string]func(*Statement){
 		"purpose":          func(s *Statement) { s.Purpose = "tls" },
 		"no journal":       func(s *Statement) { s.Journal = "" },
@@ -70,7 +72,7 @@ func TestStatementRefused(t *testing.T) {
 // not exactly a statement.
 func TestVerifyStatementRefuses(t *testing.T) {
 	old, next := testKey(t), testKey(t)
-	good, signature, err := SignStatement(old, NewStatement(PurposeManifest, Public(old), Public(next), testJournal))
+	good, signature, err := SignStatement(old, NewStatement(machine.PurposeManifest, Public(old), Public(next), testJournal))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,7 @@ func second(_ Statement, err error) error { return err }
 
 func FuzzStatement(f *testing.F) {
 	old, next := testKey(f), testKey(f)
-	good, _, err := SignStatement(old, NewStatement(PurposeManifest, Public(old), Public(next), testJournal))
+	good, _, err := SignStatement(old, NewStatement(machine.PurposeManifest, Public(old), Public(next), testJournal))
 	if err != nil {
 		f.Fatal(err)
 	}

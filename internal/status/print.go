@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -17,7 +18,7 @@ func (s *Status) Print(w io.Writer) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, narrate.Clean(fmt.Sprintf(format, args...)))
 	}
-	row("node", "%s", orUnknown(s.Node))
+	row("node", "%s", cmp.Or(s.Node, "unknown"))
 	if s.Head == nil {
 		row("journal", unknown)
 	} else {
@@ -95,7 +96,7 @@ func (s *Status) printUpdate(row printRow) {
 	for i, c := range u.Causes {
 		causes[i] = string(c)
 	}
-	row("last update", "%s, to epoch %d, cause %s, %d ms", at(u.Time), u.Epoch, orUnknown(strings.Join(causes, ", ")), u.DurationMS)
+	row("last update", "%s, to epoch %d, cause %s, %d ms", at(u.Time), u.Epoch, cmp.Or(strings.Join(causes, ", "), "unknown"), u.DurationMS)
 	from := System{Name: unknown, Kernel: unknown}
 	if u.From != nil {
 		from = *u.From

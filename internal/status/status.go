@@ -7,6 +7,7 @@
 package status
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -164,7 +165,7 @@ func (s *Status) history(src *evidence.Source) error {
 	}
 	s.journaledKeys(state)
 	if v := state.Salvage; v != nil {
-		s.notice("this journal continues %s, which was damaged; lost: %s", orUnknown(v.Predecessor), v.Lost)
+		s.notice("this journal continues %s, which was damaged; lost: %s", cmp.Or(v.Predecessor, "unknown"), v.Lost)
 	}
 	if d := state.Drill; d != nil {
 		s.notice("the next boot is a drill, requested by %s: %s", d.By, d.Reason)
@@ -236,13 +237,6 @@ func (s *Status) problem(format string, args ...any) {
 
 func (s *Status) notice(format string, args ...any) {
 	s.Notices = append(s.Notices, fmt.Sprintf(format, args...))
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
 }
 
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -4,13 +4,12 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
-	"github.com/zeebo/blake3"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/signing"
 )
 
@@ -68,8 +67,7 @@ func (v Verifier) Key() ed25519.PublicKey { return v.key }
 
 // BLAKE3 is the lower-case hex BLAKE3 of the raw key, as events name keys.
 func (v Verifier) BLAKE3() string {
-	sum := blake3.Sum256(v.key)
-	return hex.EncodeToString(sum[:])
+	return digest.Of(v.key)
 }
 
 // Signer is a private checkpoint key.

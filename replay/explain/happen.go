@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/autonomyops/edged/machine"
@@ -32,8 +33,8 @@ func (t *teller) happen(e machine.Event) {
 	case machine.JournalSalvaged:
 		t.epoch.Why, t.due = WhySalvaged, true
 		t.serial = p.Serial
-		t.flag(FlagSalvaged, m, "from journal %s, %d records kept; lost: %s", or(p.Predecessor, "unknown"), p.Size, p.Lost)
-		t.note(string(e.Meta.Kind), m, "continues journal %s, of which %d records were kept; lost: %s; %s", or(p.Predecessor, "unknown"), p.Size, p.Lost, by(p.By, p.Reason))
+		t.flag(FlagSalvaged, m, "from journal %s, %d records kept; lost: %s", cmp.Or(p.Predecessor, "unknown"), p.Size, p.Lost)
+		t.note(string(e.Meta.Kind), m, "continues journal %s, of which %d records were kept; lost: %s; %s", cmp.Or(p.Predecessor, "unknown"), p.Size, p.Lost, by(p.By, p.Reason))
 	case machine.ProjectionRepaired:
 		t.flag(FlagProjectionRepaired, m, "%s: %s", p.Path, p.Reason)
 		t.note(string(e.Meta.Kind), m, "%s was %s and was made again", p.Path, p.Reason)
@@ -134,13 +135,6 @@ func by(who, reason string) string {
 		return fmt.Sprintf("nobody named: %s", reason)
 	}
 	return who + ": " + reason
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // short is the beginning of a hash, enough to tell two apart by eye.

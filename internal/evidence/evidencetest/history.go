@@ -5,7 +5,6 @@ package evidencetest
 
 import (
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
 
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
@@ -74,8 +74,7 @@ func Key(name string) ed25519.PrivateKey {
 
 // Hash is the lower-case hex BLAKE3 of data.
 func Hash(data []byte) string {
-	sum := blake3.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	return digest.Of(data)
 }
 
 // Check ends the test on an error.

@@ -1,6 +1,7 @@
 package narrate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -18,7 +19,7 @@ func Difference(from, to string, d replay.Difference) string {
 		return r.b.String()
 	}
 	for _, c := range d.Changes {
-		r.change(strings.ReplaceAll(c.What, "_", " "), or(c.From, "none"), or(c.To, "none"))
+		r.change(strings.ReplaceAll(c.What, "_", " "), cmp.Or(c.From, "none"), cmp.Or(c.To, "none"))
 	}
 	if len(d.OSRelease) > 0 {
 		r.line("os-release")
@@ -57,13 +58,6 @@ func place(f *replay.Installed) string {
 		return "not installed"
 	}
 	return fmt.Sprintf("%s, %d bytes, %s", Short(f.BLAKE3), f.Bytes, f.Mode)
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func list(causes []machine.Cause) string {

@@ -1,6 +1,7 @@
 package narrate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -18,7 +19,7 @@ func causeWords(cause string) string {
 		"runtime_drift":        "what was installed had drifted",
 		"drill":                "a drill was due",
 	}
-	return or(words[cause], cause)
+	return cmp.Or(words[cause], cause)
 }
 
 func causesOf(causes []string) string {
@@ -93,7 +94,7 @@ func (r *rows) changes(u *explain.Reconstruction) {
 	switch {
 	case u.KernelTo == "":
 	case u.Compared && u.KernelFrom != u.KernelTo:
-		r.row("", "kernel %s -> %s", or(u.KernelFrom, "unknown"), u.KernelTo)
+		r.row("", "kernel %s -> %s", cmp.Or(u.KernelFrom, "unknown"), u.KernelTo)
 	case len(u.Changed) > 0:
 		r.row("", "kernel %s, as before", u.KernelTo)
 	}
@@ -102,7 +103,7 @@ func (r *rows) changes(u *explain.Reconstruction) {
 // inputName is an input of the fingerprint as people know it.
 func inputName(input string) string {
 	names := map[string]string{"etc_os_release": "/etc/os-release", "usr_lib_os_release": "/usr/lib/os-release", "uname_release": "kernel"}
-	return or(names[input], input)
+	return cmp.Or(names[input], input)
 }
 
 func (r *rows) attempt(a *explain.Attempt) {

@@ -1,6 +1,7 @@
 package narrate
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -55,7 +56,7 @@ func (r *rows) era(e *explain.Epoch) {
 		r.reconstruction(rec)
 	}
 	if s := e.System; s != nil {
-		r.row("system", "%s", or(System(s.OSRelease), "not named"))
+		r.row("system", "%s", cmp.Or(System(s.OSRelease), "not named"))
 		r.row("kernel", "%s", s.Kernel)
 	} else {
 		r.row("system", "no baseline")

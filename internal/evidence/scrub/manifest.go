@@ -2,13 +2,11 @@ package scrub
 
 import (
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"path"
 	"strings"
 
-	"github.com/zeebo/blake3"
-
+	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/signing"
 	"github.com/autonomyops/edged/internal/transparency"
@@ -22,10 +20,10 @@ type keyring map[string]ed25519.PublicKey
 
 // manifest verifies what a ManifestVerified says it verified.
 func (d *deep) manifest(seq uint64, p machine.ManifestVerified, before machine.State) {
-	if sum := hash(p.Manifest); sum != p.ManifestHash {
+	if sum := digest.Of(p.Manifest); sum != p.ManifestHash {
 		d.bad(CodeManifest, seq, "the manifest's BLAKE3 is %s, the event says %s", sum, p.ManifestHash)
 	}
-	if sum := hash(p.Key); sum != p.KeyBLAKE3 {
+	if sum := digest.Of(p.Key); sum != p.KeyBLAKE3 {
 		d.bad(CodeKey, seq, "the key's BLAKE3 is %s, the event says %s", sum, p.KeyBLAKE3)
 	}
 	switch {
@@ -38,7 +36,7 @@ func (d *deep) manifest(seq uint64, p machine.ManifestVerified, before machine.S
 	case !signing.Verify(p.Key, p.Manifest, p.Signature):
 		d.bad(CodeSignature, seq, "the signature over the manifest does not verify under key %s", p.KeyBLAKE3)
 	default:
-		d.keys[hash(p.Key)] = p.Key
+		d.keys[digest.Of(p.Key)] = p.Key
 	}
 	if !before.AcceptsManifestKey(p.KeyBLAKE3) {
 		d.bad(CodeKey, seq, "the key is %s, the last epoch was completed under %s, and no rotation or replacement leads from one to the other",
@@ -136,9 +134,4 @@ func (d *deep) rotatedCheckpointKey(seq uint64, p machine.KeyRotated, before mac
 	if known := before.Keys.Checkpoint; known != "" && known != p.OldKey {
 		d.bad(CodeKey, seq, "the rotation to checkpoint key %s is from key %s, in force was %s", p.NewKey, p.OldKey, known)
 	}
-}
-
-func hash(data []byte) string {
-	sum := blake3.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
