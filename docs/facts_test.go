@@ -14,6 +14,7 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
 )
 
 const formats = "docs/formats.md"
@@ -125,9 +126,9 @@ func TestMetrics(t *testing.T) {
 func TestPaths(t *testing.T) {
 	text := section(t, operations, "Files under the state root")
 	for _, name := range []string{
-		stateroot.Journal + "/", stateroot.Fingerprint, stateroot.JournalHead, stateroot.LastFailure, stateroot.Ballast,
+		stateroot.Journal + "/", projections.FingerprintPath, stateroot.JournalHead, stateroot.LastFailure, stateroot.Ballast,
 		stateroot.NodeConfig, stateroot.ManifestVerifyKey, stateroot.CheckpointKey, stateroot.Manifest,
-		stateroot.Binaries + "/", stateroot.EvidenceCurrent, stateroot.EvidencePrevious, stateroot.Edge + "/",
+		stateroot.Binaries + "/", projections.CurrentPath, projections.PreviousPath, stateroot.Edge + "/",
 	} {
 		if !strings.Contains(text, "| `"+name+"`") {
 			t.Errorf("%s does not tell of %s", operations, name)

@@ -117,7 +117,7 @@ func TestSnapshots(t *testing.T) {
 }
 
 func TestDiagramShowsEveryPhase(t *testing.T) {
-	d, err := Diagram()
+	d, err := diagram()
 	if err != nil {
 		t.Fatal(err)
 	}

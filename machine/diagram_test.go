@@ -1,4 +1,4 @@
-package machine_test
+package machine
 
 import (
 	"flag"
@@ -6,15 +6,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/machine"
+	"github.com/looplab/fsm"
 )
 
 var redraw = flag.Bool("redraw", false, "draw the state diagram in ARCHITECTURE.md again")
 
+// diagram draws the transition table as a Mermaid state diagram.
+func diagram() (string, error) {
+	return fsm.VisualizeForMermaidWithGraphType(newTable(PhaseNew), fsm.StateDiagram)
+}
+
 // The diagram in ARCHITECTURE.md is the transition table's.
 func TestArchitectureShowsTheTable(t *testing.T) {
 	const path, begin, end = "../ARCHITECTURE.md", "<!-- diagram:begin -->\n", "<!-- diagram:end -->"
-	diagram, err := machine.Diagram()
+	drawn, err := diagram()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +32,7 @@ func TestArchitectureShowsTheTable(t *testing.T) {
 	if !ok1 || !ok2 {
 		t.Fatalf("%s has no place for the diagram", path)
 	}
-	want := before + begin + "```mermaid\n" + strings.TrimSpace(diagram) + "\n```\n" + end + after
+	want := before + begin + "```mermaid\n" + strings.TrimSpace(drawn) + "\n```\n" + end + after
 	if want == string(page) {
 		return
 	}

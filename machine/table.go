@@ -120,9 +120,4 @@ func (s *stepper) step(tr trigger) (Phase, error) {
 	return s.at, err
 }
 
-// Diagram draws the transition table as a Mermaid state diagram.
-func Diagram() (string, error) {
-	return fsm.VisualizeForMermaidWithGraphType(newTable(PhaseNew), fsm.StateDiagram)
-}
-
 func known(p Phase) bool { return slices.Contains(anyPhase, p) }

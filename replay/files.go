@@ -93,19 +93,29 @@ func published(s machine.State) ([]File, error) {
 	return files, nil
 }
 
+// Files of an epoch; see [EpochFile].
+const (
+	EvidenceName  = "evidence.json"
+	ManifestName  = "manifest.json"
+	SignatureName = "manifest.json.sig"
+)
+
+// EpochFile is the path of an epoch's file of this name, beside those of the
+// other epochs.
+func EpochFile(epoch uint64, name string) string { return fmt.Sprintf("epochs/%d/%s", epoch, name) }
+
 // files are those of one epoch.
 func (e Epoch) files() ([]File, error) {
-	dir := fmt.Sprintf("epochs/%d/", e.Number)
 	if e.Record.Meta.Seq == 0 {
-		return []File{{Path: dir + "evidence.json", Data: e.Adopted}}, nil
+		return []File{{Path: EpochFile(e.Number, EvidenceName), Data: e.Adopted}}, nil
 	}
 	evidence, err := projections.Evidence(e.Record)
 	if err != nil {
 		return nil, err
 	}
 	return []File{
-		{Path: dir + "evidence.json", Data: evidence},
-		{Path: dir + "manifest.json", Data: e.Verified.Manifest},
-		{Path: dir + "manifest.json.sig", Data: e.Verified.Signature},
+		{Path: EpochFile(e.Number, EvidenceName), Data: evidence},
+		{Path: EpochFile(e.Number, ManifestName), Data: e.Verified.Manifest},
+		{Path: EpochFile(e.Number, SignatureName), Data: e.Verified.Signature},
 	}, nil
 }

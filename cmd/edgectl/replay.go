@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -172,7 +173,7 @@ func (s *then) print(w io.Writer, tip uint64) error {
 	if s.Out != "" {
 		epochs := 0
 		for _, f := range s.Files {
-			if strings.HasPrefix(f.Path, "epochs/") && strings.HasSuffix(f.Path, "/evidence.json") {
+			if strings.HasPrefix(f.Path, "epochs/") && path.Base(f.Path) == replay.EvidenceName {
 				epochs++
 			}
 		}

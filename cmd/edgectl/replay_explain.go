@@ -11,6 +11,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/replay/explain"
 )
 
@@ -77,8 +78,8 @@ func predecessors(src *evidence.Source) (paths []string) {
 		return nil // this is a hint, not the story
 	}
 	for _, n := range names {
-		at := n.Name + "/predecessor.jsonl"
-		if _, err := src.FS().Lstat(at); strings.HasPrefix(n.Name, "journal.salvage-") && err == nil {
+		at := n.Name + "/" + stateroot.PredecessorRecords
+		if _, err := src.FS().Lstat(at); strings.HasPrefix(n.Name, stateroot.JournalSalvage) && err == nil {
 			paths = append(paths, filepath.Join(src.Path(), at))
 		}
 	}

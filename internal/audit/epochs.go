@@ -14,20 +14,11 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Files of an epoch, in its folder.
-const (
-	evidenceName  = "evidence.json"
-	manifestName  = "manifest.json"
-	signatureName = "manifest.json.sig"
-)
-
-func epochFile(epoch uint64, name string) string { return fmt.Sprintf("epochs/%d/%s", epoch, name) }
-
 // isEpochFile reports whether an epoch can have a file of this name.
 func isEpochFile(path string) bool {
 	number, name, _ := strings.Cut(strings.TrimPrefix(path, "epochs/"), "/")
 	epoch, err := strconv.ParseUint(number, 10, 64)
-	return err == nil && path == epochFile(epoch, name) && (name == evidenceName || name == manifestName || name == signatureName)
+	return err == nil && path == replay.EpochFile(epoch, name) && (name == replay.EvidenceName || name == replay.ManifestName || name == replay.SignatureName)
 }
 
 // epoch is what a history says of one: its number, its evidence as it was
@@ -97,8 +88,8 @@ func (b *builder) addEpochs(src *evidence.Source) (note string, err error) {
 		for _, f := range []struct {
 			name string
 			data []byte
-		}{{evidenceName, e.evidence}, {manifestName, e.manifest.Manifest}, {signatureName, e.manifest.Signature}} {
-			if err := b.add(epochFile(e.number, f.name), f.data); err != nil {
+		}{{replay.EvidenceName, e.evidence}, {replay.ManifestName, e.manifest.Manifest}, {replay.SignatureName, e.manifest.Signature}} {
+			if err := b.add(replay.EpochFile(e.number, f.name), f.data); err != nil {
 				return err
 			}
 		}

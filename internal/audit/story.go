@@ -126,9 +126,9 @@ func (a *auditor) epoch(p *parts, e epoch) {
 		want []byte
 		have map[string]record.Hash
 	}{
-		{epochFile(e.number, evidenceName), e.evidence, p.epochs},
-		{epochFile(e.number, manifestName), e.manifest.Manifest, p.epochs},
-		{epochFile(e.number, signatureName), e.manifest.Signature, p.epochs},
+		{replay.EpochFile(e.number, replay.EvidenceName), e.evidence, p.epochs},
+		{replay.EpochFile(e.number, replay.ManifestName), e.manifest.Manifest, p.epochs},
+		{replay.EpochFile(e.number, replay.SignatureName), e.manifest.Signature, p.epochs},
 		{key, e.manifest.Key, p.keys},
 	} {
 		hash, ok := f.have[f.name]

@@ -168,8 +168,8 @@ func TestSecretNeverShows(t *testing.T) {
 			t.Errorf("the secret shows in %s", out)
 		}
 	}
-	if s.Reveal() != testSalt {
-		t.Error("Reveal does not give the value")
+	if s.value != testSalt {
+		t.Error("there was no secret to show")
 	}
 }
 

@@ -8,11 +8,9 @@ import (
 const redacted = "[redacted]"
 
 // Secret is a value that must not reach a log, an error or a record. Every
-// way of formatting it gives a placeholder; Reveal is the only way out.
+// way of formatting it gives a placeholder, and no method gives the value: the
+// gate checks that it is there and leaves it to edged.
 type Secret struct{ value string }
-
-// Reveal returns the secret itself.
-func (s Secret) Reveal() string { return s.value }
 
 // Format hides the value from every verb of package fmt.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }

@@ -26,7 +26,7 @@ func (r *run) observe(context.Context) *Failure {
 	s := r.history.state
 	o := machine.Observations{
 		Run:             r.id,
-		FingerprintPath: stateroot.Fingerprint,
+		FingerprintPath: projections.FingerprintPath,
 		Live: machine.Captured{
 			CompositeHash: live.CompositeHash, Inputs: live.Inputs,
 			OSRelease: live.OSRelease, Truncated: live.Truncated, CapturedAt: r.clock.wall,
@@ -62,7 +62,7 @@ func (r *run) judgeFiles(s machine.State, o *machine.Observations) *Failure {
 	}
 	switch v.Kind {
 	case projections.Repair:
-		o.Repairs = append(o.Repairs, repaired(stateroot.Fingerprint, v))
+		o.Repairs = append(o.Repairs, repaired(projections.FingerprintPath, v))
 	case projections.Cause:
 		o.File = machine.FoundFile{Cause: v.Cause, BLAKE3: v.FoundBLAKE3, Hash: v.PreviousHash, Epoch: v.FoundEpoch}
 	case projections.Foreign:

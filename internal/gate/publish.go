@@ -24,7 +24,7 @@ func (r *run) publish(context.Context) *Failure {
 			next = "what stands there is not the gate's: look at it and move it away; the next boot writes them again"
 		}
 		return &Failure{Exit: ExitStateRoot, Stage: "projection", Message: "precheck: projections cannot be written",
-			Path: pathOf(err, stateroot.Fingerprint), Err: err, Next: nextOf(err, next)}
+			Path: pathOf(err, projections.FingerprintPath), Err: err, Next: nextOf(err, next)}
 	}
 	return nil
 }

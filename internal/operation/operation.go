@@ -6,10 +6,9 @@
 // by a rename, so that a destination holds the old bytes or the new ones.
 //
 // A crash may leave one temporary file in the directory of a destination,
-// under a name that is the same in every directory (see [IsTemp]). The next
-// application of any operation into that directory removes it, so that at most
-// one is ever left there. Operations are applied one at a time, under the
-// gate's lock.
+// under a name that is the same in every directory. The next application of any
+// operation into that directory removes it, so that at most one is ever left
+// there. Operations are applied one at a time, under the gate's lock.
 package operation
 
 import (
@@ -101,11 +100,9 @@ func (e *Error) NextStep() string {
 	return "correct the manifest and sign it again, or put the file in place; the next boot tries again"
 }
 
+// tempName is the base name of the temporary file that an application leaves
+// when it loses power.
 const tempName = ".edged-op.tmp"
-
-// IsTemp reports whether a base name is that of the temporary file which an
-// application that lost power leaves.
-func IsTemp(base string) bool { return base == tempName }
 
 // Sweep removes the temporary files that an interrupted application of m may
 // have left beside its destinations. What m's paths do not allow is passed over.

@@ -36,13 +36,6 @@ func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error)
 	return planned, nil
 }
 
-// Validate lists every problem of m's operations and binary_path that can be
-// seen without the disk, at most one per path.
-func Validate(root string, m *manifest.Manifest) []*Error {
-	_, problems := validate(root, m)
-	return problems
-}
-
 // Binary is the path of the runtime's binary, clean and relative to the state
 // root, as m's binary_path names it by the rules of src. The error is an *Error.
 func Binary(root string, m *manifest.Manifest) (string, error) {
@@ -57,7 +50,8 @@ func binaryError(path string, err error) *Error {
 	return &Error{Index: -1, Field: "binary_path", Path: path, Err: err}
 }
 
-// validate applies the rules that need no disk.
+// validate applies the rules that need no disk, and lists every problem of m's
+// operations and binary_path that can be seen so, at most one per path.
 func validate(root string, m *manifest.Manifest) (planned []Planned, problems []*Error) {
 	if _, err := beneath(root, stateroot.Binaries, m.Binary()); err != nil {
 		problems = append(problems, binaryError(m.Binary(), err))

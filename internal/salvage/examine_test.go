@@ -19,6 +19,7 @@ import (
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
 )
 
 // A journal that is readable to its end gives every floor.
@@ -151,9 +152,9 @@ func TestExamine_NoJournal(t *testing.T) {
 // its epoch counts, but not one that could never advance.
 func TestExamine_EditedFiles(t *testing.T) {
 	_, m := grown(t)
-	whole := get(t, m, stateroot.EvidenceCurrent)
+	whole := get(t, m, projections.CurrentPath)
 	check(t, durable.RemoveAll(m, stateroot.Journal))
-	check(t, m.Remove(stateroot.Fingerprint))
+	check(t, m.Remove(projections.FingerprintPath))
 	who := someone()
 	who.Node = "n"
 	for _, tt := range []struct {
@@ -161,14 +162,14 @@ func TestExamine_EditedFiles(t *testing.T) {
 		epoch            uint64
 		serial           int64 // 0: none
 	}{
-		{"as written", stateroot.EvidenceCurrent, whole, 1, 7},
-		{"serial edited", stateroot.EvidenceCurrent, strings.Replace(whole, `"manifest_serial": 7`, `"manifest_serial": 700`, 1), 1, 0},
-		{"epoch edited", stateroot.EvidenceCurrent, strings.Replace(whole, `"boot_epoch": 1`, `"boot_epoch": 40`, 1), 40, 0},
-		{"a fingerprint of an epoch", stateroot.Fingerprint, `{"boot_epoch":12}`, 12, 7},
-		{"an epoch beyond all", stateroot.Fingerprint, `{"boot_epoch":18446744073709551615}`, 1, 7},
-		{"no epoch at all", stateroot.Fingerprint, `{"boot_epoch":-3}`, 1, 7},
-		{"text", stateroot.Fingerprint, `epoch 12`, 1, 7},
-		{"nothing", stateroot.Fingerprint, ``, 1, 7},
+		{"as written", projections.CurrentPath, whole, 1, 7},
+		{"serial edited", projections.CurrentPath, strings.Replace(whole, `"manifest_serial": 7`, `"manifest_serial": 700`, 1), 1, 0},
+		{"epoch edited", projections.CurrentPath, strings.Replace(whole, `"boot_epoch": 1`, `"boot_epoch": 40`, 1), 40, 0},
+		{"a fingerprint of an epoch", projections.FingerprintPath, `{"boot_epoch":12}`, 12, 7},
+		{"an epoch beyond all", projections.FingerprintPath, `{"boot_epoch":18446744073709551615}`, 1, 7},
+		{"no epoch at all", projections.FingerprintPath, `{"boot_epoch":-3}`, 1, 7},
+		{"text", projections.FingerprintPath, `epoch 12`, 1, 7},
+		{"nothing", projections.FingerprintPath, ``, 1, 7},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := m.Clone()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/projections"
 )
 
 // rewritten is a projection with other text in it, and a digest that holds.
@@ -39,10 +40,10 @@ func rewritten(t *testing.T, file, old, text string) string {
 // A file of a journal that this one does not continue has no floors for it.
 func TestExamine_ForeignFiles(t *testing.T) {
 	h, m := grown(t)
-	foreign := rewritten(t, get(t, m, stateroot.EvidenceCurrent), h.State.Journal, uuid.NewString())
+	foreign := rewritten(t, get(t, m, projections.CurrentPath), h.State.Journal, uuid.NewString())
 	foreign = rewritten(t, foreign, `"manifest_serial": 7`, `"manifest_serial": 900`)
 	foreign = rewritten(t, foreign, `"boot_epoch": 1`, `"boot_epoch": 40`)
-	put(t, m, stateroot.EvidenceCurrent, foreign)
+	put(t, m, projections.CurrentPath, foreign)
 	rotten(t, m)
 	e, _, err := examine(t, m, theNode())
 	check(t, err)
@@ -55,9 +56,9 @@ func TestExamine_ForeignFiles(t *testing.T) {
 // was written before it.
 func TestExamine_LoweredSince(t *testing.T) {
 	_, m := grown(t)
-	higher := rewritten(t, get(t, m, stateroot.EvidenceCurrent), `"manifest_serial": 7`, `"manifest_serial": 100`)
-	check(t, durable.MkdirAll(m, path.Dir(stateroot.EvidencePrevious), 0o750))
-	put(t, m, stateroot.EvidencePrevious, higher)
+	higher := rewritten(t, get(t, m, projections.CurrentPath), `"manifest_serial": 7`, `"manifest_serial": 100`)
+	check(t, durable.MkdirAll(m, path.Dir(projections.PreviousPath), 0o750))
+	put(t, m, projections.PreviousPath, higher)
 	e, _, err := examine(t, m, theNode())
 	check(t, err)
 	if e.Serial == nil || *e.Serial != 7 {

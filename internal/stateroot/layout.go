@@ -10,15 +10,15 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// Paths beneath the state root, as [durable.FS] takes them.
+// Paths beneath the state root, as [durable.FS] takes them. Those of the
+// projections are in their own package.
 const (
 	Journal           = "journal"
-	JournalNew        = "journal.new"
 	JournalQuarantine = "journal.quarantine-" // followed by a time
+	JournalSalvage    = "journal.salvage-"    // the same: what salvage keeps of the journal before
 	JournalPrefix     = "journal"             // top-level names that begin so are the journal's
 
 	Bootstrap   = "bootstrap"
-	Fingerprint = "bootstrap/os_fingerprint.json"
 	JournalHead = "bootstrap/journal_head"
 	LastFailure = "bootstrap/last_failure.json"
 	NodeConfig  = "bootstrap/config.yaml"
@@ -33,12 +33,6 @@ const (
 	Manifest           = "runtime/manifest.json"
 	ManifestSignature  = "runtime/manifest.json.sig"
 	Epoch              = "epoch"
-	EpochCurrent       = "epoch/current"
-	EpochPrevious      = "epoch/previous"
-	EvidenceName       = "evidence.json"
-	EvidenceCurrent    = "epoch/current/evidence.json"
-	EvidencePrevious   = "epoch/previous/evidence.json"
-	EpochTmpPrefix     = "epoch_" // in epoch/, followed by nanoseconds
 	TmpSuffix          = ".tmp"
 	Edge               = "edge" // mission data: created, never looked into
 	EdgeSegments       = "edge/segments"

@@ -111,17 +111,6 @@ func (b *Bundle) InWindow(now time.Time, minLeft time.Duration) bool {
 	return b.Leaf.NotAfter.Sub(now) < minLeft
 }
 
-// DaysLeft is how many whole days the leaf is still valid at now; negative
-// once it has expired.
-func (b *Bundle) DaysLeft(now time.Time) int {
-	left := b.Leaf.NotAfter.Sub(now)
-	days := int(left / (24 * time.Hour))
-	if left < 0 {
-		days-- // an hour past its end is not "0 days left"
-	}
-	return days
-}
-
 // Check judges the leaf's validity at now, which is the wall clock or the time
 // floor. The error is an *Error.
 func Check(b *Bundle, now time.Time, minLeft time.Duration) error {
