@@ -76,9 +76,12 @@ func (s *State) sameEpoch(e Event) error {
 	return nil
 }
 
-// mayEnd: a drill that no reconstruction has answered is still to be done, so
-// that a run which stops there was cut short, and raises no floor.
-func (s *State) mayEnd() bool { return s.Drill == nil }
+// mayEnd: a drill, or a drift found at an adoption, that no reconstruction has
+// answered is still to be done, so that a run which stops there was cut short,
+// and raises no floor.
+func (s *State) mayEnd() bool {
+	return s.Drill == nil && (s.Adopted == nil || !s.Adopted.RuntimeDrift)
+}
 
 func (s *State) followKey(e Event, purpose, key string) error {
 	switch purpose {
@@ -126,7 +129,7 @@ func (s *State) applyCaptured(e Event, p FingerprintCaptured) (trigger, error) {
 
 func (s *State) applyAdopted(e Event, p LegacyStateAdopted) (trigger, error) {
 	s.Baseline, _ = BaselineOf(e)
-	s.Adopted = &Adopted{Seq: e.Seq, File: p.File, Evidence: p.Evidence}
+	s.Adopted = &Adopted{Seq: e.Seq, File: p.File, Evidence: p.Evidence, RuntimeDrift: p.RuntimeDrift}
 	s.Epoch = p.BootEpoch
 	if p.BootEpoch == 0 {
 		return trAdoptFresh, s.sameEpoch(e)

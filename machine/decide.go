@@ -25,8 +25,13 @@ type Observations struct {
 	// FingerprintPath names the fingerprint file in Repairs.
 	FingerprintPath string
 
-	ManifestPresent bool // there is a manifest.json
-	Drift           bool // what the last epoch installed is not there as installed
+	// ManifestDue: there is a manifest, or a key is pinned. One must verify
+	// before a node gets its first baseline.
+	ManifestDue bool
+	// Drift: what the last epoch installed is not there as installed. Before a
+	// first baseline it is known once the manifest is verified: a destination
+	// exists, and is not what its operation would install.
+	Drift bool
 
 	// Manifest is set once this run has verified it.
 	Manifest *Plan
@@ -90,11 +95,17 @@ func Decide(s State, o Observations) Step {
 	if run.Closed {
 		return Done{} // what was observed is older than the epoch just completed
 	}
+	if s.Phase == PhaseNew && !o.Unreadable && o.ManifestDue && !run.Verified {
+		// Fails closed: a node whose journal was wiped must not pass for a
+		// first run, or for one of the software without a journal, over a
+		// manifest that does not verify.
+		return VerifyManifest{First: true}
+	}
 	if s.Phase == PhaseNew && o.Legacy {
 		return Adopt{}
 	}
 	if run.Captured == nil {
-		return capture(s, o, run)
+		return Capture{roleOf(s, o)}
 	}
 	for _, r := range o.Repairs {
 		// While a reconstruction is open the fingerprint file is not judged:
@@ -116,19 +127,17 @@ func Decide(s State, o Observations) Step {
 	return reconstruct(s, o, run)
 }
 
-// capture decides the role under which the live fingerprint is journaled.
-func capture(s State, o Observations, run Run) Step {
+// roleOf is the role under which the live fingerprint is journaled. A system
+// whose runtime drifted is no baseline: a boot that loses power after the
+// capture must find the drift again.
+func roleOf(s State, o Observations) Role {
 	switch {
 	case s.Baseline != nil && s.Baseline.CompositeHash == o.Live.CompositeHash:
-		return Capture{RoleMatch}
-	case s.Baseline != nil || s.Phase != PhaseNew || o.Unreadable:
-		return Capture{RoleDiffers}
-	case o.ManifestPresent && !run.Verified:
-		// Fails closed: a node whose journal was wiped must not pass for a
-		// first run over a manifest that does not verify.
-		return VerifyManifest{First: true}
+		return RoleMatch
+	case s.Baseline != nil || s.Phase != PhaseNew || o.Unreadable || o.Drift:
+		return RoleDiffers
 	}
-	return Capture{RoleInitial}
+	return RoleInitial
 }
 
 // causesOf lists why a reconstruction is due, in the order of the rows: files
@@ -147,7 +156,7 @@ func causesOf(s State, o Observations) []Cause {
 	if s.Baseline != nil && s.Baseline.CompositeHash != o.Live.CompositeHash {
 		causes = append(causes, CauseOSChanged)
 	}
-	if o.Drift {
+	if o.Drift || s.Adopted != nil && s.Adopted.RuntimeDrift {
 		causes = append(causes, CauseDrift)
 	}
 	if s.Drill != nil {

@@ -155,12 +155,17 @@ type UpdateAbandoned struct {
 
 // LegacyStateAdopted takes over the state of the journal-less software. File
 // and Evidence are the exact bytes found (at most 20 KiB each; base64 in JSON).
+// RuntimeDrift: a destination of the verified manifest was not what its
+// operation would install, and a reconstruction is due. It is recorded here
+// because the adoption sets a baseline: a boot that loses power after it judges
+// no runtime before the first epoch.
 type LegacyStateAdopted struct {
 	V             int    `json:"v"`
 	BootEpoch     uint64 `json:"boot_epoch"`
 	CompositeHash string `json:"composite_hash"`
 	File          []byte `json:"file"`
 	Evidence      []byte `json:"evidence,omitempty"`
+	RuntimeDrift  bool   `json:"runtime_drift,omitempty"`
 }
 
 // SnapshotTaken vouches for the snapshot of the state after record Of: BLAKE3

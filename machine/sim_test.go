@@ -29,6 +29,7 @@ type boot struct {
 	manifest   string // "" means absent
 	ops        int
 	drift      bool
+	pinned     bool         // a key is pinned
 	gone       map[int]bool // applied operations that are no longer in place
 	crashAfter int          // events of this boot after which power is lost; 0 never
 	failAt     string       // step at which it fails: verify, op1, rotate
@@ -96,7 +97,10 @@ func (s *sim) run(b boot) (string, int) {
 	o := Observations{
 		Run: run, Live: Captured{CompositeHash: hashOf(b.live), Inputs: Inputs{EtcOSRelease: b.live, UnameRelease: "k"}},
 		Legacy: b.legacy != nil, Unreadable: b.unreadable, EvidenceFloor: b.floor, File: b.file, Repairs: b.repairs,
-		FingerprintPath: "fp", ManifestPresent: b.manifest != "", Drift: b.drift,
+		FingerprintPath: "fp", ManifestDue: b.manifest != "" || b.pinned, Drift: b.drift,
+	}
+	if s.fold.State().Phase == PhaseNew {
+		o.Drift = false
 	}
 	var kinds []string
 	fail := func(stage string) (string, int) {
@@ -122,7 +126,9 @@ func (s *sim) run(b boot) (string, int) {
 		case Done:
 			return strings.Join(kinds, " "), 0
 		case Adopt:
-			p = *b.legacy
+			adopted := *b.legacy
+			adopted.RuntimeDrift = o.Drift
+			p = adopted
 		case Capture:
 			c := FingerprintCaptured{V: 1, Role: step.Role, CompositeHash: o.Live.CompositeHash, Inputs: o.Live.Inputs}
 			if step.Role != RoleMatch {
@@ -146,7 +152,11 @@ func (s *sim) run(b boot) (string, int) {
 					plan.InPlace[op.Index] = !b.gone[op.Index]
 				}
 			}
-			o.Manifest = plan
+			if step.First {
+				o.Drift = b.drift // known from here on
+			} else {
+				o.Manifest = plan
+			}
 		case ApplyOperation:
 			if b.failAt == fmt.Sprintf("op%d", step.Index) {
 				return fail("operation")

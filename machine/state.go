@@ -190,4 +190,6 @@ type Adopted struct {
 	Seq      uint64 `json:"seq"`
 	File     []byte `json:"file"`
 	Evidence []byte `json:"evidence,omitempty"`
+	// RuntimeDrift: a reconstruction is due since the adoption.
+	RuntimeDrift bool `json:"runtime_drift,omitempty"`
 }

@@ -26,6 +26,7 @@ func (r *run) adopted() machine.LegacyStateAdopted {
 	legacy, _ := projections.ParseLegacy(r.files.Fingerprint.Data) // classified as well-formed before
 	e := machine.LegacyStateAdopted{
 		V: 1, BootEpoch: legacy.BootEpoch, CompositeHash: legacy.CompositeHash, File: r.files.Fingerprint.Data,
+		RuntimeDrift: r.seen.Drift,
 	}
 	if found := r.files.Current; found.Readable() && len(found.Data) <= projections.LegacyLimit {
 		e.Evidence = found.Data

@@ -54,11 +54,26 @@ func crashRows() []crashRow {
 	return []crashRow{
 		{"first run", ExitOK, func(*memNode) {}},
 		{"first run over a manifest", ExitOK, func(m *memNode) { m.sign(emptyManifest) }},
+		{"first run over a replaced runtime", ExitOK, func(m *memNode) {
+			m.gateKeys("verify_runtime: true")
+			m.put("bin/edged", []byte("another binary"))
+			m.put("runtime/binaries/edged", []byte("edged, the binary"))
+			m.put("bootstrap/config.yaml", []byte("a: b\n"))
+			m.sign(twoOperations)
+		}},
 		{"first run that fails", ExitReconstruction, func(m *memNode) { m.put("runtime/manifest.json", []byte("{}")) }},
 		{"legacy state", ExitOK, func(m *memNode) {
 			m.sign(emptyManifest)
 			m.put("bootstrap/os_fingerprint.json", []byte(`{"composite_hash":"`+zeroHash+`","os_release":"ID=x\n","uname_release":"5","boot_epoch":4,"captured_at":"2025-01-01T00:00:00Z"}`))
 			m.put("epoch/current/evidence.json", []byte(`{"os_fingerprint":{"boot_epoch":4}}`))
+		}},
+		{"legacy state over a replaced runtime", ExitOK, func(m *memNode) {
+			m.gateKeys("verify_runtime: true")
+			m.put("bin/edged", []byte("another binary"))
+			m.put("runtime/binaries/edged", []byte("edged, the binary"))
+			m.put("bootstrap/config.yaml", []byte("a: b\n"))
+			m.sign(twoOperations)
+			m.put("bootstrap/os_fingerprint.json", []byte(`{"composite_hash":"`+m.liveHash()+`","boot_epoch":0}`))
 		}},
 		{"unreadable fingerprint on a first run", ExitOK, func(m *memNode) {
 			m.sign(emptyManifest)

@@ -66,6 +66,14 @@ func (m *model) boot() (exit int, events []string) {
 
 	// First runs.
 	if m.baseline == "" {
+		if m.file != "empty" && m.file != "unparseable" {
+			switch {
+			case m.manifest == "unsigned", m.manifest == "good" && m.refused():
+				return fail(ExitReconstruction)
+			case m.manifest == "good":
+				add("ManifestVerified")
+			}
+		}
 		switch m.file {
 		case "legacy":
 			add("LegacyStateAdopted")
@@ -78,12 +86,6 @@ func (m *model) boot() (exit int, events []string) {
 				causes = append(causes, "drill")
 			}
 		default:
-			switch {
-			case m.manifest == "unsigned", m.manifest == "good" && m.refused():
-				return fail(ExitReconstruction)
-			case m.manifest == "good":
-				add("ManifestVerified")
-			}
 			add("FingerprintCaptured:initial")
 			m.baseline = m.os
 			fileCause = ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -32,7 +33,7 @@ func (r *run) observe(context.Context) *Failure {
 			OSRelease: live.OSRelease, Truncated: live.Truncated, CapturedAt: r.clock.wall,
 		},
 	}
-	o.ManifestPresent = present(r.fs, stateroot.Manifest)
+	o.ManifestDue = r.cfg.Gate.ManifestKeyBLAKE3 != "" || present(r.fs, stateroot.Manifest)
 	if f := r.judgeFiles(s, &o); f != nil {
 		return f
 	}
@@ -129,17 +130,16 @@ func errNoRecord(uint64) (record.Record, error) {
 	return record.Record{}, errors.New("there is no journal yet")
 }
 
-// judgeRuntime looks, where asked, whether what the last epoch installed is
-// still there as installed.
+// judgeRuntime looks, if asked, whether what the last epoch installed is still
+// there as installed.
 func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
-	if s.Current == nil || !(r.VerifyRuntime || r.cfg.Gate.VerifyRuntime) {
+	if s.Current == nil || !r.verifiesRuntime() {
 		return nil
 	}
 	for _, op := range s.Current.Operations {
 		ok, err := operation.InPlace(r.fs, op.Dst, op.BLAKE3, op.Mode, op.Bytes)
 		if err != nil {
-			return &Failure{Exit: ExitReconstruction, Stage: "operation", Message: "precheck: runtime cannot be verified",
-				Path: pathOf(err, op.Dst), Err: err, Next: nextOf(err, "check the disk and the kernel log")}
+			return runtimeFailure(err, op.Dst)
 		}
 		if !ok {
 			o.Drift = true
@@ -147,4 +147,32 @@ func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
 		}
 	}
 	return nil
+}
+
+// judgeFirstRuntime looks, if asked, whether a destination of the manifest that
+// a first run has verified holds something else than its operation would
+// install. One that is absent is no finding: a first run applies nothing.
+func (r *run) judgeFirstRuntime(m *manifest.Manifest) *Failure {
+	if !r.verifiesRuntime() {
+		return nil
+	}
+	planned, err := operation.Rules(r.rootPath, m)
+	if err != nil {
+		return operationFailure(err)
+	}
+	for _, p := range planned {
+		differs, err := operation.Differs(r.fs, p)
+		if err != nil {
+			return runtimeFailure(err, p.Dst)
+		}
+		r.seen.Drift = r.seen.Drift || differs
+	}
+	return nil
+}
+
+func (r *run) verifiesRuntime() bool { return r.VerifyRuntime || r.cfg.Gate.VerifyRuntime }
+
+func runtimeFailure(err error, dst string) *Failure {
+	return &Failure{Exit: ExitReconstruction, Stage: "operation", Message: "precheck: runtime cannot be verified",
+		Path: pathOf(err, dst), Err: err, Next: nextOf(err, "check the disk and the kernel log")}
 }

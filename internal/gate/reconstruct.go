@@ -35,7 +35,12 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 	}
 	files, err := manifest.Read(r.fs)
 	if err != nil {
-		return nil, manifestFailure(err)
+		f := manifestFailure(err)
+		if first && isNotExist(err) && r.cfg.Gate.ManifestKeyBLAKE3 != "" {
+			f.Next = "gate.manifest_key_blake3 pins a key, so that a first run needs a manifest that it signed: deploy manifest, signature and key. " +
+				"If this node has booted before, find out who removed them"
+		}
+		return nil, f
 	}
 	key := digest.Of(files.Key)
 	if err := manifest.AdmitKey(key, r.cfg.Gate.ManifestKeyBLAKE3, r.history.state.Keys.Accepted()...); err != nil {
@@ -55,7 +60,7 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 		ManifestHash: digest.Of(files.Manifest), KeyBLAKE3: key, Serial: m.Serial, Operations: len(m.Operations),
 	}
 	if first {
-		return event, nil
+		return event, r.judgeFirstRuntime(m)
 	}
 	r.rebuild.manifest = m
 	if r.rebuild.planned, err = operation.Plan(r.fs, r.rootPath, m); err != nil {

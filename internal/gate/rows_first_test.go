@@ -27,6 +27,20 @@ func firstRunRows() []situation {
 				}
 				s.happens(ExitOK, "FingerprintCaptured:match")
 			}},
+			{"a manifest that the pinned key signed", false, func(s *stage) {
+				s.pinKey()
+				s.deploy(emptyManifest)
+				s.happens(ExitOK, "ManifestVerified FingerprintCaptured:initial")
+			}},
+			{"verify_runtime, the runtime as its manifest installs it or not there yet", false, func(s *stage) {
+				s.gateKeys("verify_runtime: true")
+				s.write("runtime/binaries/app", []byte("#!app"))
+				s.write("bin/pinned", []byte("#!pinned"))
+				s.check(os.Chmod(s.path("bin/pinned"), 0o755))
+				s.deploy(`{"version":"1","operations":[{"op":"copy_binary","src":"app","dst":"bin/app"},` +
+					`{"op":"copy_binary","src":"gone","dst":"bin/pinned","blake3":"` + blake3Hex([]byte("#!pinned")) + `"}]}`)
+				s.happens(ExitOK, "ManifestVerified FingerprintCaptured:initial")
+			}},
 			{"a failure was record 1", true, func(s *stage) {
 				s.certificate(day)
 				s.happens(ExitCertificate, "PrecheckFailed:3:certificate")
@@ -46,6 +60,34 @@ func firstRunRows() []situation {
 				s.deploy(emptyManifest)
 				s.remove("identity/manifest-verify.pub")
 				s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")
+			}},
+			{"a pinned key, and no manifest", true, func(s *stage) {
+				s.pinKey()
+				s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")
+				s.logged("level=ERROR", "gate.manifest_key_blake3", "first run needs a manifest")
+				s.deploy(emptyManifest)
+				s.happens(ExitOK, "ManifestVerified FingerprintCaptured:initial")
+			}},
+			{"a wiped node whose runtime was replaced, manifest and signature gone, under a pinned key", true, func(s *stage) {
+				s.wiped("verify_runtime: true, manifest_key_blake3: " + s.keyHash())
+				s.remove("runtime/manifest.json")
+				s.remove("runtime/manifest.json.sig")
+				s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")
+			}},
+			{"a wiped node whose runtime was replaced, verify_runtime", true, func(s *stage) {
+				s.wiped("verify_runtime: true")
+				s.happens(ExitOK, "ManifestVerified FingerprintCaptured:differs UpdateDetected:runtime_drift#1 ManifestVerified OpApplied EpochRotated")
+				if got := string(s.read("bin/app")); got != "#!app" {
+					s.t.Errorf("the runtime is %q", got)
+				}
+				s.happens(ExitOK, "FingerprintCaptured:match")
+			}},
+			{"the same, and its source is not there", true, func(s *stage) {
+				s.wiped("verify_runtime: true")
+				s.remove("runtime/binaries/app")
+				s.happens(ExitReconstruction, "ManifestVerified FingerprintCaptured:differs UpdateDetected:runtime_drift#1 PrecheckFailed:5:operation")
+				s.write("runtime/binaries/app", []byte("#!app"))
+				s.happens(ExitOK, "FingerprintCaptured:differs UpdateDetected:runtime_drift#2 ManifestVerified OpApplied EpochRotated")
 			}},
 			{"power lost while the journal was made", true, func(s *stage) {
 				s.write("journal.new/000001.log", []byte("remains"))
@@ -100,13 +142,13 @@ func legacyRows() []situation {
 		{"epoch 0, another OS", false, func(s *stage) {
 			s.legacy(zeroHash, 0)
 			s.deploy(emptyManifest)
-			s.happens(ExitOK, "LegacyStateAdopted FingerprintCaptured:differs UpdateDetected:os_changed#1 ManifestVerified EpochRotated")
+			s.happens(ExitOK, "ManifestVerified LegacyStateAdopted FingerprintCaptured:differs UpdateDetected:os_changed#1 ManifestVerified EpochRotated")
 			s.logged("edge.os.update_detected", "previous_hash="+zeroHash)
 		}},
 		{"epoch 4", false, func(s *stage) {
 			s.legacy(s.liveHash(), 4)
 			s.deploy(emptyManifest)
-			s.happens(ExitOK, "LegacyStateAdopted FingerprintCaptured:match UpdateDetected:legacy#1 ManifestVerified EpochRotated")
+			s.happens(ExitOK, "ManifestVerified LegacyStateAdopted FingerprintCaptured:match UpdateDetected:legacy#1 ManifestVerified EpochRotated")
 			if got := s.fingerprint().BootEpoch; got != 5 {
 				s.t.Errorf("epoch %d, want 5", got)
 			}
@@ -124,6 +166,49 @@ func legacyRows() []situation {
 			}
 			s.deploy(emptyManifest)
 			s.happens(ExitOK, "FingerprintCaptured:match UpdateDetected:legacy#2 ManifestVerified EpochRotated")
+		}},
+		{"a planted file over a manifest whose signature does not verify", true, func(s *stage) {
+			for _, epoch := range []int{0, 4} {
+				s.legacy(s.liveHash(), epoch)
+				s.deploy(emptyManifest)
+				s.write("runtime/manifest.json.sig", ed25519.Sign(s.key, []byte("other bytes")))
+				s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")
+				s.logged("level=ERROR", "precheck: manifest signature verification failed")
+			}
+		}},
+		{"a planted file over a manifest of another key than the pinned one", true, func(s *stage) {
+			s.gateKeys(`manifest_key_blake3: "` + zeroHash + `"`)
+			s.legacy(s.liveHash(), 0)
+			s.deploy(emptyManifest)
+			s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")
+			s.logged("level=ERROR", "precheck: manifest verify key is not the pinned one")
+		}},
+		{"a planted file under a pinned key, without a manifest", true, func(s *stage) {
+			s.pinKey()
+			s.legacy(s.liveHash(), 4)
+			s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")
+			s.deploy(emptyManifest)
+			s.happens(ExitOK, "ManifestVerified LegacyStateAdopted FingerprintCaptured:match UpdateDetected:legacy#1 ManifestVerified EpochRotated")
+		}},
+		{"a planted file over a replaced runtime, verify_runtime", true, func(s *stage) {
+			s.wiped("verify_runtime: true")
+			s.legacy(s.liveHash(), 0)
+			s.happens(ExitOK, "ManifestVerified LegacyStateAdopted FingerprintCaptured:match UpdateDetected:runtime_drift#1 ManifestVerified OpApplied EpochRotated")
+			if got := string(s.read("bin/app")); got != "#!app" {
+				s.t.Errorf("the runtime is %q", got)
+			}
+		}},
+		{"files of 20 KiB each are adopted whole", true, func(s *stage) {
+			pad := func(text string, n int) []byte { return []byte(text + strings.Repeat(" ", n-len(text))) }
+			file := pad(`{"composite_hash":"`+s.liveHash()+`","boot_epoch":0}`, 20<<10)
+			s.write("bootstrap/os_fingerprint.json", file)
+			evidence := pad(`{"os_fingerprint":{"boot_epoch":0}}`, 20<<10)
+			s.write("epoch/current/evidence.json", evidence)
+			s.happens(ExitOK, "LegacyStateAdopted FingerprintCaptured:match")
+			_, events := s.history()
+			if p := events[0].Payload.(machine.LegacyStateAdopted); !bytes.Equal(p.File, file) || !bytes.Equal(p.Evidence, evidence) {
+				s.t.Errorf("adopted %d and %d bytes", len(p.File), len(p.Evidence))
+			}
 		}},
 		{"its evidence is not judged before the first epoch", true, func(s *stage) {
 			s.legacy(s.liveHash(), 0)

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
@@ -48,6 +49,25 @@ func (s *stage) updated(epochs int, manifest string) {
 		s.boot(ExitOK)
 	}
 }
+
+// wiped is a node that had completed an epoch. Then its runtime was replaced,
+// and everything that shows that it ever booted was removed.
+func (s *stage) wiped(gateKeys string) {
+	s.t.Helper()
+	s.updated(1, oneOp)
+	s.gateKeys(gateKeys)
+	s.write("bin/app", []byte("#!another"))
+	for _, name := range []string{"journal", "bootstrap/journal_head", "bootstrap/os_fingerprint.json", "epoch"} {
+		s.remove(name)
+	}
+}
+
+// keyHash is the BLAKE3 of the manifest verify key, quoted for the config.
+func (n *node) keyHash() string {
+	return `"` + blake3Hex(n.key.Public().(ed25519.PublicKey)) + `"`
+}
+
+func (n *node) pinKey() { n.t.Helper(); n.gateKeys("manifest_key_blake3: " + n.keyHash()) }
 
 // update gives the node another kernel.
 func (n *node) update() { n.kernel += "+" }

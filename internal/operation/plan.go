@@ -14,9 +14,9 @@ import (
 // and against the disk, before anything is touched. root is the absolute path
 // of the state root that fsys is. The error is an *Error.
 func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error) {
-	planned, problems := validate(root, m)
-	if len(problems) > 0 {
-		return nil, problems[0]
+	planned, err := Rules(root, m)
+	if err != nil {
+		return nil, err
 	}
 	binary, err := Binary(root, m)
 	if err != nil {
@@ -32,6 +32,16 @@ func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error)
 	}
 	if err := hashable(fsys, binary); err != nil {
 		return nil, binaryError(binary, err)
+	}
+	return planned, nil
+}
+
+// Rules are the operations of m, held against the rules alone and not against
+// the disk. The error is an *Error.
+func Rules(root string, m *manifest.Manifest) ([]Planned, error) {
+	planned, problems := validate(root, m)
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
 	return planned, nil
 }

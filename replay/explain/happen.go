@@ -103,7 +103,7 @@ func (t *teller) adopted(e machine.Event, p machine.LegacyStateAdopted) {
 	m := Moment{e.Seq, e.Time}
 	t.base, _ = machine.BaselineOf(e)
 	t.epoch.Why, t.epoch.Began, t.epoch.System = WhyAdopted, m, systemOf(t.base)
-	t.due = p.BootEpoch > 0
+	t.due = p.BootEpoch > 0 || p.RuntimeDrift
 	t.flag(FlagLegacyAdopted, m, "epoch %d", p.BootEpoch)
 }
 
