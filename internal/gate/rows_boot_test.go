@@ -62,6 +62,13 @@ func bootRows() []situation {
 					s.t.Errorf("fingerprint %+v", got)
 				}
 			}},
+			{"two builds of one os-release and one kernel are one system, BUILD_ID makes them two", true, func(s *stage) {
+				s.settled(emptyManifest)
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				text := string(s.must(os.ReadFile(s.osRelease())))
+				s.writeFile(s.osRelease(), []byte(text+"BUILD_ID=2\n"))
+				s.happens(ExitOK, "FingerprintCaptured:differs UpdateDetected:os_changed#1 ManifestVerified EpochRotated")
+			}},
 			{"everything that is not the gate's survives byte for byte", true, func(s *stage) {
 				s.settled(oneOp)
 				s.update()

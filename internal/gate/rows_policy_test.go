@@ -467,6 +467,26 @@ func policyRows() []situation {
 				s.update()
 				s.happens(ExitOK, accepted)
 			}},
+			{"allow_rollback_from again and again, until a serial above both", true, func(s *stage) {
+				s.updated(1, serial("7"))
+				seven := s.keep("runtime/manifest.json", "runtime/manifest.json.sig")
+				s.deploy(serial(`5,"allow_rollback_from":7`))
+				five := s.keep("runtime/manifest.json", "runtime/manifest.json.sig")
+				for _, back := range []func(){five, seven, five, seven} {
+					back()
+					s.update()
+					s.happens(ExitOK, accepted)
+				}
+				s.deploy(serial("8"))
+				s.update()
+				s.happens(ExitOK, accepted)
+				for _, back := range []func(){five, seven} {
+					back()
+					s.update()
+					s.boot(ExitReconstruction)
+					s.logged("level=ERROR", "precheck: manifest serial rolled back")
+				}
+			}},
 			{"an old manifest replayed", true, func(s *stage) {
 				s.settled(serial("4"))
 				back := s.keep("runtime/manifest.json", "runtime/manifest.json.sig")
