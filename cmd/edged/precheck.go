@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,8 +38,11 @@ func precheck(g *globals, getenv func(string) string, stdout, stderr io.Writer) 
 			if cmd.Flags().Changed("rotation-valid-days") && opt.RotationValidDays < 1 {
 				return fmt.Errorf("--rotation-valid-days is %d: it must be at least 1", opt.RotationValidDays)
 			}
-			if opt.ReadyFile != "" && !filepath.IsAbs(opt.ReadyFile) {
+			if cmd.Flags().Changed("ready-file") && !filepath.IsAbs(opt.ReadyFile) {
 				return fmt.Errorf("--ready-file %q: the path must be absolute", opt.ReadyFile)
+			}
+			if cmd.Flags().Changed("config") && g.config == "" {
+				return errors.New("--config is empty: name the node's config, or leave the flag out for $EDGE_CONFIG")
 			}
 			log, err := logger(g, getenv, stderr)
 			if err != nil {

@@ -12,12 +12,16 @@ import (
 // file's name in it. Links in the folder's path are the host's own affair and
 // are followed, the last one too: /var/run is one on most systems.
 func inFolder(path string, act func(dir *durable.Root, name string) error) error {
+	return inFolderOf(durable.OpenRoot, path, act)
+}
+
+func inFolderOf(open func(dir string) (*durable.Root, error), path string, act func(dir *durable.Root, name string) error) error {
 	path = filepath.Clean(path)
 	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	dir, err := durable.OpenRoot(folder)
+	dir, err := open(folder)
 	if err != nil {
 		return err
 	}

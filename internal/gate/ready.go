@@ -44,7 +44,11 @@ func isReady(data []byte) bool {
 func WithdrawReady(path string) *Failure { return withdrawReady(path, true) }
 
 func withdrawReady(path string, remove bool) *Failure {
-	err := inFolder(path, func(dir *durable.Root, name string) error {
+	open := durable.OpenRootReadOnly // reading leaves no time stamp then
+	if remove {
+		open = durable.OpenRoot
+	}
+	err := inFolderOf(open, path, func(dir *durable.Root, name string) error {
 		data, _, err := durable.ReadFile(dir, name, maxReady)
 		switch {
 		case err != nil:
