@@ -212,7 +212,7 @@ func TestRowFirstRunDrift(t *testing.T) {
 					t.Errorf("crash after %d: the time floor is %v, no run has ended", crash+1, floor)
 				}
 				if s.fold.State().Phase != PhaseNew {
-					next.legacy = nil // adopted
+					next.legacy, next.drift = nil, false // adopted: no boot looks again before an epoch
 				}
 				if kinds, exit := s.run(next); exit != 0 {
 					t.Fatalf("crash after %d: exit %d, %s", crash+1, exit, kinds)
