@@ -27,7 +27,7 @@ func TestExamine_Whole(t *testing.T) {
 	h, m := grown(t)
 	e, kept, err := examine(t, m, someone())
 	check(t, err)
-	want := machine.JournalSalvaged{V: 1, Predecessor: h.State.Journal, Size: 8, LastHash: h.State.Hash, HeadSeq: 8,
+	want := machine.JournalSalvaged{V: 1, Predecessor: h.State.Journal, Size: grownRecords, LastHash: h.State.Hash, HeadSeq: grownRecords,
 		Lost: "nothing that was acknowledged", Epoch: 1, TimeFloor: h.State.TimeFloor("").UTC(), ManifestKey: h.State.Keys.Manifest, By: "op", Reason: "bit rot"}
 	if e.Serial == nil || *e.Serial != 7 {
 		t.Errorf("serial %v", e.Serial)
@@ -35,7 +35,7 @@ func TestExamine_Whole(t *testing.T) {
 	if e.Serial = nil; !reflect.DeepEqual(e, want) {
 		t.Errorf("got  %+v\nwant %+v", e, want)
 	}
-	if all := records(t, m); len(kept) != len(all) || kept[7] != string(all[7].Raw) {
+	if all := records(t, m); len(kept) != len(all) || kept[grownRecords-1] != string(all[grownRecords-1].Raw) {
 		t.Errorf("%d records kept of %d", len(kept), len(all))
 	}
 }
@@ -130,13 +130,13 @@ func TestExamine_NoJournal(t *testing.T) {
 	who.Node, who.Predecessor = "n", h.State.Journal
 	e, kept, err := examine(t, m, who)
 	check(t, err)
-	if len(kept) != 0 || e.Size != 0 || e.Epoch != 1 || e.Serial == nil || *e.Serial != 7 || e.HeadSeq != 8 || e.Predecessor != h.State.Journal {
+	if len(kept) != 0 || e.Size != 0 || e.Epoch != 1 || e.Serial == nil || *e.Serial != 7 || e.HeadSeq != grownRecords || e.Predecessor != h.State.Journal {
 		t.Errorf("%+v", e)
 	}
 	if rotated := h.State.Current.Rotated.RotatedAt; !e.TimeFloor.Equal(rotated) {
 		t.Errorf("floor %s, rotated at %s", e.TimeFloor, rotated)
 	}
-	if !strings.HasPrefix(e.Lost, "records 1 to 8") {
+	if !strings.HasPrefix(e.Lost, "records 1 to 9") {
 		t.Errorf("lost %s", e.Lost)
 	}
 	// Nor a head file: the journal's id is known elsewhere.
@@ -201,7 +201,7 @@ func TestLost(t *testing.T) {
 		{3, 8, nil, "records 4 to 8"},
 		{3, 0, nil, "what followed record 3, how much is not known"},
 		{3, 8, errors.New("torn"), "records 4 to 8: torn"},
-		{3, 8, advice, "records 4 to 8: journal: corrupt, at journal, record 4: journal: read it: input/output error: crc"},
+		{3, 8, advice, "records 4 to 8: corrupt, at journal, record 4: read it: input/output error: crc"},
 	} {
 		if got := lost(journal.Prefix{Tip: record.Tip{Seq: tt.tip}, Broken: tt.broken}, machine.JournalSalvaged{HeadSeq: tt.head}); got != tt.want {
 			t.Errorf("%d of %d: %q, want %q", tt.tip, tt.head, got, tt.want)

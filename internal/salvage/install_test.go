@@ -51,10 +51,10 @@ func TestInstall(t *testing.T) {
 		damage func(m *memfs.FS)
 		kept   uint64
 	}{
-		"whole":       {func(*memfs.FS) {}, 8},
+		"whole":       {func(*memfs.FS) {}, grownRecords},
 		"rotten":      {func(m *memfs.FS) { rotten(t, m) }, 0},
 		"gone":        {func(m *memfs.FS) { check(t, durable.RemoveAll(m, stateroot.Journal)) }, 0},
-		"head absent": {func(m *memfs.FS) { check(t, m.Remove(stateroot.JournalHead)) }, 8},
+		"head absent": {func(m *memfs.FS) { check(t, m.Remove(stateroot.JournalHead)) }, grownRecords},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, m := grown(t)
@@ -140,10 +140,10 @@ func theNode() Who {
 }
 
 // everywhere has something happen at each operation of an installation over a
-// rotten journal, and completes what is left.
+// damaged journal, and completes what is left.
 func everywhere(t *testing.T, happen func(t *testing.T, m *memfs.FS, n int) []*memfs.FS) {
 	_, base := grown(t)
-	rotten(t, base)
+	hollow(t, base)
 	damaged := under(base.Dump(), stateroot.Journal)
 	counted := base.Clone()
 	first := counted.Ops()

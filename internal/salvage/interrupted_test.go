@@ -30,10 +30,10 @@ func cutShort(t *testing.T, m *memfs.FS, who Who) {
 	}
 }
 
-// wholeSalvage requires that in carries what the eight records of grown prove.
+// wholeSalvage requires that in carries what the records of grown prove.
 func wholeSalvage(t *testing.T, in Installed) {
 	t.Helper()
-	if in.Event.Size != 8 || in.Event.Serial == nil || *in.Event.Serial != 7 || in.Event.ManifestKey == "" || in.Quarantine == "" {
+	if in.Event.Size != grownRecords || in.Event.Serial == nil || *in.Event.Serial != 7 || in.Event.ManifestKey == "" || in.Quarantine == "" {
 		t.Errorf("%+v", in)
 	}
 }
@@ -44,7 +44,7 @@ func TestExamine_CutShort(t *testing.T) {
 	cutShort(t, m, theNode())
 	e, kept, err := examine(t, m, theNode())
 	check(t, err)
-	if len(kept) != 8 || e.ManifestKey == "" {
+	if len(kept) != grownRecords || e.ManifestKey == "" {
 		t.Errorf("%d records, %+v", len(kept), e)
 	}
 	in, err := Install(m, theNode())
@@ -132,7 +132,7 @@ func copyTree(t *testing.T, to, from durable.FS, dir string) {
 			copyTree(t, to, from, name)
 			continue
 		}
-		data, _, err := durable.ReadFile(from, name, 1<<20)
+		data, _, err := durable.ReadFile(from, name, 16<<20)
 		check(t, err)
 		check(t, durable.WriteFile(to, name, data, 0o640))
 	}
@@ -163,7 +163,7 @@ func TestInstall_NotMadeHere(t *testing.T) {
 	copyTree(t, m, elsewhere, stateroot.Journal)
 	in, err := Install(m, theNode())
 	check(t, err)
-	if in.Resumed || in.Event.HeadSeq != 8 || in.Quarantine == "" {
+	if in.Resumed || in.Event.HeadSeq != grownRecords || in.Quarantine == "" {
 		t.Errorf("%+v", in)
 	}
 	if _, err := journal.ReadHead(m, journal.DefaultLayout()); err != nil {
@@ -188,13 +188,13 @@ func TestInstall_HeadMisplaced(t *testing.T) {
 			in, err := Install(counted, theNode())
 			check(t, err)
 			total := counted.Ops() - first
-			if in.Event.Size != 8 || headOf(counted) != in.Journal {
+			if in.Event.Size != grownRecords || headOf(counted) != in.Journal {
 				t.Errorf("%+v, head file of %s", in, headOf(counted))
 			}
 			for n := 1; n <= total; n++ {
 				after := losesPower(m, n).Crash(memfs.Crash{Keep: memfs.Random, Seed: uint64(n)})
 				in, err := again(t, after)
-				if err != nil || in.Event.Size != 8 || headOf(after) != in.Journal {
+				if err != nil || in.Event.Size != grownRecords || headOf(after) != in.Journal {
 					t.Fatalf("operation %d of %d: %v, %+v", n, total, err, in)
 				}
 			}

@@ -28,13 +28,18 @@ func someone() Who {
 		Now: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC), NewID: uuid.NewV7}
 }
 
-// grown is a history at epoch 1, serial 7, of eight records, and its disk.
+// grownRecords is how many records grown has.
+const grownRecords = 9
+
+// grown is a history at epoch 1, serial 7, and its disk. Its newest two records
+// are in the tail, the others have settled.
 func grown(t *testing.T) (*evidencetest.History, *memfs.FS) {
 	t.Helper()
 	h := evidencetest.New(t, t.TempDir())
 	h.First()
 	h.Match()
 	h.Reconstruct(evidencetest.NewOS, 7)
+	h.Settle(h.State)
 	h.Match()
 	h.Publish()
 	return h, disk(t, h.Dir)
@@ -64,7 +69,7 @@ func disk(t *testing.T, dir string) *memfs.FS {
 
 func get(t *testing.T, m durable.FS, name string) string {
 	t.Helper()
-	data, _, err := durable.ReadFile(m, name, 1<<20)
+	data, _, err := durable.ReadFile(m, name, 16<<20)
 	check(t, err)
 	return string(data)
 }
@@ -142,17 +147,38 @@ func under(dump map[string]string, dir string) map[string]string {
 	return sub
 }
 
-// rotten flips a bit of every table.
+// rotten flips a bit of every table and of every frame.
 func rotten(t *testing.T, m *memfs.FS) {
+	t.Helper()
+	rot(t, m, func(table []byte) []byte {
+		table[len(table)/4] ^= 1
+		return table
+	})
+}
+
+// hollow empties every table and flips a bit of every frame. Pebble is quicker
+// to refuse that: it looks for a flipped bit by flipping each.
+func hollow(t *testing.T, m *memfs.FS) {
+	t.Helper()
+	rot(t, m, func([]byte) []byte { return nil })
+}
+
+func rot(t *testing.T, m *memfs.FS, table func([]byte) []byte) {
 	t.Helper()
 	entries, err := m.ReadDir(stateroot.Journal)
 	check(t, err)
 	for _, e := range entries {
-		if name := stateroot.Journal + "/" + e.Name; strings.HasSuffix(name, ".sst") {
-			data := []byte(get(t, m, name))
-			data[len(data)/4] ^= 1
-			put(t, m, name, string(data))
+		name := stateroot.Journal + "/" + e.Name
+		data := []byte(get(t, m, name))
+		switch {
+		case strings.HasSuffix(name, ".sst"):
+			data = table(data)
+		case e.Name == "tail":
+			evidencetest.RotFrames(data)
+		default:
+			continue
 		}
+		put(t, m, name, string(data))
 	}
 	m.SyncAll()
 }

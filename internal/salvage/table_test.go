@@ -15,12 +15,12 @@ import (
 func TestExamine_TableLost(t *testing.T) {
 	h := evidencetest.New(t, t.TempDir())
 	h.First()
-	h.Rest()
+	h.Settle(h.State)
 	for range 3 {
-		h.NextBoot()
 		h.Match()
-		h.Rest()
+		h.Settle(h.State)
 	}
+	h.Rest()
 	m := disk(t, h.Dir)
 	all := records(t, m)
 	names, err := durable.Names(m, stateroot.Journal)
