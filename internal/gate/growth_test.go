@@ -214,7 +214,7 @@ func (g *grown) copyTo(dir string) {
 	for _, name := range []string{"journal", "epoch", "runtime", "identity"} {
 		g.check(os.CopyFS(filepath.Join(dir, name), os.DirFS(g.path(name))))
 	}
-	for _, name := range []string{"journal_head", "os_fingerprint.json", "ballast"} {
+	for _, name := range []string{"journal_head", "os_fingerprint.json"} {
 		g.writeFile(filepath.Join(dir, "bootstrap", name), g.read("bootstrap/"+name))
 	}
 	g.flush(dir)

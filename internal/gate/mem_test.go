@@ -17,6 +17,19 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
+// init gives the nodes of tests a tail that is quickly written.
+// Those of realTail have the gate's own.
+func init() { layout.TailLength = 1 << 20 }
+
+// realTail has the journals of this test created with the gate's own tail. No
+// other test may run meanwhile.
+func realTail(t *testing.T) {
+	t.Helper()
+	small := layout.TailLength
+	layout.TailLength = 0
+	t.Cleanup(func() { layout.TailLength = small })
+}
+
 // memNode is a node whose state root is in memory and can lose power. Config,
 // certificates and operating system stay where newNode put them.
 type memNode struct {
@@ -138,8 +151,8 @@ func outcome(t *testing.T, disk *memfs.FS) string {
 	return b.String()
 }
 
-// contents are the mode and the bytes of every file, by name, but for those
-// that no boot believes: the ballast, which is large, and the last failure.
+// contents are the mode and the bytes of every file, by name, but for the last
+// failure, which no boot believes.
 func contents(disk *memfs.FS) (map[string]string, error) {
 	all := map[string]string{}
 	var walk func(dir string) error
@@ -150,7 +163,7 @@ func contents(disk *memfs.FS) (map[string]string, error) {
 		}
 		for _, e := range entries {
 			switch name := path.Join(dir, e.Name); {
-			case name == stateroot.Ballast, strings.HasPrefix(name, "bootstrap/last_failure"):
+			case strings.HasPrefix(name, "bootstrap/last_failure"):
 			case e.IsDir():
 				all[name] = e.Mode.String()
 				err = walk(name)

@@ -16,9 +16,12 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/journal"
@@ -38,6 +41,7 @@ type node struct {
 	env    map[string]string
 	kernel string
 	now    time.Time
+	boots  int // of the operating system; each has a boot id
 	key    ed25519.PrivateKey
 	logs   bytes.Buffer
 	stdout bytes.Buffer
@@ -140,9 +144,16 @@ const emptyManifest = `{"version":"1","binary_path":"edged","operations":[]}`
 // precheck boots once.
 func (n *node) precheck(opts ...func(*Options)) int {
 	n.t.Helper()
+	n.now = n.now.Add(time.Minute)
+	n.boots++
+	return n.again(opts...)
+}
+
+// again runs the gate once more in the same boot.
+func (n *node) again(opts ...func(*Options)) int {
+	n.t.Helper()
 	n.logs.Reset()
 	n.stdout.Reset()
-	n.now = n.now.Add(time.Minute)
 	opt := Options{ConfigPath: n.config, Software: "edged/test"}
 	for _, o := range opts {
 		o(&opt)
@@ -150,6 +161,7 @@ func (n *node) precheck(opts ...func(*Options)) int {
 	host := LinuxHost()
 	host.Getenv = func(key string) string { return n.env[key] }
 	host.Now = func() time.Time { return n.now }
+	host.BootID = func() (string, error) { return n.bootID(), nil }
 	host.OS = osid.Source{EtcPath: n.osRelease(), UsrPath: filepath.Join(n.dir, "absent"), Uname: func() (string, error) { return n.kernel, nil }}
 	host.Stdout = &n.stdout
 	host.Logger = func(string) *slog.Logger {
@@ -159,6 +171,11 @@ func (n *node) precheck(opts ...func(*Options)) int {
 		n.edit(&host)
 	}
 	return Run(context.Background(), opt, host)
+}
+
+// bootID is the kernel's name of the running boot.
+func (n *node) bootID() string {
+	return uuid.NewSHA1(uuid.Nil, []byte(strconv.Itoa(n.boots))).String()
 }
 
 func dropTime(groups []string, a slog.Attr) slog.Attr {

@@ -185,7 +185,7 @@ func (n *node) appendUnknown(crit bool) {
 	n.check(err)
 	action, err := view.CheckHead(nil)
 	n.check(err)
-	w, err := journal.OpenWriter(root, layout, view, action)
+	w, err := journal.OpenWriter(view, action, "b")
 	n.check(err)
 	s, _ := n.history()
 	_, err = w.Append(record.Entry{

@@ -9,7 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -240,10 +242,52 @@ func historyRows() []situation {
 				back()
 				s.lost("rolled back")
 			}},
-			{"a bit of a table flipped", true, func(s *stage) {
+			{"a bit of the newest record flipped", true, func(s *stage) {
 				s.settled(oneOp)
-				s.flipIn("journal", ".sst")
+				s.boot(ExitOK)
+				s.flip("journal/tail", s.newestFrame()*evidencetest.BlockLen+100)
 				s.lost("corrupt")
+			}},
+			{"the tail gone", true, func(s *stage) {
+				s.settled(oneOp)
+				s.remove("journal/tail")
+				s.lost("journal")
+			}},
+			{"both headers bad, and the first frame stands for the newest", true, func(s *stage) {
+				s.settledTail()
+				s.flip("journal/tail", 40)
+				s.flip("journal/tail", evidencetest.BlockLen+40)
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				s.silent()
+			}},
+			{"both headers bad, and the first frame", true, func(s *stage) {
+				s.settledTail()
+				s.flip("journal/tail", 40)
+				s.flip("journal/tail", evidencetest.BlockLen+40)
+				s.flip("journal/tail", evidencetest.FirstFrame*evidencetest.BlockLen+40)
+				s.lost("both headers are bad")
+			}},
+			{"the newest header bad", true, func(s *stage) {
+				s.settledTail()
+				s.flip("journal/tail", 40) // that of the third generation
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				s.silent()
+			}},
+			{"a bit of a table flipped, which no boot reads until one settles", true, func(s *stage) {
+				s.settled(oneOp)
+				s.cleanBoots(settlingDue)
+				s.happens(ExitOK, "FingerprintCaptured:match SnapshotTaken")
+				s.flipIn("journal", ".sst")
+				s.silent()
+				s.cleanBoots(settlingDue)
+				s.boot(ExitStateRoot)
+				s.logged("level=ERROR", "precheck: journal unusable", "corrupt")
+			}},
+			{"a snapshot forged", true, func(s *stage) {
+				s.updated(1, oneOp)
+				s.forgeSnapshot()
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				s.logged("level=WARN msg=edge.journal.snapshot_ignored", "does not vouch for it")
 			}},
 			{"Pebble's marker gone", true, func(s *stage) {
 				s.settled(oneOp)
@@ -317,6 +361,44 @@ func (n *node) flipIn(dir, suffix string) {
 		n.t.Fatalf("%s holds no %s", dir, suffix)
 	}
 	n.flip(dir+"/"+name, int(size/4))
+}
+
+// settledTail is a settled node whose tail has settled twice.
+func (s *stage) settledTail() {
+	s.t.Helper()
+	s.settled(oneOp)
+	for range 2 {
+		s.cleanBoots(settlingDue)
+		s.boot(ExitOK)
+	}
+}
+
+// newestFrame is the number of the last block of the tail that holds anything.
+func (n *node) newestFrame() int {
+	n.t.Helper()
+	used := evidencetest.Blocks(n.read("journal/tail"))
+	return used[len(used)-1]
+}
+
+// cleanBoots appends what so many more boots like the last would have.
+func (n *node) cleanBoots(count int) {
+	n.t.Helper()
+	n.onDisk(func(disk durable.FS) { cleanBoots(n.t, disk, count) })
+}
+
+// forgeSnapshot puts another state in the place of the one that the chain
+// vouches for: with a key of the forger's, and a lower serial.
+func (n *node) forgeSnapshot() {
+	n.t.Helper()
+	n.onDisk(func(disk durable.FS) { forgeSnapshot(n.t, disk) })
+}
+
+func (n *node) onDisk(do func(disk durable.FS)) {
+	n.t.Helper()
+	root, err := durable.OpenRoot(n.root)
+	n.check(err)
+	do(root)
+	n.check(root.Close())
 }
 
 func requestRows() []situation {

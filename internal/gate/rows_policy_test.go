@@ -35,34 +35,55 @@ func openImpatient(path string, opt stateroot.Options) (Root, error) {
 	return impatient{root, root.(*linuxRoot).root}, nil
 }
 
+// silentlyOn requires that the boots go on as on a disk with space.
+func (s *stage) silentlyOn(m *memNode) {
+	s.t.Helper()
+	for range 3 {
+		m.silent()
+	}
+}
+
 func diskRows() []situation {
 	return []situation{
-		{"disk full on a clean boot", []scene{
-			{"the ballast is released", false, func(s *stage) {
+		{"a healthy node with no free block, no free inode or no metadata space", []scene{
+			{"no free block", false, func(s *stage) {
 				m := s.inMemory()
 				m.firstBoot()
-				m.boot(ExitOK)
 				m.disk.SetCapacity(m.disk.Used())
 				s.happens(ExitOK, "FingerprintCaptured:match")
-				s.logged("level=WARN msg=edge.disk.full")
-				if _, err := m.disk.Lstat("bootstrap/ballast"); err == nil {
-					s.t.Error("the ballast is still there")
-				}
-				m.disk.SetCapacity(-1)
-				s.happens(ExitOK, "FingerprintCaptured:match")
-				if _, err := m.disk.Lstat("bootstrap/ballast"); err != nil {
-					s.t.Error("the ballast was not put back once there was space: ", err)
-				}
+				s.silentlyOn(m)
 			}},
-			{"full and no ballast", true, func(s *stage) {
+			{"no free inode", false, func(s *stage) {
 				m := s.inMemory()
 				m.firstBoot()
-				m.check(m.disk.Remove("bootstrap/ballast"))
+				m.disk.SetInodes(m.disk.Inodes())
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				s.silentlyOn(m)
+			}},
+			{"and settling is due", true, func(s *stage) {
+				m := s.inMemory()
+				m.firstBoot()
+				m.cleanBoots(settlingDue)
 				m.disk.SetCapacity(m.disk.Used())
-				before := len(s.events())
-				m.boot(ExitStateRoot)
-				s.logged("level=ERROR", "no space left")
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				s.logged("level=WARN msg=edge.journal.unsettled", "no space left", "records=35", "next=")
 				m.disk.SetCapacity(-1)
+				s.happens(ExitOK, "FingerprintCaptured:match SnapshotTaken")
+				s.silentlyOn(m)
+			}},
+			{"and the filesystem does not overwrite in place", true, func(s *stage) {
+				m := s.inMemory()
+				m.firstBoot()
+				before := len(s.events())
+				m.disk.SetHook(func(op memfs.Op) error {
+					if op.Kind == memfs.OpWrite && strings.HasPrefix(op.Name, "journal") {
+						return syscall.ENOSPC
+					}
+					return nil
+				})
+				m.boot(ExitStateRoot)
+				s.logged("level=ERROR", "no space left", "/state/journal/tail", "next=")
+				m.disk.SetHook(nil)
 				if got := len(s.events()); got != before {
 					s.t.Errorf("%d records, before %d", got, before)
 				}
@@ -80,9 +101,6 @@ func diskRows() []situation {
 				m.boot(ExitStateRoot)
 				s.logged("level=ERROR", "input/output error")
 				m.disk.SetHook(nil)
-				if _, err := m.disk.Lstat("bootstrap/ballast"); err != nil {
-					s.t.Error("the ballast was spent: ", err)
-				}
 				s.happens(ExitOK, "FingerprintCaptured:match")
 			}},
 		}},

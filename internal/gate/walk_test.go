@@ -105,7 +105,7 @@ func (w *walk) appended() string {
 			out = append(out, fmt.Sprintf("UpdateDetected:%v#%d", p.Causes, p.Attempt))
 		case machine.ProjectionRepaired:
 			out = append(out, "ProjectionRepaired:"+p.Reason)
-		case machine.DrillRequested, machine.DrillCancelled:
+		case machine.DrillRequested, machine.DrillCancelled, machine.SnapshotTaken:
 		default:
 			out = append(out, string(e.Meta.Kind))
 		}

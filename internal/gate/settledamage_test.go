@@ -8,103 +8,85 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/journal"
-	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
-// aged is a node at epoch 1 whose oldest records no boot reads any more, with a
-// bit flipped among them, and whose next boot compacts the tables.
+// aged is a node at epoch 1 with so many tables that its next boot, which
+// settles, compacts them.
 func aged(t *testing.T) *memNode {
 	m := newMemNode(t)
 	m.firstBoot()
 	m.kernel += "+1"
 	m.boot(ExitOK)
-	m.boot(ExitOK)
-	m.boots(verifiedTail + 200)
-	m.boot(ExitOK) // folds them all, and saves a snapshot
 	for m.tables() < compactedFrom-1 {
+		m.cleanBoots(settlingDue)
 		m.silent()
 	}
-	table, size := "", int64(0)
-	entries, err := m.disk.ReadDir("journal")
-	m.check(err)
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name, ".sst") && e.Size > size {
-			table, size = "journal/"+e.Name, e.Size
-		}
-	}
-	data := m.get(table)
-	data[len(data)/10] ^= 1
-	m.put(table, data)
+	m.cleanBoots(settlingDue)
 	m.disk.SyncAll()
 	return m
 }
 
-// compactedFrom is the number of tables of level 0 that a boot's end compacts
-// from.
-const compactedFrom = 12
+// The number of records in the tail that a run's end settles, and that of
+// tables which a settling compacts.
+const (
+	settlingDue   = 33
+	compactedFrom = 12
+)
 
 // tables counts the journal's tables: none of an aged node's is obsolete.
-func (m *memNode) tables() (n int) {
-	entries, err := m.disk.ReadDir("journal")
-	m.check(err)
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name, ".sst") {
-			n++
-		}
-	}
-	return n
-}
+func (m *memNode) tables() int { m.t.Helper(); return len(files(m.t, m.disk, ".sst")) }
 
-// boots appends what so many more boots like the last would have, as one
-// table: booted one by one they would take most of a minute.
-func (m *memNode) boots(n int) {
+// cleanBoots appends what so many more boots like the last would have.
+func (m *memNode) cleanBoots(n int) { m.t.Helper(); cleanBoots(m.t, m.disk, n) }
+
+// rotten flips a bit among the records that settled first, or last.
+func (m *memNode) rotten(newest bool) *memNode {
 	m.t.Helper()
-	view, err := journal.OpenView(m.disk, layout)
-	m.check(err)
-	last, err := view.Record(view.Tip().Seq)
-	m.check(err)
-	action, err := view.CheckHead(nil)
-	m.check(err)
-	w, err := journal.OpenWriter(m.disk, layout, view, action)
-	m.check(err)
-	entries := make([]record.Entry, n)
-	for i := range entries {
-		id, err := uuid.NewV7()
-		m.check(err)
-		entries[i] = record.Entry{
-			ID: id, Type: last.Type, Crit: last.Crit, Time: last.Time, BootID: last.BootID, UptimeMS: last.UptimeMS,
-			Run: id.String(), Node: last.Node, Epoch: last.Epoch, Data: last.Data,
-		}
+	tables := files(m.t, m.disk, ".sst")
+	name := tables[0]
+	if newest {
+		name = tables[len(tables)-1]
 	}
-	_, err = w.AppendBatch(entries)
-	m.check(err)
-	m.check(w.Close())
+	data := m.get(name)
+	data[len(data)/10] ^= 1
+	m.put(name, data)
+	m.disk.SyncAll()
+	return m
 }
 
-// Damage that only the compaction at the end of a boot meets halts the node as
-// damage met at its beginning does, and says the same.
-func TestRestDamage_Halts(t *testing.T) {
-	m := aged(t)
-	for range 3 {
-		m.boot(ExitStateRoot)
-		m.logged("level=ERROR", `msg="precheck: journal unusable"`, "state/journal/", ".sst ", "corrupt",
-			"edgectl journal verify --deep", "edgectl journal salvage", "exit_code=2")
-	}
-	var left lastFailure
-	m.check(json.Unmarshal(m.get("bootstrap/last_failure.json"), &left))
-	if left.Stage != "journal" || !strings.HasPrefix(left.Path, "journal/") || left.ExitCode != ExitStateRoot {
-		t.Errorf("%+v", left)
+// Damage that only the settling at the end of a boot meets, or only its
+// compaction, halts the node as damage met at its beginning does, and says the
+// same.
+func TestSettleDamage_Halts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		newest bool
+		path   string
+	}{
+		"met by the compaction": {false, "journal/"},
+		"met by the settling":   {true, "journal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := aged(t).rotten(tt.newest)
+			for range 3 {
+				m.boot(ExitStateRoot)
+				m.logged("level=ERROR", `msg="precheck: journal unusable"`, "state/"+tt.path, "corrupt",
+					"edgectl journal verify --deep", "edgectl journal salvage", "exit_code=2")
+			}
+			var left lastFailure
+			m.check(json.Unmarshal(m.get("bootstrap/last_failure.json"), &left))
+			if left.Stage != "journal" || !strings.HasPrefix(left.Path, tt.path) || left.ExitCode != ExitStateRoot {
+				t.Errorf("%+v", left)
+			}
+		})
 	}
 }
 
 // With gate.on_damage: salvage the same run salvages, and reconstructs.
-func TestRestDamage_Salvaged(t *testing.T) {
-	m := aged(t)
+func TestSettleDamage_Salvaged(t *testing.T) {
+	m := aged(t).rotten(false)
 	m.salvageConfig()
 	m.boot(ExitOK)
 	m.logged("level=WARN", "edge.journal.damaged", ".sst ")
@@ -121,8 +103,8 @@ func TestRestDamage_Salvaged(t *testing.T) {
 }
 
 // Damage that comes while the run is at work is answered as well.
-func TestRestDamage_Underway(t *testing.T) {
-	m := damaged(t, func(*memNode) {})
+func TestSettleDamage_Underway(t *testing.T) {
+	m := aged(t)
 	m.salvageConfig()
 	edit, done := m.edit, false
 	m.edit = func(h *Host) {
@@ -131,7 +113,7 @@ func TestRestDamage_Underway(t *testing.T) {
 		h.OS.Uname = func() (string, error) { // after the journal was judged, before the first append
 			if !done {
 				done = true
-				damages["a bit flipped in the newest table"](m)
+				m.rotten(true)
 			}
 			return uname()
 		}
@@ -144,8 +126,8 @@ func TestRestDamage_Underway(t *testing.T) {
 
 // A boot that fails for another reason does not salvage on its way out: the
 // one that would pass does.
-func TestRestDamage_AnotherFailure(t *testing.T) {
-	m := aged(t)
+func TestSettleDamage_AnotherFailure(t *testing.T) {
+	m := aged(t).rotten(false)
 	m.salvageConfig()
 	m.certificate(time.Hour)
 	logs := m.boot(ExitCertificate)
@@ -157,9 +139,9 @@ func TestRestDamage_AnotherFailure(t *testing.T) {
 	m.logged("edge.journal.salvaged")
 }
 
-// A dry run compacts nothing, and cannot know.
-func TestRestDamage_DryRun(t *testing.T) {
-	m := aged(t)
+// A dry run settles nothing, and cannot know.
+func TestSettleDamage_DryRun(t *testing.T) {
+	m := aged(t).rotten(false)
 	before := m.disk.Dump()
 	m.boot(ExitOK, func(o *Options) { o.DryRun = true })
 	if after := m.disk.Dump(); !maps.Equal(before, after) {
@@ -170,8 +152,8 @@ func TestRestDamage_DryRun(t *testing.T) {
 // The boot that salvages on its way out loses power at every operation. The
 // node is salvaged once, every record that was acknowledged is in the
 // quarantine and is counted by the salvage, and the epoch is the next one.
-func TestCrashRestDamage(t *testing.T) {
-	m := aged(t)
+func TestCrashSettleDamage(t *testing.T) {
+	m := aged(t).rotten(false)
 	m.salvageConfig()
 	base, now := m.disk, m.now
 	m.disk = base.Clone()
@@ -228,7 +210,7 @@ func (m *memNode) salvagedOnce(where string, acked uint64) {
 		m.t.Fatalf("%s: %d rotations", where, n)
 	}
 	// A journal of few records is the new one, whose own were vouched for.
-	if acked > verifiedTail && (first.Data.HeadSeq < acked || !strings.Contains(first.Data.Lost, fmt.Sprintf(" to %d: ", first.Data.HeadSeq))) {
+	if acked > 10*settlingDue && (first.Data.HeadSeq < acked || !strings.Contains(first.Data.Lost, fmt.Sprintf(" to %d: ", first.Data.HeadSeq))) {
 		m.t.Fatalf("%s: %d were acknowledged, head_seq is %d, lost is %q", where, acked, first.Data.HeadSeq, first.Data.Lost)
 	}
 	if first.Data.Epoch != 1 || !strings.Contains(string(m.get("bootstrap/os_fingerprint.json")), `"boot_epoch": 2`) {

@@ -1,0 +1,107 @@
+package gate
+
+import (
+	"fmt"
+	"regexp"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// onJournal opens a disk's journal for appending, in a boot without an id.
+func onJournal(t *testing.T, disk durable.FS, do func(w *journal.Writer, s machine.State) error) {
+	t.Helper()
+	view, err := journal.OpenView(disk, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, _, err := replay.State(view, view.Tip().Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	action, err := view.CheckHead(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := journal.OpenWriter(view, action, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := do(w, state); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var role = regexp.MustCompile(`"role":"[a-z]*"`)
+
+// cleanBoots appends what so many more boots would have that found nothing new:
+// booted one by one they would take long.
+func cleanBoots(t *testing.T, disk durable.FS, n int) {
+	t.Helper()
+	onJournal(t, disk, func(w *journal.Writer, s machine.State) error {
+		var last record.Record
+		for seq := s.Seq; last.Type != string(machine.KindFingerprintCaptured); seq-- {
+			var err error
+			if last, err = w.Record(seq); err != nil {
+				return err
+			}
+		}
+		last.Data = role.ReplaceAll(last.Data, []byte(`"role":"match"`))
+		for range n {
+			if _, err := w.Append(another(t, last)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// another is the record of another run that is otherwise like this one.
+func another(t *testing.T, r record.Record) record.Entry {
+	t.Helper()
+	id, err := uuid.NewV7()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record.Entry{ID: id, Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: id.String(), UptimeMS: r.UptimeMS,
+		Run: id.String(), Node: r.Node, Epoch: r.Epoch, Data: r.Data}
+}
+
+// forgeSnapshot settles with another state than the one that the chain vouches
+// for: with a key of the forger's, and a lower serial.
+func forgeSnapshot(t *testing.T, disk durable.FS) {
+	t.Helper()
+	onJournal(t, disk, func(w *journal.Writer, s machine.State) error {
+		honest, err := machine.EncodeState(s)
+		if err != nil {
+			return err
+		}
+		serial := int64(-1)
+		s.Keys.Manifest, s.Serial = blake3Hex([]byte("the forger's key")), &serial
+		forged, err := machine.EncodeState(s)
+		if err != nil {
+			return err
+		}
+		last, err := w.Record(s.Seq)
+		if err != nil {
+			return err
+		}
+		if err := w.Settle(forged); err != nil {
+			return err
+		}
+		e := another(t, last)
+		e.Type, e.Crit = string(machine.KindSnapshotTaken), false
+		e.Data = fmt.Appendf(nil, `{"blake3":"%s","of":%d,"v":1}`, blake3Hex(honest), s.Seq)
+		_, err = w.Append(e)
+		return err
+	})
+}
