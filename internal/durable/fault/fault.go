@@ -1,0 +1,142 @@
+// Package fault says why the system refused an operation on a file, and what
+// to do about it.
+//
+// An error number alone sends people the wrong way. ENOSPC is a full disk, one
+// without inodes, or one without room for metadata; EPERM an attribute of the
+// file, a sandbox, or a capability that is missing; EROFS a filesystem that
+// the kernel has remounted, or a sandbox. [Explain] asks the system which.
+package fault
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Error is an error of the system with its cause.
+type Error struct {
+	Err   error
+	Cause string // what is the matter
+	Next  string // what to do about it, as an instruction
+}
+
+func (e *Error) Error() string { return e.Err.Error() + ": " + e.Cause }
+
+// Unwrap gives the error that is explained.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Explain returns err as an [*Error] that wraps it, if it holds an error number
+// whose cause can be found and is not explained already; otherwise err itself.
+// The paths are those of the [*fs.PathError] or [*os.LinkError] in it. Of a
+// path that is not absolute, as the in-memory disk has them, nothing is asked.
+//
+// It asks the system now: call it where the error is reported, and soon.
+func Explain(err error) error { return explain(err, linux{}) }
+
+// system is what Explain asks; tests answer in its place.
+type system interface {
+	// statfs describes the filesystem of a path, or of the nearest directory
+	// above it that exists.
+	statfs(path string) (st unix.Statfs_t, ok bool)
+	// attributes are STATX_ATTR_* of a path that is not followed.
+	attributes(path string) uint64
+	// mount is what statfs is asked of, as it is mounted.
+	mount(path string) (at mount, ok bool)
+	// process says what this process may do.
+	process() process
+}
+
+type mount struct {
+	point                        string
+	readOnly, filesystemReadOnly bool
+}
+
+type process struct {
+	root     bool // runs as uid 0
+	override bool // has CAP_DAC_OVERRIDE
+	filtered bool // has a system-call filter
+}
+
+// refused is an operation that the system refused.
+type refused struct {
+	op    string
+	paths []string
+	errno syscall.Errno
+}
+
+func explain(err error, sys system) error {
+	r, ok := find(err)
+	if !ok {
+		return err
+	}
+	var cause, next string
+	switch r.errno {
+	case unix.ENOSPC:
+		cause, next = r.noSpace(sys)
+	case unix.EDQUOT:
+		cause, next = "a disk quota is used up", "raise the quota of the file's user, group or project, or remove files that count towards it"
+	case unix.EROFS:
+		cause, next = r.readOnly(sys)
+	case unix.EPERM:
+		cause, next = r.notPermitted(sys)
+	case unix.EACCES:
+		cause, next = r.noAccess(sys)
+	case unix.EBUSY:
+		cause, next = r.busy(sys)
+	case unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL:
+		if r.op == "flock" {
+			cause, next = "its filesystem does not support flock(2)", "put it on a local filesystem, or mount this one with locks"
+		}
+	}
+	if cause == "" {
+		return err
+	}
+	return &Error{Err: err, Cause: cause, Next: next}
+}
+
+// find takes the first error number with its operation and paths, unless it is
+// explained.
+func find(err error) (r refused, ok bool) {
+	switch e := err.(type) {
+	case *Error:
+		return r, false
+	case syscall.Errno:
+		return refused{errno: e}, true
+	case *fs.PathError:
+		r, ok = find(e.Err)
+		r.op, r.paths = e.Op, []string{e.Path}
+		return r, ok
+	case *os.LinkError:
+		r, ok = find(e.Err)
+		r.op, r.paths = e.Op, []string{e.Old, e.New}
+		return r, ok
+	case interface{ Unwrap() error }:
+		return find(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			if r, ok = find(err); ok {
+				return r, ok
+			}
+		}
+	}
+	return r, false
+}
+
+// place is a path that the system can be asked about.
+func (r refused) place() (path string, ok bool) {
+	for _, p := range r.paths {
+		if filepath.IsAbs(p) {
+			return p, true
+		}
+	}
+	return "", false
+}
+
+// makesName reports whether the operation needs room in a directory, and
+// perhaps an inode.
+func (r refused) makesName() bool {
+	return r.op == "create" || r.op == "mkdir" || r.op == "rename" || r.op == "open"
+}
