@@ -34,16 +34,6 @@ func ReadHostFile(path string, limit int64) ([]byte, error) {
 	return readBounded(f, path, st.Size, limit)
 }
 
-// HostDevice is the device number (st_dev) of the filesystem that path, links
-// followed, lies on.
-func HostDevice(path string) (uint64, error) {
-	var st unix.Stat_t
-	if err := retry(func() error { return unix.Stat(path, &st) }); err != nil {
-		return 0, hostError(path, err)
-	}
-	return st.Dev, nil
-}
-
 // hostError leaves ELOOP what it is here, where links are followed: a chain of
 // them without an end.
 func hostError(path string, err error) error {

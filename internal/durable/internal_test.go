@@ -13,21 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestFilesystemName(t *testing.T) {
-	for magic, want := range map[uint32]string{
-		0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0xf2f52010: "f2fs", 0x2fc12fc1: "zfs",
-		0xca451a4e: "bcachefs", 0x24051905: "ubifs", 0x01021994: "tmpfs", 0x794c7630: "overlayfs",
-		0x858458f6: "ramfs", 0x6969: "nfs", 0x4d44: "vfat", 0x2011bab0: "exfat", 0x7366746e: "ntfs3",
-		0x73717368: "squashfs", 0xe0f5e1e2: "erofs", 0x9660: "iso9660", 0xff534d42: "cifs", 0xfe534d42: "cifs",
-		0x65735546: "fuse", 0x01021997: "9p", 0x72b6: "jffs2", 0x3434: "nilfs2", 0x52654973: "reiserfs",
-		0xf15f: "ecryptfs", 0x28cd3d45: "cramfs", 0x12345678: "0x12345678",
-	} {
-		if got := filesystemName(magic); got != want {
-			t.Errorf("%#x is %s, want %s", magic, got, want)
-		}
-	}
-}
-
 func TestModeOf(t *testing.T) {
 	for m, want := range map[uint32]fs.FileMode{
 		unix.S_IFREG | 0o644:  0o644,

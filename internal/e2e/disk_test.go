@@ -13,7 +13,7 @@ func mounted(t *testing.T, mkfs string, mib int) *host {
 	if _, errs, exit := h.run(`mount -o loop $DIR/image $STATE`); exit != 0 {
 		t.Skipf("loop devices do not mount here: %s", errs)
 	}
-	t.Cleanup(func() { h.sh(`umount $STATE`) })
+	t.Cleanup(func() { h.sh(`umount -R $STATE`) })
 	// From here on the state root is judged as on a node.
 	h.env = append(h.env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=")
 	h.sh(`edgectl init $STATE --demo`)
@@ -36,7 +36,7 @@ func TestE2E_RealFilesystems(t *testing.T) {
 	}
 }
 
-// An unmounted partition leaves an empty folder on the device of /.
+// An unmounted partition leaves an empty folder that is a part of /.
 func TestE2E_UnmountedPartition(t *testing.T) {
 	h := newHost(t)
 	h.env = append(h.env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=")

@@ -40,11 +40,17 @@ func badRoots() []badInput {
 			n.env["EDGE_STATE_ROOT_SKIP_MOUNT_CHECK"] = "true"
 			n.env["EDGE_STATE_ROOT"] = "/proc"
 		}},
-		{name: "root on the device of /", reason: "device of /", path: "/", breaks: func(n *node) {
+		{name: "root is a part of /", reason: "part of the root filesystem", path: "/", breaks: func(n *node) {
 			enforced(n)
 			n.env["EDGE_STATE_ROOT"] = "/"
 			n.gateKeys("extra_filesystems: [overlay, overlayfs, tmpfs, ramfs, rootfs, 9p, virtiofs, fuse]")
 		}},
+	}
+	for _, dir := range []string{"identity", "runtime", "runtime/binaries", "bootstrap", "journal", "epoch"} {
+		cases = append(cases, badInput{name: dir + " world-writable", reason: "the mode of " + dir + " is 0777", path: "/state", breaks: func(n *node) {
+			n.mkdir(n.path(dir))
+			n.check(os.Chmod(n.path(dir), os.ModeSticky|0o777))
+		}})
 	}
 	for _, dir := range []string{"edge", "edge/relay", "runtime", "epoch", "bootstrap"} {
 		cases = append(cases, badInput{name: dir + " is a file", reason: dir, breaks: func(n *node) { n.plant("10gb", n.path(dir)) }})
@@ -71,7 +77,7 @@ func TestBadInput_ReadOnlyMount(t *testing.T) {
 		t.Skip("read-only bind mounts are not permitted: ", err)
 	}
 	before := tree(t, n.dir)
-	badInput{exit: ExitStateRoot, reason: "mounted read-only", path: "/state"}.judge(n)
+	badInput{exit: ExitStateRoot, reason: "mounted read-only here: a sandbox, or a bind mount", path: "/state"}.judge(n)
 	sameTree(t, "a boot on a read-only mount", before, tree(t, n.dir))
 }
 

@@ -118,7 +118,7 @@ func Init(ctx context.Context, dir string, opt Options) (*Result, error) {
 	}
 	res := &Result{StateRoot: root, Node: l.node, Items: l.items}
 	_, err = stateroot.Check(root, stateroot.Options{})
-	if errors.Is(err, stateroot.ErrFilesystem) || errors.Is(err, stateroot.ErrRootDevice) {
+	if errors.Is(err, stateroot.ErrFilesystem) || errors.Is(err, stateroot.ErrPartOfRoot) {
 		res.SkipMountCheck, res.Why = true, why(err)
 	}
 	return res, nil

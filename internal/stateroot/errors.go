@@ -7,19 +7,17 @@ import (
 
 // What can be wrong with a state root. [Error] answers errors.Is for them.
 var (
-	ErrNotAbsolute   = errors.New("path is not absolute")
-	ErrNotExist      = errors.New("directory does not exist")
-	ErrSymlink       = errors.New("it is a symbolic link")
-	ErrNotDirectory  = errors.New("it is not a directory")
-	ErrNotWritable   = errors.New("it is not writable")
-	ErrWorldWritable = errors.New("it is writable for everybody and has no sticky bit")
-	ErrFilesystem    = errors.New("its filesystem is ephemeral or not supported")
-	// ErrRootDevice: the directory is on the device of /. The devices are
-	// compared by st_dev, which differs between the subvolumes of one btrfs,
-	// the datasets of one zpool and the layers of an overlay: a subvolume of
-	// its own passes, a plain directory of the root's subvolume does not.
-	ErrRootDevice = errors.New("it is on the device of /, so that an update of the operating system would remove it")
-	ErrUnusable   = errors.New("it cannot be used")
+	ErrNotAbsolute    = errors.New("path is not absolute")
+	ErrNotExist       = errors.New("directory does not exist")
+	ErrSymlink        = errors.New("it is a symbolic link")
+	ErrNotDirectory   = errors.New("it is not a directory")
+	ErrNotWritable    = errors.New("it is not writable")
+	ErrWorldWritable  = errors.New("it is writable for everybody and has no sticky bit")
+	ErrFilesystem     = errors.New("its filesystem is ephemeral or not supported")
+	ErrFolderWritable = errors.New("a directory of the gate's is writable for everybody")
+	ErrPartOfRoot     = errors.New("it is a part of the root filesystem, which an update of the operating system removes")
+	ErrCovered        = errors.New("something is mounted over a part of it")
+	ErrUnusable       = errors.New("it cannot be used")
 )
 
 // Error says what is wrong with a state root and what to do about it.

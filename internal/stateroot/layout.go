@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
 )
 
 // Paths beneath the state root, as [durable.FS] takes them. Those of the
@@ -62,7 +62,7 @@ func layout() []dir {
 }
 
 // ErrLayout: something else stands where a directory of the layout belongs.
-var ErrLayout = errors.New("not a directory")
+var ErrLayout = errors.New("not a directory: move it away")
 
 // CreateDirs makes the directories of a first run that are missing and leaves
 // those that exist as they are, also in mode and owner. It flushes every
@@ -97,16 +97,7 @@ func CreateDirs(fsys durable.FS) error {
 }
 
 func createError(name string, err error) error {
-	next := "check the disk"
-	switch {
-	case errors.Is(err, ErrLayout):
-		next = "move it away"
-	case errors.Is(err, syscall.ENOSPC):
-		next = "free space on the persistent partition"
-	case errors.Is(err, fs.ErrPermission):
-		next = "give the user that runs the gate write access"
-	}
-	return fmt.Errorf("lay out state root: %s: %w: %s", name, err, next)
+	return fmt.Errorf("lay out state root: %s: %w", name, fault.Explain(err))
 }
 
 func mustBeDir(fsys durable.FS, name string) error {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/autonomyops/edged/internal/durable/fault"
 )
 
 // LockWait is how long a gate waits for another one.
@@ -53,14 +55,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Lock takes the lock, waiting up to wait for another holder to end, and at
-// least tries once. The error is ErrLocked, the context's, or the system's.
+// least tries once. The error is ErrLocked, with the context's if that ended the
+// wait, or the system's: a filesystem that has no locks is no other gate.
 func Lock(ctx context.Context, l Locker, wait time.Duration, clock Clock) error {
 	clock = clock.orSystem()
 	end := clock.Now().Add(wait)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		held, err := l.TryLock()
 		if err != nil {
-			return fmt.Errorf("lock state root: %w: check that its filesystem supports flock(2)", err)
+			return fmt.Errorf("lock state root: %w", fault.Explain(err))
 		}
 		if held {
 			return nil
@@ -70,7 +73,7 @@ func Lock(ctx context.Context, l Locker, wait time.Duration, clock Clock) error 
 			return fmt.Errorf("lock state root: %w: waited %v; wait for it to end, or look for a hung edged precheck or edgectl", ErrLocked, wait)
 		}
 		if err := clock.Sleep(ctx, min(pause, left)); err != nil {
-			return fmt.Errorf("lock state root: %w: interrupted while another gate held it", err)
+			return fmt.Errorf("lock state root: %w: the wait was interrupted: %w", ErrLocked, err)
 		}
 	}
 }

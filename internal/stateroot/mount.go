@@ -1,111 +1,150 @@
 package stateroot
 
 import (
-	"bytes"
+	"fmt"
 	"io/fs"
-	"strconv"
+	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/mountinfo"
 )
 
-// extFamily is the name where ext2, ext3 and ext4, which share a magic
-// number, cannot be told apart.
-const extFamily = "ext2/ext3/ext4"
+// linuxProbe asks the running system.
+type linuxProbe struct{ root *durable.Root }
 
-// Limits of what is read from /proc. A host with thousands of mounts has a
-// mountinfo of some hundred KiB.
-const (
-	maxFdinfo    = 4 << 10
-	maxMountinfo = 8 << 20
-)
-
-// filesystemName refines the name that statfs gives. Names that statfs knows
-// are believed, except for the ext family; mountinfo is asked for the others,
-// where a magic number is all that statfs has or one magic number stands for
-// many filesystems (fuse).
-func filesystemName(statfs string, mountType func() string) string {
-	switch {
-	case statfs == "ext4":
-		switch t := mountType(); t {
-		case "ext2", "ext3", "ext4":
-			return t
-		}
-		return extFamily
-	case statfs == "fuse", statfs == "overlayfs", strings.HasPrefix(statfs, "0x"):
-		if t := mountType(); t != "" {
-			return t
-		}
-	}
-	return statfs
-}
-
-type linuxProbe struct{}
-
-func (linuxProbe) Mode(r *durable.Root) (fs.FileMode, error) {
-	info, err := r.Lstat(".")
+func (p linuxProbe) Mode(name string) (fs.FileMode, error) {
+	info, err := p.root.Lstat(name)
 	return info.Mode, err
 }
 
 // Access asks with the effective ids, without trying a write: a check leaves
 // the directory's times alone.
-func (linuxProbe) Access(r *durable.Root) error {
-	return unix.Faccessat(r.Fd(), ".", unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
-}
-
-func (linuxProbe) Statfs(r *durable.Root) (durable.Filesystem, error) { return r.Statfs() }
-
-func (linuxProbe) RootDevice() (uint64, error) { return durable.HostDevice("/") }
-
-func (linuxProbe) MountType(r *durable.Root) string {
-	fdinfo, err := durable.ReadHostFile("/proc/self/fdinfo/"+strconv.Itoa(r.Fd()), maxFdinfo)
+func (p linuxProbe) Access() error {
+	err := unix.Faccessat(p.root.Fd(), ".", unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 	if err != nil {
-		return ""
+		return &fs.PathError{Op: "access", Path: p.root.Path(), Err: err}
 	}
-	info, err := durable.ReadHostFile("/proc/self/mountinfo", maxMountinfo)
+	return nil
+}
+
+func (p linuxProbe) Mounts() (mounts, error) {
+	slash, err := durable.OpenRootReadOnly("/")
 	if err != nil {
-		return ""
+		return mounts{}, err
 	}
-	return mountType(info, mountID(fdinfo))
+	defer func() { _ = slash.Close() }() // nothing was written
+	var m mounts
+	if m.all, err = mountinfo.Read(); err != nil {
+		return mounts{}, err
+	}
+	if m.slash, err = locate(slash); err != nil {
+		return mounts{}, err
+	}
+	m.root, err = locate(p.root)
+	return m, err
 }
 
-// mountID is the line "mnt_id: N" of /proc/self/fdinfo/FD, "" without one.
-func mountID(fdinfo []byte) string {
-	for line := range bytes.Lines(fdinfo) {
-		if rest, ok := bytes.CutPrefix(line, []byte("mnt_id:")); ok {
-			return string(bytes.TrimSpace(rest))
-		}
-	}
-	return ""
+func locate(root *durable.Root) (place, error) {
+	id, path, err := mountinfo.Locate(root.Fd())
+	return place{mount: id, path: path}, err
 }
 
-// mountType finds the filesystem type of the mount with that id in the text of
-// /proc/self/mountinfo, "" when it is not there. Of a line
+// mounts is what is mounted, and where in it the state root and / are.
 //
-//	36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw
-//
-// the first field is the id, and the type follows the field "-", before which
-// there are any number of optional fields.
-func mountType(mountinfo []byte, id string) string {
-	if id == "" {
+// The mount of a directory decides neither that it persists nor that it does
+// not: the unit's ReadWritePaths= mounts a plain directory of / on itself.
+// Nor does its device number: a btrfs subvolume has its own, and is removed
+// with the subvolume that it is nested in. So filesystems are compared, and
+// locations in them.
+type mounts struct {
+	all         []mountinfo.Mount
+	root, slash place
+}
+
+// place is a directory: the id of the mount that it lies on, and its path.
+type place struct{ mount, path string }
+
+// location is a directory as its filesystem has it, wherever it is mounted.
+type location struct {
+	device string // major:minor of the filesystem
+	path   string // from the filesystem's own root
+}
+
+func (l location) String() string { return l.path + " of the filesystem " + l.device }
+
+// holds reports whether m is at l or beneath it.
+func (l location) holds(m location) bool { return l.device == m.device && beneath(m.path, l.path) }
+
+// beneath reports whether p is dir or lies beneath it.
+func beneath(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// on finds the mount that a place lies on.
+func (m mounts) on(at place) (mountinfo.Mount, error) {
+	i := slices.IndexFunc(m.all, func(mount mountinfo.Mount) bool { return mount.ID == at.mount })
+	if i < 0 || !beneath(at.path, m.all[i].Point) {
+		return mountinfo.Mount{}, fmt.Errorf("/proc/self/mountinfo does not hold the mount %s of %s", at.mount, at.path)
+	}
+	return m.all[i], nil
+}
+
+// locationOf translates a path on a mount.
+func locationOf(on mountinfo.Mount, p string) location {
+	return location{device: on.Device, path: path.Join(on.Root, p[len(strings.TrimSuffix(on.Point, "/")):])}
+}
+
+// partOfSlash says where the state root is in the filesystem of /, if it is a
+// part of what is mounted there and so is removed with it. Otherwise it is "".
+func (m mounts) partOfSlash(root, slash mountinfo.Mount) string {
+	at, image := locationOf(root, m.root.path), locationOf(slash, m.slash.path)
+	if !image.holds(at) {
 		return ""
 	}
-	for line := range bytes.Lines(mountinfo) {
-		rest, ok := bytes.CutPrefix(line, []byte(id+" "))
-		if !ok {
+	return fmt.Sprintf("it is %s, and %s is mounted at /", at, image.path)
+}
+
+// gateOwns are the directories that must be the state root's own. The mission
+// data under edge/ may be a mount.
+var gateOwns = [...]string{Journal, Bootstrap, Identity, Runtime, Epoch}
+
+// covered finds a mount over a directory of the gate's, or over something in
+// one, that shows another place than would be seen without it: whatever is
+// written there is gone with the mount. A bind mount of a directory onto
+// itself shows the same place.
+func (m mounts) covered(root mountinfo.Mount) (found *mountinfo.Mount, name string) {
+	for i, mount := range m.all {
+		name, inside := strings.CutPrefix(mount.Point, strings.TrimSuffix(m.root.path, "/")+"/")
+		top, _, _ := strings.Cut(name, "/")
+		if !inside || !slices.Contains(gateOwns[:], top) || !m.visible(mount, root.ID) {
 			continue
 		}
-		_, after, ok := bytes.Cut(rest, []byte(" - "))
-		if !ok {
-			return ""
+		if (location{mount.Device, mount.Root}) != locationOf(root, mount.Point) {
+			return &m.all[i], name
 		}
-		fields := bytes.Fields(after)
-		if len(fields) == 0 {
-			return ""
-		}
-		return string(fields[0])
 	}
-	return ""
+	return nil, ""
+}
+
+// visible reports whether a mount is reached from the one with the id base: it
+// is mounted on that one, or on another that is, and no other mount lies over
+// any of these.
+func (m mounts) visible(mount mountinfo.Mount, base string) bool {
+	for below := ""; mount.ID != base; {
+		for _, over := range m.all {
+			if over.Parent == mount.ID && over.Point == mount.Point && over.ID != below {
+				return false
+			}
+		}
+		parent := slices.IndexFunc(m.all, func(p mountinfo.Mount) bool { return p.ID == mount.Parent && p.ID != mount.ID })
+		if parent < 0 {
+			return false
+		}
+		below, mount = mount.ID, m.all[parent]
+	}
+	return true
 }

@@ -7,17 +7,19 @@
 package stateroot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
+	"github.com/autonomyops/edged/internal/durable/mountinfo"
 )
 
 // EnvSkipMountCheck is the environment variable that, set to exactly "1",
@@ -53,8 +55,6 @@ type Facts struct {
 	Path       string // cleaned
 	Filesystem string // ext4, xfs, …
 	MountCheck string // enforced or skipped
-	Device     uint64 // st_dev of the directory
-	FreeBytes  uint64
 }
 
 // Check judges the directory at path. The error is an *Error.
@@ -82,7 +82,7 @@ func Open(path string, opts Options) (*durable.Root, *Facts, error) {
 	if err != nil {
 		return nil, nil, openError(path, err)
 	}
-	facts, err := judge(root, path, opts, linuxProbe{})
+	facts, err := judge(path, opts, linuxProbe{root})
 	if err != nil {
 		_ = root.Close()
 		return nil, nil, err
@@ -106,88 +106,150 @@ func checkPath(path string) error {
 }
 
 func openError(path string, err error) error {
-	e := &Error{Path: path, Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Kind, e.Next = ErrNotExist, "mount the persistent partition (RequiresMountsFor= in the unit), "+
-			"or create the directory on it"
+		return refused(ErrNotExist, path, err, mountThere(path)+", or create the directory on it")
 	case errors.Is(err, durable.ErrSymlink):
-		e.Kind, e.Next = ErrSymlink, "name the directory itself, not a link to it"
+		return refused(ErrSymlink, path, err, "name the directory itself, not a link to it: "+resolve(path))
 	case errors.Is(err, syscall.ENOTDIR):
-		e.Kind, e.Next = ErrNotDirectory, "put a directory in its place, or correct state_root.root"
+		return refused(ErrNotDirectory, path, err, "put a directory in its place, or correct state_root.root")
 	case errors.Is(err, fs.ErrPermission):
-		e.Kind, e.Next = ErrNotWritable, "give the user that runs the gate access to it"
-	default:
-		e.Kind, e.Next = ErrUnusable, "check the disk and its mount"
+		return refused(ErrNotWritable, path, err, "give the user that runs the gate access to it")
+	}
+	return refused(ErrUnusable, path, err, "check the disk and its mount")
+}
+
+// refused is what the system refused, with its cause where that is known.
+func refused(kind error, path string, err error, next string) error {
+	e := &Error{Path: path, Kind: kind, Err: fault.Explain(err), Next: next}
+	var explained *fault.Error
+	if errors.As(e.Err, &explained) {
+		e.Next = explained.Next
 	}
 	return e
 }
 
-// probe is what the checks ask of the system; tests answer in its place.
-type probe interface {
-	Mode(*durable.Root) (fs.FileMode, error)
-	Access(*durable.Root) error
-	Statfs(*durable.Root) (durable.Filesystem, error)
-	// MountType is the filesystem's name in mountinfo, "" where it cannot be known.
-	MountType(*durable.Root) string
-	RootDevice() (uint64, error)
+// mountThere is the advice about a partition that is not mounted. A path that
+// leads over a link is named as it resolves: the unit that has the link in
+// RequiresMountsFor= waits for no mount.
+func mountThere(path string) string {
+	if real := resolve(path); real != path {
+		return fmt.Sprintf("%s is %s: mount the persistent partition there, and name that path in RequiresMountsFor= of the unit", path, real)
+	}
+	return "mount the persistent partition there (RequiresMountsFor= in the unit)"
 }
 
-func judge(root *durable.Root, path string, opts Options, p probe) (*Facts, error) {
-	fail := func(kind error, detail, next string, err error) (*Facts, error) {
-		return nil, &Error{Path: path, Kind: kind, Detail: detail, Next: next, Err: err}
-	}
-	if err := p.Access(root); err != nil {
-		if errors.Is(err, syscall.EROFS) {
-			return fail(ErrNotWritable, "its filesystem is mounted read-only",
-				"run fsck if the kernel remounted it after an error, then mount it read-write", err)
+// resolve follows the links in a path, also beyond what exists: they may lead
+// to a mount that is still to come.
+func resolve(path string) string {
+	for range 40 { // as many as the kernel follows
+		next, followed := followFirst(path)
+		if !followed {
+			break
 		}
-		return fail(ErrNotWritable, "", "give the user that runs the gate write access to it", err)
+		path = next
 	}
-	mode, err := p.Mode(root)
+	return path
+}
+
+// followFirst replaces the first link in a path by what it names.
+func followFirst(path string) (next string, followed bool) {
+	for end := 1; end <= len(path); end++ {
+		if end < len(path) && path[end] != '/' {
+			continue
+		}
+		target, err := os.Readlink(path[:end])
+		if err != nil {
+			continue
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path[:end]), target)
+		}
+		return filepath.Join(target, path[end:]), true
+	}
+	return path, false
+}
+
+// probe is what the checks ask of the system; tests answer in its place.
+type probe interface {
+	Access() error
+	Mode(name string) (fs.FileMode, error)
+	Mounts() (mounts, error)
+}
+
+func judge(path string, opts Options, p probe) (*Facts, error) {
+	if err := p.Access(); err != nil {
+		return nil, refused(ErrNotWritable, path, err, "give the user that runs the gate write access to it")
+	}
+	mode, err := p.Mode(".")
 	if err != nil {
-		return fail(ErrUnusable, "", "check the disk and its mount", err)
+		return nil, &Error{Path: path, Kind: ErrUnusable, Err: err, Next: "check the disk and its mount"}
 	}
 	if mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
-		return fail(ErrWorldWritable, fmt.Sprintf("its mode is %04o", mode.Perm()),
-			"anybody could replace what is in it: chmod o-w "+path, nil)
+		return nil, &Error{Path: path, Kind: ErrWorldWritable, Detail: fmt.Sprintf("its mode is %04o", mode.Perm()),
+			Next: "anybody could replace what is in it: chmod o-w " + path}
 	}
-	fsinfo, err := p.Statfs(root)
+	facts, err := judgeMounts(path, opts, p)
+	if err == nil {
+		err = judgeFolders(path, p)
+	}
 	if err != nil {
-		return fail(ErrUnusable, "", "check the disk and its mount", err)
-	}
-	facts := &Facts{
-		Path:       path,
-		Filesystem: filesystemName(fsinfo.Name, func() string { return p.MountType(root) }),
-		MountCheck: MountCheckEnforced,
-		Device:     fsinfo.Device,
-		FreeBytes:  fsinfo.Free,
-	}
-	if opts.SkipMountCheck {
-		facts.MountCheck = MountCheckSkipped
-		return facts, nil
-	}
-	if !allowed(facts.Filesystem, opts.ExtraFilesystems) {
-		return fail(ErrFilesystem, "it is on "+facts.Filesystem,
-			"mount the persistent partition there (RequiresMountsFor= in the unit); "+
-				"if this filesystem is meant, name it in gate.extra_filesystems", nil)
-	}
-	device, err := p.RootDevice()
-	if err != nil {
-		return fail(ErrUnusable, "the device of / cannot be told", "check the root filesystem", err)
-	}
-	if device == fsinfo.Device {
-		return fail(ErrRootDevice, fmt.Sprintf("both are on device %d:%d", unix.Major(device), unix.Minor(device)),
-			"mount the persistent partition there (RequiresMountsFor= in the unit)", nil)
+		return nil, err
 	}
 	return facts, nil
 }
 
-// allowed is the allowlist. The name of ext2, ext3 and ext4 together is given
-// where mountinfo cannot tell them apart.
+// judgeMounts decides whether the directory persists, with all that the gate
+// keeps in it.
+func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
+	m, err := p.Mounts()
+	var root, slash mountinfo.Mount
+	if err == nil {
+		root, err = m.on(m.root)
+	}
+	if err == nil {
+		slash, err = m.on(m.slash)
+	}
+	if opts.SkipMountCheck { // what /proc does not say is not needed then
+		return &Facts{Path: path, Filesystem: cmp.Or(root.Type, "unknown"), MountCheck: MountCheckSkipped}, nil
+	}
+	if err != nil {
+		return nil, &Error{Path: path, Kind: ErrUnusable, Detail: "what is mounted is not known", Err: err, Next: "mount /proc before the gate runs"}
+	}
+	if !allowed(root.Type, opts.ExtraFilesystems) {
+		return nil, &Error{Path: path, Kind: ErrFilesystem, Detail: "it is on " + root.Type,
+			Next: mountThere(path) + "; if this filesystem is meant, name it in gate.extra_filesystems"}
+	}
+	if part := m.partOfSlash(root, slash); part != "" {
+		return nil, &Error{Path: path, Kind: ErrPartOfRoot, Detail: part, Next: mountThere(path)}
+	}
+	if over, name := m.covered(root); over != nil {
+		return nil, &Error{Path: path, Kind: ErrCovered, Detail: fmt.Sprintf("%s is %s (%s)", name, location{over.Device, over.Root}, over.Type),
+			Next: "remove what mounts it, copy what is needed from it, and umount " + over.Point}
+	}
+	return &Facts{Path: path, Filesystem: root.Type, MountCheck: MountCheckEnforced}, nil
+}
+
+// judgeFolders refuses directories in which anybody could exchange what the
+// gate trusts. The sticky bit is no excuse: whoever makes a name first owns it.
+func judgeFolders(path string, p probe) error {
+	for _, name := range []string{Identity, Runtime, Binaries, Bootstrap, Journal, Epoch} {
+		mode, err := p.Mode(name)
+		// What cannot be looked at, or is no directory, is reported by the step
+		// that needs it.
+		if err != nil || !mode.IsDir() || mode.Perm()&0o002 == 0 {
+			continue
+		}
+		return &Error{Path: path, Kind: ErrFolderWritable, Detail: fmt.Sprintf("the mode of %s is %04o", name, mode.Perm()),
+			Next: "find out whether something in it was replaced, then chmod o-w " + filepath.Join(path, name)}
+	}
+	return nil
+}
+
+// allowed is the allowlist.
 func allowed(name string, extra []string) bool {
 	switch name {
-	case "ext2", "ext3", "ext4", extFamily, "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "ubifs":
+	case "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "ubifs":
 		return true
 	}
 	return slices.Contains(extra, name)

@@ -8,36 +8,43 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/autonomyops/edged/internal/durable"
 )
 
 // fake answers in the system's place.
 type fake struct {
-	mode             fs.FileMode
-	access           error
-	fsinfo           durable.Filesystem
-	mountType        string
-	rootDevice       uint64
-	modeErr, statErr error
-	rootErr          error
+	access    error
+	modes     map[string]fs.FileMode // by name; a name without one does not exist
+	modeErr   error                  // of the state root
+	mounts    mounts
+	mountsErr error
 }
 
-func (f fake) Mode(*durable.Root) (fs.FileMode, error)          { return f.mode, f.modeErr }
-func (f fake) Access(*durable.Root) error                       { return f.access }
-func (f fake) Statfs(*durable.Root) (durable.Filesystem, error) { return f.fsinfo, f.statErr }
-func (f fake) MountType(*durable.Root) string                   { return f.mountType }
-func (f fake) RootDevice() (uint64, error)                      { return f.rootDevice, f.rootErr }
+func (f fake) Access() error           { return f.access }
+func (f fake) Mounts() (mounts, error) { return f.mounts, f.mountsErr }
+
+func (f fake) Mode(name string) (fs.FileMode, error) {
+	if name == "." && f.modeErr != nil {
+		return 0, f.modeErr
+	}
+	if mode, ok := f.modes[name]; ok {
+		return mode, nil
+	}
+	return 0, fs.ErrNotExist
+}
 
 func good() fake {
-	return fake{mode: fs.ModeDir | 0o750, rootDevice: unix.Mkdev(8, 1), mountType: "ext4",
-		fsinfo: durable.Filesystem{Name: "ext4", Device: unix.Mkdev(8, 2), Free: 1 << 30}}
+	return fake{modes: map[string]fs.FileMode{".": fs.ModeDir | 0o750}, mounts: view(extRoot+persist, "31", "/persist/edge")}
 }
 
 func TestJudge(t *testing.T) {
-	io := syscall.EIO
+	typed := func(name string) func(*fake) {
+		return func(f *fake) {
+			f.mounts = view(extRoot+"31 27 8:2 / /persist rw - "+name+" x rw\n", "31", "/persist/edge")
+		}
+	}
+	mode := func(name string, mode fs.FileMode) func(*fake) {
+		return func(f *fake) { f.modes[name] = mode }
+	}
 	for _, tt := range []struct {
 		name  string
 		spoil func(*fake)
@@ -46,32 +53,36 @@ func TestJudge(t *testing.T) {
 		want  string // filesystem, or part of the message
 	}{
 		{"fine", func(*fake) {}, Options{}, nil, "ext4"},
-		{"not writable", func(f *fake) { f.access = syscall.EACCES }, Options{}, ErrNotWritable, "write access"},
-		{"read-only", func(f *fake) { f.access = syscall.EROFS }, Options{}, ErrNotWritable, "mounted read-only"},
-		{"mode unknown", func(f *fake) { f.modeErr = io }, Options{}, ErrUnusable, "check the disk"},
-		{"world-writable", func(f *fake) { f.mode |= 0o002 }, Options{}, ErrWorldWritable, "mode is 0752"},
-		{"world-writable, sticky", func(f *fake) { f.mode |= 0o002 | fs.ModeSticky }, Options{}, nil, "ext4"},
-		{"world-writable, checks skipped", func(f *fake) { f.mode |= 0o002 }, Options{SkipMountCheck: true}, ErrWorldWritable, "chmod"},
-		{"statfs fails", func(f *fake) { f.statErr = io }, Options{}, ErrUnusable, "check the disk"},
-		{"ext3", func(f *fake) { f.mountType = "ext3" }, Options{}, nil, "ext3"},
-		{"ext without /proc", func(f *fake) { f.mountType = "" }, Options{}, nil, "ext2/ext3/ext4"},
-		{"xfs", func(f *fake) { f.fsinfo.Name = "xfs" }, Options{}, nil, "xfs"},
-		{"zfs", func(f *fake) { f.fsinfo.Name = "zfs" }, Options{}, nil, "zfs"},
-		{"tmpfs", func(f *fake) { f.fsinfo.Name = "tmpfs" }, Options{}, ErrFilesystem, "it is on tmpfs"},
-		{"tmpfs allowed", func(f *fake) { f.fsinfo.Name = "tmpfs" }, Options{ExtraFilesystems: []string{"9p", "tmpfs"}}, nil, "tmpfs"},
-		{"tmpfs skipped", func(f *fake) { f.fsinfo.Name = "tmpfs" }, Options{SkipMountCheck: true}, nil, "tmpfs"},
-		{"overlay", func(f *fake) { f.fsinfo.Name, f.mountType = "overlayfs", "overlay" }, Options{}, ErrFilesystem, "it is on overlay"},
-		{"unknown magic", func(f *fake) { f.fsinfo.Name, f.mountType = "0x1234", "newfs" }, Options{ExtraFilesystems: []string{"newfs"}}, nil, "newfs"},
-		{"unknown magic, no /proc", func(f *fake) { f.fsinfo.Name, f.mountType = "0x1234", "" }, Options{}, ErrFilesystem, "0x1234"},
-		{"fuse cannot call itself ext4", func(f *fake) { f.fsinfo.Name, f.mountType = "fuse", "fuse.ext4" }, Options{}, ErrFilesystem, "fuse.ext4"},
-		{"device of /", func(f *fake) { f.rootDevice = f.fsinfo.Device }, Options{}, ErrRootDevice, "8:2"},
-		{"device of /, skipped", func(f *fake) { f.rootDevice = f.fsinfo.Device }, Options{SkipMountCheck: true}, nil, "ext4"},
-		{"device of / unknown", func(f *fake) { f.rootErr = io }, Options{}, ErrUnusable, "device of /"},
+		{"not writable", func(f *fake) { f.access = syscall.EACCES }, Options{}, ErrNotWritable, "permission denied"},
+		{"read-only", func(f *fake) { f.access = syscall.EROFS }, Options{}, ErrNotWritable, "read-only"},
+		{"mode unknown", func(f *fake) { f.modeErr = syscall.EIO }, Options{}, ErrUnusable, "check the disk"},
+		{"world-writable", mode(".", fs.ModeDir|0o752), Options{}, ErrWorldWritable, "mode is 0752"},
+		{"world-writable, sticky", mode(".", fs.ModeDir|fs.ModeSticky|0o777), Options{}, nil, "ext4"},
+		{"world-writable, checks skipped", mode(".", fs.ModeDir|0o752), Options{SkipMountCheck: true}, ErrWorldWritable, "chmod"},
+		{"identity world-writable", mode("identity", fs.ModeDir|0o777), Options{}, ErrFolderWritable, "the mode of identity is 0777"},
+		{"runtime world-writable", mode("runtime", fs.ModeDir|0o777), Options{}, ErrFolderWritable, "chmod o-w /persist/edge/runtime"},
+		{"runtime/binaries world-writable and sticky", mode("runtime/binaries", fs.ModeDir|fs.ModeSticky|0o777), Options{}, ErrFolderWritable, "runtime/binaries"},
+		{"bootstrap world-writable", mode("bootstrap", fs.ModeDir|0o703), Options{SkipMountCheck: true}, ErrFolderWritable, "bootstrap"},
+		{"journal world-writable", mode("journal", fs.ModeDir|0o702), Options{}, ErrFolderWritable, "journal"},
+		{"epoch world-writable", mode("epoch", fs.ModeDir|0o777), Options{}, ErrFolderWritable, "epoch"},
+		{"mission data world-writable", mode("edge", fs.ModeDir|0o777), Options{}, nil, "ext4"},
+		{"a link, which is writable for everybody", mode("epoch", fs.ModeSymlink|0o777), Options{}, nil, "ext4"},
+		{"group-writable", mode("runtime", fs.ModeDir|fs.ModeSetgid|0o775), Options{}, nil, "ext4"},
+		{"ext3", typed("ext3"), Options{}, nil, "ext3"},
+		{"xfs", typed("xfs"), Options{}, nil, "xfs"},
+		{"btrfs", typed("btrfs"), Options{}, nil, "btrfs"},
+		{"zfs", typed("zfs"), Options{}, nil, "zfs"},
+		{"tmpfs", typed("tmpfs"), Options{}, ErrFilesystem, "it is on tmpfs"},
+		{"tmpfs allowed", typed("tmpfs"), Options{ExtraFilesystems: []string{"9p", "tmpfs"}}, nil, "tmpfs"},
+		{"tmpfs skipped", typed("tmpfs"), Options{SkipMountCheck: true}, nil, "tmpfs"},
+		{"overlay", typed("overlay"), Options{}, ErrFilesystem, "it is on overlay"},
+		{"no /proc", func(f *fake) { f.mounts, f.mountsErr = mounts{}, syscall.ENOENT }, Options{}, ErrUnusable, "mount /proc"},
+		{"no /proc, skipped", func(f *fake) { f.mounts, f.mountsErr = mounts{}, syscall.ENOENT }, Options{SkipMountCheck: true}, nil, "unknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := good()
 			tt.spoil(&p)
-			facts, err := judge(nil, "/persist/edge", tt.opts, p)
+			facts, err := judge("/persist/edge", tt.opts, p)
 			if tt.kind != nil {
 				checkError(t, err, "/persist/edge", tt.kind, tt.want)
 				return
@@ -80,7 +91,7 @@ func TestJudge(t *testing.T) {
 			if tt.opts.SkipMountCheck {
 				check = MountCheckSkipped
 			}
-			want := Facts{Path: "/persist/edge", Filesystem: tt.want, MountCheck: check, Device: unix.Mkdev(8, 2), FreeBytes: 1 << 30}
+			want := Facts{Path: "/persist/edge", Filesystem: tt.want, MountCheck: check}
 			if err != nil || *facts != want {
 				t.Errorf("got %+v, %v, want %+v", facts, err, want)
 			}
@@ -154,7 +165,7 @@ func TestCheckHere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if facts.Path != dir || facts.MountCheck != "skipped" || facts.Filesystem == "" || facts.FreeBytes == 0 {
+		if facts.Path != dir || facts.MountCheck != "skipped" || facts.Filesystem == "" {
 			t.Errorf("got %+v", facts)
 		}
 		if err := root.Mkdir("new", 0o700); (err == nil) == readOnly {
@@ -166,13 +177,9 @@ func TestCheckHere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slash, err := durable.HostDevice("/")
-	if err != nil {
-		t.Fatal(err)
-	}
 	got, err := Check(dir, Options{ExtraFilesystems: []string{facts.Filesystem}})
-	if slash == facts.Device {
-		checkError(t, err, dir, ErrRootDevice, "RequiresMountsFor=")
+	if errors.Is(err, ErrPartOfRoot) {
+		checkError(t, err, dir, ErrPartOfRoot, "RequiresMountsFor=")
 	} else if err != nil || got.MountCheck != "enforced" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -210,6 +217,43 @@ func TestCheckTmpfs(t *testing.T) {
 	if facts, err := Check(dir, Options{ExtraFilesystems: []string{"tmpfs"}}); err != nil || facts.MountCheck != "enforced" {
 		t.Errorf("got %+v, %v", facts, err)
 	}
+}
+
+// TestAdviceNamesTheResolvedPath: a link in the path leads to a mount that is
+// still to come. The unit that names the link waits for no mount.
+func TestAdviceNamesTheResolvedPath(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"persist": "data", "data": dir + "/mnt/later", "loop": "loop"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := dir + "/persist/edge"
+	if got, want := resolve(path), dir+"/mnt/later/edge"; got != want {
+		t.Errorf("resolved to %s, want %s", got, want)
+	}
+	if got := resolve(dir + "/loop"); got != dir+"/loop" {
+		t.Errorf("a link to itself resolved to %s", got)
+	}
+	_, err = Check(path, Options{})
+	checkError(t, err, path, ErrNotExist, path+" is "+dir+"/mnt/later/edge: mount the persistent partition there, and name that path")
+	if err := os.MkdirAll(dir+"/mnt/later/edge", 0o750); err != nil {
+		t.Fatal(err)
+	}
+	// Whatever the tests' directory lies on, it is no partition of its own.
+	var refused *Error
+	if _, err = Check(path, Options{}); !errors.As(err, &refused) {
+		t.Skip("the tests' directory would do as a state root")
+	}
+	checkError(t, err, path, refused.Kind, path+" is "+dir+"/mnt/later/edge: mount the persistent partition there, and name that path")
+	if err := os.Symlink(dir+"/mnt/later/edge", dir+"/state"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Check(dir+"/state", Options{})
+	checkError(t, err, dir+"/state", ErrSymlink, "not a link to it: "+dir+"/mnt/later/edge")
 }
 
 func TestSkipMountCheck(t *testing.T) {
