@@ -64,7 +64,7 @@ func (p *dryPlan) print(r *run, f *Failure, exit int) {
 		fmt.Fprintf(r.host.Stdout, "would append  %s%s\n", e.Type, detail(e.Data))
 	}
 	if f != nil {
-		fmt.Fprintf(r.host.Stdout, "would fail    %s: path=%s: %s\n", f.Message, r.absolute(f.Path), f.reason())
+		fmt.Fprintf(r.host.Stdout, "would fail    %s: path=%s: %s\n", f.Message, r.where(f), f.reason())
 		fmt.Fprintf(r.host.Stdout, "next          %s\n", f.Next)
 	}
 	fmt.Fprintf(r.host.Stdout, "would exit    %d\n", exit)

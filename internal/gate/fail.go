@@ -15,6 +15,7 @@ import (
 // journal cannot take it. Run logs it, after everything is recorded: no log that
 // hangs may take a failure out of the history.
 func (r *run) fail(f *Failure) {
+	f.explain() // soon: it asks the system
 	if !r.writable || r.plan != nil {
 		return
 	}
@@ -46,12 +47,23 @@ func (r *run) maxAttempts() int {
 }
 
 func (r *run) logFailure(f *Failure) {
-	r.log.Error(f.Message, slog.String("path", r.absolute(f.Path)), slog.String("err", f.reason()),
+	f.explain()
+	r.log.Error(f.Message, slog.String("path", r.where(f)), slog.String("err", f.reason()),
 		slog.String("next", f.Next), slog.Int("exit_code", f.Exit))
 	if attempt := r.attempt(); f.Exit == ExitReconstruction && attempt >= r.maxAttempts() {
 		r.log.Error("edge.os.reconstruction_stuck", slog.Int("attempts", attempt),
 			slog.String("next", "`edgectl journal log` shows what failed at each attempt; edged does not start until it is repaired"))
 	}
+}
+
+// where is how an operator finds what a failure is about. The stages before the
+// journal, and those outside the state root, name paths of the host.
+func (r *run) where(f *Failure) string {
+	switch f.Stage {
+	case "config", "state_root", "ready_file", "certificate", "fingerprint":
+		return f.Path
+	}
+	return r.absolute(f.Path)
 }
 
 // absolute is how an operator finds path: below the state root if it is one of

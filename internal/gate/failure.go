@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
@@ -41,17 +42,32 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
+// explain adds the cause of what the system refused, and the advice that fits
+// it: an error number alone sends people the wrong way.
+func (f *Failure) explain() {
+	var cause *fault.Error
+	if errors.As(f.Err, &cause) {
+		return // by the step that met it
+	}
+	if f.Err = fault.Explain(f.Err); errors.As(f.Err, &cause) {
+		f.Next = cause.Next
+	}
+}
+
 // reason is the error without the advice that some errors end in: that is
 // Next, and said once, or less to the point than Next.
 func (f *Failure) reason() string {
-	text := f.Err.Error()
+	text, cause := f.Err.Error(), ""
+	if explained, ok := f.Err.(*fault.Error); ok {
+		text, cause = explained.Err.Error(), ": "+explained.Cause
+	}
 	_, own := about(f.Err)
 	for _, next := range []string{own, f.Next} {
 		if next != "" {
 			text = strings.TrimRight(strings.TrimSuffix(text, next), ":;. ")
 		}
 	}
-	return text
+	return text + cause
 }
 
 // about finds the path and the next step that an error's type knows of.
@@ -63,6 +79,7 @@ func about(err error) (path, next string) {
 		fromOS      *osid.Error
 		fromFile    *manifest.Error
 		fromOp      *operation.Error
+		fromSystem  *fault.Error
 		fromDisk    *fs.PathError
 	)
 	switch {
@@ -78,6 +95,9 @@ func about(err error) (path, next string) {
 		return fromFile.Path, fromFile.NextStep()
 	case errors.As(err, &fromOp):
 		return fromOp.Path, fromOp.NextStep()
+	case errors.As(err, &fromSystem):
+		path, _ = about(fromSystem.Err)
+		return path, fromSystem.Next
 	case errors.As(err, &fromDisk):
 		return fromDisk.Path, ""
 	}
@@ -94,5 +114,5 @@ func pathOf(err error, fallback string) string {
 // fallback.
 func nextOf(err error, fallback string) string {
 	_, next := about(err)
-	return cmp.Or(adviceFor(err), next, fallback)
+	return cmp.Or(next, fallback)
 }

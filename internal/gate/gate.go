@@ -247,14 +247,12 @@ func (r *run) openStateRoot(ctx context.Context) *Failure {
 	r.root, r.fs = root, root.FS()
 	// A dry run takes the lock as well: it must see what a real run would see,
 	// and a flock writes nothing.
-	if err := root.Lock(ctx); err != nil {
-		f := &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
+	if err := root.Lock(ctx); errors.Is(err, stateroot.ErrLocked) {
+		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
 			Path: r.rootPath, Err: err, Next: "wait for the other gate, or find it with `fuser -v` on the state root"}
-		if !errors.Is(err, stateroot.ErrLocked) && ctx.Err() == nil {
-			f.Message, f.Next = "precheck: state root cannot be locked",
-				nextOf(err, "no other gate is in the way: the filesystem of the state root must support flock(2)")
-		}
-		return f
+	} else if err != nil {
+		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root cannot be locked",
+			Path: r.rootPath, Err: err, Next: nextOf(err, "check the disk and the kernel log")}
 	}
 	r.writable = !r.DryRun
 	return nil

@@ -18,6 +18,12 @@ var ErrNoHistory = errors.New("there is no journal yet: run edged precheck first
 // An operator's act runs no projection and passes no gate: the next boot
 // answers the event.
 func Operate(ctx context.Context, stateRoot string, host Host, decide func(machine.State) (machine.Payload, error)) (event machine.Event, err error) {
+	defer func() {
+		var f *Failure
+		if errors.As(err, &f) {
+			f.explain()
+		}
+	}()
 	r := &run{host: host, log: host.Logger(""), rootPath: stateRoot}
 	if f := r.name(); f != nil {
 		return event, f

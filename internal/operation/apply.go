@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
 )
 
 // Apply puts the source's bytes at the destination: written beside it, hashed
@@ -178,7 +179,7 @@ func (p Planned) failed(err error) error {
 	if errors.Is(err, ErrSource) || errors.Is(err, ErrChanged) || errors.Is(err, ErrMismatch) {
 		at = p.Src
 	}
-	return &Error{Index: p.Index, Op: p.Op, Path: at, Err: err}
+	return &Error{Index: p.Index, Op: p.Op, Path: at, Err: fault.Explain(err)}
 }
 
 func modeText(m fs.FileMode) string { return fmt.Sprintf("%04o", uint32(m.Perm())) }

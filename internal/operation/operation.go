@@ -15,9 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/manifest"
 )
 
@@ -87,13 +87,14 @@ func (e *Error) Message() string {
 
 // NextStep says what to do about it.
 func (e *Error) NextStep() string {
+	var refused *fault.Error
 	switch {
+	case errors.As(e.Err, &refused):
+		return refused.Next + "; the next boot tries again"
 	case errors.Is(e.Err, ErrMismatch):
 		return "deploy the binary that the manifest pins, or sign a manifest for the one that is there"
 	case errors.Is(e.Err, ErrChanged):
 		return "find out what writes to the source; the next boot tries again"
-	case errors.Is(e.Err, syscall.ENOSPC):
-		return "free space on the persistent partition; the next boot tries again"
 	case e.Field == "" && !errors.Is(e.Err, ErrSource):
 		return "check the disk and the kernel log; the next boot tries again"
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/internal/manifest"
 )
@@ -224,7 +225,7 @@ func TestErrors(t *testing.T) {
 		{Error{Index: 2, Op: "copy_binary", Field: "dst", Path: "x", Err: ErrPath}, "precheck: operation rejected"},
 		{Error{Index: 2, Op: "copy_binary", Path: "x", Err: ErrMismatch}, "precheck: operation source hash mismatch"},
 		{Error{Index: 2, Op: "copy_binary", Path: "x", Err: ErrChanged}, "precheck: operation failed"},
-		{Error{Index: 2, Op: "copy_binary", Path: "x", Err: syscall.ENOSPC}, "precheck: operation failed"},
+		{Error{Index: 2, Op: "copy_binary", Path: "x", Err: fault.Explain(syscall.ENOSPC)}, "precheck: operation failed"},
 		{Error{Index: 2, Op: "copy_binary", Path: "x", Err: syscall.EIO}, "precheck: operation failed"},
 	} {
 		if tt.err.Message() != tt.message || tt.err.NextStep() == "" || !strings.Contains(tt.err.Error(), "operation 2 (copy_binary)") {
