@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,35 +23,24 @@ func (r *Root) Mkdir(name string, perm fs.FileMode) error {
 		return r.fail("mkdir", name, err)
 	}
 	defer at.close()
-	if err := retry(func() error { return unix.Mkdirat(at.fd, at.base, uint32(perm)) }); err != nil {
-		return r.fail("mkdir", name, err)
-	}
-	var st unix.Stat_t
-	if err := fstatat(at.fd, at.base, &st); err != nil {
-		return r.fail("mkdir", name, err)
-	}
-	if st.Mode&0o777 == uint32(perm) {
-		return nil
-	}
-	mode := st.Mode&unix.S_ISGID | uint32(perm)
-	err = retry(func() error { return unix.Fchmodat(at.fd, at.base, mode, unix.AT_SYMLINK_NOFOLLOW) })
-	if err != nil { // fchmodat2 is from Linux 6.6, and seccomp filters may not know it
-		err = chmodDir(at, perm)
-	}
-	if err != nil {
+	if err := mkdirat(at, perm); err != nil {
 		return r.fail("mkdir", name, err)
 	}
 	return nil
 }
 
-// chmodDir is for kernels that cannot change a mode by name without following it.
-func chmodDir(at place, perm fs.FileMode) error {
-	fd, err := openat(at.fd, at.base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unix.Close(fd) }()
-	return exactMode(fd, perm)
+// umask is held by whoever has changed the process's umask.
+var umask sync.Mutex
+
+// mkdirat makes a directory with perm at once. A chmod after it would take the
+// set-group-id bit away that the directory has inherited, or would have to
+// carry it, which RestrictSUIDSGID= of the unit refuses. A file that is created
+// at this moment gets the mode that it is created with, which is the one meant.
+func mkdirat(at place, perm fs.FileMode) error {
+	umask.Lock()
+	defer umask.Unlock()
+	defer unix.Umask(unix.Umask(0))
+	return retry(func() error { return unix.Mkdirat(at.fd, at.base, uint32(perm)) })
 }
 
 // Lstat implements [FS].

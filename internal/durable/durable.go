@@ -66,7 +66,8 @@ type FS interface {
 	// Create makes a new regular file (O_EXCL) with exactly perm, whatever
 	// the umask, open for reading and writing.
 	Create(name string, perm fs.FileMode) (File, error)
-	// Mkdir makes one directory with exactly perm.
+	// Mkdir makes one directory with perm, whatever the umask. A default ACL of
+	// its parent may take bits of it.
 	Mkdir(name string, perm fs.FileMode) error
 	// Rename moves oldname to newname.
 	Rename(oldname, newname string) error

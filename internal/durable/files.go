@@ -93,7 +93,7 @@ func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 }
 
 // MkdirAll makes the directory name and those above it that are missing, each
-// with exactly perm, and flushes every directory that gained a name. One that
+// with perm as Mkdir has it, and flushes every directory that gained a name. One that
 // exists is left as it is. A symbolic link on the way is [ErrSymlink],
 // anything else that is not a directory syscall.ENOTDIR.
 func MkdirAll(fsys FS, name string, perm fs.FileMode) error {

@@ -80,8 +80,7 @@ func (r *Root) Create(name string, perm fs.FileMode) (File, error) {
 	return newFile(fd, r.full(name), at.base), nil
 }
 
-// exactMode undoes what the umask or a default ACL took from a new file or
-// directory. It keeps the set-group-id bit that a directory inherits.
+// exactMode undoes what the umask or a default ACL took from a new file.
 func exactMode(fd int, perm fs.FileMode) error {
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Fstat(fd, &st) }); err != nil {
@@ -90,7 +89,7 @@ func exactMode(fd int, perm fs.FileMode) error {
 	if st.Mode&0o777 == uint32(perm) {
 		return nil
 	}
-	return retry(func() error { return unix.Fchmod(fd, st.Mode&unix.S_ISGID|uint32(perm)) })
+	return retry(func() error { return unix.Fchmod(fd, uint32(perm)) })
 }
 
 // regularFD fails unless fd is a regular file.

@@ -3,6 +3,8 @@ package durable_test
 import (
 	"bytes"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -15,10 +17,12 @@ import (
 )
 
 // denied is a system call that a filter answers with an error number; where
-// flag is not 0, only when its third argument has that bit.
+// flag is not 0, only when its third argument has that bit, or its second if
+// second is set.
 type denied struct {
 	nr, flag uint32
 	errno    syscall.Errno
+	second   bool
 }
 
 // under runs test on a thread whose kernel refuses some system calls, as an
@@ -43,7 +47,7 @@ func under(t *testing.T, rules []denied, test func(t *testing.T)) {
 
 func filter(rules []denied) error {
 	const (
-		offNr, offArg2 = 0, 32 // in struct seccomp_data; the low word on little-endian machines
+		offNr, offArg1, offArg2 = 0, 24, 32 // in struct seccomp_data; the low word on little-endian machines
 	)
 	load := func(off uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: off}
@@ -55,8 +59,12 @@ func filter(rules []denied) error {
 			prog = append(prog, load(offNr), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: r.nr}, deny)
 			continue
 		}
+		argument := uint32(offArg2)
+		if r.second {
+			argument = offArg1
+		}
 		prog = append(prog, load(offNr), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: r.nr},
-			load(offArg2), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jf: 1, K: r.flag}, deny)
+			load(argument), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jf: 1, K: r.flag}, deny)
 	}
 	prog = append(prog, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -97,25 +105,50 @@ func TestWithoutOpenat2(t *testing.T) {
 	}
 }
 
-func TestExactModeWithoutFchmodat2(t *testing.T) {
+// TestSetgidInASandbox: systemd's RestrictSUIDSGID= refuses every call that
+// carries the set-group-id bit, on directories too. The kernel hands the bit
+// down by itself.
+func TestSetgidInASandbox(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o770|fs.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)
 	const fchmodat2 = 452
-	under(t, []denied{{nr: fchmodat2, errno: unix.ENOSYS}}, func(t *testing.T) {
+	under(t, []denied{
+		{nr: unix.SYS_OPENAT2, errno: unix.ENOSYS},
+		{nr: unix.SYS_FCHMOD, flag: unix.S_ISGID, errno: unix.EPERM, second: true},
+		{nr: unix.SYS_FCHMODAT, flag: unix.S_ISGID, errno: unix.EPERM},
+		{nr: fchmodat2, flag: unix.S_ISGID, errno: unix.EPERM},
+		{nr: unix.SYS_MKDIRAT, flag: unix.S_ISGID, errno: unix.EPERM},
+	}, func(t *testing.T) {
 		root, err := durable.OpenRoot(dir)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer func() { _ = root.Close() }()
-		if err := root.Mkdir("d", 0o775); err != nil {
+		if top, err := root.Lstat("."); err != nil || top.Mode&fs.ModeSetgid == 0 {
+			t.Skip("this filesystem or user cannot set the bit")
+		}
+		if err := durable.MkdirAll(root, "d/e", 0o750); err != nil {
 			t.Error(err)
 		}
-		if info, err := root.Lstat("d"); err != nil || info.Mode.Perm() != 0o775 {
-			t.Error(info.Mode, err)
+		if err := durable.WriteFile(root, "d/e/f", []byte("x"), 0o640); err != nil {
+			t.Error(err)
+		}
+		for name, want := range map[string]fs.FileMode{
+			"d": fs.ModeDir | fs.ModeSetgid | 0o750, "d/e": fs.ModeDir | fs.ModeSetgid | 0o750, "d/e/f": 0o640,
+		} {
+			if info, err := root.Lstat(name); err != nil || info.Mode != want {
+				t.Errorf("%s: %v, %v, want %v", name, info.Mode, err, want)
+			}
 		}
 	})
+	if got := syscall.Umask(0o077); got != 0o077 {
+		t.Errorf("the umask is left at %#o", got)
+	}
 }
 
 func TestReadOnlyWithoutNoatime(t *testing.T) {
