@@ -2,6 +2,7 @@ package durable
 
 import (
 	"math"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,10 +20,11 @@ func (r *Root) statfs() (sf unix.Statfs_t, unit uint64, err error) {
 	return sf, unit, nil
 }
 
-// Space is what a filesystem has left for this process. math.MaxUint64 means
-// that the filesystem does not say or has no limit.
+// Space is what a filesystem has. math.MaxUint64 means that the filesystem does
+// not say or has no limit.
 type Space struct {
-	FreeBytes  uint64 // without the blocks reserved for the superuser
+	TotalBytes uint64
+	FreeBytes  uint64 // that this process may use: the superuser also what is reserved
 	FreeInodes uint64 // new files and directories
 }
 
@@ -32,7 +34,7 @@ func FreeSpace(fsys FS) (Space, error) {
 	if can, ok := fsys.(interface{ FreeSpace() (Space, error) }); ok {
 		return can.FreeSpace()
 	}
-	return Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}, nil
+	return Space{TotalBytes: math.MaxUint64, FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}, nil
 }
 
 // FreeSpace is what [FreeSpace] asks for. A quota is not counted.
@@ -41,15 +43,18 @@ func (r *Root) FreeSpace() (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
-	return spaceOf(sf, unit), nil
+	return spaceOf(sf, unit, os.Geteuid() == 0), nil
 }
 
 // spaceOf reads a total of 0 as "does not say": btrfs and vfat report no
 // inodes, a tmpfs without limits neither blocks nor inodes.
-func spaceOf(sf unix.Statfs_t, unit uint64) Space {
-	space := Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
+func spaceOf(sf unix.Statfs_t, unit uint64, superuser bool) Space {
+	space := Space{TotalBytes: math.MaxUint64, FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
 	if sf.Blocks > 0 {
-		space.FreeBytes = sf.Bavail * unit
+		space.TotalBytes, space.FreeBytes = sf.Blocks*unit, sf.Bavail*unit
+		if superuser {
+			space.FreeBytes = sf.Bfree * unit
+		}
 	}
 	if sf.Files > 0 {
 		space.FreeInodes = sf.Ffree

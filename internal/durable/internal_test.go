@@ -97,16 +97,19 @@ func interrupted(n int) func() error {
 // TestSpaceOf: a filesystem that counts nothing has no limit; one that is full
 // has nothing left.
 func TestSpaceOf(t *testing.T) {
+	const none = math.MaxUint64
 	for _, test := range []struct {
-		sf   unix.Statfs_t
-		want Space
+		sf        unix.Statfs_t
+		superuser bool
+		want      Space
 	}{
-		{unix.Statfs_t{Blocks: 10, Bfree: 4, Bavail: 3, Files: 9, Ffree: 2}, Space{FreeBytes: 3 * 512, FreeInodes: 2}},
-		{unix.Statfs_t{Blocks: 10, Bfree: 4, Files: 9}, Space{}},
-		{unix.Statfs_t{Blocks: 10, Bavail: 3}, Space{FreeBytes: 3 * 512, FreeInodes: math.MaxUint64}}, // btrfs
-		{unix.Statfs_t{}, Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}},               // ramfs
+		{unix.Statfs_t{Blocks: 10, Bfree: 4, Bavail: 3, Files: 9, Ffree: 2}, false, Space{5120, 3 * 512, 2}},
+		{unix.Statfs_t{Blocks: 10, Bfree: 4, Bavail: 3, Files: 9, Ffree: 2}, true, Space{5120, 4 * 512, 2}},
+		{unix.Statfs_t{Blocks: 10, Bfree: 4, Files: 9}, false, Space{TotalBytes: 5120}},
+		{unix.Statfs_t{Blocks: 10, Bavail: 3}, false, Space{5120, 3 * 512, none}}, // btrfs
+		{unix.Statfs_t{}, false, Space{none, none, none}},                         // ramfs
 	} {
-		if got := spaceOf(test.sf, 512); got != test.want {
+		if got := spaceOf(test.sf, 512, test.superuser); got != test.want {
 			t.Errorf("%+v: %+v, want %+v", test.sf, got, test.want)
 		}
 	}

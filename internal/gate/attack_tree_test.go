@@ -135,6 +135,20 @@ func (n *node) sparse(path string, size int64) {
 	n.check(f.Close())
 }
 
+// endless makes the longest file that the filesystem allows, all of it a hole.
+// To hash it would take days.
+func (n *node) endless(path string) {
+	n.t.Helper()
+	n.check(os.RemoveAll(path))
+	n.writeFile(path, nil)
+	for _, size := range []int64{1<<63 - 1, 1 << 60, 15 << 40} {
+		if os.Truncate(path, size) == nil {
+			return
+		}
+	}
+	n.t.Skip("no file is long enough here")
+}
+
 // mission puts down what belongs to others and must survive every boot.
 func (n *node) mission() {
 	n.t.Helper()

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -129,6 +131,10 @@ func badManifests() []badInput {
 	return cases
 }
 
+// capNetBind is the attribute of a file with CAP_NET_BIND_SERVICE, as setcap(8)
+// writes it.
+var capNetBind = []byte("\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+
 // forbidden are the characters that no path of a manifest may hold, as JSON
 // writes them.
 var forbidden = []string{";", "|", "$", "&", ">", "<", "(", ")", "{", "}", "[", "]", "*", "?", "!", "~", "#", `\\`, `\"`, "'", "`", `\n`, `\r`, `\t`, `\u0000`, `\u001b`, `\u007f`, `\u0085`}
@@ -192,6 +198,19 @@ func badOperations() []badInput {
 		n.deploy(`{"version":"1","operations":[` + strings.Join(list, ",") + `]}`)
 	})
 	add("binary is a FIFO", "not a regular file", func(n *node) { n.plant("fifo", n.path("runtime/binaries/edged")); n.deploy(emptyManifest) })
+	for what, name := range map[string]string{"source": "runtime/binaries/app", "binary": "runtime/binaries/edged", "config": "bootstrap/config.yaml"} {
+		add(what+" is longer than its filesystem", "bytes long, its whole filesystem has", func(n *node) {
+			n.edit = nil // the quick disk does not say how large it is
+			n.endless(n.path(name))
+		})
+	}
+	add("source has file capabilities", "has file capabilities", func(n *node) {
+		n.edit = nil
+		err := unix.Setxattr(n.path("runtime/binaries/app"), "security.capability", capNetBind, 0)
+		if err != nil {
+			n.t.Skip("file capabilities cannot be set: ", err)
+		}
+	})
 	add("the second of two operations", "path not allowed", signed(two("bin/app", "identity/x")))
 	return cases
 }

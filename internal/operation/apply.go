@@ -1,10 +1,12 @@
 package operation
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/fault"
@@ -27,16 +29,21 @@ func Apply(fsys durable.FS, p Planned) (Result, error) {
 
 func apply(fsys durable.FS, p Planned) (Result, error) {
 	temp := tempOf(p.Dst)
-	if err := removeStale(fsys, temp); err != nil {
-		return Result{}, err
+	stale := removeStale(fsys, temp)
+	res, dst, err := inPlace(fsys, p)
+	if dst != nil && dst.Sync() != nil {
+		_ = dst.Close() // written again, as another file
+		dst = nil
 	}
-	res, err := inPlace(fsys, p, true)
-	if err == nil && !res.AlreadyInPlace {
-		res, err = install(fsys, p, temp)
+	if err == nil && dst == nil {
+		if err = stale; err == nil {
+			res, dst, err = install(fsys, p, temp)
+		}
 	}
 	if err != nil {
 		return Result{}, err
 	}
+	defer func() { _ = dst.Close() }() // flushed
 	// Not only the destination's own directory: those above it may have been
 	// made by an application that was killed before it could flush them.
 	for dir := path.Dir(p.Dst); ; dir = path.Dir(dir) {
@@ -44,9 +51,29 @@ func apply(fsys durable.FS, p Planned) (Result, error) {
 			return Result{}, err
 		}
 		if dir == "." {
-			return res, nil
+			break
 		}
 	}
+	res.Leftover = stale
+	return res, leadsTo(fsys, p.Dst, dst)
+}
+
+// leadsTo checks that a name leads to the open file, and that no other name
+// does: whoever may write to the directory can put another file under the name
+// of the one that was hashed, or keep a name through which to change it.
+func leadsTo(fsys durable.FS, name string, f durable.File) error {
+	opened, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := fsys.Lstat(name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrExchanged, err)
+	}
+	if there.Dev != opened.Dev || there.Ino != opened.Ino || there.Nlink != 1 {
+		return fmt.Errorf("%w: %s", ErrExchanged, name)
+	}
+	return nil
 }
 
 // removeStale removes what an application that lost power left, or what
@@ -58,9 +85,10 @@ func removeStale(fsys durable.FS, temp string) error {
 	return nil
 }
 
-// install stages the temporary file and publishes it. After an error there is
-// none, and no directory that was made for it, unless the disk refuses that.
-func install(fsys durable.FS, p Planned, temp string) (res Result, err error) {
+// install stages the temporary file and publishes it, and returns it open. After
+// an error there is none, and no directory that was made for it, unless the disk
+// refuses that.
+func install(fsys durable.FS, p Planned, temp string) (res Result, dst durable.File, err error) {
 	made := missingDirs(fsys, path.Dir(p.Dst))
 	defer func() {
 		if err == nil {
@@ -73,18 +101,27 @@ func install(fsys durable.FS, p Planned, temp string) (res Result, err error) {
 		}
 	}()
 	if err := durable.MkdirAll(fsys, path.Dir(p.Dst), 0o755); err != nil {
-		return Result{}, err
+		return Result{}, nil, err
 	}
-	if res, err = stage(fsys, p, temp); err == nil {
+	dst, err = fsys.Create(temp, 0o600)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	res, err = fill(fsys, p, dst)
+	if err == nil {
+		err = leadsTo(fsys, temp, dst)
+	}
+	if err == nil {
 		err = fsys.Rename(temp, p.Dst)
 	}
 	if err == nil {
-		return res, nil
+		return res, dst, nil
 	}
+	err = errors.Join(err, dst.Close())
 	if rm := fsys.Remove(temp); rm != nil && !absent(rm) {
 		err = errors.Join(err, rm)
 	}
-	return Result{}, err
+	return Result{}, nil, err
 }
 
 // missingDirs lists dir and those of its parents that do not exist, the
@@ -102,8 +139,10 @@ func missingDirs(fsys durable.FS, dir string) []string {
 
 // Rehearse says what Apply would do, and changes nothing. The error is an *Error.
 func Rehearse(fsys durable.FS, p Planned) (Result, error) {
-	res, err := inPlace(fsys, p, false)
-	if err == nil && !res.AlreadyInPlace {
+	res, dst, err := inPlace(fsys, p)
+	if dst != nil {
+		_ = dst.Close() // nothing was written
+	} else if err == nil {
 		res, err = rehearse(fsys, p)
 	}
 	if err != nil {
@@ -118,8 +157,13 @@ func rehearse(fsys durable.FS, p Planned) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	defer func() { _ = src.Close() }() // nothing was written
-	if _, err := p.judgeSource(src); err != nil {
+	info, err := p.judgeSource(fsys, src)
+	if err != nil {
 		return Result{}, err
+	}
+	if space, err := durable.FreeSpace(fsys); err != nil || uint64(info.Size) > space.FreeBytes {
+		// As the application finds out before it reads: it reserves the space.
+		return Result{}, cmp.Or(err, error(syscall.ENOSPC))
 	}
 	sum, size, err := hash(src)
 	if err != nil {
@@ -131,18 +175,14 @@ func rehearse(fsys durable.FS, p Planned) (Result, error) {
 	return p.result(sum, size), nil
 }
 
-// stage writes the temporary file, whole and flushed.
-func stage(fsys durable.FS, p Planned, temp string) (Result, error) {
+// fill writes the source's bytes to the new file, whole and flushed.
+func fill(fsys durable.FS, p Planned, dst durable.File) (Result, error) {
 	src, err := fsys.Open(p.Src)
 	if err != nil {
 		return Result{}, fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	defer func() { _ = src.Close() }() // nothing was written
-	info, err := p.judgeSource(src)
-	if err != nil {
-		return Result{}, err
-	}
-	dst, err := fsys.Create(temp, 0o600)
+	info, err := p.judgeSource(fsys, src)
 	if err != nil {
 		return Result{}, err
 	}
@@ -156,10 +196,7 @@ func stage(fsys durable.FS, p Planned, temp string) (Result, error) {
 	if err == nil {
 		err = dst.Sync()
 	}
-	if err = errors.Join(err, dst.Close()); err != nil {
-		return Result{}, err
-	}
-	return p.result(sum, info.Size), nil
+	return p.result(sum, info.Size), err
 }
 
 func (p Planned) pinned(sum string) error {

@@ -146,13 +146,21 @@ func (w *behind) end() error {
 }
 
 // HashFile is the lower-case hex BLAKE3 and the size in bytes of a regular
-// file beneath the root. The error is the disk's.
+// file beneath the root. The error is the disk's, or ErrSource for a file that
+// is longer than its filesystem.
 func HashFile(fsys durable.FS, name string) (string, int64, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return "", 0, err
 	}
 	defer func() { _ = f.Close() }() // nothing was written
+	info, err := f.Stat()
+	if err == nil {
+		err = fitsDisk(fsys, info.Size)
+	}
+	if err != nil {
+		return "", 0, err
+	}
 	return hash(f)
 }
 

@@ -24,7 +24,10 @@ func Differs(fsys durable.FS, p Planned) (bool, error) {
 		same, err := InPlace(fsys, p.Dst, p.BLAKE3, modeText(p.Mode), there.Size)
 		return !same || there.Nlink != 1, err
 	}
-	res, err := inPlace(fsys, p, false)
+	res, dst, err := inPlace(fsys, p)
+	if dst != nil {
+		_ = dst.Close() // nothing was written
+	}
 	if err != nil && !errors.Is(err, ErrSource) {
 		return false, err
 	}

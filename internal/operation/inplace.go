@@ -14,8 +14,8 @@ import (
 )
 
 // InPlace reports whether what was installed at dst is still there as
-// installed: a regular file of size bytes with this content and this mode, of
-// four octal digits. The error is the disk's; what cannot be a regular file any
+// installed: a regular file of size bytes with this content, this mode, of four
+// octal digits, and no file capabilities, which a copy never has. The error is the disk's; what cannot be a regular file any
 // more is not one. The size is compared before a byte is read: a file that was
 // made huge, which sparse costs nothing, must not hold a boot up.
 func InPlace(fsys durable.FS, dst, sum, mode string, size int64) (bool, error) {
@@ -34,6 +34,9 @@ func InPlace(fsys durable.FS, dst, sum, mode string, size int64) (bool, error) {
 	if !info.Mode.IsRegular() || info.Mode != info.Mode.Perm() || modeText(info.Mode) != mode || info.Size != size {
 		return false, nil
 	}
+	if more, err := durable.HasCapabilities(f); more || err != nil {
+		return false, err
+	}
 	have, _, err := hash(f)
 	if errors.Is(err, ErrChanged) {
 		return false, nil // somebody writes to it: not as installed
@@ -42,54 +45,59 @@ func InPlace(fsys durable.FS, dst, sum, mode string, size int64) (bool, error) {
 }
 
 // inPlace looks whether the destination already is what Apply would make it,
-// and flushes it then, where asked. It compares while it hashes and stops at
-// the first difference: a file that must be copied is not read whole before.
+// and returns it open then. It compares while it hashes and stops at the first
+// difference: a file that must be copied is not read whole before.
 //
 // A destination with a second name counts as another one: through that name it
 // could be changed after it was verified.
-func inPlace(fsys durable.FS, p Planned, flush bool) (Result, error) {
+func inPlace(fsys durable.FS, p Planned) (res Result, dst durable.File, err error) {
 	there, err := fsys.Lstat(p.Dst)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Result{}, nil
+		return Result{}, nil, nil
 	}
 	if err != nil {
-		return Result{}, err
+		return Result{}, nil, err
 	}
 	if there.Mode != p.Mode || there.Nlink != 1 {
-		return Result{}, nil
+		return Result{}, nil, nil
 	}
 	src, err := fsys.Open(p.Src)
 	if err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrSource, err)
+		return Result{}, nil, fmt.Errorf("%w: %w", ErrSource, err)
 	}
 	defer func() { _ = src.Close() }() // nothing was written
-	wanted, err := p.judgeSource(src)
+	wanted, err := p.judgeSource(fsys, src)
 	if err != nil || wanted.Size != there.Size {
-		return Result{}, err
+		return Result{}, nil, err
 	}
-	dst, err := fsys.Open(p.Dst)
+	dst, err = fsys.Open(p.Dst)
 	if err != nil {
-		return Result{}, nil // exchanged, or unreadable: replaced
+		return Result{}, nil, nil // exchanged, or unreadable: replaced
 	}
-	defer func() { _ = dst.Close() }() // nothing was written
-	if have, err := dst.Stat(); err != nil || have.Mode != p.Mode || have.Nlink != 1 || have.Size != wanted.Size {
-		return Result{}, nil
+	sum, same, err := p.installed(src, dst, wanted.Size)
+	if same {
+		err = p.pinned(sum)
 	}
-	sum, same, err := compare(src, dst, wanted.Size)
-	if err != nil || !same {
-		return Result{}, err
+	if !same || err != nil {
+		_ = dst.Close() // nothing was written
+		return Result{}, nil, err
 	}
-	if err := p.pinned(sum); err != nil {
-		return Result{}, err
-	}
-	if flush {
-		if err := dst.Sync(); err != nil {
-			return Result{}, nil // flushed anew, as another file
-		}
-	}
-	res := p.result(sum, wanted.Size)
+	res = p.result(sum, wanted.Size)
 	res.AlreadyInPlace = true
-	return res, nil
+	return res, dst, nil
+}
+
+// installed reports whether the open destination is what a copy of the source
+// would be, and returns the hash of both.
+func (p Planned) installed(src, dst durable.File, size int64) (sum string, same bool, err error) {
+	have, err := dst.Stat()
+	if err != nil || have.Mode != p.Mode || have.Nlink != 1 || have.Size != size {
+		return "", false, nil
+	}
+	if more, err := durable.HasCapabilities(dst); err != nil || more {
+		return "", false, nil
+	}
+	return compare(src, dst, size)
 }
 
 // compare reads size bytes of both files side by side up to the first

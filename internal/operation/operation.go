@@ -39,6 +39,9 @@ type Result struct {
 	Mode           string // octal, four digits
 	HashPinned     bool
 	AlreadyInPlace bool
+	// Leftover says why the temporary file of an interrupted application is
+	// still there. Nothing depends on it.
+	Leftover error
 }
 
 // Reasons for which an operation is refused; Error answers errors.Is for them.
@@ -48,17 +51,24 @@ var (
 	ErrDest     = errors.New("destination not usable")
 	ErrMismatch = errors.New("content does not match the pinned blake3")
 	ErrChanged  = errors.New("file changed while it was read")
+	// ErrExchanged: the name leads to another file than the one that was
+	// written and hashed, or that file has a second name.
+	ErrExchanged = errors.New("another file was put under the name")
 )
 
 // Error says which operation was refused, and why. Path is relative to the
 // state root, or as written where it could not be resolved.
 type Error struct {
-	Index int    // -1 for the manifest's binary_path
-	Op    string // "" for the manifest's binary_path
-	Field string // src, dst, mode, binary_path, or "" for the operation's application
+	Index int    // -1 for the manifest's binary_path, and for the config
+	Op    string // "" for these
+	Field string // src, dst, mode, binary_path, FieldConfig, or "" for the operation's application
 	Path  string
 	Err   error
 }
+
+// FieldConfig stands for the config that evidence hashes. It is no member of a
+// manifest.
+const FieldConfig = "config"
 
 func (e *Error) Error() string {
 	if e.Index < 0 {
@@ -95,6 +105,8 @@ func (e *Error) NextStep() string {
 		return "deploy the binary that the manifest pins, or sign a manifest for the one that is there"
 	case errors.Is(e.Err, ErrChanged):
 		return "find out what writes to the source; the next boot tries again"
+	case errors.Is(e.Err, ErrExchanged):
+		return "find out what else writes to the directory; the next boot tries again"
 	case e.Field == "" && !errors.Is(e.Err, ErrSource):
 		return "check the disk and the kernel log; the next boot tries again"
 	}

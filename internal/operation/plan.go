@@ -10,8 +10,9 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// Plan validates every operation of m, and its binary_path, against the rules
-// and against the disk, before anything is touched. root is the absolute path
+// Plan validates every operation of m, and what else an epoch's evidence hashes
+// (the binary and the config), against the rules and against the disk, before
+// anything is touched or read. root is the absolute path
 // of the state root that fsys is. The error is an *Error.
 func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error) {
 	planned, err := Rules(root, m)
@@ -32,6 +33,9 @@ func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error)
 	}
 	if err := hashable(fsys, binary); err != nil {
 		return nil, binaryError(binary, err)
+	}
+	if err := hashable(fsys, stateroot.NodeConfig); err != nil {
+		return nil, &Error{Index: -1, Field: FieldConfig, Path: stateroot.NodeConfig, Err: err}
 	}
 	return planned, nil
 }
@@ -120,12 +124,12 @@ func usableSource(fsys durable.FS, p Planned) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSource, err)
 	}
-	_, err = p.judgeSource(f)
+	_, err = p.judgeSource(fsys, f)
 	return errors.Join(err, f.Close())
 }
 
 // judgeSource judges an open source and gives its description.
-func (p Planned) judgeSource(f durable.File) (durable.Info, error) {
+func (p Planned) judgeSource(fsys durable.FS, f durable.File) (durable.Info, error) {
 	info, err := f.Stat()
 	switch {
 	case err != nil:
@@ -133,20 +137,43 @@ func (p Planned) judgeSource(f durable.File) (durable.Info, error) {
 	case info.Nlink > 1 && p.BLAKE3 == "":
 		return info, fmt.Errorf("%w: %s has %d links, which needs a pinning blake3", ErrSource, p.Src, info.Nlink)
 	}
-	return info, nil
+	more, err := durable.HasCapabilities(f)
+	switch {
+	case err != nil:
+		return info, fmt.Errorf("%w: %w", ErrSource, err)
+	case more:
+		return info, fmt.Errorf("%w: %s has file capabilities, which a copy would not have: remove them (setcap -r)", ErrSource, p.Src)
+	}
+	return info, fitsDisk(fsys, info.Size)
 }
 
-// hashable: the file is a regular one, or is not there.
+// hashable: the file is a regular one that can be hashed, or is not there.
 func hashable(fsys durable.FS, name string) error {
 	f, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil {
-		err = f.Close()
-	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSource, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrSource, err)
+	} else {
+		err = fitsDisk(fsys, info.Size)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// fitsDisk refuses a file that is longer than its filesystem. It has holes, it
+// may have exabytes of them, and hashing it would take for ever.
+func fitsDisk(fsys durable.FS, size int64) error {
+	space, err := durable.FreeSpace(fsys)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSource, err)
+	case uint64(size) > space.TotalBytes:
+		return fmt.Errorf("%w: it is %d bytes long, its whole filesystem has %d", ErrSource, size, space.TotalBytes)
 	}
 	return nil
 }

@@ -47,8 +47,9 @@ func (m *FS) Inodes() int64 {
 // FreeSpace is what [durable.FreeSpace] asks for.
 func (m *FS) FreeSpace() (space durable.Space, err error) {
 	err = m.named(OpFreeSpace, ".", func() error {
-		space = durable.Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
+		space = durable.Space{TotalBytes: math.MaxUint64, FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
 		if m.capacity >= 0 {
+			space.TotalBytes = uint64(m.capacity)
 			space.FreeBytes = uint64(max(0, m.capacity/blockSize-m.used)) * blockSize
 		}
 		if m.maxInodes >= 0 {

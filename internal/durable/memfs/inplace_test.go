@@ -250,7 +250,7 @@ func TestOverwritingNeedsNoSpace(t *testing.T) {
 	m.SetCapacity(m.Used())
 	m.SetInodes(m.Inodes())
 	for _, disk := range []*memfs.FS{m, m.Clone(), m.Restart(), none(m), m.Crash(memfs.Crash{Keep: memfs.All}), m.Crash(memfs.Crash{Keep: memfs.Random})} {
-		if space, err := durable.FreeSpace(disk); err != nil || space != (durable.Space{}) {
+		if space, err := durable.FreeSpace(disk); err != nil || space != (durable.Space{TotalBytes: 3 * block}) {
 			t.Error(space, err)
 		}
 		f, err := disk.OpenWrite("f")
@@ -271,14 +271,14 @@ func TestOverwritingNeedsNoSpace(t *testing.T) {
 
 func TestInodes(t *testing.T) {
 	m := memfs.New()
-	if space, err := durable.FreeSpace(m); err != nil || space != (durable.Space{FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}) {
+	if space, err := durable.FreeSpace(m); err != nil || space != (durable.Space{TotalBytes: math.MaxUint64, FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}) {
 		t.Error("a disk without limits:", space, err)
 	}
 	m.SetInodes(3) // with the root
 	m.SetCapacity(10*block + 17)
 	must(t, m.Mkdir("d", 0o755))
 	f := put(t, m, "f", "x")
-	if space, err := durable.FreeSpace(m); err != nil || space != (durable.Space{FreeBytes: 9 * block}) {
+	if space, err := durable.FreeSpace(m); err != nil || space != (durable.Space{TotalBytes: 10*block + 17, FreeBytes: 9 * block}) {
 		t.Error(space, err)
 	}
 	full := func(what string, err error) {

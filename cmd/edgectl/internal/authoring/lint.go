@@ -29,8 +29,11 @@ func onDisk(fsys durable.FS, root string, m *manifest.Manifest) (problems []mani
 	trial := *m
 	trial.Operations = nil
 	if _, err := operation.Plan(fsys, root, &trial); err != nil {
-		problems = append(problems, manifest.Problem{Where: "/binary_path", Reason: reason(err)})
+		problems = append(problems, manifest.Problem{Where: at("", err), Reason: reason(err)})
 		trial.BinaryPath = ""
+		if _, err := operation.Plan(fsys, root, &trial); err != nil {
+			return problems // of the state root itself: each operation would meet it again
+		}
 	}
 	for i, op := range m.Operations {
 		where := fmt.Sprintf("/operations/%d", i)
@@ -59,7 +62,7 @@ func onDisk(fsys durable.FS, root string, m *manifest.Manifest) (problems []mani
 
 func at(where string, err error) string {
 	var oe *operation.Error
-	if errors.As(err, &oe) && oe.Field != "" {
+	if errors.As(err, &oe) && oe.Field != "" && oe.Field != operation.FieldConfig {
 		return where + "/" + oe.Field
 	}
 	return where
