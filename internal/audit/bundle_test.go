@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
@@ -16,6 +17,7 @@ import (
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/transparency"
 )
 
 // signer is a checkpoint key.
@@ -50,9 +52,16 @@ func (s signer) checkpoint(t testing.TB, src *evidence.Source, size uint64) []by
 	return s.sign(t, fmt.Sprintf("edged/%s\n%d\n%s\n", src.ID(), size, root))
 }
 
+// sign signs a text as a note, under the name of its first line.
 func (s signer) sign(t testing.TB, text string) []byte {
 	t.Helper()
-	key, err := note.NewSigner(s.private)
+	parts := strings.SplitN(s.private, "+", 5)
+	held, err := transparency.NewVerifier(s.public)
+	evidencetest.Check(t, err)
+	origin, _, _ := strings.Cut(text, "\n")
+	named, err := note.NewEd25519VerifierKey(origin, held.Key())
+	evidencetest.Check(t, err)
+	key, err := note.NewSigner("PRIVATE+KEY+" + origin + "+" + strings.SplitN(named, "+", 3)[1] + "+" + parts[4])
 	evidencetest.Check(t, err)
 	signed, err := note.Sign(&note.Note{Text: text}, key)
 	evidencetest.Check(t, err)

@@ -2,7 +2,10 @@ package interop
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,11 +49,28 @@ func (n *node) verifier(vkey string) note.Verifier {
 	return v
 }
 
+// logKey is the node's checkpoint key as software that reads logs wants it:
+// under the name of the origin, which docs/formats.md says how to make.
+func (n *node) logKey() note.Verifier {
+	n.t.Helper()
+	return n.verifier(named(n.t, n.origin(), string(n.file("state/identity/journal-sign.pub"))))
+}
+
+// named is the text of a public key under another name.
+func named(t testing.TB, name, vkey string) string {
+	t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(strings.SplitN(strings.TrimSpace(vkey), "+", 3)[2])
+	if err != nil || len(raw) != 33 {
+		t.Fatal(vkey, err)
+	}
+	sum := sha256.Sum256(append([]byte(name+"\n"), raw...))
+	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(raw))
+}
+
 // origin is what a checkpoint of this journal begins with.
 func (n *node) origin() string { return "edged/" + n.sh("edgectl journal head | jq -r .journal") }
 
-// policy asks for this origin and a signature by this key, whose name is the
-// node's and not the origin.
+// policy asks for this origin and a signature by this key.
 func policy(origin string, v note.Verifier) torchwood.Policy {
 	return torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(origin), torchwood.SingleVerifierPolicy(v))
 }
@@ -81,16 +101,16 @@ func merkleRoot(t testing.TB, records [][]byte) tlog.Hash {
 }
 
 // TestCheckpointIsRead: note, torchwood and transparency-dev read a checkpoint
-// under the public key as it lies on the node, and agree on what it says; none
+// under the node's public key with the origin's name, and agree on what it says; none
 // of them takes another key, another origin or another text.
 func TestCheckpointIsRead(t *testing.T) {
 	n := newNode(t, "jq")
 	n.history()
-	records, v, origin := n.records(), n.public(), n.origin()
+	records, v, origin := n.records(), n.logKey(), n.origin()
 	root := merkleRoot(t, records)
 	n.sh("edgectl journal checkpoint >checkpoint && edgectl init other --demo --node other")
 	signed := n.file("checkpoint")
-	stranger := n.verifier(string(n.file("other/identity/journal-sign.pub")))
+	stranger := n.verifier(named(t, origin, string(n.file("other/identity/journal-sign.pub"))))
 
 	opened, err := note.Open(signed, note.VerifierList(v))
 	if err != nil {
@@ -116,6 +136,7 @@ func TestCheckpointIsRead(t *testing.T) {
 		by     note.Verifier
 	}{
 		{"another key", signed, origin, stranger},
+		{"the key under its file's name", signed, origin, n.public()},
 		{"another origin", signed, origin + "0", v},
 		{"another text", altered, origin + "0", v},
 	} {
@@ -134,12 +155,12 @@ func TestCheckpointIsRead(t *testing.T) {
 func TestCheckpointKeyIsFollowed(t *testing.T) {
 	n := newNode(t, "jq")
 	n.history()
-	first := n.public()
+	first := string(n.file("state/identity/journal-sign.pub"))
 	for range 3 {
 		n.sh("edgectl key rotate checkpoint && edged precheck")
 	}
 	n.sh("edgectl journal checkpoint >checkpoint")
-	held := first
+	held := strings.TrimSpace(first)
 	for _, rec := range n.records() {
 		var r struct {
 			Journal, Type string
@@ -155,7 +176,7 @@ func TestCheckpointKeyIsFollowed(t *testing.T) {
 			continue
 		}
 		signed := string(r.Data.Statement) + "\n" + string(r.Data.Signature)
-		said, err := note.Open([]byte(signed), note.VerifierList(held))
+		said, err := note.Open([]byte(signed), note.VerifierList(n.verifier(held)))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, signed)
 		}
@@ -163,17 +184,17 @@ func TestCheckpointKeyIsFollowed(t *testing.T) {
 		if len(lines) != 5 || lines[0] != "edged checkpoint key rotation" || lines[1] != r.Journal {
 			t.Fatalf("the statement is %q", said.Text)
 		}
-		next := n.verifier(lines[3])
-		if _, err := note.Open([]byte(signed), note.VerifierList(next)); err != nil {
+		next := lines[3]
+		if _, err := note.Open([]byte(signed), note.VerifierList(n.verifier(next))); err != nil {
 			t.Fatalf("the new key has not signed: %v", err)
 		}
 		held = next
 	}
 	signed := n.file("checkpoint")
-	if _, err := note.Open(signed, note.VerifierList(held)); err != nil {
-		t.Errorf("the first key leads to %s, which has not signed: %v", held.Name(), err)
+	if _, err := note.Open(signed, note.VerifierList(n.verifier(named(t, n.origin(), held)))); err != nil {
+		t.Errorf("the first key leads to %s, which has not signed: %v", held, err)
 	}
-	if _, err := note.Open(signed, note.VerifierList(first)); err == nil {
+	if _, err := note.Open(signed, note.VerifierList(n.verifier(named(t, n.origin(), first)))); err == nil {
 		t.Error("the first key goes on to sign")
 	}
 }
@@ -209,7 +230,7 @@ func TestWriteCheckpoint(t *testing.T) {
 			t.Errorf("it leaves %q, want %s", left, want)
 		}
 	}
-	if _, _, err := torchwood.VerifyCheckpoint(n.file("kept/"+id+"."+size+".checkpoint"), policy("edged/"+id, n.public())); err != nil {
+	if _, _, err := torchwood.VerifyCheckpoint(n.file("kept/"+id+"."+size+".checkpoint"), policy("edged/"+id, n.logKey())); err != nil {
 		t.Error(err)
 	}
 }

@@ -19,7 +19,7 @@ func TestInclusionProofs(t *testing.T) {
 	n.history()
 	records, origin := n.records(), n.origin()
 	root := merkleRoot(t, records)
-	trusted := policy(origin, n.public())
+	trusted := policy(origin, n.logKey())
 	for i, rec := range records {
 		n.sh("edgectl journal prove --seq " + itoa(i+1) + " >proof")
 		text := n.file("proof")
@@ -61,7 +61,7 @@ func TestConsistencyProofs(t *testing.T) {
 	records := n.records()
 	newest := merkleRoot(t, records)
 	for _, name := range kept {
-		old, _, err := torchwood.VerifyCheckpoint(n.file(name), policy(n.origin(), n.public()))
+		old, _, err := torchwood.VerifyCheckpoint(n.file(name), policy(n.origin(), n.logKey()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func TestTilesAreRead(t *testing.T) {
 	n.longHistory()
 	n.sh("edgectl journal tiles --out tiles >/dev/null")
 	records := n.records()
-	c, _, err := torchwood.VerifyCheckpoint(n.file("tiles/checkpoint"), policy(n.origin(), n.public()))
+	c, _, err := torchwood.VerifyCheckpoint(n.file("tiles/checkpoint"), policy(n.origin(), n.logKey()))
 	if err != nil || c.N != int64(len(records)) {
 		t.Fatalf("%+v, %v, want %d records", c, err, len(records))
 	}
@@ -117,8 +117,12 @@ func (n *node) fsck(origin, dir string) string {
 	n.t.Helper()
 	ctx, stop := context.WithTimeout(n.t.Context(), time.Minute)
 	defer stop()
+	key := filepath.Join(n.dir, "log.pub")
+	if err := os.WriteFile(key, []byte(named(n.t, n.origin(), string(n.file("state/identity/journal-sign.pub")))), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(n.dir, "tools/fsck"), "--ui=false", "--N=8",
-		"--storage_url=file://"+filepath.Join(n.dir, dir), "--origin="+origin, "--public_key="+filepath.Join(n.state, "identity/journal-sign.pub"))
+		"--storage_url=file://"+filepath.Join(n.dir, dir), "--origin="+origin, "--public_key="+key)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out) + err.Error()

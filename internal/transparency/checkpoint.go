@@ -1,9 +1,11 @@
 package transparency
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,12 +28,18 @@ func (c Checkpoint) Text() string {
 	return fmt.Sprintf("%s\n%d\n%s\n", Origin(c.Journal), c.Size, c.Root)
 }
 
-// Sign gives the signed note.
+// Sign returns the signed note. The signature line is named by the origin,
+// whatever name the key file carries: the key is older than the journal and
+// outlives it, and software that reads logs expects the origin there.
 func (c Checkpoint) Sign(key Signer) ([]byte, error) {
 	if key.note == nil {
 		return nil, ErrKey
 	}
-	return note.Sign(&note.Note{Text: c.Text()}, key.note)
+	named, err := key.named(Origin(c.Journal))
+	if err != nil {
+		return nil, err
+	}
+	return note.Sign(&note.Note{Text: c.Text()}, named)
 }
 
 // Read reads a signed checkpoint and verifies no signature: what it says is
@@ -45,14 +53,21 @@ func Read(signed []byte) (Checkpoint, error) {
 }
 
 // Open reads a signed checkpoint. The second result is the key that signed it,
-// of those given. Without one of their signatures the checkpoint is given with
-// [ErrSigner]; what it says is then anybody's word. Other errors are
-// [ErrCheckpoint] and [ErrExtension].
+// of those given. Only a line that is named by the checkpoint's origin can be
+// its signature: any other name is what its author chose, and such lines are
+// passed over, as those of witnesses are. Without a signature of a given key
+// the checkpoint is returned with [ErrSigner]; what it says is then anybody's
+// word. Other errors are [ErrCheckpoint] and [ErrExtension].
 func Open(signed []byte, keys ...Verifier) (Checkpoint, Verifier, error) {
 	if len(signed) > MaxCheckpoint {
 		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: it has %d bytes", ErrCheckpoint, len(signed))
 	}
-	n, err := note.Open(signed, keyring(keys))
+	origin, _, _ := bytes.Cut(signed, []byte("\n"))
+	ring, err := under(string(origin), keys)
+	if err != nil {
+		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	n, err := note.Open(signed, ring)
 	var unverified *note.UnverifiedNoteError
 	switch {
 	case errors.As(err, &unverified):
@@ -60,27 +75,58 @@ func Open(signed []byte, keys ...Verifier) (Checkpoint, Verifier, error) {
 	case err != nil:
 		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
+	if err := oneForm(n); err != nil {
+		return Checkpoint{}, Verifier{}, err
+	}
 	c, err := parse(n.Text)
 	if err != nil {
 		return Checkpoint{}, Verifier{}, err
 	}
 	for _, sig := range n.Sigs { // those that were verified
-		for _, k := range keys {
-			if k.Name() == sig.Name && k.note.KeyHash() == sig.Hash {
-				return c, k, nil
+		for _, k := range ring {
+			if k.note.KeyHash() == sig.Hash {
+				return c, k.Verifier, nil
 			}
 		}
 	}
 	return c, Verifier{}, ErrSigner
 }
 
-// keyring gives each key once: note refuses a list that names one twice.
-type keyring []Verifier
+// oneForm refuses base64 that is not in its one form: the last bits of a
+// signature's text must be zero, or one signature had several texts.
+func oneForm(n *note.Note) error {
+	for _, sig := range slices.Concat(n.Sigs, n.UnverifiedSigs) {
+		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
+			return fmt.Errorf("%w: a signature is not in canonical base64", ErrCheckpoint)
+		}
+	}
+	return nil
+}
+
+// keyring is the keys under one origin. It returns the first of several with
+// one hash: note refuses a list that names a key twice.
+type keyring []namedVerifier
+
+type namedVerifier struct {
+	Verifier
+	note note.Verifier
+}
+
+func under(origin string, keys []Verifier) (ring keyring, err error) {
+	for _, k := range keys {
+		v, err := k.named(origin)
+		if err != nil {
+			return nil, err
+		}
+		ring = append(ring, namedVerifier{k, v})
+	}
+	return ring, nil
+}
 
 // Verifier implements note.Verifiers.
 func (r keyring) Verifier(name string, hash uint32) (note.Verifier, error) {
 	for _, k := range r {
-		if k.Name() == name && k.note.KeyHash() == hash {
+		if k.note.Name() == name && k.note.KeyHash() == hash {
 			return k.note, nil
 		}
 	}

@@ -13,9 +13,7 @@ import (
 func TestCheckpoint(t *testing.T) {
 	l, key, other := newLog(9), signer(t, "node-1"), signer(t, "node-2")
 	c, signed := l.checkpoint(t, 9, key)
-	v, err := note.NewVerifier(key.Verifier().String())
-	check(t, err)
-	n, err := note.Open(signed, note.VerifierList(v))
+	n, err := note.Open(signed, note.VerifierList(verifierNamed(t, "edged/"+l.ID(), key)))
 	if err != nil || n.Text != c.Text() || !strings.HasPrefix(n.Text, "edged/"+l.ID()+"\n9\n") {
 		t.Fatalf("note: %v, %+v", err, n)
 	}
@@ -26,13 +24,7 @@ func TestCheckpoint(t *testing.T) {
 	if got, _, err := transparency.Open(signed, other.Verifier()); !errors.Is(err, transparency.ErrSigner) || got != c {
 		t.Errorf("by nobody known: %+v, %v", got, err)
 	}
-	sign := func(text string) []byte {
-		s, err := note.NewSigner(key.Secret())
-		check(t, err)
-		signed, err := note.Sign(&note.Note{Text: text}, s)
-		check(t, err)
-		return signed
-	}
+	sign := func(text string) []byte { return signedBy(t, key.Secret(), text) }
 	body := c.Text()
 	for name, tt := range map[string]struct {
 		data []byte
@@ -59,4 +51,53 @@ func TestCheckpoint(t *testing.T) {
 // lines are the first n lines of text.
 func lines(text string, n int) string {
 	return strings.Join(strings.SplitAfterN(text, "\n", n+1)[:n], "")
+}
+
+// TestCheckpointSignatureName: the line is named by the origin. A line of the
+// same key under another name, also that of the key file, is nobody's.
+func TestCheckpointSignatureName(t *testing.T) {
+	l, key := newLog(9), signer(t, "node-1")
+	c, signed := l.checkpoint(t, 9, key)
+	if !strings.Contains(string(signed), "\n\n— edged/"+l.ID()+" ") {
+		t.Errorf("the line is not named by the origin:\n%s", signed)
+	}
+	byFile := signedBy(t, key.Secret(), c.Text())
+	if got, _, err := transparency.Open(byFile, key.Verifier()); !errors.Is(err, transparency.ErrSigner) || got != c {
+		t.Errorf("a line named by the key file: %+v, %v", got, err)
+	}
+	// Witnesses add lines of their own, before and after.
+	both := string(byFile) + strings.TrimPrefix(string(signed), c.Text()+"\n")
+	if _, by, err := transparency.Open([]byte(both), key.Verifier()); err != nil || by.BLAKE3() != key.Verifier().BLAKE3() {
+		t.Errorf("with another line before it: %v", err)
+	}
+}
+
+// TestCheckpointSignatureForm: one signature has one text.
+func TestCheckpointSignatureForm(t *testing.T) {
+	l, key := newLog(3), signer(t, "n")
+	_, signed := l.checkpoint(t, 3, key)
+	at := len(signed) - len("=\n") - 1 // its last two bits are none of the signature's
+	signed[at]++
+	if _, _, err := transparency.Open(signed, key.Verifier()); !errors.Is(err, transparency.ErrCheckpoint) {
+		t.Errorf("%v\n%s", err, signed)
+	}
+}
+
+// verifierNamed is a key as other software has it, under the name of a log.
+func verifierNamed(t testing.TB, name string, key transparency.Signer) note.Verifier {
+	t.Helper()
+	text, err := note.NewEd25519VerifierKey(name, key.Verifier().Key())
+	check(t, err)
+	v, err := note.NewVerifier(text)
+	check(t, err)
+	return v
+}
+
+func signedBy(t testing.TB, secret, text string) []byte {
+	t.Helper()
+	s, err := note.NewSigner(secret)
+	check(t, err)
+	signed, err := note.Sign(&note.Note{Text: text}, s)
+	check(t, err)
+	return signed
 }

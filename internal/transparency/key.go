@@ -44,6 +44,16 @@ func NewVerifier(text string) (Verifier, error) {
 	return Verifier{v, text, raw[1:]}, nil
 }
 
+// named is the key under another name, which the hash in a signature line
+// covers too. It fails where a note cannot have such a name.
+func (v Verifier) named(name string) (note.Verifier, error) {
+	text, err := note.NewEd25519VerifierKey(name, v.key)
+	if err != nil {
+		return nil, err
+	}
+	return note.NewVerifier(text)
+}
+
 // MaxKey is the largest file of a key that is read, in bytes.
 const MaxKey = 4096
 
@@ -108,6 +118,16 @@ func GenerateSigner(name string) (Signer, error) {
 		return Signer{}, fmt.Errorf("generate a checkpoint key: %w", err)
 	}
 	return NewSigner(skey)
+}
+
+// named is the key under another name.
+func (s Signer) named(name string) (note.Signer, error) {
+	v, err := s.verifier.named(name)
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.SplitN(s.text, "+", 5)
+	return note.NewSigner(fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", name, v.KeyHash(), parts[4]))
 }
 
 // Verifier is the public half.
