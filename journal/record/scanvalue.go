@@ -2,10 +2,8 @@ package record
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/bits"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -14,10 +12,6 @@ import (
 
 // maxDepth bounds how deep data may nest, so that no input exhausts the stack.
 const maxDepth = 128
-
-// errInexact: RFC 8785 numbers are doubles; a whole number that a double
-// cannot hold would be changed by being written.
-var errInexact = errors.New("a number would not survive: write it as a string")
 
 // value skips one JSON value in canonical form.
 func (s *scanner) value(depth int) {
@@ -46,7 +40,7 @@ func (s *scanner) value(depth int) {
 	case 'n':
 		s.lit("null")
 	default:
-		s.double()
+		s.whole()
 	}
 }
 
@@ -231,35 +225,16 @@ func canonicalEscape(b []byte) int {
 	return 0
 }
 
-// double skips a number. Whole numbers of up to 15 digits are their own
-// canonical form; others are formatted and compared.
-func (s *scanner) double() {
-	start := s.i
-	i := s.i
-	if i < len(s.b) && s.b[i] == '-' {
-		i++
+// whole skips a number in its only spelling. RFC 8785 has fractions and
+// exponents too, but no kind has them, and two readers need not agree on what a
+// number over 2^53-1 means.
+func (s *scanner) whole() {
+	negative := s.b[s.i] == '-'
+	if negative {
+		s.i++
 	}
-	digits := i
-	for i < len(s.b) && s.b[i]-'0' <= 9 {
-		i++
-	}
-	simple := true
-	for i < len(s.b) {
-		if c := s.b[i]; c != '.' && c != 'e' && c != 'E' && c != '+' && c != '-' && c-'0' > 9 {
-			break
-		}
-		simple = false
-		i++
-	}
-	s.i = i
-	if n := i - digits; simple && n > 0 && n <= 15 && (s.b[digits] != '0' || (n == 1 && digits == start)) {
-		return
-	}
-	text := s.b[start:i]
-	canon := jsontext.Value(append([]byte(nil), text...))
-	if len(text) == 0 || canon.Canonicalize() != nil || string(canon) != string(text) {
-		s.i = start
-		s.fail("not a canonical number")
+	if n := s.number(""); negative && n == 0 {
+		s.fail("expected a number other than -0")
 	}
 }
 
@@ -291,28 +266,4 @@ func appendString(dst []byte, s string) ([]byte, error) {
 		}
 	}
 	return append(dst, '"'), nil
-}
-
-// checkExact refuses whole numbers that canonicalisation would change.
-func checkExact(v jsontext.Value) error {
-	d := jsontext.NewDecoder(strings.NewReader(string(v)))
-	for {
-		t, err := d.ReadToken()
-		if err != nil {
-			return nil // the end, or an error that Canonicalize reports better
-		}
-		if t.Kind() != '0' {
-			continue
-		}
-		text := t.String()
-		if len(text) <= 15 || strings.ContainsAny(text, ".eE") {
-			continue
-		}
-		// The digits are compared, not the value: 2^60 is a double, but RFC
-		// 8785 writes it as 1152921504606847000, which reads back as another.
-		canon := jsontext.Value(text)
-		if canon.Canonicalize() != nil || string(canon) != text {
-			return fmt.Errorf("%.40s: %w", text, errInexact)
-		}
-	}
 }
