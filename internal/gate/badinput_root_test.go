@@ -27,7 +27,7 @@ func badRoots() []badInput {
 		}},
 		{name: "root relative in the environment", reason: "not absolute", breaks: rootIs("state"), path: "state"},
 		{name: "root relative in the config", reason: "not absolute", path: "var/edge", breaks: func(n *node) {
-			n.setConfig("root: "+n.root, "root: var/edge")
+			n.setConfig(`root: "`+n.root+`"`, "root: var/edge")
 		}},
 		{name: "root missing", reason: "does not exist", breaks: func(n *node) { n.remove("") }, path: "/state"},
 		{name: "root world-writable", reason: "writable for everybody", breaks: func(n *node) { n.check(os.Chmod(n.root, 0o777)) }, path: "/state"},

@@ -244,7 +244,7 @@ var outOfRange = []struct{ old, text, key string }{
 	{"retention_window_seconds: 3600", "retention_window_seconds: null", "retention_window_seconds"},
 	{"log_level: info", "log_level: loud", "log_level"},
 	{"log_format: json", "log_format: xml", "log_format"},
-	{"root: DIR/state", "root: ''", "state_root.root"},
+	{`root: "DIR/state"`, "root: ''", "state_root.root"},
 }
 
 // TestBadInput_AllProblemsInOneRun: every field out of range, each once, and

@@ -80,7 +80,11 @@ func crashRows() []crashRow {
 			m.put("bootstrap/os_fingerprint.json", nil)
 		}},
 		{"match", ExitOK, settled(func(*memNode) {})},
+		{"match, and the tail settles", ExitOK, settled(func(m *memNode) { m.cleanBoots(settlingDue) })},
+		{"match, and the tables are compacted", ExitOK, settled(func(m *memNode) { m.aged() })},
 		{"os changed", ExitOK, settled(func(m *memNode) { m.kernel += "+1" })},
+		{"os changed, and the tail settles", ExitOK, settled(func(m *memNode) { m.cleanBoots(settlingDue); m.kernel += "+1" })},
+		{"os changed, and the tail is full in the middle", ExitOK, settled(func(m *memNode) { m.fill(3); m.kernel += "+1" })},
 		{"os changed in the second epoch", ExitOK, updated(func(m *memNode) { m.kernel += "+2"; m.put("runtime/binaries/edged", []byte("next")) })},
 		{"fingerprint edited", ExitOK, updated(edited)},
 		{"fingerprint missing", ExitOK, updated(func(m *memNode) { m.check(m.disk.Remove("bootstrap/os_fingerprint.json")) })},

@@ -84,13 +84,18 @@ func deepRow(t *testing.T, row crashRow) (points int) {
 // mutations boots and gives the operations that changed the disk.
 func (m *memNode) mutations(exit int) (at []int) {
 	m.t.Helper()
+	return m.operations(func() { m.boot(exit) })
+}
+
+// operations gives the operations of a run that changed the disk.
+func (m *memNode) operations(run func()) (at []int) {
 	m.disk.SetHook(func(op memfs.Op) error {
 		if op.Mutates {
 			at = append(at, op.N)
 		}
 		return nil
 	})
-	m.boot(exit)
+	run()
 	m.disk.SetHook(nil)
 	return at
 }

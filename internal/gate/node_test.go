@@ -68,7 +68,7 @@ retry: { max_retry_count: 3, backoff_base_seconds: 5, window_seconds: 60 }
 scheduler: { max_concurrent_relays: 2, schedule_interval_seconds: 5, max_segments_per_scheduling_round: 8, tie_break_comparator: lex_segment_id }
 eviction: { policy: lru_priority, max_eviction_batch_size: 8, retention_window_seconds: 3600 }
 metrics: { log_level: info, log_format: json }
-state_root: { root: DIR/state }
+state_root: { root: "DIR/state" }
 `
 
 func newNode(t *testing.T) *node {

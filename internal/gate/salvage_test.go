@@ -1,12 +1,14 @@
 package gate
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -19,37 +21,45 @@ func (m *memNode) salvageConfig() {
 // damages are ways in which a journal is lost; each leaves something to refuse.
 var damages = map[string]func(m *memNode){
 	"journal wiped": func(m *memNode) { m.removeTree("journal") },
+	"tail gone":     func(m *memNode) { m.check(m.disk.Remove("journal/tail")) },
 	"every table empty": func(m *memNode) {
-		entries, err := m.disk.ReadDir("journal")
-		m.check(err)
-		for _, e := range entries {
-			if strings.HasSuffix(e.Name, ".sst") {
-				m.put("journal/"+e.Name, nil)
-			}
+		for _, name := range files(m.t, m.disk, ".sst") {
+			m.put(name, nil)
 		}
 	},
 	"markers gone": func(m *memNode) {
-		entries, err := m.disk.ReadDir("journal")
-		m.check(err)
-		for _, e := range entries {
-			if strings.HasPrefix(e.Name, "marker.") {
-				m.check(m.disk.Remove("journal/" + e.Name))
+		for _, name := range files(m.t, m.disk, "") {
+			if strings.HasPrefix(name, "journal/marker.") {
+				m.check(m.disk.Remove(name))
 			}
 		}
 	},
-	"a bit flipped in the newest table": func(m *memNode) {
-		entries, err := m.disk.ReadDir("journal")
-		m.check(err)
-		newest := ""
-		for _, e := range entries {
-			if strings.HasSuffix(e.Name, ".sst") {
-				newest = "journal/" + e.Name
+	"a bit flipped in the newest record": func(m *memNode) {
+		m.tail(func(data []byte) {
+			used := evidencetest.Blocks(data)
+			for at := used[len(used)-1]; ; at-- { // behind it lie records that have settled
+				if b := data[at*evidencetest.BlockLen:]; binary.BigEndian.Uint64(b[24:]) == headSeq(m.t, m.disk) {
+					b[500] ^= 1
+					return
+				}
 			}
-		}
-		data := m.get(newest)
-		data[len(data)/3] ^= 1
-		m.put(newest, data)
+		})
 	},
+	"both headers and the first frame bad": func(m *memNode) {
+		m.tail(func(data []byte) {
+			for _, at := range []int{0, 1, evidencetest.FirstFrame} {
+				data[at*evidencetest.BlockLen+50] ^= 1
+			}
+		})
+	},
+}
+
+// tail changes the bytes of the journal's tail.
+func (m *memNode) tail(change func(data []byte)) {
+	m.t.Helper()
+	data := bytesOf(m.t, m.disk, "journal/tail")
+	change(data)
+	m.put("journal/tail", data)
 }
 
 func (m *memNode) removeTree(name string) {
@@ -68,7 +78,9 @@ func damaged(t *testing.T, damage func(m *memNode)) *memNode {
 	m.firstBoot()
 	m.kernel += "+1"
 	m.boot(ExitOK)
-	m.boot(ExitOK)
+	m.cleanBoots(settlingDue)
+	m.silent()
+	m.silent()
 	damage(m)
 	return m
 }
@@ -172,26 +184,20 @@ func TestCrashSalvage(t *testing.T) {
 // A damaged table costs the records from it on, not those before it.
 func TestDamage_KeepsThePrefix(t *testing.T) {
 	m := newMemNode(t)
-	for range 4 {
+	var settled []uint64
+	for range 3 {
 		m.boot(ExitOK)
+		m.cleanBoots(settlingDue)
+		m.boot(ExitOK)
+		settled = append(settled, headSeq(t, m.disk)-1)
 	}
-	entries, err := m.disk.ReadDir("journal")
-	m.check(err)
-	var tables []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name, ".sst") {
-			tables = append(tables, "journal/"+e.Name)
-		}
+	tables := files(t, m.disk, ".sst")
+	if len(tables) != 3 {
+		t.Fatalf("%d tables", len(tables))
 	}
-	if len(tables) < 3 {
-		t.Fatalf("%d tables: the boots were compacted", len(tables))
-	}
-	newest := tables[len(tables)-1]
-	data := m.get(newest)
-	data[len(data)/3] ^= 1
-	m.put(newest, data)
+	m.put(tables[2], m.get(tables[2])[:1000])
 	m.salvageConfig()
 	m.sign(emptyManifest)
 	m.boot(ExitOK)
-	m.logged("edge.journal.salvaged", "kept=3")
+	m.logged("edge.journal.salvaged", fmt.Sprintf("kept=%d ", settled[1]))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -20,13 +21,30 @@ func aged(t *testing.T) *memNode {
 	m.firstBoot()
 	m.kernel += "+1"
 	m.boot(ExitOK)
+	m.aged()
+	return m
+}
+
+// aged lets boots pass until the next one compacts the tables.
+func (m *memNode) aged() {
+	m.t.Helper()
 	for m.tables() < compactedFrom-1 {
 		m.cleanBoots(settlingDue)
 		m.silent()
 	}
 	m.cleanBoots(settlingDue)
 	m.disk.SyncAll()
-	return m
+}
+
+// fill lets boots pass that do not settle, until the tail has room for so many
+// records more.
+func (m *memNode) fill(room int) {
+	m.t.Helper()
+	onJournal(m.t, m.disk, func(w *journal.Writer, _ machine.State) error {
+		room = int(w.Tail().FreeBytes)/evidencetest.BlockLen - room
+		return nil
+	})
+	m.cleanBoots(room)
 }
 
 // The number of records in the tail that a run's end settles, and that of

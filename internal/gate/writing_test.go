@@ -56,6 +56,7 @@ func cleanBoots(t *testing.T, disk durable.FS, n int) {
 			}
 		}
 		last.Data = role.ReplaceAll(last.Data, []byte(`"role":"match"`))
+		last.Epoch = s.Epoch
 		for range n {
 			if _, err := w.Append(another(t, last)); err != nil {
 				return err
