@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -32,6 +34,7 @@ const (
 	harmless verdict = "harmless" // exit 0, every acknowledged record as it was
 	mended   verdict = "repaired" // the same, and the repair is journaled
 	refused  verdict = "refused"  // exit 2, nothing touched
+	latent   verdict = "in what no boot reads until one settles; the scrub finds it"
 	asItWas  verdict = "undetectable: the whole state as it once was"
 )
 
@@ -40,6 +43,7 @@ const (
 type patient struct {
 	*memNode
 	acked   []string // the acknowledged records
+	base    uint64   // how many of them have settled
 	outcome string   // of a boot of the undamaged disk
 	older   []older  // the node's earlier days
 }
@@ -56,6 +60,11 @@ func newPatient(t *testing.T, m *memNode, past ...older) *patient {
 	t.Helper()
 	m.disk.SyncAll()
 	p := &patient{memNode: m, acked: acknowledged(t, m.disk), older: past}
+	p.base = uint64(len(p.acked))
+	onJournal(t, m.disk.Clone(), func(w *journal.Writer, _ machine.State) error {
+		p.base = w.Tip().Seq - uint64(w.Tail().Records)
+		return nil
+	})
 	twin := p.twin(m.disk.Clone())
 	if exit := twin.precheck(); exit != ExitOK {
 		t.Fatalf("the healthy node exits %d\n%s", exit, twin.logs.String())
@@ -121,7 +130,7 @@ func (p *patient) suffer(t *testing.T, h harm) (*memNode, verdict, error) {
 	}
 	switch exit {
 	case ExitOK:
-		v, err := p.passed(t, m, before)
+		v, err := p.passed(t, m, before, h.file)
 		return m, v, err
 	case ExitStateRoot:
 		return m, refused, p.wasRefused(m, before, h.file)
@@ -144,10 +153,10 @@ func watched(m *memNode) (int, error) {
 
 // passed judges a boot that went on: nothing acknowledged may be lost, and the
 // node is what it would have been without the damage.
-func (p *patient) passed(t *testing.T, m *memNode, before map[string]string) (verdict, error) {
+func (p *patient) passed(t *testing.T, m *memNode, before map[string]string, file string) (verdict, error) {
 	after, err := records(t, m.disk)
 	if err != nil {
-		return "", fmt.Errorf("exit 0, and then the journal does not read: %w", err)
+		return latent, p.scrubbed(m, file, err)
 	}
 	for i, raw := range p.acked {
 		if i >= len(after) || after[i] != raw {
@@ -168,6 +177,32 @@ func (p *patient) passed(t *testing.T, m *memNode, before map[string]string) (ve
 		}
 	}
 	return harmless, nil
+}
+
+// scrubbed judges damage among what has settled: every record of the tail is
+// whole, and the weekly verification finds the damage.
+func (p *patient) scrubbed(m *memNode, file string, damage error) error {
+	if blocks(file) {
+		return fmt.Errorf("exit 0, and then the journal does not read: %w", damage)
+	}
+	view, err := journal.OpenView(m.disk, layout)
+	if err != nil {
+		return fmt.Errorf("exit 0, and then the journal does not open: %w", err)
+	}
+	defer view.Close() //nolint:errcheck // read-only
+	for seq := p.base + 1; seq <= uint64(len(p.acked)); seq++ {
+		if rec, err := view.Record(seq); err != nil || string(rec.Raw) != p.acked[seq-1] {
+			return fmt.Errorf("exit 0, and acknowledged record %d of the tail is lost or changed: %w", seq, err)
+		}
+	}
+	rep, err := journal.Verify(context.Background(), view.Source(), journal.VerifyOptions{Storage: true})
+	if err != nil || rep.OK {
+		return fmt.Errorf("exit 0, the journal does not read (%w), and the scrub finds nothing: %v", damage, err)
+	}
+	if got := outcome(p.t, m.disk); got != p.outcome {
+		return fmt.Errorf("exit 0, and the outcome differs:\n%s\nwant\n%s", got, p.outcome)
+	}
+	return nil
 }
 
 // wasRefused requires that a boot that stopped says what, where and what to do
@@ -224,6 +259,9 @@ func (p *patient) judge(t *testing.T, stride int, harms iter.Seq[harm], also fun
 		wg.Go(func() {
 			for h := range work {
 				m, v, err := p.suffer(t, h)
+				if v == refused {
+					j.refused(message(m.logs.String()))
+				}
 				if err == nil && also != nil {
 					err = also(t, m, v)
 				}
@@ -256,9 +294,6 @@ func (j *judgement) note(t *testing.T, h harm, m *memNode, v verdict, err error)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.counts[v]++
-	if v == refused {
-		j.messages[message(m.logs.String())]++
-	}
 	if err == nil {
 		return
 	}
@@ -268,6 +303,12 @@ func (j *judgement) note(t *testing.T, h harm, m *memNode, v verdict, err error)
 	}
 	t.Errorf("%s: %v\n%s", h.name, err, logs)
 	j.stop = j.counts[""] > 20 || strings.Contains(err.Error(), "does not end")
+}
+
+func (j *judgement) refused(message string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.messages[message]++
 }
 
 func (j *judgement) stopped() bool {

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"maps"
@@ -11,12 +12,17 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
 )
 
 // The small node that is damaged has booted a few times, through an update, a
-// repair of its head file and one of a projection; so its journal holds
-// several tables, and records of most kinds that a boot depends on.
+// repair of its head file and one of a projection, and has settled twice; so its
+// journal holds several tables, both headers of its tail and both snapshots, and
+// records of most kinds that a boot depends on.
 func smallNode(t *testing.T) *patient {
+	createTails(t, smallTail)
 	m := newMemNode(t)
 	past := smallLife(m)
 	return newPatient(t, m, past...)
@@ -36,6 +42,8 @@ func smallLife(m *memNode) (past []older) {
 	m.kernel += "+1"
 	m.boot(ExitOK)
 	day("after the update")
+	m.settles()
+	day("after it settled")
 	head := m.get("bootstrap/journal_head")
 	head[5] ^= 1
 	m.put("bootstrap/journal_head", head)
@@ -46,28 +54,101 @@ func smallLife(m *memNode) (past []older) {
 	m.boot(ExitOK)
 	m.logged("edge.projection.repaired")
 	day("after a projection was repaired")
+	m.settles()
 	m.boot(ExitOK)
 	return past
 }
 
+// settles lets boots pass, and one that settles.
+func (m *memNode) settles() {
+	m.t.Helper()
+	onJournal(m.t, m.disk, func(w *journal.Writer, s machine.State) error {
+		for !w.Tail().SettlingDue {
+			if _, err := w.Append(cleanBoot(m.t, w, s)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	m.silent()
+	m.unsettled(1) // what vouches for the snapshot
+}
+
+// unsettled requires that the tail holds so many records.
+func (m *memNode) unsettled(want int) {
+	m.t.Helper()
+	onJournal(m.t, m.disk, func(w *journal.Writer, _ machine.State) error {
+		if got := w.Tail().Records; got != want {
+			m.t.Fatalf("the tail holds %d records, want %d", got, want)
+		}
+		return nil
+	})
+}
+
 // crashedNode is the small node when the power went in the middle of its next
-// update: the newest acknowledged records are in a log.
+// update: of the newest record's frame a part is on the disk.
 func crashedNode(t *testing.T) *patient {
+	createTails(t, smallTail)
 	m := newMemNode(t)
 	past := smallLife(m)
 	m.kernel += "+2"
-	dying, heads := m.disk, 0
+	dying := m.loses(func(op memfs.Op) bool { return op.Kind == memfs.OpDatasync && op.Name == "journal/tail" }, 4)
+	for seed := uint64(0); ; seed++ {
+		if m.disk = dying.Crash(memfs.Crash{Keep: memfs.Random, Seed: seed}); torn(t, m.disk) {
+			return newPatient(t, m, past...)
+		}
+	}
+}
+
+// torn reports whether a part of a frame follows the last record of the tail.
+func torn(t *testing.T, disk *memfs.FS) bool {
+	t.Helper()
+	view, err := journal.OpenView(disk, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close() //nolint:errcheck // read-only
+	rep, err := journal.Verify(context.Background(), view.Source(), journal.VerifyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(rep.Findings, func(f journal.Finding) bool { return f.Code == journal.CodeTornTail })
+}
+
+// settlingNode is the small node when the power went in the middle of its next
+// settling: records are in both places.
+func settlingNode(t *testing.T) *patient {
+	createTails(t, smallTail)
+	m := newMemNode(t)
+	past := smallLife(m)
+	m.settles()
+	m.cleanBoots(12)
+	dying := m.loses(func(op memfs.Op) bool { return op.Kind == memfs.OpWrite && op.Name == "journal/tail" }, 3) // the snapshot, which comes before its header
+	m.disk = dying.Crash(memfs.Crash{Keep: memfs.All})
+	p := newPatient(t, m, past...)
+	if n := len(files(t, p.disk, ".sst")); n != 4 {
+		t.Fatalf("%d tables, of which one is of the settling", n)
+	}
+	return p
+}
+
+// loses boots, and loses power at the n-th operation of some kind.
+func (m *memNode) loses(kind func(op memfs.Op) bool, n int) *memfs.FS {
+	m.t.Helper()
+	dying, seen := m.disk, 0
 	dying.SetHook(func(op memfs.Op) error {
-		if op.Kind == memfs.OpDatasync && op.Name == layout.Head {
-			if heads++; heads == 4 {
+		if kind(op) {
+			if seen++; seen == n {
 				dying.Ghost()
 			}
 		}
 		return nil
 	})
 	m.precheck()
-	m.disk = dying.Crash(memfs.Crash{Keep: memfs.All})
-	return newPatient(t, m, past...)
+	if seen < n {
+		m.t.Fatalf("%d operations of %d at whose last the power was to go", seen, n)
+	}
+	return dying
 }
 
 func newOlder(t *testing.T, name string, disk *memfs.FS) older {
@@ -127,22 +208,35 @@ func bytesOf(t *testing.T, disk *memfs.FS, name string) []byte {
 	return data
 }
 
-// The head file's form: two slots so far apart, each with so many bytes that
-// mean something (docs/formats.md).
-const (
-	slotStride = 4096
-	slotBytes  = 128
-)
+// blocks reports whether a file is made of blocks, most of which may be
+// unwritten.
+func blocks(name string) bool { return name == layout.Head || name == "journal/tail" }
 
-// flips are all single bits of the files, in the order of a file's bytes.
+// writtenBlocks are those that hold anything.
+func writtenBlocks(data []byte) map[int]bool {
+	written := map[int]bool{}
+	for _, n := range evidencetest.Blocks(data) {
+		written[n] = true
+	}
+	return written
+}
+
+// flips are all single bits of the files, in the order of a file's bytes. In a
+// file of blocks a zero of a written block is flipped in one bit, and so is one
+// byte of each unwritten block.
 func (p *patient) flips() iter.Seq[harm] {
 	return func(yield func(harm) bool) {
 		for _, name := range files(p.t, p.disk, "") {
 			good := bytesOf(p.t, p.disk, name)
+			written := writtenBlocks(good)
 			for i := range good {
+				n := i / evidencetest.BlockLen
+				if blocks(name) && !written[n] && i%evidencetest.BlockLen != 37*n%evidencetest.BlockLen {
+					continue
+				}
 				for bit := range 8 {
-					if name == layout.Head && i%slotStride >= slotBytes && bit != i%8 {
-						continue // what holds nothing is flipped once in each byte
+					if blocks(name) && good[i] == 0 && bit != i%8 {
+						continue
 					}
 					if !yield(harm{fmt.Sprintf("%s, byte %d of %d, bit %d flipped", name, i, len(good), bit), func(d *damagedDisk) {
 						bad := slices.Clone(good)
@@ -158,12 +252,17 @@ func (p *patient) flips() iter.Seq[harm] {
 }
 
 // truncations cut the files after each of their bytes, also leaving zeros in
-// place of what was cut.
+// place of what was cut. A file of blocks is cut once in each unwritten block, and
+// at every sixteenth of a written block's zeros.
 func (p *patient) truncations() iter.Seq[harm] {
 	return func(yield func(harm) bool) {
 		for _, name := range files(p.t, p.disk, "") {
 			good := bytesOf(p.t, p.disk, name)
+			written := writtenBlocks(good)
 			for n := range good {
+				if at := n % evidencetest.BlockLen; blocks(name) && good[n] == 0 && at != 0 && (at%16 != 0 || !written[n/evidencetest.BlockLen]) {
+					continue
+				}
 				cut := good[:n]
 				if !yield(harm{fmt.Sprintf("%s cut to %d of %d bytes", name, n, len(good)), func(d *damagedDisk) { d.overwrite(name, cut) }, name}) {
 					return
@@ -172,6 +271,43 @@ func (p *patient) truncations() iter.Seq[harm] {
 					d.overwrite(name, append(slices.Clone(cut), make([]byte, len(good)-n)...))
 				}, name}) {
 					return
+				}
+			}
+		}
+	}
+}
+
+// blockFaults are what a disk does to a whole block of a file of blocks: it
+// reads as zeros, as another block of the file, or as what it held before.
+func (p *patient) blockFaults() iter.Seq[harm] {
+	return func(yield func(harm) bool) {
+		for _, name := range []string{"journal/tail", layout.Head} {
+			good := bytesOf(p.t, p.disk, name)
+			var before [][]byte
+			for _, o := range p.older {
+				before = append(before, bytesOf(p.t, o.disk, name))
+			}
+			used := evidencetest.Blocks(good)
+			for _, n := range used {
+				at := n * evidencetest.BlockLen
+				put := map[string][]byte{"zeroed": make([]byte, evidencetest.BlockLen)}
+				for _, other := range used {
+					put[fmt.Sprintf("as block %d", other)] = good[other*evidencetest.BlockLen:][:evidencetest.BlockLen]
+				}
+				for i, old := range before {
+					put["as it was "+p.older[i].name] = old[at:][:evidencetest.BlockLen]
+				}
+				for _, how := range slices.Sorted(maps.Keys(put)) {
+					if slices.Equal(put[how], good[at:][:evidencetest.BlockLen]) {
+						continue
+					}
+					if !yield(harm{fmt.Sprintf("%s, block %d %s", name, n, how), func(d *damagedDisk) {
+						bad := slices.Clone(good)
+						copy(bad[at:], put[how])
+						d.overwrite(name, bad)
+					}, name}) {
+						return
+					}
 				}
 			}
 		}

@@ -7,13 +7,14 @@ import (
 	"testing"
 )
 
-// patients are the disks that are damaged: one at rest, one that a crash left.
+// patients are the disks that are damaged: one at rest, and those that a crash left.
 var patients = []struct {
 	name string
 	make func(t *testing.T) *patient
 }{
 	{"at rest", smallNode},
 	{"after a crash", crashedNode},
+	{"in the middle of a settling", settlingNode},
 }
 
 // TestCrashDamageFlips flips every single bit of the journal's files and the
@@ -22,7 +23,18 @@ func TestCrashDamageFlips(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, every(197), p.flips(), p.salvaging(20, 2).also)
+			p.judge(t, every(397), p.flips(), p.salvaging(20, 2).also)
+		})
+	}
+}
+
+// TestCrashDamageBlocks has blocks of the tail and of the head file read as
+// zeros, as others, and as they were before.
+func TestCrashDamageBlocks(t *testing.T) {
+	for _, c := range patients {
+		t.Run(c.name, func(t *testing.T) {
+			p := c.make(t)
+			p.judge(t, every(3), p.blockFaults(), p.salvaging(20, 2).also)
 		})
 	}
 }
@@ -32,7 +44,7 @@ func TestCrashDamageTruncations(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, every(61), p.truncations(), p.salvaging(20, 2).also)
+			p.judge(t, every(127), p.truncations(), p.salvaging(20, 2).also)
 		})
 	}
 }

@@ -17,17 +17,22 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// init gives the nodes of tests a tail that is quickly written.
-// Those of realTail have the gate's own.
+// init gives the nodes of tests a tail that is quickly written; createTails
+// gives those of one test another.
 func init() { layout.TailLength = 1 << 20 }
 
-// realTail has the journals of this test created with the gate's own tail. No
-// other test may run meanwhile.
-func realTail(t *testing.T) {
+const (
+	realTail  = 0          // the gate's own
+	smallTail = 156 * 4096 // with 26 blocks for frames: settling is due from 14 on
+)
+
+// createTails has the journals of this test created with a tail of that length.
+// No other test may run meanwhile.
+func createTails(t *testing.T, length int64) {
 	t.Helper()
-	small := layout.TailLength
-	layout.TailLength = 0
-	t.Cleanup(func() { layout.TailLength = small })
+	before := layout.TailLength
+	layout.TailLength = length
+	t.Cleanup(func() { layout.TailLength = before })
 }
 
 // memNode is a node whose state root is in memory and can lose power. Config,

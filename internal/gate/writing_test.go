@@ -48,22 +48,27 @@ var role = regexp.MustCompile(`"role":"[a-z]*"`)
 func cleanBoots(t *testing.T, disk durable.FS, n int) {
 	t.Helper()
 	onJournal(t, disk, func(w *journal.Writer, s machine.State) error {
-		var last record.Record
-		for seq := s.Seq; last.Type != string(machine.KindFingerprintCaptured); seq-- {
-			var err error
-			if last, err = w.Record(seq); err != nil {
-				return err
-			}
-		}
-		last.Data = role.ReplaceAll(last.Data, []byte(`"role":"match"`))
-		last.Epoch = s.Epoch
 		for range n {
-			if _, err := w.Append(another(t, last)); err != nil {
+			if _, err := w.Append(cleanBoot(t, w, s)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// cleanBoot is what another boot would append.
+func cleanBoot(t *testing.T, w *journal.Writer, s machine.State) record.Entry {
+	t.Helper()
+	var last record.Record
+	for seq := w.Tip().Seq; last.Type != string(machine.KindFingerprintCaptured); seq-- {
+		var err error
+		if last, err = w.Record(seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last.Epoch, last.Data = s.Epoch, role.ReplaceAll(last.Data, []byte(`"role":"match"`))
+	return another(t, last)
 }
 
 // another is the record of another run that is otherwise like this one.
