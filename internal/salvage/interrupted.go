@@ -88,6 +88,10 @@ func resume(fsys durable.FS) (done bool, in Installed, err error) {
 	if moved, _ := exists(fsys, quarantineOf(work)); moved {
 		in.Quarantine = quarantineOf(work)
 	}
+	// A salvage that was killed may have left names that no disk holds yet.
+	if err := errors.Join(fsys.SyncDir("."), fsys.SyncDir(work)); err != nil {
+		return true, in, err
+	}
 	return true, in, resetHead(fsys, work)
 }
 
