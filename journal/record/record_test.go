@@ -318,7 +318,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportAllocs()
 	var r Record
 	for b.Loop() {
-		if decodeInto(raw, &r) != nil {
+		if r.Decode(raw) != nil {
 			b.Fatal()
 		}
 	}
@@ -330,7 +330,7 @@ func BenchmarkScan(b *testing.B) {
 	b.ReportAllocs()
 	var r Record
 	for b.Loop() {
-		if _, err := scanRecord(raw, &r); err != nil {
+		if r.scan(raw) != nil {
 			b.Fatal()
 		}
 	}

@@ -30,16 +30,6 @@ func unhexWord(w uint64) uint32 {
 	return uint32(n | n>>16)
 }
 
-// digitsWord reads eight decimal digits.
-func digitsWord(w uint64) (uint64, bool) {
-	const high, zeros = lows * 0xf0, lows * '0'
-	ok := w&high == zeros && (w+lows*6)&high == zeros
-	w = (w & (lows * 0x0f)) * (10<<8 + 1) >> 8
-	w = (w & 0x00ff00ff00ff00ff) * (100<<16 + 1) >> 16
-	w = (w & 0x0000ffff0000ffff) * (10000<<32 + 1) >> 32
-	return w, ok
-}
-
 // isUUID judges 36 bytes. Version 0 stands for any, and any variant.
 func isUUID(u []byte, version byte) bool {
 	if len(u) != 36 || u[8] != '-' || u[13] != '-' || u[18] != '-' || u[23] != '-' {
