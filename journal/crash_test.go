@@ -3,6 +3,9 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -11,232 +14,495 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/internal/store"
+	"github.com/autonomyops/edged/journal/record"
 )
 
-// run is one run of a gate as far as the journal is concerned: it creates the
-// journal or opens it, appends n records, saves a snapshot and closes. acked
-// hears of every acknowledged record.
-func run(fsys durable.FS, n int, acked func(Tip)) error {
-	found, err := Inspect(fsys, DefaultLayout())
-	if err != nil {
-		return err
-	}
-	var w *Writer
-	if !found.Journal && !found.Head {
-		var rec Record
-		if w, rec, err = Create(fsys, DefaultLayout(), entry(0), CreateOptions{}); err != nil {
-			return err
-		}
-		acked(Tip{rec.Seq, rec.Hash})
-	} else if w, _, err = boot(fsys); err != nil {
-		return err
-	}
-	for i := range n {
-		rec, err := w.Append(entry(int(w.Tip().Seq) + i))
-		if err != nil {
-			return errors.Join(err, w.Close())
-		}
-		acked(Tip{rec.Seq, rec.Hash})
-	}
-	if err := w.SaveSnapshot(w.Tip().Seq, []byte("state")); err != nil {
-		return errors.Join(err, w.Close())
-	}
-	return w.Close()
+// scene is a disk and the run that is going to be interrupted on it.
+type scene struct {
+	name   string
+	disk   *memfs.FS
+	acked  record.Tip // of the disk, before the run
+	boot   string     // of the run; that of the disk's newest records where the run follows a kill
+	sizes  []int
+	settle bool
 }
 
-// stages are disks on which a run begins, each a longer history.
-func stages(t *testing.T) map[string]*memfs.FS {
-	t.Helper()
-	out := map[string]*memfs.FS{"new": newRoot(t)}
-	m := newRoot(t)
-	grown(t, m, 3)
-	out["clean"] = m.Clone()
-	grow(t, m, maxL0-4) // so that the next run compacts
-	out["compacting"] = m.Clone()
+func (s scene) gate() *gate { return &gate{boot: s.boot, sizes: s.sizes, settle: s.settle} }
 
-	// One that a crash left with a log, and one with a torn log.
-	for name, seed := range map[string]Keep{"logged": {memfs.All, 0}, "torn": {memfs.Random, 3}} {
+// scenes are the situations in which a run can begin.
+func scenes(t testing.TB) []scene {
+	t.Helper()
+	var out []scene
+	add := func(name string, m *memfs.FS, s scene) {
+		s.name, s.disk = name, m
+		if s.boot == "" {
+			s.boot = newBoot()
+		}
+		head := must[HeadReport](t)(ReadHead(m, small))
+		if newest, ok := head.Newest(); ok {
+			s.acked = newest.Tip
+		} else if n := len(mayHistory(t, m)); n > 0 {
+			s.acked = tipOf(&mayHistory(t, m)[n-1])
+		}
+		out = append(out, s)
+	}
+	m := newRoot(t)
+	add("create", m.Clone(), scene{sizes: []int{1, 2}})
+	add("create and settle", m.Clone(), scene{sizes: []int{1}, settle: true})
+	boot(t, m, 1)
+	boot(t, m, 2)
+	add("append", m.Clone(), scene{sizes: []int{1, 3, 1}})
+	add("settle", m.Clone(), scene{sizes: []int{2, 1}, settle: true})
+	add("append nothing", m.Clone(), scene{})
+	settled(t, m, 1)
+	add("append in the second generation", m.Clone(), scene{sizes: []int{2, 1}})
+	for range 4 {
+		settled(t, m, 1)
+	}
+	boot(t, m, 8)
+	add("full", m.Clone(), scene{sizes: []int{9, 2}})
+
+	many := m.Clone()
+	for tables(t, many) < 12 {
+		settled(t, many, 1)
+	}
+	add("compact", many, scene{sizes: []int{1}, settle: true})
+
+	// One slot of the head file is bad, both are, it is absent.
+	one, both, none := m.Clone(), m.Clone(), m.Clone()
+	damageSlot(t, one, 0)
+	add("one slot", one, scene{sizes: []int{1}})
+	damageSlot(t, both, 0)
+	damageSlot(t, both, 1)
+	add("both slots", both, scene{sizes: []int{1}})
+	noErr(t, none.Remove(headFile))
+	none.SyncAll()
+	add("no head file", none, scene{sizes: []int{1}, settle: true})
+
+	// What a crash leaves at each step of a run that settles: the frame without
+	// its slot, the tables without the header, the header without a frame.
+	for _, stop := range []struct {
+		name string
+		at   func(memfs.Op) bool
+	}{
+		{"unacknowledged", func(op memfs.Op) bool { return op.Kind == memfs.OpWrite && op.Name == headFile }},
+		{"flushed", func(op memfs.Op) bool { return op.Kind == memfs.OpWrite && op.Name == tailFile }},
+		{"fresh", func(op memfs.Op) bool { return op.Kind == memfs.OpWrite && op.Name == tailFile && op.Len == blockSize }},
+	} {
 		d := m.Clone()
+		g := &gate{boot: newBoot(), sizes: []int{1}, settle: stop.name != "unacknowledged"}
+		noErr(t, g.open(d))
+		n := 0
 		d.SetHook(func(op memfs.Op) error {
-			if op.Kind == memfs.OpWrite && hasSuffix(op.Name, ".sst") {
-				d.Ghost()
+			if stop.at(op) {
+				// The frame is the first write of a settling run to the tail, the
+				// snapshot the second, the header the third, its frame the fourth.
+				if n++; n == map[string]int{"unacknowledged": 1, "flushed": 2, "fresh": 3}[stop.name] {
+					d.Ghost()
+				}
 			}
 			return nil
 		})
-		_ = run(d, 2, func(Tip) {})
-		out[name] = d.Crash(memfs.Crash(seed))
+		_ = g.work()
+		noErr(t, g.w.Close())
+		after := d.Crash(memfs.Crash{Keep: memfs.None})
+		add(stop.name, after, scene{sizes: []int{2, 1}})
+		add(stop.name+", settle", after.Clone(), scene{sizes: []int{1}, settle: true})
+		add(stop.name+", same boot", d.Restart(), scene{boot: g.boot, sizes: []int{2, 1}})
 	}
 	return out
 }
 
-// Keep is memfs.Crash, for a table of them.
-type Keep = struct {
-	Keep memfs.Keep
-	Seed uint64
+// mayHistory is history, empty if there is no journal.
+func mayHistory(t testing.TB, fsys durable.FS) []record.Record {
+	t.Helper()
+	if found := must[Presence](t)(Inspect(fsys, small)); !found.Journal {
+		return nil
+	}
+	return history(t, fsys)
 }
 
-// oneByOne makes a hook that counts safe: Pebble's goroutines come to it too,
-// also after a run that ended in an error.
-func oneByOne(hook func(memfs.Op) error) func(memfs.Op) error {
-	var mu sync.Mutex
-	return func(op memfs.Op) error {
+// tables counts the tables in journal/.
+func tables(t testing.TB, fsys durable.FS) (n int) {
+	t.Helper()
+	for _, name := range names(t, fsys) {
+		if strings.HasSuffix(name, ".sst") {
+			n++
+		}
+	}
+	return n
+}
+
+// point is a moment in a run: just before an operation that changes the disk,
+// or after the last one.
+type point struct {
+	n     int
+	op    memfs.Op
+	disk  *memfs.FS // at work; crash or restart it
+	acked record.Tip
+}
+
+// points calls do at each stride-th moment of a run of g on m, and returns the
+// run's error.
+func points(m *memfs.FS, g *gate, acked record.Tip, stride int, do func(point)) error {
+	var mu sync.Mutex // Pebble's goroutines come to the hook too
+	n := 0
+	g.acked = func(tip record.Tip) {
 		mu.Lock()
 		defer mu.Unlock()
-		return hook(op)
+		acked = tip
 	}
+	m.SetHook(func(op memfs.Op) error {
+		if !op.Mutates {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n%stride == 0 {
+			do(point{n, op, m, acked})
+		}
+		return nil
+	})
+	err := g.run(m)
+	m.SetHook(nil)
+	n++
+	do(point{n, memfs.Op{Kind: "end"}, m, acked})
+	return err
 }
 
-func hasSuffix(s, suffix string) bool {
-	return len(s) >= len(suffix) && s[len(s)-len(suffix):] == suffix
+func (p point) String() string {
+	return fmt.Sprintf("change %d (%s %s %d), record %d acknowledged", p.n, p.op.Kind, p.op.Name, p.op.Len, p.acked.Seq)
 }
 
-func grow(t testing.TB, fsys durable.FS, boots int) {
-	t.Helper()
-	for range boots {
-		noErr(t, run(fsys, 1, func(Tip) {}))
+// readable is the newest record that a reader could have read at this moment:
+// the head file of the page cache says so.
+func readable(m *memfs.FS, acked record.Tip) record.Tip {
+	disk := m.Restart()
+	head, err := ReadHead(disk, small)
+	if err != nil {
+		return acked
 	}
+	newest, _ := head.Newest()
+	return newer(acked, newest.Tip)
 }
 
-// check opens the journal as the next boot would and sees that what was
-// acknowledged is there.
-func check(fsys durable.FS, acked Tip) error {
-	if acked.Seq == 0 {
-		return run(fsys, 1, func(Tip) {})
+// newer is the later of two records of one journal.
+func newer(a, b record.Tip) record.Tip {
+	if b.Seq > a.Seq {
+		return b
 	}
-	v, err := OpenView(fsys, DefaultLayout())
+	return a
+}
+
+// powerCuts are the ways in which a power cut at one moment is tried.
+func powerCuts(seed int) []memfs.Crash {
+	cuts := []memfs.Crash{{Keep: memfs.None}, {Keep: memfs.All}}
+	for s := range 6 {
+		cuts = append(cuts, memfs.Crash{Keep: memfs.Random, Seed: uint64(seed)<<8 + uint64(s)})
+	}
+	return cuts
+}
+
+// sound checks a disk as a boot after a power cut finds it: no file is half
+// written under its final name, the boot goes on, everything up to acked is as
+// it was, the chain verifies, and the next boots append, settle and leave
+// nothing behind. seen is the newest record that a reader could have read.
+func sound(d *memfs.FS, acked, seen record.Tip, deep bool) error {
+	if err := complete(d); err != nil {
+		return err
+	}
+	if err := holds(d, acked, seen); err != nil {
+		return err
+	}
+	for range 2 {
+		g := &gate{boot: newBoot(), sizes: []int{1}, settle: deep}
+		if err := errors.Join(g.run(d), g.unsettled); err != nil {
+			return fmt.Errorf("the next boot: %w", err)
+		}
+		if !deep {
+			return nil
+		}
+	}
+	if err := holds(d, seen, seen); err != nil {
+		return fmt.Errorf("after the next boot: %w", err)
+	}
+	return tidy(d)
+}
+
+// complete sees that no file is half written under its final name.
+func complete(d *memfs.FS) error {
+	for name, size := range map[string]int64{tailFile: small.tailLength(), headFile: 2 * blockSize} {
+		info, err := d.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, err := d.Lstat("journal"); err == nil && name == tailFile {
+				return errors.New("a journal without a tail")
+			}
+			continue
+		}
+		if err != nil || info.Size != size {
+			return fmt.Errorf("%s has %d bytes, not %d; %v", name, info.Size, size, err)
+		}
+	}
+	return nil
+}
+
+// holds sees that a gate goes on from the disk with seen in its chain, and that
+// a reader sees acked.
+func holds(d *memfs.FS, acked, seen record.Tip) error {
+	if seen.Seq == 0 {
+		return nil
+	}
+	v, err := OpenView(d, small)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	rec, err := v.Record(acked.Seq)
-	if err == nil && rec.Hash != acked.Hash {
-		err = fmt.Errorf("record %d was changed", acked.Seq)
+	defer v.Close()
+	if _, err := v.CheckHead([]Ref{{"a projection", v.ID(), seen.Seq, seen.Hash}}); err != nil {
+		return fmt.Errorf("check the head: %w", err)
 	}
-	if err == nil {
-		err = v.VerifyTail(1 << 40)
+	if err := v.verifyFrom(1); err != nil {
+		return fmt.Errorf("verify: %w", err)
 	}
-	if err := errors.Join(err, v.Close()); err != nil {
-		return err
+	live, err := OpenLiveView(d, small)
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
 	}
-	return run(fsys, 1, func(Tip) {})
+	defer live.Close()
+	if live.Tip().Seq < acked.Seq {
+		return fmt.Errorf("a reader sees %d records of %d", live.Tip().Seq, acked.Seq)
+	}
+	return nil
 }
 
-// TestPowerCut cuts the power before every operation of a run that changes
-// the disk, with all, none or a random part of what was not synced lost; what
-// was acknowledged stays, and the next run succeeds.
-func TestPowerCut(t *testing.T) {
-	crashes := []memfs.Crash{{Keep: memfs.None}, {Keep: memfs.All}}
-	for s := range uint64(6) {
-		crashes = append(crashes, memfs.Crash{Keep: memfs.Random, Seed: s})
+// tidy sees that a journal that has settled holds its tail, the files that
+// count, and nothing else.
+func tidy(d *memfs.FS) error {
+	root, err := durable.Names(d, ".")
+	if err != nil || !slices.Equal(root, []string{"bootstrap", "journal"}) {
+		return fmt.Errorf("the state root holds %q, %v", root, err)
 	}
-	points := 0
-	for name, disk := range stages(t) {
-		t.Run(name, func(t *testing.T) {
-			for k := 1; ; k += everyPoint {
-				m := disk.Clone()
-				n := 0
-				var cut atomic.Bool
-				var acked Tip
-				m.SetHook(oneByOne(func(op memfs.Op) error {
-					if op.Mutates {
-						if n++; n == k {
-							cut.Store(true)
-							m.Ghost()
+	v, err := OpenView(d, small)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	var want []string
+	for _, f := range v.tail.header.files {
+		want = append(want, f.Name)
+	}
+	want = append(want, tailName)
+	slices.Sort(want)
+	have, err := durable.Names(d, "journal")
+	if err != nil || !slices.Equal(have, want) {
+		return fmt.Errorf("journal/ holds %q, the header says %q; %v", have, want, err)
+	}
+	s, err := store.Open(d, "journal")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	live, err := s.Tables()
+	if err != nil {
+		return err
+	}
+	count := map[string]int{}
+	for _, n := range have {
+		switch {
+		case strings.HasSuffix(n, ".sst") && !slices.Contains(live, n):
+			return fmt.Errorf("%s is left behind", n)
+		case strings.HasPrefix(n, "MANIFEST-"), strings.HasPrefix(n, "marker."):
+			count[n[:9]]++
+		}
+	}
+	// Pebble keeps one manifest before the one that counts.
+	if count["MANIFEST-"] > 2 || count["marker.ma"] != 1 || count["marker.fo"] != 1 || len(have) > 32 {
+		return fmt.Errorf("journal/ holds %q", have)
+	}
+	return nil
+}
+
+// TestCrashPower cuts the power before every operation of a run that changes
+// the disk, with all, none or a random part of what was not synced lost.
+func TestCrashPower(t *testing.T) {
+	var tried atomic.Int64
+	for _, s := range scenes(t) {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			err := points(s.disk.Clone(), s.gate(), s.acked, 1, func(p point) {
+				seen := readable(p.disk, p.acked)
+				for i, c := range powerCuts(p.n) {
+					tried.Add(1)
+					if err := sound(p.disk.Crash(c), p.acked, seen, crashFull || i == p.n%8); err != nil {
+						t.Errorf("power cut at %v, %+v: %v", p, c, err)
+					}
+				}
+			})
+			noErr(t, err)
+		})
+	}
+	t.Cleanup(func() { t.Logf("%d power cuts", tried.Load()) })
+}
+
+// TestCrashKill kills a run at every operation: the next run of the same boot
+// reads what no disk holds. It goes on, and the power is cut during it.
+func TestCrashKill(t *testing.T) {
+	var tried atomic.Int64
+	for _, s := range scenes(t) {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			err := points(s.disk.Clone(), s.gate(), s.acked, every(3), func(p point) {
+				seen := readable(p.disk, p.acked)
+				again := &gate{boot: s.boot, sizes: []int{2, 1}, settle: p.n%3 == 0}
+				err := points(p.disk.Restart(), again, p.acked, every(5), func(q point) {
+					seen := readable(q.disk, newer(q.acked, seen))
+					for i, c := range powerCuts(p.n<<6 + q.n) {
+						if !crashFull && i > 3 {
+							break
+						}
+						tried.Add(1)
+						if err := sound(q.disk.Crash(c), q.acked, seen, i == q.n%8); err != nil {
+							t.Errorf("killed at %v, then a power cut at %v, %+v: %v", p, q, c, err)
 						}
 					}
-					return nil
-				}))
-				err := run(m, 2, func(tip Tip) {
-					if !cut.Load() {
-						acked = tip
-					}
 				})
-				if !cut.Load() {
-					noErr(t, err)
-					break
+				if err != nil {
+					t.Errorf("killed at %v: the next run: %v", p, err)
 				}
-				for _, c := range crashes {
-					points++
-					if err := check(m.Crash(c), acked); err != nil {
-						t.Fatalf("power cut at change %d, %+v, acknowledged %d: %v", k, c, acked.Seq, err)
+			})
+			noErr(t, err)
+		})
+	}
+	t.Cleanup(func() { t.Logf("%d power cuts after a kill", tried.Load()) })
+}
+
+// diskFault is a way in which operations fail.
+type diskFault struct {
+	name    string
+	err     error
+	kinds   []memfs.OpKind // that fail; nil: all that change the disk
+	forGood bool           // every operation from the first on; otherwise one
+	half    bool           // half of a write is done
+	done    bool           // the operation is done and reported as failed
+}
+
+var diskFaults = []diskFault{
+	{name: "EIO once", err: syscall.EIO},
+	{name: "EIO for good", err: syscall.EIO, forGood: true},
+	{name: "EIO but done", err: syscall.EIO, done: true},
+	{name: "ENOSPC once", err: syscall.ENOSPC},
+	{name: "ENOSPC for good", err: syscall.ENOSPC, forGood: true},
+	{name: "ENOSPC in a write", err: syscall.ENOSPC, forGood: true, half: true},
+	{name: "EIO at one sync", err: syscall.EIO, kinds: []memfs.OpKind{memfs.OpSync, memfs.OpDatasync, memfs.OpSyncDir}},
+	{name: "EIO at all syncs", err: syscall.EIO, kinds: []memfs.OpKind{memfs.OpSync, memfs.OpDatasync, memfs.OpSyncDir}, forGood: true},
+	{name: "EIO at one read", err: syscall.EIO, kinds: []memfs.OpKind{memfs.OpRead, memfs.OpOpen, memfs.OpOpenWrite, memfs.OpReadDir, memfs.OpLstat, memfs.OpStat, memfs.OpFreeSpace, memfs.OpClose}},
+}
+
+// failing has the k-th operation of m that f concerns fail. hit returns the
+// first that failed.
+func failing(m *memfs.FS, f diskFault, k int) (hit func() *memfs.Op) {
+	var mu sync.Mutex
+	var first *memfs.Op
+	n := 0
+	m.SetHook(func(op memfs.Op) error {
+		if f.kinds == nil && !op.Mutates || f.kinds != nil && !slices.Contains(f.kinds, op.Kind) {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n < k || n > k && !f.forGood {
+			return nil
+		}
+		if first == nil {
+			first = &op
+		}
+		switch {
+		case f.half:
+			return &memfs.ShortWrite{N: op.Len / 2, Err: f.err}
+		case f.done:
+			return &memfs.After{Err: f.err}
+		}
+		return f.err
+	})
+	return func() *memfs.Op {
+		mu.Lock()
+		defer mu.Unlock()
+		return first
+	}
+}
+
+// ends runs g on m and returns what it ended with: its error, or the settling
+// that failed. A run that hangs ends the test.
+func ends(t *testing.T, m *memfs.FS, g *gate) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- g.run(m) }()
+	select {
+	case err := <-done:
+		if err == nil {
+			err = g.unsettled
+		}
+		return err
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the run hangs")
+		return nil
+	}
+}
+
+// TestCrashErrors has every operation fail, once or from then on: the run ends
+// with an error that says which, or goes on without settling, never with a
+// panic, an exit or a hang. Then the same boot goes on, on a sound disk, or the
+// power is cut.
+func TestCrashErrors(t *testing.T) {
+	var tried atomic.Int64
+	for i, s := range scenes(t) {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			for j, f := range diskFaults {
+				stride := every(9)
+				for k := 1 + (i+j)%stride; ; k += stride {
+					m := s.disk.Clone()
+					g, acked := s.gate(), s.acked
+					g.acked = func(tip record.Tip) { acked = tip }
+					hit := failing(m, f, k)
+					err := ends(t, m, g)
+					op := hit()
+					if op == nil {
+						noErr(t, err)
+						break
+					}
+					at := fmt.Sprintf("%s, %d (%s %s %d)", f.name, k, op.Kind, op.Name, op.Len)
+					var typed *errs.Error
+					switch {
+					case err == nil && op.Mutates && op.Kind != memfs.OpRemove: // there may be nothing to remove
+						t.Errorf("%s: the run does not notice", at)
+					case err != nil && !errors.As(err, &typed):
+						t.Errorf("%s: untyped error %v", at, err)
+					case op.Mutates && f.err == syscall.ENOSPC && !errors.Is(err, errs.ErrNoSpace):
+						t.Errorf("%s: not ErrNoSpace: %v", at, err)
+					}
+					m.SetHook(nil)
+					seen := readable(m, acked)
+					tried.Add(1)
+					for _, c := range powerCuts(k)[:4] {
+						if err := sound(m.Crash(c), acked, seen, c.Keep == memfs.None); err != nil {
+							t.Errorf("%s, then a power cut, %+v: %v; the run: %v", at, c, err, typed)
+						}
+					}
+					again := &gate{boot: s.boot, sizes: []int{2}, settle: k%2 == 0}
+					again.acked = func(tip record.Tip) { acked = tip }
+					next := m.Restart()
+					if err := again.run(next); err != nil {
+						t.Errorf("%s, then a run of the same boot: %v; before: %v", at, err, typed)
+						continue
+					}
+					if err := sound(next.Crash(memfs.Crash{Keep: memfs.None}), acked, newer(acked, seen), true); err != nil {
+						t.Errorf("%s, then a run of the same boot and a power cut: %v; before: %v", at, err, typed)
 					}
 				}
 			}
 		})
 	}
-	t.Logf("%d crash points", points)
-}
-
-// TestDiskErrors has every operation fail, once or from then on: the run ends
-// with an error that says which, never with a panic, an exit or a hang; what
-// was acknowledged stays; and the next run on a sound disk succeeds.
-func TestDiskErrors(t *testing.T) {
-	type fault struct {
-		err     error
-		short   bool
-		forever bool
-	}
-	faults := map[string]fault{
-		"EIO once":     {err: syscall.EIO},
-		"EIO for ever": {err: syscall.EIO, forever: true},
-		"ENOSPC once":  {err: syscall.ENOSPC},
-		"ENOSPC short": {err: syscall.ENOSPC, short: true, forever: true},
-		"EIO but done": {err: syscall.EIO},
-		"ENOSPC stays": {err: syscall.ENOSPC, forever: true},
-	}
-	for stage, disk := range stages(t) {
-		for name, f := range faults {
-			t.Run(stage+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				for k := 1; ; k += everyPoint {
-					m := disk.Clone()
-					n := 0
-					var acked Tip
-					var first atomic.Pointer[memfs.Op]
-					m.SetHook(oneByOne(func(op memfs.Op) error {
-						if !op.Mutates && name != "EIO once" {
-							return nil // a read that fails once is enough
-						}
-						if n++; n < k || (n > k && !f.forever) {
-							return nil
-						}
-						first.CompareAndSwap(nil, &op)
-						switch {
-						case f.short:
-							return &memfs.ShortWrite{N: op.Len / 2, Err: f.err}
-						case name == "EIO but done":
-							return &memfs.After{Err: f.err}
-						}
-						return f.err
-					}))
-					done := make(chan error, 1)
-					go func() { done <- run(m, 2, func(tip Tip) { acked = tip }) }()
-					var err error
-					select {
-					case err = <-done:
-					case <-time.After(time.Minute):
-						t.Fatalf("operation %d, %+v: the run hangs", k, first.Load())
-					}
-					hit := first.Load()
-					if hit == nil {
-						noErr(t, err)
-						break
-					}
-					var typed *Error
-					if err != nil && !errors.As(err, &typed) {
-						t.Fatalf("operation %d, %+v: untyped error %v", k, hit, err)
-					}
-					if hit.Mutates && err == nil {
-						t.Fatalf("operation %d, %+v: the run does not notice", k, hit)
-					}
-					if hit.Mutates && f.err == syscall.ENOSPC && !errors.Is(err, ErrNoSpace) {
-						t.Fatalf("operation %d, %+v: not ErrNoSpace: %v", k, hit, err)
-					}
-					m.SetHook(nil)
-					if err := check(m.Crash(memfs.Crash{Keep: memfs.All}), acked); err != nil {
-						t.Fatalf("operation %d, %+v, then %v: %v", k, hit, typed, err)
-					}
-				}
-			})
-		}
-	}
+	t.Cleanup(func() { t.Logf("%d faults", tried.Load()) })
 }

@@ -52,7 +52,7 @@ func openLive(fsys durable.FS, l Layout) (*View, error) {
 		return nil, err
 	}
 	generation := v.tail.header.generation
-	if v.tail.slot >= 0 {
+	if !v.tail.derived {
 		if err := v.tail.readHeaders(); err != nil {
 			return nil, errors.Join(err, v.Close())
 		}

@@ -51,10 +51,11 @@ type tail struct {
 	window []byte // the blocks that were read last
 	from   int    // the number of the first of them
 
-	header header
-	slot   int    // the block that header was read from; -1 if a frame stands for it
-	newest uint64 // the highest generation of any header or frame seen
-	blocks int    // in the whole file
+	header  header
+	slot    int    // the block that header is in, or belongs in; -1 if neither header is good
+	derived bool   // header was lost: a frame stands for it
+	newest  uint64 // the highest generation of any header or frame seen
+	blocks  int    // in the whole file
 }
 
 func tailPath(l Layout) string { return path.Join(l.Dir, TailName) }
@@ -273,7 +274,7 @@ func (t *tail) beyond(next int, tip, settled uint64) error {
 // snapshot reads the snapshot that the header's area holds, nil if there is
 // none or it is not the one that the header names.
 func (t *tail) snapshot() ([]byte, error) {
-	if t.slot < 0 || t.header.snapLen == 0 {
+	if t.header.snapLen == 0 {
 		return nil, nil
 	}
 	b := make([]byte, t.header.snapLen)

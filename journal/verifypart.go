@@ -46,7 +46,7 @@ type boundary struct {
 	time    time.Time
 }
 
-func (e *boundary) tip() record.Tip { return record.Tip{e.seq, e.hash} }
+func (e *boundary) tip() record.Tip { return record.Tip{Seq: e.seq, Hash: e.hash} }
 
 func (p *part) reset(index int) {
 	*p = part{index: index, arena: p.arena[:0], items: p.items[:0], findings: p.findings[:0], rec: p.rec, kind: p.kind, known: p.known}

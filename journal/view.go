@@ -156,7 +156,7 @@ func (v *View) deriveHeader() error {
 	}
 	t.header = header{id: id, length: int64(t.blocks) * blockSize, generation: p.generation, base: base}
 	t.header.files, err = store.List(v.fs, v.l.Dir)
-	t.slot = -1
+	t.slot, t.derived = 1-max(t.slot, 0), true // not where an older good one is
 	return err
 }
 
@@ -248,12 +248,11 @@ func (v *View) Close() error {
 		return nil
 	}
 	v.closed = true
-	var err error
-	if v.settled != nil {
-		err = v.settled.Close()
-	}
 	if v.tail != nil {
-		err = errors.Join(err, v.tail.f.Close())
+		_ = v.tail.f.Close() // nothing was written
 	}
-	return err
+	if v.settled != nil {
+		return v.settled.Close()
+	}
+	return nil
 }

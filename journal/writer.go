@@ -31,9 +31,10 @@ type Writer struct {
 //
 // What an earlier run of the same boot wrote may be readable although no disk
 // holds it: that run may have been killed before its sync, or its sync have
-// failed. So if the newest record is of this boot, the header, the frames from
-// the head on and the newest slot are written again, unchanged, and synced.
-// Apart from that a slot is written only for a record that this run appends.
+// failed. So if the tail's newest record is of this boot, or the tail has none,
+// the header, the frames from the head on and the newest slot are written again,
+// unchanged, and synced with the names of both files. Apart from that a slot is
+// written only for a record that this run appends.
 func OpenWriter(v *View, act HeadAction, bootID string) (*Writer, error) {
 	w := &Writer{v: v}
 	if err := w.open(act, bootID); err != nil {
@@ -56,38 +57,23 @@ func (w *Writer) open(act HeadAction, bootID string) error {
 	if err := w.openHead(); err != nil {
 		return err
 	}
-	sameBoot, err := v.isOfBoot(bootID)
-	if err != nil {
-		return err
-	}
-	if sameBoot {
-		err = w.writeAgain()
-	} else if v.tail.slot < 0 {
-		err = w.writeHeader(v.lostSlot(), v.tail.header, nil)
-	}
-	if err == nil && w.head != nil && v.head.newest() < 0 {
-		err = w.repairHead()
-	}
-	if err != nil || !v.needsGeneration() {
-		return err
-	}
-	return w.startGeneration(nil)
-}
-
-// needsGeneration reports whether the tip has settled and the header does not
-// say so: an append would have to follow a frame that is not there.
-func (v *View) needsGeneration() bool { return v.cut.Seq > v.tail.header.base.Seq }
-
-// lostSlot returns where a header belongs that a frame stands for: not where
-// an older good one is.
-func (v *View) lostSlot() int {
-	b := make([]byte, 2*blockSize)
-	if v.tail.readAt(b, 0) == nil {
-		if _, state := parseHeader(b[:blockSize], 0); state == blockGood {
-			return 1
+	n := len(v.frames)
+	if n == 0 || v.frames[n-1].rec.BootID == bootID || v.tail.derived {
+		if err := w.writeAgain(); err != nil {
+			return err
 		}
 	}
-	return 0
+	if w.head != nil && v.head.newest() < 0 {
+		if err := w.repairHead(); err != nil {
+			return err
+		}
+	}
+	if v.cut.Seq == v.tail.header.base.Seq {
+		return nil
+	}
+	// The tip has settled and the header does not say so: an append would have
+	// to follow a frame that is not there.
+	return w.startGeneration(nil)
 }
 
 func (w *Writer) openHead() error {
@@ -111,24 +97,13 @@ func (w *Writer) openHead() error {
 	return nil
 }
 
-// isOfBoot reports whether the newest record was written in the boot bootID.
-func (v *View) isOfBoot(bootID string) (bool, error) {
-	rec, err := v.Record(v.tip.Seq)
-	return rec.BootID == bootID, err
-}
-
 // writeAgain writes what an earlier run of this boot may have left in memory
-// only, unchanged.
+// only, unchanged, and a header that was lost.
 func (w *Writer) writeAgain() error {
 	v, t := w.v, w.v.tail
-	slot := t.slot
-	if slot < 0 {
-		slot = v.lostSlot()
-	}
-	if _, err := w.f.WriteAt(t.header.encode(slot), int64(slot)*blockSize); err != nil {
+	if _, err := w.f.WriteAt(t.header.encode(t.slot), int64(t.slot)*blockSize); err != nil {
 		return errs.Of("write the journal's tail", t.path, err)
 	}
-	t.slot = slot
 	for i := range v.frames {
 		if f := &v.frames[i]; f.rec.Seq >= w.acked.Seq {
 			if err := w.writeFrame(f); err != nil {
@@ -139,13 +114,22 @@ func (w *Writer) writeAgain() error {
 	if err := w.syncTail(); err != nil {
 		return err
 	}
-	if w.head == nil || w.acked.Seq == 0 {
-		return nil
+	if err := v.fs.SyncDir(path.Dir(v.l.Dir)); err != nil {
+		return errs.Of("sync the journal's name", v.l.Dir, err)
+	}
+	if w.acked.Seq == 0 {
+		return nil // there is no good slot
 	}
 	if err := w.head.put(1-w.head.next, w.acked); err != nil {
 		return err
 	}
-	return w.head.sync()
+	if err := w.head.sync(); err != nil {
+		return err
+	}
+	if err := v.fs.SyncDir(path.Dir(v.l.Head)); err != nil {
+		return errs.Of("sync the head file's name", v.l.Head, err)
+	}
+	return nil
 }
 
 // repairHead writes both slots, because neither is good. It is done in place;
@@ -226,7 +210,7 @@ func (w *Writer) startGeneration(snap []byte) error {
 	if !h.fits() {
 		return errs.Corrupt(v.l.Dir, 0, nil, "settle the journal's records: there are more files than a journal has")
 	}
-	if err := w.writeHeader(1-max(t.slot, 0), h, snap); err != nil {
+	if err := w.writeHeader(1-t.slot, h, snap); err != nil {
 		return err
 	}
 	t.newest = h.generation

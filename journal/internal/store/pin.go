@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -49,23 +48,32 @@ func (s *files) pinTables(dir string) error {
 // pinVersion opens those tables of the version that was read which pinTables
 // did not find, for instance because they are younger.
 func (s *Store) pinVersion() error {
-	levels, err := s.db.SSTables()
+	tables, err := s.Tables()
 	if err != nil {
-		return classify("list the journal's tables", s.dir, err)
+		return err
 	}
-	for _, tables := range levels {
-		for _, t := range tables {
-			name := path.Join(s.dir, tableName(t))
-			if _, err := s.files.Open(name); err != nil {
-				return classify("open a table of the journal", name, err)
-			}
+	for _, n := range tables {
+		name := path.Join(s.dir, n)
+		if _, err := s.files.Open(name); err != nil {
+			return classify("open a table of the journal", name, err)
 		}
 	}
 	return nil
 }
 
-// tableName returns the name of the file that a table is in.
-func tableName(t pebble.SSTableInfo) string { return fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)) }
+// Tables returns the names of the tables that records are read from.
+func (s *Store) Tables() (names []string, err error) {
+	levels, err := s.db.SSTables()
+	if err != nil {
+		return nil, classify("list the journal's tables", s.dir, err)
+	}
+	for _, level := range levels {
+		for _, t := range level {
+			names = append(names, fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)))
+		}
+	}
+	return names, nil
+}
 
 // unpin closes what pinTables opened.
 func (s *files) unpin() {

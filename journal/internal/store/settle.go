@@ -187,15 +187,9 @@ func current(files []File) string {
 // for a while whole. Damage there costs no record. bad is called for each
 // damaged table; counts reports whether records are read from it.
 func (s *Store) VerifyTables(ctx context.Context, bad func(err error, counts bool)) error {
-	counts := map[string]bool{}
-	levels, err := s.db.SSTables()
+	tables, err := s.Tables()
 	if err != nil {
-		return classify("list the journal's tables", s.dir, err)
-	}
-	for _, tables := range levels {
-		for _, t := range tables {
-			counts[tableName(t)] = true
-		}
+		return err
 	}
 	names, err := s.files.List(s.dir)
 	if err != nil {
@@ -208,8 +202,9 @@ func (s *Store) VerifyTables(ctx context.Context, bad func(err error, counts boo
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("verify the journal's tables: %w", err)
 		}
-		if err := s.files.verifyTable(path.Join(s.dir, n)); err != nil && (counts[n] || !errors.Is(err, fs.ErrNotExist)) {
-			bad(err, counts[n])
+		counts := slices.Contains(tables, n)
+		if err := s.files.verifyTable(path.Join(s.dir, n)); err != nil && (counts || !errors.Is(err, fs.ErrNotExist)) {
+			bad(err, counts)
 		}
 	}
 	return nil

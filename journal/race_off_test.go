@@ -1,6 +1,0 @@
-//go:build !race
-
-package journal
-
-// everyPoint is how dense crash points are taken.
-const everyPoint = 1
