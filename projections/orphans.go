@@ -5,45 +5,71 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-const orphanSuffix = ".tmp"
+// tmpDir names the temporary directory of a publication, after a time in
+// nanoseconds.
+func tmpDir(now int64) string { return fmt.Sprintf("%s/epoch_%d.tmp", epochDir, now) }
 
-// CleanOrphans removes what an interrupted publication left: every *.tmp in
-// epoch/ and bootstrap/. Nobody but the holder of the gate's lock writes
-// there. Other names are left alone, and where there is no *.tmp nothing is
-// written.
-func CleanOrphans(fsys durable.FS) error {
-	for _, dir := range []string{epochDir, bootstrapDir} {
-		if err := cleanOrphansIn(fsys, dir); err != nil {
-			return fmt.Errorf("remove orphans: %w", err)
-		}
-	}
-	return nil
-}
-
-func cleanOrphansIn(fsys durable.FS, dir string) error {
-	entries, err := fsys.ReadDir(dir)
+// CleanOrphans removes the temporary directories that interrupted publications
+// left in epoch/: those of exactly the form that a publication makes, in name
+// and in content. It returns an error for each that is still there. None of
+// them decides anything.
+func CleanOrphans(fsys durable.FS) (left []error) {
+	entries, err := fsys.ReadDir(epochDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return []error{err}
 	}
 	removed := false
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name, orphanSuffix) {
+		if !e.IsDir() || !isTmpDir(epochDir+"/"+e.Name) {
 			continue
 		}
-		if err := durable.RemoveAll(fsys, dir+"/"+e.Name); err != nil {
-			return err
+		if err := cleanOrphan(fsys, epochDir+"/"+e.Name); err != nil {
+			left = append(left, err)
+			continue
 		}
 		removed = true
 	}
-	if !removed {
-		return nil
+	if removed {
+		if err := fsys.SyncDir(epochDir); err != nil {
+			left = append(left, err)
+		}
 	}
-	return fsys.SyncDir(dir)
+	return left
+}
+
+// isTmpDir reports whether tmpDir makes this name.
+func isTmpDir(name string) bool {
+	var now int64
+	_, err := fmt.Sscanf(name, epochDir+"/epoch_%d.tmp", &now)
+	return err == nil && name == tmpDir(now)
+}
+
+// cleanOrphan removes a temporary directory. The first attempt, on the whole,
+// is what a mount point refuses: nothing in it is touched then.
+func cleanOrphan(fsys durable.FS, dir string) error {
+	err := fsys.Remove(dir)
+	if !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST) { // POSIX allows either
+		return err
+	}
+	entries, err := fsys.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name != evidenceName || !e.Mode.IsRegular() {
+			return &fs.PathError{Op: "remove", Path: dir, Err: fmt.Errorf("it holds %s, which no publication makes", strings.ToValidUTF8(e.Name, "?"))}
+		}
+	}
+	if err := fsys.Remove(dir + "/" + evidenceName); err != nil {
+		return err
+	}
+	return fsys.Remove(dir)
 }

@@ -14,8 +14,7 @@ const (
 	fileMode = 0o640
 )
 
-// Publish makes the disk hold what s projects, evidence first, and removes
-// what an interrupted publication left. found is what [Read] gave under the
+// Publish makes the disk hold what s projects, evidence first. found is what [Read] gave under the
 // same lock: what agrees with s is not touched, so that a clean boot writes
 // nothing. now, in nanoseconds, names the temporary directory.
 //
@@ -24,9 +23,6 @@ const (
 // file found may be overwritten is for the caller to have asked
 // [JudgeFingerprint] and [JudgeEvidence].
 func Publish(fsys durable.FS, s machine.State, found Files, now int64) error {
-	if err := CleanOrphans(fsys); err != nil {
-		return err
-	}
 	if err := PublishEvidence(fsys, s, found, now); err != nil {
 		return err
 	}
@@ -39,7 +35,7 @@ func PublishEvidence(fsys durable.FS, s machine.State, found Files, now int64) e
 	if s.Current == nil {
 		return nil // legacy evidence, or a predecessor's, stays until the first EpochRotated
 	}
-	r := rotation{fs: fsys, tmp: fmt.Sprintf("%s/epoch_%d%s", epochDir, now, orphanSuffix)}
+	r := rotation{fs: fsys, tmp: tmpDir(now)}
 	if err := r.publish(s, found); err != nil {
 		return fmt.Errorf("publish evidence of epoch %d: %w", s.Current.Rotated.BootEpoch, err)
 	}

@@ -152,9 +152,6 @@ func (r rotation) stage(data []byte) error {
 	if err := durable.MkdirAll(r.fs, epochDir, dirMode); err != nil {
 		return err
 	}
-	if err := durable.RemoveAll(r.fs, r.tmp); err != nil {
-		return err
-	}
 	if err := r.fs.Mkdir(r.tmp, dirMode); err != nil {
 		return err
 	}

@@ -61,13 +61,15 @@ func WriteBehind(f File, off, length int64) error {
 // WriteFile makes name hold exactly data with exactly perm, durably: it
 // writes name+".tmp" beside it, flushes that, renames it into place and
 // flushes the directory. A crash leaves the old file or the new one, and
-// perhaps the temporary, which the next WriteFile of the same name removes.
+// perhaps the temporary, which the next WriteFile of the same name removes. A
+// directory under the temporary's name is nobody's leftover: unless it is
+// empty, it stays and is an error.
 // After an error name holds the old bytes or the new ones, never a mixture.
 func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
-	tmp := name + ".tmp"
+	tmp := temporary(name)
 	f, err := fsys.Create(tmp, perm)
 	if errors.Is(err, fs.ErrExist) {
-		if err := RemoveAll(fsys, tmp); err != nil {
+		if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		f, err = fsys.Create(tmp, perm)
@@ -90,6 +92,25 @@ func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 		return err
 	}
 	return fsys.SyncDir(path.Dir(name))
+}
+
+// temporary is where WriteFile writes before it renames.
+func temporary(name string) string { return name + ".tmp" }
+
+// RemoveTemporary removes what an interrupted WriteFile of name left beside it,
+// if that is a regular file; anything else is somebody else's and stays.
+func RemoveTemporary(fsys FS, name string) error {
+	tmp := temporary(name)
+	info, err := fsys.Lstat(tmp)
+	if err == nil && info.Mode.IsRegular() {
+		if err = fsys.Remove(tmp); err == nil {
+			return fsys.SyncDir(path.Dir(name))
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // MkdirAll makes the directory name and those above it that are missing, each

@@ -178,7 +178,7 @@ func TestMkdirAllMeetsOthers(t *testing.T) {
 
 func TestWriteFileReplacesStaleTemporary(t *testing.T) {
 	for _, stale := range []func(*memfs.FS) error{
-		func(m *memfs.FS) error { return durable.MkdirAll(m, "f.tmp/deep/er", 0o700) },
+		func(m *memfs.FS) error { return m.Mkdir("f.tmp", 0o700) },
 		func(m *memfs.FS) error { return m.PlantSymlink("f.tmp", "f") },
 		func(m *memfs.FS) error { return m.PlantFIFO("f.tmp") },
 		func(m *memfs.FS) error { _, err := m.Create("f.tmp", 0o777); return err },
@@ -197,6 +197,30 @@ func TestWriteFileReplacesStaleTemporary(t *testing.T) {
 		if len(disk.Dump()) != 1 {
 			t.Fatal("the temporary is still there", disk.Dump())
 		}
+	}
+}
+
+// TestTemporaryOfSomebodyElse: what no WriteFile leaves under the temporary's
+// name is not removed.
+func TestTemporaryOfSomebodyElse(t *testing.T) {
+	mem := memfs.New()
+	if err := errors.Join(durable.MkdirAll(mem, "f.tmp/deep", 0o700), durable.WriteFile(mem, "f", []byte("old"), 0o600)); !errors.Is(err, syscall.ENOTEMPTY) {
+		t.Errorf("got %v", err)
+	}
+	if err := durable.RemoveTemporary(mem, "f"); err != nil {
+		t.Error(err)
+	}
+	if _, err := mem.Lstat("f.tmp/deep"); err != nil {
+		t.Errorf("removed: %v", err)
+	}
+	if err := errors.Join(durable.WriteFile(mem, "g.tmp", []byte("half"), 0o600), durable.RemoveTemporary(mem, "g")); err != nil {
+		t.Error(err)
+	}
+	if _, err := mem.Crash(memfs.Crash{Keep: memfs.None}).Lstat("g.tmp"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("still there: %v", err)
+	}
+	if err := durable.RemoveTemporary(mem, "absent/g"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -65,6 +65,23 @@ func TestCause_Publication(t *testing.T) {
 	}
 }
 
+// TestCause_Cleanup: what cannot be cleaned up decides nothing.
+func TestCause_Cleanup(t *testing.T) {
+	for _, stale := range []string{stateroot.LastFailure + ".tmp", stateroot.Fingerprint + ".tmp", "epoch/epoch_7.tmp/evidence.json"} {
+		m := newMemNode(t)
+		m.boot(ExitOK)
+		m.put(stale, []byte("half"))
+		m.disk.SetHook(func(op memfs.Op) error {
+			if op.Kind == memfs.OpRemove && strings.HasPrefix(op.Name, strings.TrimSuffix(stale, "/evidence.json")) {
+				return syscall.EPERM
+			}
+			return nil
+		})
+		m.boot(ExitOK)
+		m.logged("level=WARN", "edge.cleanup.failed", "next=")
+	}
+}
+
 // TestCause_Operator: an operator's act is told the cause as well.
 func TestCause_Operator(t *testing.T) {
 	f := &Failure{Next: "check the disk", Err: &fs.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT}}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/projections"
 )
@@ -30,7 +32,28 @@ func (r *run) publish(context.Context) *Failure {
 }
 
 func (r *run) publishFiles() error {
+	r.cleanOrphans()
 	return projections.Publish(r.fs, r.history.state, r.files, r.host.Now().UnixNano())
+}
+
+// cleanOrphans removes what interrupted runs left. Nothing depends on it: what
+// cannot be removed is a warning.
+func (r *run) cleanOrphans() {
+	left := projections.CleanOrphans(r.fs)
+	for _, name := range []string{stateroot.Fingerprint, stateroot.LastFailure, stateroot.JournalHead} {
+		left = append(left, durable.RemoveTemporary(r.fs, name))
+	}
+	for _, err := range left {
+		if err != nil {
+			r.notCleaned(err)
+		}
+	}
+}
+
+func (r *run) notCleaned(err error) {
+	err = fault.Explain(err)
+	r.log.Warn("edge.cleanup.failed", slog.String("path", r.absolute(pathOf(err, r.rootPath))), slog.String("err", err.Error()),
+		slog.String("next", nextOf(err, "look at it and remove it by hand; nothing depends on it")))
 }
 
 // rehearsePublication looks at the folders that a publication would write to.
@@ -52,8 +75,8 @@ func present(fsys durable.FS, name string) bool {
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// inTheWay: something else stands where a directory of the gate's belongs. No
+// inTheWay: something else stands where a file or directory of the gate's belongs. No
 // boot removes it: nobody knows whose it is.
 func inTheWay(err error) bool {
-	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, durable.ErrSymlink)
+	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, durable.ErrSymlink)
 }

@@ -126,8 +126,9 @@ func (r *run) sweep(verified uint64) {
 	}
 	if v, ok := e.Payload.(machine.ManifestVerified); ok {
 		if m, err := manifest.Parse(v.Manifest); err == nil {
-			err = operation.Sweep(r.fs, r.rootPath, m)
-			r.log.Debug("temporary files of an abandoned manifest removed", "err", err)
+			for _, err := range operation.Sweep(r.fs, r.rootPath, m) {
+				r.notCleaned(err)
+			}
 		}
 	}
 }
@@ -162,6 +163,9 @@ func (r *run) applyOperation(index int) (machine.Payload, *Failure) {
 	res, err := apply(r.fs, p)
 	if err != nil {
 		return nil, operationFailure(err)
+	}
+	if res.Leftover != nil {
+		r.notCleaned(res.Leftover)
 	}
 	r.seen.Manifest.InPlace[index] = true
 	return machine.OpApplied{

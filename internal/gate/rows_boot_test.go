@@ -290,6 +290,21 @@ func fileRows() []situation {
 					}
 				}
 			}},
+			{"what only looks like an orphan stays", true, func(s *stage) {
+				s.updated(1, oneOp)
+				kept := map[string]string{"bootstrap/site.tmp": "a signed source", "bootstrap/x.tmp/deep": "x", fp + ".tmp/notes": "mine",
+					"epoch/epoch_x.tmp/evidence.json": "x", "epoch/epoch_5.tmp/notes": "mine"}
+				for name, text := range kept {
+					s.write(name, []byte(text))
+				}
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				for name, text := range kept {
+					if got, err := os.ReadFile(s.path(name)); err != nil || string(got) != text {
+						s.t.Errorf("%s: %q, %v", name, got, err)
+					}
+				}
+				s.logged("level=WARN", "edge.cleanup.failed", "epoch/epoch_5.tmp", "it holds notes")
+			}},
 		}},
 		{"os_fingerprint.json edited, empty or unparseable", []scene{
 			{"edited, the digest left as it was", false, func(s *stage) {

@@ -77,9 +77,9 @@ func leadsTo(fsys durable.FS, name string, f durable.File) error {
 }
 
 // removeStale removes what an application that lost power left, or what
-// somebody put in its place.
+// somebody put in its place, but for a directory that is not empty.
 func removeStale(fsys durable.FS, temp string) error {
-	if err := durable.RemoveAll(fsys, temp); err != nil && !absent(err) {
+	if err := fsys.Remove(temp); err != nil && !absent(err) {
 		return err
 	}
 	return nil

@@ -312,7 +312,7 @@ func TestStaleTemporary(t *testing.T) {
 	temp := "bin/" + tempName
 	for name, plant := range map[string]func(m *memfs.FS) error{
 		"file":      func(m *memfs.FS) error { return durable.WriteFile(m, temp, []byte("stale"), 0o600) },
-		"directory": func(m *memfs.FS) error { return durable.MkdirAll(m, temp+"/a/b", 0o755) },
+		"directory": func(m *memfs.FS) error { return m.Mkdir(temp, 0o755) },
 		"link":      func(m *memfs.FS) error { return m.PlantSymlink(temp, "../bootstrap/config.yaml") },
 		"fifo":      func(m *memfs.FS) error { return m.PlantFIFO(temp) },
 		"hard link": func(m *memfs.FS) error { return m.PlantHardlink("bootstrap/config.yaml", temp) },
@@ -328,6 +328,26 @@ func TestStaleTemporary(t *testing.T) {
 				t.Errorf("%s: left behind: %v", name, err)
 			}
 		}
+	}
+}
+
+// TestTemporaryCannotGo: what stands where the temporary file goes, and cannot be
+// removed, stops only an application that needs the place.
+func TestTemporaryCannotGo(t *testing.T) {
+	m := newDisk(t)
+	check(t, durable.MkdirAll(m, "bin/"+tempName+"/somebody's", 0o755))
+	put(t, m, "bin/app", "new bytes", 0o755)
+	res, err := Apply(m, copyApp())
+	if err != nil || !res.AlreadyInPlace || !errors.Is(res.Leftover, syscall.ENOTEMPTY) {
+		t.Errorf("in place: %+v, %v", res, err)
+	}
+	put(t, m, "bin/app", "old bytes", 0o755)
+	var e *Error
+	if _, err := Apply(m, copyApp()); !errors.Is(err, syscall.ENOTEMPTY) || !errors.As(err, &e) || e.Path != "bin/app" {
+		t.Errorf("to be written: %v", err)
+	}
+	if _, err := m.Lstat("bin/" + tempName + "/somebody's"); err != nil || text(m, "bin/app") != "old bytes" {
+		t.Error("somebody's directory or the destination was touched:", err)
 	}
 }
 

@@ -119,15 +119,16 @@ const tempName = ".edged-op.tmp"
 
 // Sweep removes the temporary files that an interrupted application of m may
 // have left beside its destinations. What m's paths do not allow is passed over.
-// The error is the disk's.
-func Sweep(fsys durable.FS, root string, m *manifest.Manifest) error {
-	var all error
+// It returns an error for each that is still there.
+func Sweep(fsys durable.FS, root string, m *manifest.Manifest) (left []error) {
 	for _, op := range m.Operations {
 		dst, err := destination(root, op)
 		if err != nil {
 			continue
 		}
-		all = errors.Join(all, removeStale(fsys, tempOf(dst)))
+		if err := removeStale(fsys, tempOf(dst)); err != nil {
+			left = append(left, err)
+		}
 	}
-	return all
+	return left
 }

@@ -57,6 +57,9 @@ func (r refused) readOnly(sys system) (cause, next string) {
 }
 
 func (r refused) notPermitted(sys system) (cause, next string) {
+	if _, ok := r.place(); !ok {
+		return "", ""
+	}
 	for _, path := range r.paths {
 		if !filepath.IsAbs(path) {
 			continue

@@ -84,6 +84,10 @@ func explain(err error, sys system) error {
 		cause, next = r.notPermitted(sys)
 	case unix.EACCES:
 		cause, next = r.noAccess(sys)
+	case unix.ENOTEMPTY, unix.EISDIR:
+		if path, ok := r.place(); ok && (r.op == "remove" || r.op == "rename") {
+			cause, next = "a directory is in the way", "look at what is in "+path+" and move it away"
+		}
 	case unix.EBUSY:
 		cause, next = r.busy(sys)
 	case unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL:

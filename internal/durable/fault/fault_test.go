@@ -77,6 +77,7 @@ func TestExplain(t *testing.T) {
 		{"append-only", path("remove", unix.EPERM), disk{attrs: map[string]uint64{dir: unix.STATX_ATTR_APPEND}}, dir + " is append-only", "chattr -a " + dir},
 		{"immutable target of a rename", &os.LinkError{Op: "rename", Old: file, New: "/persist/edge/bin/app", Err: unix.EPERM},
 			disk{attrs: map[string]uint64{"/persist/edge/bin/app": unix.STATX_ATTR_IMMUTABLE}}, "bin/app is immutable", "chattr -i"},
+		{"not permitted, on a disk in memory", &fs.PathError{Op: "remove", Path: "bin/app", Err: unix.EPERM}, disk{}, "", ""},
 		{"filtered call", path("chmod", unix.EPERM), disk{self: process{root: true, filtered: true}}, "sandbox filters system calls", "SystemCallFilter="},
 		{"no capability", path("chmod", unix.EPERM), disk{self: root}, "a capability is missing", "CapabilityBoundingSet="},
 
@@ -87,6 +88,8 @@ func TestExplain(t *testing.T) {
 		{"no locks", path("flock", unix.ENOLCK), disk{}, "does not support flock", "local filesystem"},
 		{"no locks, said otherwise", path("flock", unix.EOPNOTSUPP), disk{}, "does not support flock", "local filesystem"},
 		{"not supported elsewhere", path("preallocate", unix.EOPNOTSUPP), disk{}, "", ""},
+		{"a directory that is not empty", path("remove", unix.ENOTEMPTY), disk{}, "a directory is in the way", "move it away"},
+		{"a directory that was to be read", path("open", unix.EISDIR), disk{}, "", ""},
 		{"mount point", path("remove", unix.EBUSY), disk{at: mount{point: file}}, file + " is a mount point", "umount " + file},
 		{"busy", path("remove", unix.EBUSY), disk{at: mount{point: "/persist"}}, "", ""},
 		{"a broken disk", path("read", unix.EIO), disk{}, "", ""},
