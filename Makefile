@@ -92,7 +92,7 @@ growth: go-ready ## the cost of a boot after 100,000 boots
 
 e2e: dirs = $(call testdirs,Test[A-Za-z0-9_]*(E2E|Script))
 e2e: build ## the real binaries from outside, on real mounts (root; installs Debian packages)
-	@bash .ci/tools jq:jq b3sum:b3sum mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs setarch:util-linux promtool:prometheus timeout:coreutils strace:strace
+	@bash .ci/tools jq:jq b3sum:b3sum mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs setcap:libcap2-bin setarch:util-linux promtool:prometheus timeout:coreutils strace:strace
 	$(call want,$(dirs),end-to-end test)
 	EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 30m -run 'E2E|Script' $(dirs)
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/machine"
 )
@@ -26,7 +27,8 @@ func (r *run) fail(f *Failure) {
 		if err == nil {
 			return
 		}
-		r.log.Warn("precheck: failure could not be journaled", slog.String("path", err.Path), slog.String("err", err.Err.Error()))
+		err.explain()
+		r.log.Warn("precheck: failure could not be journaled", slog.String("path", err.Path), slog.String("err", err.reason()))
 	}
 	r.leaveFailure(f)
 }
@@ -111,6 +113,6 @@ func (r *run) leaveFailure(f *Failure) {
 		err = durable.WriteFile(r.fs, stateroot.LastFailure, append(data, '\n'), 0o640)
 	}
 	if err != nil {
-		r.log.Warn("precheck: failure could not be recorded", slog.String("path", stateroot.LastFailure), slog.String("err", err.Error()))
+		r.log.Warn("precheck: failure could not be recorded", slog.String("path", stateroot.LastFailure), slog.String("err", fault.Explain(err).Error()))
 	}
 }

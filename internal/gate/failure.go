@@ -34,10 +34,13 @@ type Failure struct {
 	Path    string
 	Next    string // what to do next
 	Err     error
+
+	cause    string // of an error of the system; see explain
+	replaced string // the advice that the cause's took the place of
 }
 
 func (f *Failure) Error() string {
-	return fmt.Sprintf("%s: path=%s: %v (%s)", f.Message, f.Path, f.Err, f.Next)
+	return fmt.Sprintf("%s: path=%s: %s (%s)", f.Message, f.Path, f.reason(), f.Next)
 }
 
 func (f *Failure) Unwrap() error { return f.Err }
@@ -45,29 +48,29 @@ func (f *Failure) Unwrap() error { return f.Err }
 // explain adds the cause of what the system refused, and the advice that fits
 // it: an error number alone sends people the wrong way.
 func (f *Failure) explain() {
-	var cause *fault.Error
-	if errors.As(f.Err, &cause) {
-		return // by the step that met it
+	var known *fault.Error
+	if f.cause != "" || errors.As(f.Err, &known) {
+		return // by the step that met it, perhaps
 	}
-	if f.Err = fault.Explain(f.Err); errors.As(f.Err, &cause) {
-		f.Next = cause.Next
+	if errors.As(fault.Explain(f.Err), &known) {
+		f.cause, f.replaced, f.Next = known.Cause, f.Next, known.Next
 	}
 }
 
-// reason is the error without the advice that some errors end in: that is
-// Next, and said once, or less to the point than Next.
+// reason is the error with its cause, and without the advice that some errors
+// end in: that is Next, and said once, or less to the point than Next.
 func (f *Failure) reason() string {
-	text, cause := f.Err.Error(), ""
-	if explained, ok := f.Err.(*fault.Error); ok {
-		text, cause = explained.Err.Error(), ": "+explained.Cause
-	}
+	text := f.Err.Error()
 	_, own := about(f.Err)
-	for _, next := range []string{own, f.Next} {
-		if next != "" {
-			text = strings.TrimRight(strings.TrimSuffix(text, next), ":;. ")
+	for _, advice := range []string{own, f.Next, f.replaced} {
+		if advice != "" {
+			text = strings.TrimRight(strings.TrimSuffix(text, advice), ":;. ")
 		}
 	}
-	return text + cause
+	if f.cause != "" {
+		text += ": " + f.cause
+	}
+	return text
 }
 
 // about finds the path and the next step that an error's type knows of.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/metrics"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -50,7 +51,7 @@ func (r *run) writeMetrics(exit int) {
 		err = r.replaceHostFile(path, []byte(metrics.Render(state, &outcome, r.clock.used)))
 	}
 	if err != nil {
-		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", err.Error()),
+		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", fault.Explain(err).Error()),
 			slog.String("next", nextOf(err, "its directory must exist and be writable (ReadWritePaths= in the unit)")))
 	}
 }

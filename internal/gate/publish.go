@@ -40,7 +40,7 @@ func (r *run) publishFiles() error {
 // cannot be removed is a warning.
 func (r *run) cleanOrphans() {
 	left := projections.CleanOrphans(r.fs)
-	for _, name := range []string{stateroot.Fingerprint, stateroot.LastFailure, stateroot.JournalHead} {
+	for _, name := range []string{projections.FingerprintPath, stateroot.LastFailure, stateroot.JournalHead} {
 		left = append(left, durable.RemoveTemporary(r.fs, name))
 	}
 	for _, err := range left {

@@ -1,0 +1,82 @@
+package e2e
+
+import "testing"
+
+// replaced is a node whose OS was replaced since its last boot: the next one
+// has something to write.
+const replaced = "setarch --uname-2.6"
+
+// Each cause has its own message and its own next step, from the real kernel.
+func TestE2E_Causes(t *testing.T) {
+	for _, c := range []struct {
+		name, mkfs string
+		mib        int
+		breaks     string
+		wants      []string
+		restores   string
+	}{
+		{"immutable directory", "mkfs.ext4", 64, `chattr +i $STATE/bootstrap`,
+			[]string{"state/bootstrap is immutable", "chattr -i "}, `chattr -i $STATE/bootstrap`},
+		{"immutable file", "mkfs.ext4", 64, `chattr +i $STATE/bootstrap/os_fingerprint.json`,
+			[]string{"os_fingerprint.json is immutable", "chattr -i "}, `chattr -i $STATE/bootstrap/os_fingerprint.json`},
+		{"append-only directory", "mkfs.ext4", 64, `chattr +a $STATE/bootstrap`,
+			[]string{"state/bootstrap is append-only", "chattr -a "}, `chattr -a $STATE/bootstrap`},
+		{"immutable file on xfs", "mkfs.xfs", 320, `chattr +i $STATE/bootstrap/os_fingerprint.json`,
+			[]string{"os_fingerprint.json is immutable", "chattr -i "}, `chattr -i $STATE/bootstrap/os_fingerprint.json`},
+		{"no inodes", "mkfs.ext4", 64, `mkdir $STATE/edge/segments/x; i=0; while >$STATE/edge/segments/x/$((i += 1)); do :; done 2>/dev/null`,
+			[]string{"no free inodes, although ", "df -i"}, `rm -r $STATE/edge/segments/x`},
+		// All space is given to data first; then small files, which lie in the
+		// metadata, fill that.
+		{"no metadata", "mkfs.btrfs", 200, `mkdir $STATE/edge/segments/x
+for mib in 100 50 20 10 5 2 1; do fallocate -l ${mib}M $STATE/edge/segments/x/data.$mib 2>/dev/null && truncate -s ${mib}K $STATE/edge/segments/x/data.$mib; done || true
+printf -v text %1900s x; i=0
+while printf %s "$text" >$STATE/edge/segments/x/$((i += 1)); do ((i % 2000)) || sync -f $STATE; done 2>/dev/null`,
+			[]string{"no room for metadata, although ", "btrfs balance"}, `rm -r $STATE/edge/segments/x; sync -f $STATE`},
+		{"quota", "mkfs.btrfs", 300, `head -c 9000000 /dev/urandom >$STATE/runtime/binaries/large
+edgectl manifest new --copy-binary large:runtime/large --out $STATE/runtime/manifest.json >/dev/null
+edgectl manifest sign --key $STATE/demo/manifest-verify.key >/dev/null
+btrfs -q quota enable $STATE; btrfs quota rescan -w $STATE >/dev/null
+sync -f $STATE; btrfs -q qgroup limit $(($(btrfs qgroup show --raw $STATE | awk '$1 == "0/5" {print $2}') + 4000000)) $STATE`,
+			[]string{"a disk quota is used up", "raise the quota"}, `btrfs -q quota disable $STATE`},
+		{"sandbox", "mkfs.ext4", 64, `mount --bind $STATE $STATE; mount -o remount,bind,ro $STATE`,
+			[]string{"mounted read-only here: a sandbox, or a bind mount", "ReadWritePaths="}, `umount $STATE`},
+		{"remounted read-only", "mkfs.ext4", 64, `mount -o remount,ro $STATE`,
+			[]string{"its filesystem is read-only", "kernel log"}, `mount -o remount,rw $STATE`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := mounted(t, c.mkfs, c.mib)
+			h.boot("", 0)
+			h.sh(c.breaks)
+			_, errs, exit := h.run(replaced + " edged precheck")
+			h.sh(c.restores)
+			if exit == 0 {
+				t.Errorf("exit 0\n%s", errs)
+			}
+			h.contains(errs, append(c.wants, "level=ERROR")...)
+			// With the cause gone the node comes back, and nothing was damaged.
+			h.boot(replaced, 0)
+			h.sh(`edgectl journal verify --deep`)
+		})
+	}
+}
+
+// A cleanup that decides nothing is a warning: an immutable leftover, or one
+// that something is mounted over.
+func TestE2E_CleanupIsAWarning(t *testing.T) {
+	h := mounted(t, "mkfs.ext4", 64)
+	h.boot("", 0)
+	h.sh(`echo half >$STATE/bootstrap/last_failure.json.tmp; chattr +i $STATE/bootstrap/last_failure.json.tmp
+echo mine >$STATE/bootstrap/x.tmp; chattr +i $STATE/bootstrap/x.tmp`)
+	h.contains(h.boot("", 0), "level=WARN", "edge.cleanup.failed", "last_failure.json.tmp is immutable", "chattr -i")
+	h.sh(`chattr -i $STATE/bootstrap/last_failure.json.tmp`)
+	h.equal("what the next boot says", h.boot("", 0), "")
+	h.sh(`! test -e $STATE/bootstrap/last_failure.json.tmp; test "$(cat $STATE/bootstrap/x.tmp)" = mine; chattr -i $STATE/bootstrap/x.tmp`)
+
+	h.sh(`mkdir $STATE/epoch/epoch_7.tmp; mount -t tmpfs none $STATE/epoch/epoch_7.tmp; echo x >$STATE/epoch/epoch_7.tmp/evidence.json`)
+	h.contains(h.boot("", 2), "mounted over a part of it")
+	h.env = append(h.env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1")
+	h.contains(h.boot("", 0), "level=WARN", "edge.cleanup.failed", "epoch_7.tmp is a mount point", "umount ")
+	h.sh(`test -s $STATE/epoch/epoch_7.tmp/evidence.json; umount $STATE/epoch/epoch_7.tmp`)
+	h.equal("what the next boot says", h.boot("", 0), "")
+	h.sh(`! test -e $STATE/epoch/epoch_7.tmp`)
+}
