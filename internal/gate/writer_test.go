@@ -14,6 +14,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -145,7 +146,7 @@ func (s *stage) forgeHistory() {
 	defer root.Close()
 	view, err := journal.OpenView(root, layout)
 	s.check(err)
-	var entries []journal.Entry
+	var entries []record.Entry
 	for rec, err := range view.Records(1, view.Tip().Seq) {
 		s.check(err)
 		data := bytes.Clone(rec.Data)
@@ -157,7 +158,7 @@ func (s *stage) forgeHistory() {
 		}
 		id, err := uuid.Parse(rec.ID)
 		s.check(err)
-		entries = append(entries, journal.Entry{ID: id, Type: rec.Type, Crit: rec.Crit, Time: rec.Time, BootID: rec.BootID,
+		entries = append(entries, record.Entry{ID: id, Type: rec.Type, Crit: rec.Crit, Time: rec.Time, BootID: rec.BootID,
 			UptimeMS: rec.UptimeMS, Run: rec.Run, Node: rec.Node, Epoch: rec.Epoch, Data: data})
 	}
 	id, err := uuid.Parse(view.ID())
