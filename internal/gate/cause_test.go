@@ -10,6 +10,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/projections"
 )
 
 // lockless is a state root on a filesystem without flock(2).
@@ -55,7 +56,7 @@ func TestCause_Publication(t *testing.T) {
 	} {
 		m := newMemNode(t)
 		m.disk.SetHook(func(op memfs.Op) error {
-			if op.Kind == memfs.OpCreate && op.Name == stateroot.Fingerprint+".tmp" {
+			if op.Kind == memfs.OpCreate && op.Name == projections.FingerprintPath+".tmp" {
 				return errno
 			}
 			return nil
