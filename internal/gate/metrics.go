@@ -50,8 +50,8 @@ func (r *run) writeMetrics(exit int) {
 	if err == nil {
 		err = r.replaceHostFile(path, []byte(metrics.Render(state, &outcome, r.clock.used)))
 	}
-	if err != nil {
-		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", fault.Explain(err).Error()),
+	if err = fault.Explain(err); err != nil {
+		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", err.Error()),
 			slog.String("next", nextOf(err, "its directory must exist and be writable (ReadWritePaths= in the unit)")))
 	}
 }

@@ -121,6 +121,7 @@ func (r *run) withdraw() {
 		return
 	}
 	if f := WithdrawReady(r.ReadyFile); f != nil {
+		f.explain()
 		r.log.Warn(f.Message, slog.String("path", f.Path), slog.String("err", f.reason()), slog.String("next", f.Next))
 	}
 }
