@@ -100,7 +100,7 @@ func begin(t testing.TB) *evidencetest.History {
 }
 
 func TestCheckScript(t *testing.T) {
-	for _, tool := range []string{"sh", "tar", "zstd", "b3sum", "jq", "openssl"} {
+	for _, tool := range []string{"sh", "tar", "zstd", "b3sum", "python3", "openssl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed", tool)
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -18,30 +20,119 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// since holds the history against what the auditor holds from before: a
-// checkpoint, or the records themselves; "" is nothing.
+// since holds the history against what the auditor kept from before: a
+// checkpoint, or the records themselves; "" is nothing. What is torn or damaged
+// itself is no measure: the error is then ErrSince.
 func (a *auditor) since(ctx context.Context, path string) error {
 	if path == "" {
 		return nil
 	}
-	old, err := evidence.Open(path)
+	_, kind, err := evidence.Detect(path)
 	switch {
-	case err == nil:
-		defer old.Close() //nolint:errcheck // read-only
-		return a.sinceRecords(ctx, old)
-	case !errors.Is(err, evidence.ErrNotEvidence):
+	case errors.Is(err, evidence.ErrNotEvidence):
+		return a.sinceText(ctx, path)
+	case err != nil:
 		return fmt.Errorf("read what the history is to be compared with: %w", err)
+	case kind == evidence.Bundle:
+		return a.sinceBundle(ctx, path)
 	}
+	old, err := evidence.Open(path)
+	if err != nil {
+		return fmt.Errorf("%s %w: %w", path, ErrSince, err)
+	}
+	defer old.Close() //nolint:errcheck // read-only
+	damaged := findings{}
+	damaged.ended(path, old)
+	if old.Torn() || len(damaged.list) > 0 {
+		return damagedSince(path, "its last line is cut short")
+	}
+	before, _ := predecessors(old)
+	defer func() {
+		for _, src := range before {
+			_ = src.Close() // read-only
+		}
+	}()
+	_, err = a.sinceRecords(ctx, old, before)
+	return err
+}
+
+// damagedSince is the error for a measure that is damaged itself.
+func damagedSince(path, format string, args ...any) error {
+	return fmt.Errorf("%s %w: it is damaged itself: %s; take the copy that it was made from", path, ErrSince, fmt.Sprintf(format, args...))
+}
+
+// sinceText compares with a checkpoint.
+func (a *auditor) sinceText(ctx context.Context, path string) error {
 	f, err := evidence.OpenFile(path)
 	if err != nil {
 		return fmt.Errorf("read what the history is to be compared with: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // read-only
-	text, err := io.ReadAll(io.LimitReader(f, maxText))
+	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	return a.sinceCheckpoint(ctx, path, text)
+	c, signer, err := a.older(path, text)
+	if err != nil {
+		return err
+	}
+	a.report.Since = &Seen{Journal: c.Journal, Events: c.Size}
+	return a.sinceCheckpoint(ctx, c, signer)
+}
+
+// older reads a checkpoint that was kept, and finds by whom of the keys that
+// are believed it is signed.
+func (a *auditor) older(path string, text []byte) (c transparency.Checkpoint, signer *transparency.Verifier, err error) {
+	c, signer, err = open(text, a.keys)
+	switch {
+	case err != nil:
+		return c, nil, fmt.Errorf("%s %w: %w; name a checkpoint, an older bundle or an export", path, ErrSince, err)
+	case signer == nil && len(a.keys) > 0:
+		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s; where the key was replaced since, give the one that signed it as well, before the newer", a.keyName(true))
+	case signer == nil:
+		a.warn(CodeKeyOrigin, 0, "the older checkpoint's signature was not verified: no key was given")
+	}
+	return c, signer, nil
+}
+
+// sinceBundle compares with a bundle, which is first held against its own list
+// of hashes and its own checkpoint.
+func (a *auditor) sinceBundle(ctx context.Context, path string) error {
+	p, err := takeApart(ctx, path, &findings{})
+	if err != nil {
+		return fmt.Errorf("read what the history is to be compared with: %w", err)
+	}
+	defer p.close()
+	for _, f := range p.list {
+		if f.Severity == journal.SeverityError {
+			return damagedSince(path, "%s", f.Detail)
+		}
+	}
+	if p.damage != nil || p.records.Torn() {
+		return damagedSince(path, "its records do not hold")
+	}
+	old := p.records
+	var signer *transparency.Verifier
+	if p.checkpoint != nil {
+		var c transparency.Checkpoint
+		if c, signer, err = a.older(path, p.checkpoint); err != nil {
+			return err
+		}
+		root, err := a.root(ctx, old, old.Tip().Seq)
+		if err != nil {
+			return fmt.Errorf("%s %w: %w", path, ErrSince, err)
+		}
+		if c != (transparency.Checkpoint{Journal: old.ID(), Size: old.Tip().Seq, Root: root}) {
+			return damagedSince(path, "its checkpoint is not over its records")
+		}
+	}
+	var before []*evidence.Source
+	for _, name := range slices.Sorted(maps.Keys(p.before)) {
+		before = append(before, p.before[name])
+	}
+	same, err := a.sinceRecords(ctx, old, before)
+	a.vouched = same && signer != nil && old.ID() == a.src.ID() && old.Tip().Seq == a.src.Tip().Seq
+	return err
 }
 
 // history is the journal with this id: the one that is judged, or one that it
@@ -79,46 +170,14 @@ func (a *auditor) foreign(id string, seen uint64) {
 
 // sinceRecords compares with the records that were seen, and with those that
 // came with them of the journals before.
-func (a *auditor) sinceRecords(ctx context.Context, old *evidence.Source) error {
+func (a *auditor) sinceRecords(ctx context.Context, old *evidence.Source, before []*evidence.Source) (same bool, err error) {
 	a.report.Since = &Seen{Journal: old.ID(), Events: old.Tip().Seq}
-	before, err := seenBefore(old)
-	defer func() {
-		for _, src := range before {
-			_ = src.Close() // read-only
-		}
-	}()
-	if err != nil {
-		return fmt.Errorf("read what the history is to be compared with: %w", err)
-	}
 	for _, seen := range append([]*evidence.Source{old}, before...) {
 		if same, err := a.compare(ctx, seen); err != nil || !same {
-			return err
+			return false, err
 		}
 	}
-	return nil
-}
-
-// seenBefore opens what came with the records that were seen: those of the
-// journals that theirs continues. The caller closes them.
-func seenBefore(old *evidence.Source) (before []*evidence.Source, err error) {
-	if old.Kind() != evidence.Bundle {
-		before, _ = predecessors(old)
-		return before, nil
-	}
-	err = evidence.WalkBundle(old.Path(), func(m evidence.Member, r io.Reader) error {
-		if !isPredecessor(m.Name) {
-			return nil
-		}
-		src, damage, err := evidence.Unpack(old.Path(), m, r)
-		if err == nil {
-			before = append(before, src)
-		}
-		if err == nil && damage != nil {
-			err = fmt.Errorf("%s %w: %s is damaged itself: %w", old.Path(), ErrSince, m.Name, damage)
-		}
-		return err
-	})
-	return before, err
+	return true, nil
 }
 
 // compare looks for the first record of old that is not here.
@@ -148,7 +207,7 @@ func (a *auditor) compare(ctx context.Context, old *evidence.Source) (same bool,
 		is, err, more := next()
 		first := Difference{Journal: id, Seq: was.Seq, Was: was.Hash.String()}
 		switch {
-		case !more || err != nil:
+		case !more || err != nil || is.Seq != was.Seq: // an export of a part begins later
 			differs = func() { a.gone(src, id, tip.Seq, first) }
 		case !bytes.Equal(is.Raw, was.Raw):
 			first.Is = record.HashOf(is.Raw).String()
@@ -164,22 +223,14 @@ func (a *auditor) compare(ctx context.Context, old *evidence.Source) (same bool,
 	return differs == nil, nil
 }
 
-func (a *auditor) sinceCheckpoint(ctx context.Context, path string, text []byte) error {
-	old, signer, err := open(text, a.keys)
-	if err != nil {
-		return fmt.Errorf("%s %w: %w; name a checkpoint, an older bundle or an export", path, ErrSince, err)
-	}
-	a.report.Since = &Seen{Journal: old.Journal, Events: old.Size}
-	switch {
-	case signer == nil && len(a.keys) > 0:
-		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s; where the key was replaced since, give the one that signed it as well, before the newer", a.keyName(true))
-	case signer == nil:
-		a.warn(CodeKeyOrigin, 0, "the older checkpoint's signature was not verified: no key was given")
-	}
+func (a *auditor) sinceCheckpoint(ctx context.Context, old transparency.Checkpoint, signer *transparency.Verifier) error {
 	src, ok := a.history(old.Journal)
 	switch {
 	case !ok:
 		a.foreign(old.Journal, old.Size)
+		return nil
+	case src.First() != 1:
+		a.gone(src, old.Journal, old.Size, Difference{Journal: old.Journal, Seq: 1})
 		return nil
 	case src.Tip().Seq < old.Size:
 		a.gone(src, old.Journal, old.Size, Difference{Journal: old.Journal, Seq: src.Tip().Seq + 1})

@@ -2,13 +2,11 @@ package audit
 
 import (
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -101,23 +99,12 @@ func (b *builder) addEpochs(src *evidence.Source) (note string, err error) {
 	return note, err
 }
 
-// addManifestKey adds a key once, raw and for openssl.
+// addManifestKey adds a key once.
 func (b *builder) addManifestKey(key []byte) error {
-	name := manifestKeyPrefix + record.HashOf(key).String()
+	name := manifestKeyName(key)
 	if b.keys[name] {
 		return nil
 	}
 	b.keys[name] = true
-	if err := b.add(name+".pub", key); err != nil {
-		return err
-	}
-	return b.addPEM(name+".pem", key)
-}
-
-func (b *builder) addPEM(name string, key ed25519.PublicKey) error {
-	text, ok := publicPEM(key)
-	if !ok {
-		return nil // a verdict says so; the raw key is there
-	}
-	return b.add(name, text)
+	return b.add(name, key)
 }

@@ -170,25 +170,40 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 	a.report.Key = KeyGiven
 	if len(a.keys) == 0 {
 		a.report.Key = KeyBundled
+		a.warn(CodeKeyOrigin, 0, "the key that verifies the checkpoint came with the bundle, and proves nothing about who signed: give the one that you hold with --key")
 		v, err := transparency.NewVerifier(string(p.public))
 		if err != nil {
 			a.bad(CodeSigner, 0, "%s: %v", publicName, err)
-			return nil
+		} else {
+			a.keys = []transparency.Verifier{v}
 		}
-		a.keys = []transparency.Verifier{v}
-		a.warn(CodeKeyOrigin, 0, "the key that verifies the checkpoint came with the bundle, and proves nothing about who signed: give the one that you hold with --key")
 	}
 	if err := a.followKeys(ctx); err != nil {
 		return err
 	}
-	c, signer, err := open(p.checkpoint, a.signers)
+	c, err := transparency.Read(p.checkpoint)
 	if err != nil {
 		a.bad(CodeCheckpoint, 0, "%s: %v", checkpointName, err)
 		return nil
 	}
+	a.signed(p.checkpoint, c)
+	return a.covers(ctx, c)
+}
+
+// signed judges who has signed a checkpoint: the key that was in force at the
+// last record it covers.
+func (a *auditor) signed(text []byte, c transparency.Checkpoint) {
+	if len(a.signers) == 0 {
+		return // there is no key, which is a finding
+	}
+	_, signer, err := open(text, a.signers)
+	if err != nil {
+		a.bad(CodeSigner, 0, "%s: %v", checkpointName, err)
+		return
+	}
 	named := a.inForceAt(c.Size)
 	if signer != nil && signer.InForce(named.key) != nil {
-		signer = a.coSigner(p.checkpoint, named.key, signer)
+		signer = a.coSigner(text, named.key, signer)
 	}
 	switch {
 	case signer == nil:
@@ -199,7 +214,6 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 	default:
 		a.bad(CodeSigner, named.seq, "the checkpoint is signed by key %s, record %d names key %s", signer.BLAKE3(), named.seq, named.key)
 	}
-	return a.covers(ctx, c)
 }
 
 // coSigner is the key in force, where it has signed as well as the one that was
@@ -224,6 +238,8 @@ func (a *auditor) covers(ctx context.Context, c transparency.Checkpoint) error {
 	case c.Journal != a.src.ID():
 		a.bad(CodeCheckpoint, 0, "the checkpoint is of journal %s, the records are of %s", c.Journal, a.src.ID())
 		return nil
+	case a.src.First() != 1:
+		return nil // that they are not all here is a finding
 	case c.Size > tip:
 		a.bad(CodeCheckpoint, 0, "the checkpoint is over %d records, here are %d", c.Size, tip)
 		a.gone(a.src, c.Journal, c.Size, Difference{Journal: c.Journal, Seq: tip + 1})

@@ -136,7 +136,7 @@ func header(archive *tar.Writer, name string, size int64, at time.Time) error {
 	if size > most {
 		h.Format = tar.FormatPAX
 	}
-	if name == checkName {
+	if name == checkName || name == verifierName {
 		h.Mode = 0o755
 	}
 	return archive.WriteHeader(h)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
+	"github.com/autonomyops/edged/docs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
@@ -26,7 +27,6 @@ type parts struct {
 	public     []byte
 	epochs     map[string]record.Hash // files beneath epochs/
 	keys       map[string]record.Hash // of manifests, beneath keys/
-	pem        pemFile                // the newest .pem, whose .pub comes after it
 	records    *evidence.Source       // as far as they verify; nil where there are none
 	damage     error                  // what keeps records from being all of them
 	before     map[string]*evidence.Source
@@ -76,7 +76,6 @@ func takeApart(ctx context.Context, path string, found *findings) (*parts, error
 		return nil, err
 	}
 	sums.end(p, about)
-	p.lonePEM()
 	if p.records == nil {
 		p.bad(CodeAbsent, 0, "the bundle holds no %s", evidence.BundleRecords)
 	}
@@ -100,13 +99,16 @@ func readSums(path string, m evidence.Member, r io.Reader) ([]byte, error) {
 func (p *parts) note(name string, hash record.Hash) {
 	switch {
 	case strings.HasPrefix(name, "epochs/") && !isEpochFile(name):
-		p.bad(CodeEpoch, 0, "%s: the records have no such epoch", name)
+		p.bad(CodeEpoch, 0, "%s: no epoch has such a file", name)
 	case strings.HasPrefix(name, "epochs/"):
 		p.epochs[name] = hash
 	case isManifestKey(name):
 		p.keys[name] = hash
-	case name == checkName && hash != record.HashOf(checkScript):
-		p.warn(CodeScript, 0, "%s is not the one that this edgectl writes: another release may write another, and so may whoever wants it to say ok; read it before you run it, or run the one of a bundle that you made yourself", name)
+		if name != manifestKeyPrefix+hash.String()+".pub" {
+			p.bad(CodeKey, 0, "%s: its BLAKE3 is %s, which is not the one that it is named by", name, hash)
+		}
+	case name == checkName && hash != record.HashOf(checkScript), name == verifierName && hash != record.HashOf(docs.Verifier):
+		p.warn(CodeScript, 0, "%s is not the one that this edgectl writes: another release may write another, and so may an attacker who wants it to say ok; run the one of a release that you trust", name)
 	}
 }
 
@@ -115,21 +117,21 @@ func (p *parts) take(path string, m evidence.Member, r io.Reader) (err error) {
 	if m.Name == evidence.BundleRecords || isPredecessor(m.Name) {
 		return p.takeLines(path, m, r)
 	}
-	if m.Name == evidence.BundleAbout || m.Name == checkpointName || isKeyFile(m.Name) {
-		text, err := io.ReadAll(io.LimitReader(r, maxText))
-		if err != nil {
+	var text []byte
+	switch m.Name {
+	case evidence.BundleAbout, checkpointName, publicName:
+		if text, err = io.ReadAll(io.LimitReader(r, maxText+1)); err != nil {
 			return err
 		}
-		switch {
-		case m.Name == checkpointName:
-			p.checkpoint = text
-		case m.Name == evidence.BundleAbout:
-			if p.about, err = evidence.ParseAbout(text); err != nil {
-				return err
-			}
-			p.eachOnce(text)
-		default:
-			p.takeKey(m.Name, text)
+	}
+	switch m.Name {
+	case checkpointName:
+		p.checkpoint = text
+	case publicName:
+		p.public = text
+	case evidence.BundleAbout:
+		if p.about, err = evidence.ParseAbout(text); err != nil {
+			p.bad(CodeAbout, 0, "%s: %v", m.Name, err)
 		}
 	}
 	_, err = io.Copy(io.Discard, r)
@@ -143,14 +145,11 @@ func (p *parts) takeLines(path string, m evidence.Member, r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
-	end := &ending{r: r}
-	src, damage, err := evidence.Unpack(path, m, end)
+	src, damage, err := evidence.Unpack(path, m, r)
 	if err != nil {
 		return err
 	}
-	if m.Size > 0 && end.last != '\n' && !src.Torn() {
-		p.bad(CodeForm, src.Tip().Seq, "%s: the last line has no line feed", m.Name)
-	}
+	p.ended(m.Name, src)
 	switch {
 	case m.Name == evidence.BundleRecords:
 		p.records, p.damage = src, damage
@@ -163,18 +162,17 @@ func (p *parts) takeLines(path string, m evidence.Member, r io.Reader) error {
 	return nil
 }
 
-// ending remembers the last byte that passed.
-type ending struct {
-	r    io.Reader
-	last byte
-}
-
-func (e *ending) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
-	if n > 0 {
-		e.last = p[n-1]
+// ended says if the last of some lines is whole and has no line feed: b3sum and
+// other readers of lines then see another file than was written.
+func (f *findings) ended(name string, src *evidence.Source) {
+	lines, ok := src.Lines().(*io.SectionReader)
+	if !ok || lines.Size() == 0 || src.Torn() {
+		return
 	}
-	return n, err
+	var last [1]byte
+	if _, err := lines.ReadAt(last[:], lines.Size()-1); err == nil && last[0] != '\n' {
+		f.bad(CodeForm, src.Tip().Seq, "%s: the last line has no line feed", name)
+	}
 }
 
 // stopping ends a long file when the command is interrupted.

@@ -3,11 +3,13 @@ package audit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/scrub"
 	"github.com/autonomyops/edged/internal/transparency"
@@ -42,6 +44,7 @@ type auditor struct {
 	vouched  bool                    // what was kept from before is signed, and over all the records
 	progress func(stage string, done, total uint64)
 	sound    bool // no record was found to be bad
+	newer    error
 	*findings
 }
 
@@ -82,7 +85,7 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 	defer p.close()
 	a.report.Journal = p.about.Journal
 	if p.records == nil {
-		return a.done(), nil
+		return a.done()
 	}
 	a.src = p.records
 	if err := a.records(ctx); err != nil {
@@ -92,7 +95,7 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 		a.damaged([]journal.Finding{journal.FindingOf(p.damage)})
 	}
 	if a.src.Tip().Seq == 0 {
-		return a.done(), nil // nothing verifies that the rest could be held against
+		return a.done() // nothing verifies that the rest could be held against
 	}
 	if err := a.told(ctx, p); err != nil {
 		return Report{}, err
@@ -108,12 +111,15 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 	if err := a.since(ctx, opt.Since); err != nil {
 		return Report{}, err
 	}
-	return a.done(), nil
+	return a.done()
 }
 
 // unbundled judges a history that is no bundle: nobody has signed it.
 func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
 	src, err := evidence.Open(path)
+	if errors.Is(err, errs.ErrNewer) {
+		return Report{}, err
+	}
 	if err != nil {
 		rep, err := scrub.Verify(ctx, path, scrub.Options{Progress: a.progress})
 		if err != nil {
@@ -121,10 +127,11 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 		}
 		a.report.Journal, a.report.Events, a.report.Head = rep.Journal, rep.Events, rep.Head
 		a.damaged(rep.Findings)
-		return a.done(), nil
+		return a.done()
 	}
 	defer src.Close() //nolint:errcheck // read-only
 	a.src = src
+	a.ended(filepath.Base(path), src)
 	if err := a.records(ctx); err != nil {
 		return Report{}, err
 	}
@@ -147,7 +154,7 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 		return Report{}, err
 	}
 	a.unsigned(opt)
-	return a.done(), nil
+	return a.done()
 }
 
 // unsigned says that nobody vouches for what is no bundle. Who gives a key asks
@@ -164,10 +171,34 @@ func (a *auditor) unsigned(opt VerifyOptions) {
 	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; %s", next)
 }
 
-func (a *auditor) done() Report {
+// done gives the verdict. There is none on what a newer release wrote: this one
+// cannot read all of it, and must neither accuse an honest node nor pass over
+// what it does not know.
+func (a *auditor) done() (Report, error) {
+	if a.newer != nil {
+		return Report{}, a.newer
+	}
 	a.report.Findings = a.listed()
 	a.report.conclude()
-	return a.report
+	return a.report, nil
+}
+
+// takeOver adds the findings of a verification, and remembers if one of them is
+// that a newer release wrote a record. After a payload or an event that does
+// not hold, what follows is not judged either; that is no newer release.
+func (a *auditor) takeOver(list []journal.Finding, take func(journal.Finding)) {
+	stopped := map[uint64]bool{}
+	for _, f := range list {
+		if f.Code == scrub.CodePayload || f.Code == scrub.CodeTransition {
+			stopped[f.Seq] = true
+		}
+	}
+	for _, f := range list {
+		if f.Code == journal.CodeNewer || f.Code == scrub.CodeStopped && f.Severity == journal.SeverityError && !stopped[f.Seq] {
+			a.newer = &errs.Error{Kind: errs.ErrNewer, Seq: f.Seq, Detail: "judge a history", Next: "judge it with the release that wrote it, or a later one"}
+		}
+		take(f)
+	}
 }
 
 // records judges form, place and links, and what a replay can tell.
@@ -185,7 +216,15 @@ func (a *auditor) records(ctx context.Context) error {
 // damaged takes over what verification found, and says what it means for the
 // history: its records are not those that were written, or some are gone.
 func (a *auditor) damaged(findings []journal.Finding) {
-	for _, f := range findings {
+	first := uint64(1)
+	if a.src != nil && a.src.Tip().Seq > 0 {
+		first = a.src.First()
+	}
+	a.takeOver(findings, func(f journal.Finding) {
+		if f.Code == journal.CodeGap && f.Seq == 1 && first > 1 {
+			f.Detail = fmt.Sprintf("records 1 to %d are not here: it is an export of a part", first-1)
+			f.Code = CodeTruncated
+		}
 		a.add(f)
 		switch f.Code {
 		case journal.CodeBrokenLink, journal.CodeHashMismatch, journal.CodeDuplicate, journal.CodeGap, journal.CodeWrongJournal,
@@ -194,7 +233,7 @@ func (a *auditor) damaged(findings []journal.Finding) {
 		case journal.CodeTornTail, scrub.CodeMissing:
 			a.once(CodeTruncated, f)
 		}
-	}
+	})
 }
 
 // once says for the first of several findings what it means.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/autonomyops/edged/docs"
 	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/internal/transparency"
@@ -23,9 +24,9 @@ import (
 const (
 	readmeName     = "README.txt"
 	checkName      = "check.sh"
+	verifierName   = "verify.py"
 	checkpointName = "checkpoint"
 	publicName     = "keys/journal-sign.pub"
-	publicPEMName  = "keys/journal-sign.pem"
 )
 
 //go:embed text/README.txt
@@ -164,11 +165,10 @@ func (b *builder) addSignature(opt Options) error {
 	if opt.Checkpoint == nil {
 		return nil
 	}
-	key, err := transparency.NewVerifier(opt.Public)
-	if err != nil {
+	if _, err := transparency.NewVerifier(opt.Public); err != nil {
 		return fmt.Errorf("make an audit bundle: %w", err)
 	}
-	return errors.Join(b.add(checkpointName, opt.Checkpoint), b.add(publicName, []byte(opt.Public+"\n")), b.addPEM(publicPEMName, key.Key()))
+	return errors.Join(b.add(checkpointName, opt.Checkpoint), b.add(publicName, []byte(opt.Public+"\n")))
 }
 
 func (b *builder) addTexts(done Written) error {
@@ -190,7 +190,8 @@ func (b *builder) addTexts(done Written) error {
 	if err := page.Execute(&text, shown); err != nil {
 		return fmt.Errorf("write %s: %w", readmeName, err)
 	}
-	return errors.Join(b.add(evidence.BundleAbout, append(about, '\n')), b.add(readmeName, text.Bytes()), b.add(checkName, checkScript))
+	return errors.Join(b.add(evidence.BundleAbout, append(about, '\n')), b.add(readmeName, text.Bytes()), b.add(checkName, checkScript),
+		b.add(verifierName, docs.Verifier))
 }
 
 // compress writes what was gathered. One goroutine and a window that its

@@ -73,42 +73,36 @@ func spill(path string, m Member, r io.Reader) (f *os.File, n int64, err error) 
 		return nil, 0, errors.Join(fmt.Errorf("unpack %s of %s: %w", m.Name, path, err), f.Close())
 	}
 	n, err = io.CopyBuffer(struct{ io.Writer }{f}, &lines{r: r}, make([]byte, 256<<10))
-	switch {
-	case errors.Is(err, errNoLines):
-		err = unsound(path, fmt.Errorf("%s: %w", m.Name, err))
-	case err != nil:
-		err = fmt.Errorf("unpack %s of %s: %w; there must be space for %d bytes in %s, or set TMPDIR elsewhere", m.Name, path, err, m.Size, os.TempDir())
-	}
 	if err != nil {
+		err = fmt.Errorf("unpack %s of %s: %w; there must be space for %d bytes in %s, or set TMPDIR elsewhere", m.Name, path, err, m.Size, os.TempDir())
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, n, nil
 }
 
-var errNoLines = errors.New("it holds a line that is longer than any record")
-
-// lines passes on what may be records, and ends at what cannot be: an archive
-// can hold terabytes of zeros.
+// lines passes on what may be records. Of a line that is longer than any record
+// it passes on only so much that whoever judges it sees that: an archive can
+// hold terabytes of zeros.
 type lines struct {
 	r    io.Reader
-	tail int // bytes since the last line feed
+	tail int // bytes passed on since the last line feed
 }
 
 func (l *lines) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
+	kept := 0
 	for rest := p[:n]; len(rest) > 0; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			l.tail += len(rest)
-			break
+		line := rest
+		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+			line = rest[:i]
 		}
-		if l.tail+i > record.MaxLen {
-			return 0, errNoLines
+		room := record.MaxLen + 1 - l.tail
+		moved := copy(p[kept:], line[:min(len(line), room)])
+		kept, l.tail = kept+moved, l.tail+moved
+		if rest = rest[len(line):]; len(rest) > 0 {
+			p[kept] = '\n'
+			kept, l.tail, rest = kept+1, 0, rest[1:]
 		}
-		l.tail, rest = 0, rest[i+1:]
 	}
-	if l.tail > record.MaxLen {
-		return 0, errNoLines
-	}
-	return n, err
+	return kept, err
 }

@@ -111,6 +111,52 @@ func TestOpenBundle(t *testing.T) {
 	}
 }
 
+// What others do to a bundle or an export on its way: what can be undone is
+// read, and what changed the bytes is named.
+func TestChanged(t *testing.T) {
+	lines := records(t)
+	plain := func(packed []byte) []byte {
+		dec, err := zstd.NewReader(bytes.NewReader(packed))
+		evidencetest.Check(t, err)
+		defer dec.Close()
+		data, err := io.ReadAll(dec)
+		evidencetest.Check(t, err)
+		return data
+	}
+	packed := archive(t, entry{name: "bundle.json", text: about}, entry{name: "B3SUMS"}, entry{name: "records.jsonl", text: lines})
+	half := len(plain(packed)) / 2
+	for name, data := range map[string][]byte{
+		"a skippable frame in front": append([]byte("\x5d\x2a\x4d\x18\x04\x00\x00\x00size"), packed...),
+		"in two frames":              append(compressed(t, plain(packed)[:half]), compressed(t, plain(packed)[half:])...),
+		"unpacked by zstd":           plain(packed),
+	} {
+		src, err := evidence.Open(bundleFile(t, data))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if n, err := walk(src); err != nil || src.Kind() != evidence.Bundle || n != uint64(strings.Count(lines, "\n")) {
+			t.Errorf("%s: %d records, %v", name, n, err)
+		}
+		evidencetest.Check(t, src.Close())
+	}
+	for says, data := range map[string]string{
+		"compressed by gzip; unpack it with gunzip": "\x1f\x8b\x08",
+		"byte-order mark":            "\xef\xbb\xbf" + lines,
+		"a program saved it as text": "\xff\xfe{\x00",
+		"its lines end in CR LF":     strings.ReplaceAll(lines, "\n", "\r\n"),
+	} {
+		if _, err := evidence.Open(bundleFile(t, []byte(data))); !errors.Is(err, evidence.ErrChanged) || !strings.Contains(err.Error(), says) {
+			t.Errorf("want %s: %v", says, err)
+		}
+	}
+	dir := t.TempDir()
+	evidencetest.Check(t, os.WriteFile(filepath.Join(dir, "bundle.json"), []byte(about), 0o600))
+	if _, err := evidence.Open(dir); !errors.Is(err, evidence.ErrNotEvidence) || !strings.Contains(err.Error(), "run check.sh in it") {
+		t.Errorf("an unpacked bundle: %v", err)
+	}
+}
+
 // What an archive can do to who reads it.
 func TestHostileBundles(t *testing.T) {
 	lines := records(t)
@@ -148,7 +194,8 @@ func TestHostileBundles(t *testing.T) {
 		{"a device", with(entry{name: "l", header: tar.Header{Typeflag: tar.TypeChar}}), evidence.ErrBundle, "no regular file"},
 		{"a directory", with(entry{name: "d", header: tar.Header{Typeflag: tar.TypeDir}}), evidence.ErrBundle, "no regular file"},
 		{"a large small file", with(entry{name: "a", text: strings.Repeat("x", 1<<20+1)}), evidence.ErrBundle, "the limit is 1048576"},
-		{"zeros for records", with(entry{name: "records.jsonl", text: strings.Repeat("\x00", 1<<20)}), evidence.ErrBundle, "longer than any record"},
+		{"zeros for records", with(entry{name: "records.jsonl", text: strings.Repeat("\x00", 1<<20)}), journal.ErrTorn, "no whole record"},
+		{"a line longer than any record", with(entry{name: "records.jsonl", text: strings.Repeat("x", 1<<20) + "\n"}), errs.ErrTooLarge, "at most 65535"},
 		{"lines that fill the disk", with(entry{name: "records.jsonl", text: strings.Repeat("{}\n", 24<<20/3)}), evidence.ErrBundle, "more than any history"},
 		{"cut short", good[:len(good)-20], evidence.ErrBundle, "cut short"},
 		{"cut in the middle", good[:len(good)/2], evidence.ErrBundle, "cut short"},

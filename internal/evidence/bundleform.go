@@ -1,16 +1,19 @@
 package evidence
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// The form of an audit bundle: a tar archive in Zstandard frames. Every member
+// The form of an audit bundle: a tar archive in Zstandard frames, or without
+// them: an auditor may have unpacked it once already. Every member
 // is a regular file under BundleDir. BundleAbout comes first, BundleSums
 // second, and what BundleSums lists beyond the first follows in the order of
 // its names' bytes, so that no name can come twice and a reader needs no list
@@ -53,23 +56,45 @@ type About struct {
 	Software string `json:"software"`
 }
 
-// ParseAbout reads BundleAbout. The error is ErrNotEvidence's kind where it is
-// another archive, and errs.ErrNewer's where it is a newer format.
+// ParseAbout reads BundleAbout: strict JSON, in which no member comes twice and
+// none is of another type or has another name than one of lower-case letters.
+// Members that this version does not know are passed over.
 func ParseAbout(data []byte) (About, error) {
 	var a About
-	if err := json.Unmarshal(data, &a); err != nil || a.Format != BundleFormat {
-		return About{}, errNoBundle
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(data, &members); err != nil {
+		return About{}, err
 	}
-	if a.V > BundleVersion {
-		return About{}, &errs.Error{Kind: errs.ErrNewer, Detail: fmt.Sprintf("read an audit bundle of format %d", a.V), Next: "use a newer edgectl"}
+	if err := json.Unmarshal(data, &a); err != nil {
+		return About{}, err
 	}
-	if a.V < 1 {
-		return About{}, errNoBundle
+	for name := range members {
+		// Some programs take "NODE" for "node", and must not read another name.
+		if strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+			return About{}, fmt.Errorf("member %q is not named in lower-case letters", name)
+		}
 	}
 	return a, nil
 }
 
-var errNoBundle = errors.New("it is a Zstandard archive, and no audit bundle")
+// checkFormat says whether BundleAbout is that of a bundle which this version
+// reads. The error is errNoBundle, or errs.ErrNewer's for a newer format.
+func checkFormat(data []byte) error {
+	var a struct {
+		Format string `json:"format"`
+		V      int    `json:"v"`
+	}
+	err := json.Unmarshal(data, &a, jsontext.AllowDuplicateNames(true))
+	switch {
+	case err != nil || a.Format != BundleFormat || a.V < 1:
+		return errNoBundle
+	case a.V > BundleVersion:
+		return &errs.Error{Kind: errs.ErrNewer, Detail: fmt.Sprintf("read an audit bundle of format %d", a.V), Next: "use a newer edgectl"}
+	}
+	return nil
+}
+
+var errNoBundle = errors.New("it is an archive, and no audit bundle")
 
 // checkName takes a member's name apart from BundleDir. Names are plain and
 // stay inside: whoever unpacks the archive with tar is safe too.

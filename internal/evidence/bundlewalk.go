@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -43,12 +44,17 @@ func WalkBundle(path string, visit func(Member, io.Reader) error) error {
 
 // walkArchive walks an archive of size bytes.
 func walkArchive(path string, r io.Reader, size int64, visit func(Member, io.Reader) error) error {
-	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxBundleWindow))
-	if err != nil {
-		return unsound(path, err)
+	in := bufio.NewReader(r)
+	var unpacked io.Reader = in
+	if head, err := in.Peek(tarHead); err != nil || !isTar(head) {
+		dec, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxBundleWindow))
+		if err != nil {
+			return unsound(path, err)
+		}
+		defer dec.Close()
+		unpacked = dec
 	}
-	defer dec.Close()
-	plain := &bounded{r: dec, left: maxBundleRatio*size + 1<<20}
+	plain := &bounded{r: unpacked, left: maxBundleRatio*size + 1<<20}
 	archive := tar.NewReader(plain)
 	before := ""
 	for n := 0; ; n++ {
@@ -116,7 +122,7 @@ func about(m Member, r io.Reader) (io.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ParseAbout(data); err != nil {
+	if err := checkFormat(data); err != nil {
 		return nil, err
 	}
 	return bytes.NewReader(data), nil

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // zstdMagic begins a Zstandard frame, as an audit bundle does.
@@ -45,18 +47,53 @@ func detectFile(path, at string) (Kind, error) {
 		return "", unreadable(path, err)
 	}
 	defer f.Close() //nolint:errcheck // read-only
-	head := make([]byte, 4)
+	head := make([]byte, record.MaxLen+2)
 	n, _ := f.ReadAt(head, 0) // what cannot be read here is reported by who opens it
-	head = head[:n]
-	switch {
-	case bytes.Equal(head, zstdMagic):
-		return Bundle, nil // what is in it is seen when it is opened
-	case n > 0 && head[0] != '{':
-		return "", notEvidence(path, "it does not begin with a record")
-	case n == 0:
+	if head = head[:n]; n == 0 {
 		return "", notEvidence(path, "it is empty")
 	}
+	if isZstd(head) || isTar(head) {
+		return Bundle, nil // what is in it is seen when it is opened
+	}
+	if err := changed(path, head); err != nil {
+		return "", err
+	}
+	if head[0] != '{' {
+		return "", notEvidence(path, "it does not begin with a record")
+	}
 	return Export, nil
+}
+
+// isZstd reports whether a file begins with a Zstandard frame, as an audit
+// bundle does, or with a skippable one, which parallel compressors put first.
+func isZstd(head []byte) bool {
+	return bytes.HasPrefix(head, zstdMagic) || len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18})
+}
+
+// tarHead is how much of a file isTar looks at, in bytes.
+const tarHead = 262
+
+// isTar reports whether a file begins as a tar archive does.
+func isTar(head []byte) bool {
+	return len(head) >= tarHead && string(head[tarHead-5:tarHead]) == "ustar"
+}
+
+// changed names what others did to a file on its way. Its content may be
+// honest; what is judged is the bytes that were written.
+func changed(path string, head []byte) error {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	found, next := "", "copy it again, as bytes"
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		found, next = "it is compressed by gzip", "unpack it with gunzip"
+	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")), bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		found = "it begins with a byte-order mark: a program saved it as text"
+	case bytes.HasSuffix(line, []byte("\r")) && len(line) < len(head):
+		found = "its lines end in CR LF: it was copied as text"
+	default:
+		return nil
+	}
+	return &Error{Path: path, Kind: ErrChanged, Err: errors.New(found), Next: next}
 }
 
 func detectDir(path, at string) (Kind, error) {
@@ -69,9 +106,11 @@ func detectDir(path, at string) (Kind, error) {
 	if err != nil {
 		return "", unreadable(path, err)
 	}
-	layout := false
+	layout, about := false, false
 	for _, n := range names {
 		switch {
+		case n.Name == BundleAbout && !n.IsDir():
+			about = true
 		case n.Name == stateroot.Journal && n.IsDir():
 			return StateRoot, nil
 		case n.Name == stateroot.Bootstrap && n.IsDir():
@@ -82,6 +121,10 @@ func detectDir(path, at string) (Kind, error) {
 	}
 	if layout {
 		return StateRoot, nil // before its first boot, or with its journal gone
+	}
+	if about {
+		return "", &Error{Path: path, Kind: ErrNotEvidence, Err: errors.New("it is what an audit bundle unpacks to"),
+			Next: "name the archive, or run check.sh in it"}
 	}
 	return "", notEvidence(path, "it holds no journal")
 }

@@ -12,6 +12,8 @@ var (
 	ErrUnreadable = errors.New("cannot be read")
 	// ErrNotEvidence: there is something at the path, but no history of a node.
 	ErrNotEvidence = errors.New("is neither a state root, a journal directory, an export nor an audit bundle")
+	// ErrChanged: it may be evidence, in another form than it was written in.
+	ErrChanged = errors.New("is not as edgectl wrote it")
 	// ErrBundle: it is an audit bundle that is damaged, cut short or made to
 	// mislead.
 	ErrBundle = errors.New("is no sound audit bundle")

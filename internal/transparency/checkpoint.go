@@ -72,6 +72,8 @@ func Open(signed []byte, keys ...Verifier) (Checkpoint, Verifier, error) {
 	switch {
 	case errors.As(err, &unverified):
 		n = unverified.Note
+	case bytes.Contains(signed, []byte("\r\n")), bytes.HasPrefix(signed, []byte("\xef\xbb\xbf")):
+		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: it has line ends in CR LF, or a byte-order mark: it was copied as text; copy it as bytes", ErrCheckpoint)
 	case err != nil:
 		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}

@@ -13,6 +13,10 @@ import (
 	"github.com/autonomyops/edged/internal/signing"
 )
 
+// space is what may surround a key in its file: a line feed, and what editors
+// and mail add.
+const space = " \t\r\n"
+
 // algEd25519 is the type byte before an Ed25519 key in a note's key.
 const algEd25519 = 1
 
@@ -27,7 +31,7 @@ type Verifier struct {
 // [signing.ErrWeakKey] for one of small order: one signature under it, made by
 // anybody, fits every checkpoint, and a note's own verifier takes it.
 func NewVerifier(text string) (Verifier, error) {
-	text = strings.TrimSpace(text)
+	text = strings.Trim(text, space)
 	v, err := note.NewVerifier(text)
 	if err != nil {
 		return Verifier{}, fmt.Errorf("%w: %w", ErrKey, err)
@@ -90,7 +94,7 @@ type Signer struct {
 // NewSigner reads a private key, PRIVATE+KEY+NAME+HASH+KEY. The error, [ErrKey],
 // never quotes it.
 func NewSigner(text string) (Signer, error) {
-	text = strings.TrimSpace(text)
+	text = strings.Trim(text, space)
 	s, err := note.NewSigner(text)
 	if err != nil {
 		return Signer{}, ErrKey
