@@ -83,7 +83,7 @@ func parseHeader(b []byte, number int) (h header, state blockState) {
 	copy(h.base.Hash[:], b[56:])
 	h.snapLen = int(binary.BigEndian.Uint64(b[88:]))
 	copy(h.snapHash[:], b[96:])
-	if h.snapLen < 0 || h.snapLen > MaxSnapshot {
+	if h.snapLen < 0 || h.snapLen > maxSnapshot {
 		return h, blockBad
 	}
 	list := b[headerFiles:blockSum]

@@ -18,57 +18,79 @@ const (
 
 // OpenLiveView is OpenView for a reader that does not hold the gate's lock. It
 // never writes and never makes a gate wait for longer than one look at the
-// tail takes. Nothing beyond the newest acknowledged record is read; without a
-// head file nothing vouches for one, and everything is.
+// journal takes. Nothing beyond the newest acknowledged record is read; without
+// a head file nothing vouches for one, and everything is.
 func OpenLiveView(fsys durable.FS, l Layout) (*View, error) {
-	until := time.Now().Add(livePatience)
-	for {
-		v, err := openLive(fsys, l)
-		if err == nil && !v.suspicious() {
+	return patiently(fsys, l, func(alone bool) (*View, error) {
+		v, err := openLive(fsys, l, alone)
+		if err != nil || alone {
+			return v, err
+		}
+		if act, err := v.CheckHead(nil); err != nil || act != (HeadAction{}) {
+			return nil, errors.Join(busy(l, err), v.Close())
+		}
+		if v.beyond == 0 && v.end.acceptable {
 			return v, nil
 		}
-		unlock, lockErr := lockShared(fsys)
-		if lockErr == nil {
-			defer unlock()
-			if v != nil {
-				err = errors.Join(err, v.Close())
-			}
-			return openLive(fsys, l)
+		// A record that is not acknowledged, or half of one: a crash left it,
+		// or a gate is about to go on with it.
+		unlock, err := lockShared(fsys)
+		if err != nil {
+			v.beyond, v.end = 0, end{acceptable: true}
+			return v, nil
 		}
-		if v != nil {
-			_ = v.Close() // read-only
+		defer unlock()
+		if err := v.Close(); err != nil {
+			return nil, err
+		}
+		return openLive(fsys, l, true)
+	})
+}
+
+// patiently returns what look returns, as soon as look succeeds, or alone: while
+// no gate can write.
+func patiently[T any](fsys durable.FS, l Layout, look func(alone bool) (T, error)) (T, error) {
+	until := time.Now().Add(livePatience)
+	for {
+		v, err := look(false)
+		if err == nil {
+			return v, nil
+		}
+		if unlock, held := lockShared(fsys); held == nil {
+			defer unlock()
+			return look(true)
 		}
 		if time.Now().After(until) {
-			return nil, &errs.Error{Kind: ErrBusy, Path: l.Dir, Detail: "open the journal for reading", Err: err, Next: "try again when the gate has ended"}
+			return v, busy(l, err)
 		}
 		time.Sleep(livePause)
 	}
 }
 
-// openLive opens a view that no settling overtook, and cuts it off at the head.
-func openLive(fsys durable.FS, l Layout) (*View, error) {
+func busy(l Layout, err error) error {
+	return &errs.Error{Kind: ErrBusy, Path: l.Dir, Detail: "open the journal for reading", Err: err, Next: "try again when the gate has ended"}
+}
+
+// openLive opens a view, cut off at the head. If a gate may be writing it must
+// not have overwritten what was read: the header is the same after the frames
+// were read as before.
+func openLive(fsys durable.FS, l Layout, alone bool) (*View, error) {
 	v, err := OpenView(fsys, l)
 	if err != nil {
 		return nil, err
 	}
-	generation := v.tail.header.generation
-	if !v.tail.derived {
-		if err := v.tail.readHeaders(); err != nil {
-			return nil, errors.Join(err, v.Close())
+	v.live = true
+	if !alone {
+		now, slot, err := v.tail.newestHeader()
+		if err == nil && (slot < 0 || now.generation != v.tail.header.generation) {
+			err = busy(l, nil)
 		}
-		if v.tail.header.generation != generation {
-			return nil, errors.Join(&errs.Error{Kind: ErrBusy, Path: l.Dir, Detail: "open the journal for reading", Next: "try again"}, v.Close())
+		if err != nil {
+			return nil, errors.Join(err, v.Close())
 		}
 	}
 	v.cutAtHead()
 	return v, nil
-}
-
-// suspicious reports whether the view shows something that only a gate at work
-// or a fault explains.
-func (v *View) suspicious() bool {
-	act, err := v.CheckHead(nil)
-	return err != nil || act != HeadAction{}
 }
 
 // cutAtHead drops what the head file has not acknowledged.

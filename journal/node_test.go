@@ -257,3 +257,12 @@ func damageSlot(t testing.TB, m *memfs.FS, i int) {
 	b[i*blockSize+50] ^= 4
 	overwrite(t, m, headFile, b)
 }
+
+// codes lists the findings of a report.
+func codes(r Report) string {
+	var s []string
+	for _, f := range r.Findings {
+		s = append(s, string(f.Severity)+" "+f.Code)
+	}
+	return strings.Join(s, ", ")
+}

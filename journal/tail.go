@@ -25,16 +25,16 @@ const (
 	TailName = "tail"
 
 	tailLength  = 4 << 20 // bytes, of the tail that a gate creates
-	snapBlocks  = MaxSnapshot / blockSize
+	snapBlocks  = maxSnapshot / blockSize
 	firstFrame  = 2 + 2*snapBlocks
 	minTail     = (firstFrame + maxParts + 1) * blockSize
-	maxTail     = 1 << 30
+	maxTail     = 64 << 20
 	readBlocks  = 16 // blocks read at once
 	settleAfter = 32 // records in the tail from which settling is due
 )
 
-// MaxSnapshot is the largest snapshot that has room in the tail, in bytes.
-const MaxSnapshot = 256 << 10
+// maxSnapshot is the largest snapshot that has room in the tail, in bytes.
+const maxSnapshot = 256 << 10
 
 // frame is a record in the tail that was read and linked, or written.
 type frame struct {
@@ -52,10 +52,9 @@ type tail struct {
 	from   int    // the number of the first of them
 
 	header  header
-	slot    int    // the block that header is in, or belongs in; -1 if neither header is good
-	derived bool   // header was lost: a frame stands for it
-	newest  uint64 // the highest generation of any header or frame seen
-	blocks  int    // in the whole file
+	slot    int  // the block that header is in, or belongs in; -1 if neither header is good
+	derived bool // header was lost: a frame stands for it
+	blocks  int  // in the whole file
 }
 
 func tailPath(l Layout) string { return path.Join(l.Dir, TailName) }
@@ -90,7 +89,7 @@ func (t *tail) load() error {
 		return errs.Corrupt(t.path, 0, nil, "read the journal's tail: no tail has %d bytes", info.Size)
 	}
 	t.blocks = int(info.Size / blockSize)
-	if err := t.readHeaders(); err != nil {
+	if t.header, t.slot, err = t.newestHeader(); err != nil {
 		return err
 	}
 	if t.slot >= 0 && t.header.length != info.Size {
@@ -99,23 +98,24 @@ func (t *tail) load() error {
 	return nil
 }
 
-// readHeaders reads both headers and chooses the newest good one.
-func (t *tail) readHeaders() error {
+// newestHeader reads both headers and returns the newest good one and its slot,
+// which is -1 if neither is good.
+func (t *tail) newestHeader() (newest header, slot int, err error) {
 	b := make([]byte, 2*blockSize)
 	if err := t.readAt(b, 0); err != nil {
-		return err
+		return header{}, -1, err
 	}
-	t.header, t.slot, t.newest = header{}, -1, 0
+	slot = -1
 	for i := range 2 {
 		h, state := parseHeader(b[i*blockSize:][:blockSize], i)
 		if state == blockNewer {
-			return &errs.Error{Kind: errs.ErrNewer, Path: t.path, Detail: "read the journal's tail", Next: errs.NextUpgrade}
+			return header{}, -1, &errs.Error{Kind: errs.ErrNewer, Path: t.path, Detail: "read the journal's tail", Next: errs.NextUpgrade}
 		}
-		if state == blockGood && (t.slot < 0 || h.generation > t.header.generation) {
-			t.header, t.slot, t.newest = h, i, h.generation
+		if state == blockGood && (slot < 0 || h.generation > newest.generation) {
+			newest, slot = h, i
 		}
 	}
-	return nil
+	return newest, slot, nil
 }
 
 func (t *tail) readAt(b []byte, block int) error {
@@ -154,9 +154,6 @@ func (t *tail) part(number int) (framePart, []byte, blockState, error) {
 		return framePart{}, nil, blockBad, err
 	}
 	p, state := parseFramePart(b, number)
-	if state == blockGood {
-		t.newest = max(t.newest, p.generation)
-	}
 	return p, b, state, nil
 }
 

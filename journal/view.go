@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"slices"
 	"sync"
 
@@ -23,6 +22,7 @@ type View struct {
 	l      Layout
 	head   HeadReport
 	found  Presence
+	live   bool // opened by OpenLiveView: a gate may be at work
 	closed bool
 
 	id     uuid.UUID
@@ -185,7 +185,7 @@ func (v *View) reconcile(settled uint64) error {
 	}
 	// What is left of an older generation counts no more.
 	base := v.tail.header.base
-	v.frames, v.cut = nil, record.Tip{Seq: settled}
+	v.frames, v.next, v.cut = nil, firstFrame, record.Tip{Seq: settled}
 	v.tip = v.cut
 	for rec, err := range v.Records(base.Seq+1, settled) {
 		if err != nil {
@@ -198,21 +198,28 @@ func (v *View) reconcile(settled uint64) error {
 }
 
 // store opens Pebble, once, and checks that it holds the base.
-func (v *View) store() (*store.Store, error) {
+func (v *View) store() (s *store.Store, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.settled != nil {
 		return v.settled, nil
 	}
-	s, err := store.Open(v.fs, v.l.Dir)
-	if err != nil {
+	open := func(bool) (*store.Store, error) {
+		s, err := store.Open(v.fs, v.l.Dir)
+		if err == nil {
+			if err = s.Holds(v.tail.header.base); err == nil {
+				return s, nil
+			}
+			_ = s.Close() // the first error says what matters
+		}
 		return nil, err
 	}
-	if err := s.Holds(v.tail.header.base); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if v.live { // a gate may be settling
+		v.settled, err = patiently(v.fs, v.l, open)
+	} else {
+		v.settled, err = open(true)
 	}
-	v.settled = s
-	return s, nil
+	return v.settled, err
 }
 
 // ID is the journal's id, a UUIDv4 fixed by its first record.
@@ -223,9 +230,6 @@ func (v *View) Tip() record.Tip { return v.tip }
 
 // Head is the head file as it was when the view was opened.
 func (v *View) Head() HeadReport { return v.head }
-
-// Found says what else of the journal exists beside it.
-func (v *View) Found() Presence { return v.found }
 
 // TailUse says how much of a tail is used.
 type TailUse struct {

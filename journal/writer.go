@@ -178,7 +178,7 @@ func (w *Writer) syncTail() error {
 // writeHeader writes a header and its snapshot and makes them durable.
 func (w *Writer) writeHeader(slot int, h header, snap []byte) error {
 	t := w.v.tail
-	if len(snap) > MaxSnapshot {
+	if len(snap) > maxSnapshot {
 		snap = nil // Pebble holds it
 	}
 	h.snapLen, h.snapHash = len(snap), record.Hash{}
@@ -206,14 +206,13 @@ func (w *Writer) startGeneration(snap []byte) error {
 	if err != nil {
 		return err
 	}
-	h := header{id: v.id, length: t.header.length, generation: t.newest + 1, base: v.tip, files: files}
+	h := header{id: v.id, length: t.header.length, generation: t.header.generation + 1, base: v.tip, files: files}
 	if !h.fits() {
 		return errs.Corrupt(v.l.Dir, 0, nil, "settle the journal's records: there are more files than a journal has")
 	}
 	if err := w.writeHeader(1-t.slot, h, snap); err != nil {
 		return err
 	}
-	t.newest = h.generation
 	v.frames, v.next, v.cut = nil, firstFrame, v.tip
 	v.snap = snap
 	if v.settled != nil { // of before the settling
