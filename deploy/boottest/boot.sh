@@ -39,16 +39,25 @@ cp "$deploy"/systemd/*.service "$deploy"/systemd/*.timer "$units"
 mkdir -p "$root/usr/lib/systemd/system-preset"
 cp "$deploy"/systemd/*.preset "$root/usr/lib/systemd/system-preset"
 rm -rf "$root/etc/systemd/system" "$root/etc/systemd/user" "$root/persist"
-mkdir -p "$root/etc/systemd/system" "$root/etc/edged" "$root/boottest" "$root/persist/edge/edge" "$root/persist/edge/runtime"
+mkdir -p "$root/etc/systemd/system" "$root/etc/edged" "$root/boottest" "$root/persist"
+case $case in
+partition | setgid | covered | covered-itself | world-writable | sandboxed)
+	truncate -s 64M "$out/partition"
+	mkfs.ext4 -q "$out/partition"
+	mount -o loop "$out/partition" "$root/persist"
+	;;
+esac
+state=$root/persist/edge
+mkdir -p "$state/edge" "$state/runtime"
 
-if [ "$case" = real ]; then
+case $case in
+real | partition | setgid | covered | covered-itself | world-writable | sandboxed | unmounted)
 	cp "$edged" "$root/usr/bin/edged"
 	bash "$deploy/boottest/node.sh" "$root"
 	mkdir -p "$units/edged-precheck.service.d"
-	# An overlay is no persistent partition; all else of the gate is as shipped.
-	printf '[Service]\nEnvironment=EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1\nStandardError=append:/boottest/gate\n' \
-		>"$units/edged-precheck.service.d/boottest.conf"
-else
+	printf '[Service]\nStandardError=append:/boottest/gate\n' >"$units/edged-precheck.service.d/boottest.conf"
+	;;
+*)
 	cat >"$root/usr/bin/edged" <<-'EOF'
 		#!/bin/sh
 		# Stands in for the gate: edged precheck --ready-file PATH.
@@ -57,7 +66,30 @@ else
 		[ -e /etc/edged/verdict ] && exit "$(cat /etc/edged/verdict)"
 		echo '{}' >/run/edged/passed
 	EOF
-fi
+	;;
+esac
+case $case in
+real) # an overlay is no persistent partition; all else of the gate is as shipped
+	printf 'Environment=EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1\n' >>"$units/edged-precheck.service.d/boottest.conf"
+	;;
+setgid) # as an operator does who wants all of it to belong to one group
+	mkdir -p "$state/identity" "$state/epoch"
+	find "$state" -type d -exec chmod 2770 {} +
+	;;
+covered)
+	mkdir "$state/journal"
+	mount -t tmpfs tmpfs "$state/journal"
+	;;
+covered-itself)
+	mkdir "$state/epoch"
+	mount --bind "$state/epoch" "$state/epoch"
+	;;
+world-writable) chmod 0777 "$state/runtime" ;;
+sandboxed) printf 'ReadWritePaths=\n' >>"$units/edged-precheck.service.d/boottest.conf" ;;
+unmounted) # the filesystem is admitted: what is left is that it is the one of /
+	printf 'gate: { extra_filesystems: [overlay] }\n' >>"$root/etc/edged/config.yaml"
+	;;
+esac
 cat >"$root/persist/edge/runtime/edged" <<-'EOF'
 	#!/bin/sh
 	echo ran >>/persist/edge/edge/daemon

@@ -24,5 +24,10 @@ if [ "$1" = real ]; then
 	systemctl restart edged-precheck.service
 	echo "again: $(show edged-precheck.service ActiveState) $(show edged-precheck.service ExecMainStatus)"
 fi
+if [ "$1" = setgid ]; then
+	if [ -g /persist/edge/journal ] && [ -g /persist/edge/edge/segments ]; then echo "set-gid: inherited"; fi
+	systemctl restart edged-precheck.service
+	echo "again: $(show edged-precheck.service ActiveState) $(show edged-precheck.service ExecMainStatus)"
+fi
 [ -e /boottest/gate ] && sed 's/^/gate said: /' /boottest/gate
 systemctl --force --force exit 0

@@ -52,6 +52,17 @@ expect() {
 	fi
 }
 
+# said CASE TEXT: the gate's log has TEXT.
+said() {
+	if grep -F "gate said: " "$work/$1/result" | grep -qF -- "$2"; then
+		echo "ok    $1: said \"$2\""
+	else
+		echo "FAIL  $1: the gate did not say \"$2\":"
+		sed 's/^/      /' "$work/$1/result"
+		failed=1
+	fi
+}
+
 boot pass
 expect pass "gate: active success 0"
 expect pass "daemon: ran"
@@ -92,5 +103,32 @@ if [ -n "$edged" ]; then
 	expect real "pass: there"
 	expect real "certificate: rotated"
 	expect real "again: active 0"
+
+	# What the shipped sandbox and mounts do to a state root. Here the mount
+	# check is enforced.
+	boot unmounted
+	expect unmounted "gate: failed exit-code 2"
+	said unmounted "a part of the root filesystem"
+	expect unmounted "daemon: did not run"
+	if command -v mkfs.ext4 >/dev/null && losetup --find >/dev/null 2>&1; then
+		for c in partition setgid covered-itself; do
+			boot $c
+			expect $c "gate: active success 0"
+			expect $c "pass: there"
+		done
+		expect setgid "set-gid: inherited"
+		expect setgid "again: active 0"
+		for c in covered world-writable sandboxed; do
+			boot $c
+			expect $c "gate: failed exit-code 2"
+			expect $c "daemon: did not run"
+		done
+		said covered "mounted over a part of it"
+		said world-writable "writable for everybody: the mode of runtime is 0777"
+		said sandboxed "a sandbox, or a bind mount"
+		said sandboxed "ReadWritePaths="
+	else
+		echo "boottest: skipped: a partition of its own needs mkfs.ext4 and loop devices"
+	fi
 fi
 exit $failed
