@@ -263,19 +263,18 @@ func (s *scanner) time(name string) time.Time {
 	if s.err != "" {
 		return time.Time{}
 	}
-	bad := t[4] ^ '-' | t[7] ^ '-' | t[10] ^ 'T' | t[13] ^ ':' | t[16] ^ ':' | t[19] ^ '.' | t[29] ^ 'Z'
+	bad := t[4] != '-' || t[7] != '-' || t[10] != 'T' || t[13] != ':' || t[16] != ':' || t[19] != '.' || t[29] != 'Z'
 	num := func(from, to int) (n int) {
 		for _, c := range t[from:to] {
-			if c -= '0'; c > 9 {
-				bad = 1
-			}
+			c -= '0'
+			bad = bad || c > 9
 			n = n*10 + int(c)
 		}
 		return n
 	}
 	year, month, day := num(0, 4), num(5, 7), num(8, 10)
 	hour, minute, sec, nano := num(11, 13), num(14, 16), num(17, 19), num(20, 29)
-	if bad != 0 || year == 0 || month == 0 || month > 12 || day == 0 || day > daysIn(year, month) || hour > 23 || minute > 59 || sec > 59 {
+	if bad || year == 0 || month == 0 || month > 12 || day == 0 || day > daysIn(year, month) || hour > 23 || minute > 59 || sec > 59 {
 		s.fail("expected a time")
 		return time.Time{}
 	}

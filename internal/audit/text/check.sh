@@ -8,5 +8,5 @@
 set -eu
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 (cd -- "$here" && b3sum --check --quiet B3SUMS) && listed=yes || listed=no
-python3 -I "$here/verify.py" "$here" "$@" || exit
+python3 -IS "$here/verify.py" "$here" "$@" || exit
 [ $listed = yes ] || { echo "check.sh: b3sum does not agree with verify.py" >&2; exit 2; }
