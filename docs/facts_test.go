@@ -1,7 +1,6 @@
-package docs
+package docs_test
 
 import (
-	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -126,16 +125,13 @@ func TestMetrics(t *testing.T) {
 func TestPaths(t *testing.T) {
 	text := section(t, operations, "Files under the state root")
 	for _, name := range []string{
-		stateroot.Journal + "/", projections.FingerprintPath, stateroot.JournalHead, stateroot.LastFailure, stateroot.Ballast,
+		stateroot.Journal + "/", projections.FingerprintPath, stateroot.JournalHead, stateroot.LastFailure,
 		stateroot.NodeConfig, stateroot.ManifestVerifyKey, stateroot.CheckpointKey, stateroot.Manifest,
 		stateroot.Binaries + "/", projections.CurrentPath, projections.PreviousPath, stateroot.Edge + "/",
 	} {
 		if !strings.Contains(text, "| `"+name+"`") {
 			t.Errorf("%s does not tell of %s", operations, name)
 		}
-	}
-	if want := fmt.Sprintf("%d MiB", stateroot.BallastBytes>>20); !strings.Contains(text, want) {
-		t.Errorf("%s does not say that the ballast has %s", operations, want)
 	}
 }
 

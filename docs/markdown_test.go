@@ -1,6 +1,6 @@
 // Package docs holds the documentation. Its tests type every command of it and
 // hold what it says against the code.
-package docs
+package docs_test
 
 import (
 	"fmt"

@@ -292,7 +292,7 @@ func tidy(d *memfs.FS) error {
 	for _, f := range v.tail.header.files {
 		want = append(want, f.Name)
 	}
-	want = append(want, tailName)
+	want = append(want, TailName)
 	slices.Sort(want)
 	have, err := durable.Names(d, "journal")
 	if err != nil || !slices.Equal(have, want) {

@@ -68,7 +68,7 @@ func TestCause_Publication(t *testing.T) {
 
 // TestCause_Cleanup: what cannot be cleaned up decides nothing.
 func TestCause_Cleanup(t *testing.T) {
-	for _, stale := range []string{stateroot.LastFailure + ".tmp", stateroot.Fingerprint + ".tmp", "epoch/epoch_7.tmp/evidence.json"} {
+	for _, stale := range []string{stateroot.LastFailure + ".tmp", projections.FingerprintPath + ".tmp", "epoch/epoch_7.tmp/evidence.json"} {
 		m := newMemNode(t)
 		m.boot(ExitOK)
 		m.put(stale, []byte("half"))
