@@ -96,6 +96,9 @@ type File interface {
 	Preallocate(off, length int64) error
 	// Chmod sets exactly perm.
 	Chmod(perm fs.FileMode) error
+	// Chown sets the owner. Where the file has it already, nothing is asked
+	// of the kernel that only root may ask.
+	Chown(uid, gid uint32) error
 	// Sync flushes data and metadata (fsync).
 	Sync() error
 	// Datasync flushes data and the metadata needed to read it (fdatasync).
@@ -112,6 +115,7 @@ type Info struct {
 	ModTime time.Time
 	Nlink   uint64
 	UID     uint32
+	GID     uint32
 	Dev     uint64
 	Ino     uint64
 }

@@ -128,6 +128,17 @@ func (f *file) Chmod(perm fs.FileMode) error {
 	})
 }
 
+// Chown implements [File].
+func (f *file) Chown(uid, gid uint32) error {
+	return f.do("chown", func(fd int) error {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil || st.Uid == uid && st.Gid == gid {
+			return err
+		}
+		return unix.Fchown(fd, int(uid), int(gid))
+	})
+}
+
 // Sync implements [File].
 func (f *file) Sync() error { return f.do("sync", unix.Fsync) }
 

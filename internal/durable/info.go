@@ -16,6 +16,7 @@ func infoOf(name string, st *unix.Stat_t) Info {
 		ModTime: time.Unix(st.Mtim.Sec, st.Mtim.Nsec),
 		Nlink:   uint64(st.Nlink), // 32 bits wide on arm64 and riscv64
 		UID:     st.Uid,
+		GID:     st.Gid,
 		Dev:     st.Dev,
 		Ino:     st.Ino,
 	}

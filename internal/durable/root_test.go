@@ -100,11 +100,36 @@ func TestClosedFile(t *testing.T) {
 	_, wroteAt := f.WriteAt(nil, 0)
 	_, stat := f.Stat()
 	for _, err := range []error{
-		read, readAt, wrote, wroteAt, stat, f.Truncate(0), f.Preallocate(0, 1), f.Chmod(0o600), f.Sync(), f.Datasync(), f.Close(),
+		read, readAt, wrote, wroteAt, stat, f.Truncate(0), f.Preallocate(0, 1), f.Chmod(0o600), f.Chown(1, 1), f.Sync(), f.Datasync(), f.Close(),
 	} {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%v, want fs.ErrClosed", err)
 		}
+	}
+}
+
+func TestChown(t *testing.T) {
+	r := openRoot(t, t.TempDir(), false)
+	f, err := r.Create("f", 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	before, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Chown(before.UID, before.GID); err != nil {
+		t.Error("the owner that it has already:", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root may give files away")
+	}
+	if err := f.Chown(4242, 4343); err != nil {
+		t.Skip(err)
+	}
+	if info, err := f.Stat(); err != nil || info.UID != 4242 || info.GID != 4343 || info.Mode != 0o600 {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 

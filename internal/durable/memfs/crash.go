@@ -98,12 +98,12 @@ func (m *FS) settleFiles(keep Keep, rng *rand.Rand) {
 func (m *FS) settleFile(n *inode, keep Keep, rng *rand.Rand) {
 	switch keep {
 	case All: // not by replay: what was read last is what is there
-		n.durData, n.durMode = n.data.share(), n.mode
+		n.durData, n.durMode, n.durOwner = n.data.share(), n.mode, n.owner
 	default:
 		for i := range n.pending {
 			n.pending[i].settle(n, keep, rng)
 		}
-		n.data, n.mode = n.durData.share(), n.durMode
+		n.data, n.mode, n.owner = n.durData.share(), n.durMode, n.durOwner
 	}
 	n.pending = nil
 	m.occupy(n)

@@ -71,18 +71,18 @@ func TestUnflushedIsLost(t *testing.T) {
 		t.Error("flushed, but", got)
 	}
 	_, err := f.Write([]byte(" more"))
-	must(t, err, f.Chmod(0o600))
+	must(t, err, f.Chmod(0o600), f.Chown(42, 43))
 	must(t, f.Datasync())
 	disk := none(m)
 	if got := text(disk, "f"); got != "bytes more" {
 		t.Error("Datasync lost the size:", got)
 	}
-	if info, err := disk.Lstat("f"); err != nil || info.Mode != 0o644 {
-		t.Error("Datasync flushed the mode:", info.Mode, err)
+	if info, err := disk.Lstat("f"); err != nil || info.Mode != 0o644 || info.UID != 0 {
+		t.Error("Datasync flushed mode or owner:", info, err)
 	}
 	must(t, f.Sync())
-	if info, err := none(m).Lstat("f"); err != nil || info.Mode != 0o600 {
-		t.Error("Sync did not flush the mode:", info.Mode, err)
+	if info, err := none(m).Lstat("f"); err != nil || info.Mode != 0o600 || info.UID != 42 || info.GID != 43 {
+		t.Error("Sync did not flush mode and owner:", info, err)
 	}
 }
 

@@ -1,12 +1,13 @@
 package memfs
 
-// dataOp is a change of a file's bytes, size or mode that is not durable yet.
+// dataOp is a change of a file's bytes, size, mode or owner that is not durable yet.
 type dataOp struct {
 	kind  dataKind
 	off   int
 	bytes []byte // of a write
 	size  int    // of a truncation; of an extension the least size
 	perm  uint32 // of a chmod
+	owner owner  // of a chown
 	// doomed: a flush that should have taken it failed. A later flush passes
 	// it by, as Linux marks pages clean that it could not write.
 	doomed bool
@@ -22,7 +23,11 @@ const (
 	dataTruncate
 	dataExtend
 	dataChmod
+	dataChown
 )
+
+// metadata: a Datasync leaves it alone, and a flush that fails takes none of it.
+func (d *dataOp) metadata() bool { return d.kind == dataChmod || d.kind == dataChown }
 
 // apply carries out d on what is durable.
 func (d *dataOp) apply(n *inode) {
@@ -37,11 +42,13 @@ func (d *dataOp) apply(n *inode) {
 		}
 	case dataChmod:
 		n.durMode = n.durMode&^0o777 | modePerm(d.perm)
+	case dataChown:
+		n.durOwner = d.owner
 	}
 }
 
 // flush makes what is pending durable; without metadata it leaves changes of
-// the mode alone.
+// mode and owner alone.
 func (n *inode) flush(metadata bool) {
 	left := n.pending[:0:0]
 	behind := false // a doomed operation was passed
@@ -50,9 +57,9 @@ func (n *inode) flush(metadata bool) {
 		case d.doomed:
 			behind = true
 			left = append(left, d)
-		case d.kind == dataChmod && !metadata:
+		case d.metadata() && !metadata:
 			left = append(left, d)
-		case behind && d.kind != dataChmod:
+		case behind && !d.metadata():
 			d.flushed = true
 			left = append(left, d)
 		default:
@@ -65,7 +72,7 @@ func (n *inode) flush(metadata bool) {
 // failFlush is what a flush that fails does.
 func (n *inode) failFlush() {
 	for i := range n.pending {
-		if !n.pending[i].flushed && n.pending[i].kind != dataChmod {
+		if !n.pending[i].flushed && !n.pending[i].metadata() {
 			n.pending[i].doomed = true
 		}
 	}

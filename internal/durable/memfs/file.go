@@ -187,6 +187,15 @@ func (f *file) Chmod(perm fs.FileMode) error {
 	})
 }
 
+// Chown implements [durable.File].
+func (f *file) Chown(uid, gid uint32) error {
+	return f.do(OpChown, 0, func() error {
+		f.node.owner = owner{uid, gid}
+		f.node.pending = append(f.node.pending, dataOp{kind: dataChown, owner: f.node.owner})
+		return nil
+	})
+}
+
 // Sync implements [durable.File].
 func (f *file) Sync() error { return f.flush(OpSync, true) }
 

@@ -7,7 +7,7 @@
 // The disk keeps two states: the volatile one that every call sees, and the
 // durable one, which changes only when something is flushed.
 //
-//   - Write, Truncate, Preallocate and Chmod change a file's volatile state.
+//   - Write, Truncate, Preallocate, Chmod and Chown change a file's volatile state.
 //     File.Sync makes all of it durable, Datasync the bytes and the size.
 //     Neither makes the file's name durable.
 //   - Create, Mkdir, Rename and Remove change names. SyncDir makes all names of

@@ -70,7 +70,7 @@ func everything(m *memfs.FS, f durable.File) map[string]error {
 		"create": create, "open": open, "openwrite": openWrite, "lstat": lstat, "readdir": readDir,
 		"read": read, "readat": readAt, "write": wrote, "writeat": wroteAt, "stat": stat,
 		"mkdir": m.Mkdir("d", 0o700), "rename": m.Rename("f", "g"), "remove": m.Remove("f"), "syncdir": m.SyncDir("."),
-		"truncate": f.Truncate(1), "preallocate": f.Preallocate(0, 1), "chmod": f.Chmod(0o600),
+		"truncate": f.Truncate(1), "preallocate": f.Preallocate(0, 1), "chmod": f.Chmod(0o600), "chown": f.Chown(1, 1),
 		"sync": f.Sync(), "datasync": f.Datasync(), "close": f.Close(),
 	}
 }

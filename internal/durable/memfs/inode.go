@@ -16,6 +16,8 @@ type inode struct {
 	ino      uint64
 	mode     fs.FileMode // type and permissions
 	durMode  fs.FileMode
+	owner    owner
+	durOwner owner
 	modTime  time.Time
 	nlink    uint64 // names in the volatile tree; of a directory 1 (0 once removed)
 	opens    int    // open handles: an unlinked file keeps its blocks until the last is closed
@@ -27,6 +29,9 @@ type inode struct {
 	entries  map[string]*inode
 	durNames map[string]*inode
 }
+
+// owner is the zero value, root's, until a Chown.
+type owner struct{ uid, gid uint32 }
 
 func (m *FS) newInode(mode fs.FileMode) *inode {
 	m.lastIno++
@@ -42,7 +47,7 @@ func (m *FS) newInode(mode fs.FileMode) *inode {
 func (n *inode) info(name string) durable.Info {
 	info := durable.Info{
 		Name: name, Size: int64(n.data.size), Mode: n.mode, ModTime: n.modTime,
-		Nlink: n.nlink, Dev: device, Ino: n.ino,
+		Nlink: n.nlink, UID: n.owner.uid, GID: n.owner.gid, Dev: device, Ino: n.ino,
 	}
 	if n.mode.IsDir() { // as ext4 and xfs count
 		info.Size, info.Nlink = blockSize, 2*n.nlink

@@ -25,6 +25,7 @@ const (
 	OpTruncate    OpKind = "truncate"
 	OpPreallocate OpKind = "preallocate"
 	OpChmod       OpKind = "chmod"
+	OpChown       OpKind = "chown"
 	OpSync        OpKind = "sync"
 	OpDatasync    OpKind = "datasync"
 	OpStat        OpKind = "stat"
@@ -37,7 +38,7 @@ const (
 func (k OpKind) mutates() bool {
 	switch k {
 	case OpCreate, OpMkdir, OpRename, OpRemove, OpSyncDir, OpWrite, OpTruncate,
-		OpPreallocate, OpChmod, OpSync, OpDatasync:
+		OpPreallocate, OpChmod, OpChown, OpSync, OpDatasync:
 		return true
 	}
 	return false

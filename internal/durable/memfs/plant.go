@@ -85,7 +85,7 @@ func (m *FS) SyncAll() {
 			return
 		}
 		seen[n] = true
-		n.durData, n.durMode, n.pending = n.data.share(), n.mode, nil
+		n.durData, n.durMode, n.durOwner, n.pending = n.data.share(), n.mode, n.owner, nil
 		for _, e := range n.entries {
 			visit(e)
 		}
