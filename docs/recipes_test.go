@@ -17,6 +17,7 @@ mv older state/journal`,
 	"The manifest key is to be changed":         "",
 	"The manifest key is lost":                  "rm -r keys",
 	"The clock ran away":                        "",
+	"The certificate is to be renewed":          "",
 	"Does this node come back after an update?": "",
 	"The node has another name":                 "",
 	"What happened on this node?":               "",
@@ -27,7 +28,8 @@ mv older state/journal`,
 }
 
 // needs are the tools of a recipe that not every machine has.
-var needs = map[string][]string{"An auditor asks for the history": {"tar", "zstd", "b3sum", "jq", "openssl"}}
+var needs = map[string][]string{"The certificate is to be renewed": {"openssl"},
+	"An auditor asks for the history": {"tar", "zstd", "b3sum", "jq", "openssl"}}
 
 // aNode is a node at epoch 1. There is no systemd here: its word for starting
 // the gate starts the gate.

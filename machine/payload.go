@@ -192,7 +192,8 @@ type HeadRebuilt struct {
 	Seq   uint64 `json:"seq"`
 }
 
-// CertificateRotated: the leaf was re-issued. Serials are decimal.
+// CertificateRotated: the leaf was re-issued. Serials are decimal; the old one is
+// "" if a crash came in between and its file is gone.
 type CertificateRotated struct {
 	V         int       `json:"v"`
 	OldSerial string    `json:"old_serial"`

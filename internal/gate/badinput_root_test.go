@@ -102,9 +102,6 @@ func badCertificates() []badInput {
 		}},
 		{name: "certificate expired", reason: "has expired", path: "/node.crt", breaks: func(n *node) { n.certificate(-day) }},
 		{name: "certificate ends within 7 days", reason: "expires too soon", path: "/node.crt", breaks: func(n *node) { n.certificate(6 * day) }},
-		{name: "certificate not yet valid", reason: "not yet valid", path: "/node.crt", breaks: func(n *node) {
-			n.authority(n.now.Add(30*day), n.now.Add(90*day), n.now.Add(900*day))
-		}},
 		{name: "key of another certificate", reason: "does not belong", path: "/node.key", breaks: func(n *node) {
 			crt := n.must(os.ReadFile(n.file("node.crt")))
 			n.certificate(90 * day)

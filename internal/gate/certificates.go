@@ -2,69 +2,196 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/autonomyops/edged/internal/tlscert"
+	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
 )
 
-// checkCertificates reads certificate, key and CA, re-issues the leaf where
-// that is asked for or due, and judges validity at the time floor.
+// checkCertificates reads certificate, key and CA, completes a re-issue that a
+// crash cut short, re-issues the leaf if that is asked for or due, and judges
+// what is in place at the time floor.
 func (r *run) checkCertificates(context.Context) *Failure {
 	r.readClock()
 	t := r.cfg.Transport
-	paths := tlscert.Paths{Cert: t.CertFile, Key: t.KeyFile, CA: t.CAFile}
-	if r.plan == nil {
-		// A rotation that lost power is finished, or undone, before the pair is read.
-		if _, err := tlscert.Recover(paths); err != nil {
-			return certificateFailure(err, paths.Cert)
-		}
-	}
-	bundle, err := tlscert.Load(paths)
+	files, err := r.host.OpenPair(tlscert.Paths{Cert: t.CertFile, Key: t.KeyFile, CA: t.CAFile, CAKey: t.CAKeyFile})
 	if err != nil {
-		return certificateFailure(err, paths.Cert)
+		return certificateFailure(err, t.CertFile)
 	}
-	if r.RotateCerts || (t.CAKeyFile != "" && bundle.InWindow(r.clock.used, tlscert.MinLeft)) {
-		return r.rotateCertificate(bundle)
-	}
-	return r.judgeCertificate(bundle)
-}
-
-func (r *run) judgeCertificate(bundle *tlscert.Bundle) *Failure {
-	r.certEnd = bundle.Leaf.NotAfter
-	if err := tlscert.Check(bundle, r.clock.used, tlscert.MinLeft); err != nil {
-		return certificateFailure(err, bundle.Paths.Cert)
-	}
-	return nil
-}
-
-// rotateCertificate re-issues the leaf, and judges what it has put in place.
-func (r *run) rotateCertificate(bundle *tlscert.Bundle) *Failure {
-	rotation, err := tlscert.Rotate(bundle, r.cfg.Transport.CAKeyFile, r.RotationValidDays, r.clock.used)
+	defer func() { _ = files.Close() }() // what was written is flushed
+	bundle, err := files.Load()
 	if err != nil {
-		return certificateFailure(err, bundle.Paths.Cert)
+		return certificateFailure(err, t.CertFile)
 	}
-	if r.plan == nil {
-		if err := tlscert.Install(bundle, rotation); err != nil {
-			return certificateFailure(err, bundle.Paths.Cert)
-		}
-	}
-	if _, f := r.append(machine.CertificateRotated{
-		V: 1, OldSerial: rotation.OldSerial, NewSerial: rotation.NewSerial, NotAfter: rotation.NotAfter.UTC(),
-	}); f != nil {
+	due, f := r.whyReissue(bundle)
+	if f != nil {
 		return f
 	}
-	r.log.Info("edge.tls.certificate_rotated", slog.String("path", bundle.Paths.Cert),
-		slog.String("serial", rotation.NewSerial), slog.Time("not_after", rotation.NotAfter))
+	if bundle.Unfinished != nil {
+		f = r.replacePair(files, bundle.Unfinished, due.journaled, func() error { return files.Complete(bundle) })
+	} else if r.plan == nil {
+		r.tidied(files.Sweep())
+	}
+	if f != nil {
+		return f
+	}
+	if !due.required && !due.strayed {
+		return r.judgeCertificate(bundle)
+	}
+	rotation, err := r.reissue(files, bundle, due.known)
+	switch {
+	case err != nil && due.required:
+		return certificateFailure(err, t.CertFile)
+	case err != nil: // a leaf that is not yet valid keeps no node from its work
+		r.warn(err)
+		return r.judgeCertificate(bundle)
+	}
+	if f := r.replacePair(files, rotation, false, func() error { return files.Install(bundle, rotation) }); f != nil {
+		return f
+	}
 	if r.plan != nil {
 		r.certEnd = rotation.NotAfter
 		return nil
 	}
-	bundle, err = tlscert.Load(bundle.Paths)
-	if err != nil {
-		return certificateFailure(err, r.cfg.Transport.CertFile)
+	if bundle, err = files.Load(); err != nil {
+		return certificateFailure(err, t.CertFile)
 	}
 	return r.judgeCertificate(bundle)
+}
+
+// reissueDue says whether the leaf is to be re-issued, and what the journal
+// knows about that.
+type reissueDue struct {
+	required  bool      // asked for, or the leaf ends too soon: the run cannot go on without
+	strayed   bool      // the gate issued the leaf under a clock that ran ahead: it is not yet valid
+	journaled bool      // a CertificateRotated of this journal names the leaf
+	known     time.Time // newest time known before this boot
+}
+
+// whyReissue decides before the run's first append, while the journal can be
+// read.
+func (r *run) whyReissue(bundle *tlscert.Bundle) (due reissueDue, f *Failure) {
+	automatic := r.cfg.Transport.CAKeyFile != ""
+	// A rotation that was asked for and cut short is the one asked for now.
+	due.required = r.RotateCerts && bundle.Unfinished == nil || automatic && bundle.InWindow(r.clock.used, tlscert.MinLeft)
+	early := automatic && bundle.NotYetValid(r.clock.used)
+	if early || bundle.Unfinished != nil {
+		if due.journaled, f = r.issued(bundle.Leaf.SerialNumber.String()); f != nil {
+			return due, f
+		}
+		due.strayed = early && (due.journaled || bundle.Unfinished != nil)
+	}
+	if due.required || due.strayed {
+		due.known, f = r.knownBefore()
+	}
+	return due, f
+}
+
+func (r *run) judgeCertificate(bundle *tlscert.Bundle) *Failure {
+	r.certEnd = bundle.Leaf.NotAfter
+	for _, skipped := range bundle.Skipped {
+		r.warn(skipped)
+	}
+	if err := tlscert.Check(bundle, r.clock.used, tlscert.MinLeft); err != nil {
+		return certificateFailure(err, bundle.Paths.Cert)
+	}
+	if bundle.NotYetValid(r.clock.used) {
+		r.log.Warn("edge.cert.not_yet_valid", slog.String("path", bundle.Paths.Cert),
+			slog.Time("not_before", bundle.Leaf.NotBefore), slog.Time("now", r.clock.used),
+			slog.String("next", "check the node's clock; if it is right, deploy a certificate that is valid now"))
+	}
+	return nil
+}
+
+// warn logs what is wrong with the TLS files and decides nothing.
+func (r *run) warn(err error) {
+	f := &Failure{Err: err, Path: pathOf(err, r.cfg.Transport.CertFile), Next: nextOf(err, "look at the file")}
+	f.explain()
+	r.log.Warn("edge.cert.warning", slog.String("path", f.Path), slog.String("err", f.reason()), slog.String("next", f.Next))
+}
+
+// issued reports whether a CertificateRotated of this journal names the serial.
+func (r *run) issued(serial string) (bool, *Failure) {
+	view := r.history.view
+	if view == nil {
+		return false, nil // no journal yet
+	}
+	for rec, err := range view.Records(1, view.Tip().Seq) {
+		if err == nil && rec.Type != string(machine.KindCertificateRotated) {
+			continue
+		}
+		var event machine.Event
+		if err == nil {
+			event, err = replay.Event(rec)
+		}
+		if err != nil {
+			return false, r.unusable(err, "precheck: journal unusable", salvageAdvice)
+		}
+		if p, ok := event.Payload.(machine.CertificateRotated); ok && p.NewSerial == serial {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// envelope is more than what a record takes besides its event, in bytes.
+const envelope = 2048
+
+// reissue makes a successor of the leaf and proves that it can be journaled and,
+// in a dry run, that it could be written. Nothing is replaced yet.
+func (r *run) reissue(files *tlscert.Files, bundle *tlscert.Bundle, known time.Time) (*tlscert.Rotation, error) {
+	rotation, err := tlscert.Rotate(bundle, r.RotationValidDays, tlscert.Times{Known: known, Now: r.clock.used})
+	if err != nil {
+		return nil, err
+	}
+	event, err := machine.Encode(rotated(rotation))
+	if size := len(event) + envelope; err == nil && size > record.MaxLen {
+		err = fmt.Errorf("its event would take %d bytes, the limit of a record is %d", size, record.MaxLen)
+	}
+	if err != nil {
+		return nil, &tlscert.Error{Path: bundle.Paths.Cert, Kind: tlscert.ErrIssue, Err: err,
+			Next: "deploy a new pair by hand, with a serial number of at most 20 bytes; nothing was replaced"}
+	}
+	if r.plan != nil {
+		return rotation, files.CheckWritable()
+	}
+	return rotation, nil
+}
+
+func rotated(r *tlscert.Rotation) machine.CertificateRotated {
+	return machine.CertificateRotated{V: 1, OldSerial: r.OldSerial, NewSerial: r.NewSerial, NotAfter: r.NotAfter.UTC()}
+}
+
+// replacePair puts a re-issued pair in place, journals it, and clears away what
+// the replacement needed. A crash in between is answered by the next run;
+// journaled says that the run before came that far.
+func (r *run) replacePair(files *tlscert.Files, rotation *tlscert.Rotation, journaled bool, place func() error) *Failure {
+	if r.plan == nil {
+		if err := place(); err != nil {
+			return certificateFailure(err, files.Cert)
+		}
+	}
+	if !journaled {
+		if _, f := r.append(rotated(rotation)); f != nil {
+			return f
+		}
+		r.log.Info("edge.cert.rotated", slog.String("path", files.Cert),
+			slog.String("serial", rotation.NewSerial), slog.Time("not_after", rotation.NotAfter))
+	}
+	if r.plan == nil {
+		r.tidied(files.Finish())
+	}
+	return nil
+}
+
+func (r *run) tidied(err error) {
+	if err != nil {
+		r.notCleaned(err)
+	}
 }
 
 func certificateFailure(err error, path string) *Failure {

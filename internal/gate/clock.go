@@ -4,7 +4,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
 )
 
 // clock is what this run believes of the time. Boards without a battery-backed
@@ -27,6 +29,42 @@ func (r *run) readClock() {
 		r.log.Warn("edge.clock.below_floor", slog.Time("wall", wall), slog.Time("floor", floor),
 			slog.String("next", "validity is judged at the floor; set the clock, or run `edgectl clock reset --reason …` if the floor is wrong"))
 	}
+}
+
+// knownBefore is the newest time that was known before this boot: the floor
+// without what this boot's clock has given to earlier runs of the same boot.
+func (r *run) knownBefore() (time.Time, *Failure) {
+	known := r.history.state.TimeFloor(r.id)
+	if r.history.view != nil && r.history.state.Run.BootID == r.bootID {
+		before, err := r.floorBefore(r.history.view)
+		if err != nil {
+			return known, r.unusable(err, "precheck: journal unusable", salvageAdvice)
+		}
+		if before.Before(known) { // unless it was lowered meanwhile
+			known = before
+		}
+	}
+	if r.BuildTime.After(known) {
+		known = r.BuildTime
+	}
+	return known.UTC(), nil
+}
+
+// floorBefore is the floor as it was when this boot made its first record.
+func (r *run) floorBefore(view *journal.View) (time.Time, error) {
+	first := view.Tip().Seq
+	for first > 1 {
+		rec, err := view.Record(first - 1)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if rec.BootID != r.bootID {
+			break
+		}
+		first--
+	}
+	s, _, err := replay.State(view, first)
+	return s.Clock.Floor, err // the first record of a run shows how the run before it ended
 }
 
 func (c clock) event() machine.Clock {

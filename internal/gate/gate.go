@@ -7,7 +7,7 @@
 //	state root    check, open beneath, lock                           exit 2
 //	journal       head file, references, newest records, fold         exit 2
 //	ready file    could it be written                                 exit 2
-//	certificates  recover, rotate, check at the time floor            exit 3
+//	certificates  complete a rotation, rotate, check at the floor     exit 3
 //	fingerprint   measure the live operating system                   exit 5
 //	the loop      Decide → perform → Append → Apply                    exit 5
 //	publication   evidence, then os_fingerprint.json                  exit 2
@@ -65,6 +65,8 @@ type Host struct {
 	OS       osid.Source
 	// OpenRoot checks and opens the state root.
 	OpenRoot func(path string, opt stateroot.Options) (Root, error)
+	// OpenPair finds the files of certificate and key.
+	OpenPair func(tlscert.Paths) (*tlscert.Files, error)
 	Stdout   io.Writer // the dry run's result
 	// Logger gives the run's logger once the config's level is known; it is
 	// called with "" before that.

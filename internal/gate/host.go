@@ -12,6 +12,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/internal/tlscert"
 )
 
 // LinuxHost is the running system. Its logger discards; the caller sets it.
@@ -24,6 +25,7 @@ func LinuxHost() Host {
 		NewID:    uuid.NewV7,
 		OS:       osid.Host(),
 		OpenRoot: openLinuxRoot,
+		OpenPair: tlscert.Open,
 		Stdout:   io.Discard,
 		Logger:   func(string) *slog.Logger { return slog.New(slog.DiscardHandler) },
 	}

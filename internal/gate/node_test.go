@@ -41,7 +41,8 @@ type node struct {
 	env    map[string]string
 	kernel string
 	now    time.Time
-	boots  int // of the operating system; each has a boot id
+	boots  int      // of the operating system; each has a boot id
+	serial *big.Int // of the next leaf
 	key    ed25519.PrivateKey
 	logs   bytes.Buffer
 	stdout bytes.Buffer
@@ -77,7 +78,7 @@ func newNode(t *testing.T) *node {
 	n := &node{
 		t: t, dir: dir, root: filepath.Join(dir, "state"), config: filepath.Join(dir, "edge.toml"),
 		env: map[string]string{"EDGE_STATE_ROOT_SKIP_MOUNT_CHECK": "1"}, kernel: "6.8.0-101-generic",
-		now: time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC),
+		now: time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC), serial: big.NewInt(77),
 	}
 	n.mkdir(n.root)
 	n.writeFile(n.config, []byte(strings.ReplaceAll(configText, "DIR", dir)))

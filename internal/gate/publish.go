@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/projections"
 )
@@ -51,9 +50,9 @@ func (r *run) cleanOrphans() {
 }
 
 func (r *run) notCleaned(err error) {
-	err = fault.Explain(err)
-	r.log.Warn("edge.cleanup.failed", slog.String("path", r.absolute(pathOf(err, r.rootPath))), slog.String("err", err.Error()),
-		slog.String("next", nextOf(err, "look at it and remove it by hand; nothing depends on it")))
+	f := &Failure{Err: err, Path: pathOf(err, r.rootPath), Next: nextOf(err, "look at it and remove it by hand; nothing depends on it")}
+	f.explain()
+	r.log.Warn("edge.cleanup.failed", slog.String("path", r.absolute(f.Path)), slog.String("err", f.reason()), slog.String("next", f.Next))
 }
 
 // rehearsePublication looks at the folders that a publication would write to.

@@ -212,7 +212,7 @@ func (n *node) authority(from, to, caEnd time.Time) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	n.check(err)
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(77), Subject: pkix.Name{CommonName: "node-01"}, NotBefore: from, NotAfter: to,
+		SerialNumber: n.serial, Subject: pkix.Name{CommonName: "node-01"}, NotBefore: from, NotAfter: to,
 		DNSNames: []string{"node-01"}, KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 	der := n.must(x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey))

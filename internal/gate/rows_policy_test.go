@@ -140,64 +140,6 @@ func diskRows() []situation {
 	}
 }
 
-func certificateRows() []situation {
-	rotate := func(o *Options) { o.RotateCerts, o.RotationValidDays = true, 30 }
-	return []situation{{"the node certificate is re-issued", []scene{
-		{"inside its last 7 days, with ca_key_file", false, func(s *stage) {
-			s.settled(oneOp)
-			s.authority(s.now.Add(-day), s.now.Add(3*day), s.now.Add(900*day))
-			s.caKey()
-			old := s.leaf()
-			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match")
-			now := s.leaf()
-			if now.SerialNumber.Cmp(old.SerialNumber) == 0 || now.NotAfter.Before(s.now.Add(364*day)) ||
-				now.Subject.CommonName != "node-01" || len(now.DNSNames) != 1 {
-				s.t.Errorf("%v until %v", now.Subject, now.NotAfter)
-			}
-			s.happens(ExitOK, "FingerprintCaptured:match")
-		}},
-		{"expired, with ca_key_file", false, func(s *stage) {
-			s.settled(oneOp)
-			s.authority(s.now.Add(-9*day), s.now.Add(-day), s.now.Add(900*day))
-			s.caKey()
-			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match")
-		}},
-		{"--rotate-certs", false, func(s *stage) {
-			s.settled(oneOp)
-			s.authority(s.now.Add(-day), s.now.Add(300*day), s.now.Add(900*day))
-			s.caKey()
-			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match", rotate)
-			if got := s.leaf().NotAfter.Sub(s.now); got > 31*day || got < 29*day {
-				s.t.Errorf("valid for %v", got)
-			}
-			s.happens(ExitOK, "FingerprintCaptured:match")
-		}},
-		{"never beyond the CA's own end", true, func(s *stage) {
-			s.settled(oneOp)
-			end := s.now.Add(40 * day)
-			s.authority(s.now.Add(-day), s.now.Add(3*day), end)
-			s.caKey()
-			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:match")
-			if s.leaf().NotAfter.After(end) {
-				s.t.Errorf("until %v, the CA until %v", s.leaf().NotAfter, end)
-			}
-		}},
-		{"without a CA key it fails and changes nothing", true, func(s *stage) {
-			s.settled(oneOp)
-			s.authority(s.now.Add(-day), s.now.Add(3*day), s.now.Add(900*day))
-			before := tree(s.t, s.dir)
-			s.happens(ExitCertificate, "PrecheckFailed:3:certificate", rotate)
-			untouched(s.t, before, tree(s.t, s.dir))
-			s.happens(ExitCertificate, "PrecheckFailed:3:certificate")
-		}},
-		{"before a first run", true, func(s *stage) {
-			s.authority(s.now.Add(-day), s.now.Add(3*day), s.now.Add(900*day))
-			s.caKey()
-			s.happens(ExitOK, "CertificateRotated FingerprintCaptured:initial")
-		}},
-	}}}
-}
-
 func clockRows() []situation {
 	return []situation{{"the wall clock is below the time floor", []scene{
 		{"a board without a clock boots in 1970", false, func(s *stage) {

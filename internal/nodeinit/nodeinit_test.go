@@ -151,11 +151,13 @@ func TestDemo(t *testing.T) {
 	layOut(t, dir, nodeinit.Options{Node: "node-1", Demo: true})
 	cfg, err := config.Load(filepath.Join(dir, "bootstrap/config.yaml"))
 	evidencetest.Check(t, err)
-	bundle, err := tlscert.Load(tlscert.Paths{Cert: cfg.Transport.CertFile, Key: cfg.Transport.KeyFile, CA: cfg.Transport.CAFile})
+	tls, err := tlscert.Open(tlscert.Paths{Cert: cfg.Transport.CertFile, Key: cfg.Transport.KeyFile, CA: cfg.Transport.CAFile, CAKey: cfg.Transport.CAKeyFile})
 	evidencetest.Check(t, err)
+	bundle, err := tls.Load()
+	evidencetest.Check(t, errors.Join(err, tls.Close()))
 	evidencetest.Check(t, tlscert.Check(bundle, time.Now(), tlscert.MinLeft))
 	evidencetest.Check(t, bundle.Leaf.CheckSignatureFrom(bundle.CAs[0]))
-	if _, err := tlscert.Rotate(bundle, cfg.Transport.CAKeyFile, 30, time.Now()); err != nil {
+	if _, err := tlscert.Rotate(bundle, 30, tlscert.Times{Now: time.Now()}); err != nil {
 		t.Errorf("the demonstration's certificate cannot be rotated: %v", err)
 	}
 	root, err := durable.OpenRoot(dir)

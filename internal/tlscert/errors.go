@@ -12,11 +12,12 @@ var (
 	ErrBadCertificate = errors.New("certificate cannot be parsed")
 	ErrNoKey          = errors.New("file holds no private key")
 	ErrBadKey         = errors.New("private key cannot be parsed")
+	ErrLargeKey       = errors.New("private key is too large")
 	ErrEncryptedKey   = errors.New("private key is encrypted with a passphrase, which nobody is there to enter")
 	ErrKeyMismatch    = errors.New("private key does not belong to the certificate")
-	ErrNotYetValid    = errors.New("certificate is not yet valid")
 	ErrExpired        = errors.New("certificate has expired")
 	ErrExpiring       = errors.New("certificate expires too soon")
+	ErrSkipped        = errors.New("a part of the file cannot be used")
 
 	ErrNoCAKey       = errors.New("no CA key is configured")
 	ErrCAKeyMismatch = errors.New("CA key does not belong to a CA certificate")
@@ -25,7 +26,7 @@ var (
 	ErrValidDays     = errors.New("number of days is out of range")
 	ErrIssue         = errors.New("certificate could not be issued")
 	ErrInstall       = errors.New("certificate and key could not be replaced")
-	ErrRecover       = errors.New("an interrupted replacement of certificate and key could not be completed")
+	ErrTidy          = errors.New("a file of a replacement could not be put away")
 )
 
 // Error says what is wrong with which file and what to do about it. No text of

@@ -5,236 +5,240 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
+
+	"github.com/autonomyops/edged/internal/durable"
 )
 
 // Install puts the rotation's certificate and key in the place of the
-// bundle's, with the owner and mode of the files they replace; see the package
-// documentation for how. When it returns an error the old pair is in place and
-// nothing else is left behind, unless the disk refuses that too: then the pair
-// still matches, and Recover completes or undoes the rest. The error is an
-// *Error.
-func Install(b *Bundle, r *Rotation) error { return install(host{}, b, r) }
-
-func install(d disk, b *Bundle, r *Rotation) error {
-	fail := func(err error) error {
-		return &Error{Path: b.Paths.Cert, Kind: ErrInstall, Err: err,
-			Next: "check that the directories of certificate and key are writable and have space"}
-	}
-	if _, err := tidy(d, b.Paths); err != nil {
-		return err
-	}
-	p, err := locate(d, b.Paths)
-	if err != nil {
-		return fail(err)
-	}
-	if p.cert.path == p.key.path {
-		// One file for both: one rename does it.
-		if err := replaceOne(d, p.cert, b.certPEM, slices.Concat(r.CertPEM, r.KeyPEM)); err != nil {
-			return fail(err)
-		}
-		return nil
-	}
-	err = replaceBoth(d, p, b, r)
+// bundle's: steps 1 to 5 of the package documentation. When it returns an
+// error the old pair is in place and nothing else is left behind, unless the
+// disk refuses that too: then Load, at the next run, completes or undoes it.
+// The error is an *Error.
+func (f *Files) Install(b *Bundle, r *Rotation) error {
+	sides := f.sides(b, r)
+	err := unchanged(sides)
 	if err == nil {
-		return nil
+		err = f.stage(sides)
 	}
-	if _, undo := tidy(d, b.Paths); undo != nil {
-		return fail(errors.Join(err, undo))
+	if err == nil {
+		if err = f.swap(); err == nil {
+			return nil
+		}
+		if undone := undo(sides); undone != nil {
+			return f.notReplaced(errors.Join(err, undone))
+		}
 	}
-	if _, old := unchanged(d, p.cert.path, r.CertPEM); old == nil {
-		return nil // the failure came at or after the commit point and was mended
-	}
-	return fail(err)
+	_ = f.sweep() // the first error is the one that counts
+	return f.notReplaced(err)
+}
+
+func (f *Files) notReplaced(err error) error {
+	return &Error{Path: f.Cert, Kind: ErrInstall, Err: err, Next: "check that the folders of certificate and key are writable and have space, " +
+		"that neither file is immutable (lsattr) or a mount of its own, and that nothing but the gate's own files has the name in the error"}
 }
 
 // errChanged: somebody else replaced the files meanwhile.
 var errChanged = errors.New("the file changed since it was read; run precheck again")
 
-// unchanged gives the owner of the file at path, which must still hold want.
-func unchanged(d disk, path string, want []byte) (owner, error) {
-	info, err := d.Lstat(path)
-	if err != nil {
-		return owner{}, err
-	}
-	data, err := d.Read(path)
-	if err != nil {
-		return owner{}, err
-	}
-	if !bytes.Equal(data, want) {
-		return owner{}, fmt.Errorf("%s: %w", path, errChanged)
-	}
-	return ownerOf(info), nil
+// side is one of the files that a replacement changes.
+type side struct {
+	file File
+	path string
+	was  content
+	new  []byte
 }
 
-func replaceOne(d disk, m member, was, data []byte) error {
-	o, err := unchanged(d, m.path, was)
-	if err != nil {
-		return err
+// sides are the key first, whose replacement is the commit point, then the
+// certificate; where one file holds both, that one.
+func (f *Files) sides(b *Bundle, r *Rotation) []side {
+	cert := side{f.cert, f.Cert, b.cert, r.cert}
+	if f.oneFile {
+		return []side{cert}
 	}
-	if err := publish(d, m, data, o); err != nil {
-		_ = removeIfThere(d, m.tmp()) // the first error is the one that tells
-		return err
+	return []side{{f.key, f.Key, b.key, r.key}, cert}
+}
+
+// unchanged requires that the files still hold what the bundle was made from.
+func unchanged(sides []side) error {
+	for _, side := range sides {
+		now, err := side.file.read()
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(now.data, side.was.data) {
+			return fmt.Errorf("%s: %w", side.path, errChanged)
+		}
 	}
 	return nil
 }
 
-// publish makes a regular file with data at m's path: written beside, flushed,
-// renamed, its directory flushed.
-func publish(d disk, m member, data []byte, o owner) error {
-	if err := removeIfThere(d, m.tmp()); err != nil {
-		return err
-	}
-	if err := d.Create(m.tmp(), data, o); err != nil {
-		return err
-	}
-	return swap(d, m)
-}
-
-// link makes a link of ours at m's path.
-func link(d disk, p *pair, m member) error {
-	if err := removeIfThere(d, m.tmp()); err != nil {
-		return err
-	}
-	if err := d.Symlink(p.target(m), m.tmp()); err != nil {
-		return err
-	}
-	return swap(d, m)
-}
-
-func swap(d disk, m member) error {
-	if err := d.Rename(m.tmp(), m.path); err != nil {
-		return err
-	}
-	return d.SyncDir(m.dir())
-}
-
-// replaceBoth runs the five steps. Each is durable before the next begins:
-// no two names are ever waiting to reach the disk in an order of its choice.
-func replaceBoth(d disk, p *pair, b *Bundle, r *Rotation) error {
-	if err := prepare(d, p, b, r); err != nil {
-		return err
-	}
-	for _, m := range p.members() { // 1 and 2: other names, same bytes
-		if err := link(d, p, m); err != nil {
+// stage writes everything that the renames need, durably, so that nothing after
+// the commit point asks for space, and the new certificate file outlasts a crash.
+func (f *Files) stage(sides []side) error {
+	for _, side := range sides {
+		if err := write(side.file.staged(), side.was.data, side.was.info); err != nil {
 			return err
 		}
 	}
-	if err := pointTo(d, p, dirNew); err != nil { // 3: COMMIT POINT
+	cert := sides[len(sides)-1]
+	if err := write(f.cert.tmp(), cert.new, cert.was.info); err != nil {
 		return err
 	}
-	if err := finish(d, p, p.members()); err != nil { // 4 and 5: same bytes again
+	if err := f.cert.tmp().rename(f.cert.next()); err != nil {
 		return err
 	}
-	return cleanUp(d, p)
-}
-
-// prepare lays out the working directory with both pairs and `pair` -> old.
-func prepare(d disk, p *pair, b *Bundle, r *Rotation) error {
-	certOwner, err := unchanged(d, p.cert.path, b.certPEM)
-	if err != nil {
-		return err
-	}
-	keyOwner, err := unchanged(d, p.key.path, b.keyPEM)
-	if err != nil {
-		return err
-	}
-	if err := d.Mkdir(p.work); err != nil {
-		return err
-	}
-	for _, side := range []struct {
-		dir       string
-		cert, key []byte
-	}{{dirOld, b.certPEM, b.keyPEM}, {dirNew, r.CertPEM, r.KeyPEM}} {
-		dir := filepath.Join(p.work, side.dir)
-		if err := d.Mkdir(dir); err != nil {
+	for _, side := range sides {
+		if err := write(side.file.tmp(), side.new, side.was.info); err != nil {
 			return err
 		}
-		if err := d.Create(filepath.Join(dir, nameCert), side.cert, certOwner); err != nil {
-			return err
-		}
-		if err := d.Create(filepath.Join(dir, nameKey), side.key, keyOwner); err != nil {
-			return err
-		}
-		if err := d.SyncDir(dir); err != nil {
-			return err
-		}
-	}
-	if err := pointTo(d, p, dirOld); err != nil {
-		return err
-	}
-	return d.SyncDir(filepath.Dir(p.work))
-}
-
-// pointTo makes `pair` lead to the old or to the new side, durably.
-func pointTo(d disk, p *pair, side string) error {
-	path := filepath.Join(p.work, linkPair)
-	if err := d.Symlink(side, path+tmpSuffix); err != nil {
-		return err
-	}
-	if err := d.Rename(path+tmpSuffix, path); err != nil {
-		return err
-	}
-	return d.SyncDir(p.work)
-}
-
-// finish turns links of ours back into regular files with what they lead to.
-func finish(d disk, p *pair, linked []member) error {
-	for _, m := range linked {
-		path := filepath.Join(p.work, linkPair, m.name)
-		data, err := d.Read(path)
-		if err != nil {
-			return err
-		}
-		side, err := d.Readlink(filepath.Join(p.work, linkPair))
-		if err != nil {
-			return err
-		}
-		info, err := d.Lstat(filepath.Join(p.work, side, m.name))
-		if err != nil {
-			return err
-		}
-		if err := publish(d, m, data, ownerOf(info)); err != nil {
+		if err := side.file.FS.SyncDir(side.file.dir()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// cleanUp removes the working directory, which no path leads through any more.
-// It is what brings a recovery here again, and therefore goes last: after the
-// temporaries, and after both names are known to be on the disk.
-func cleanUp(d disk, p *pair) error {
-	for _, m := range p.members() {
-		if err := removeIfThere(d, m.tmp()); err != nil {
-			return err
-		}
-		if err := d.SyncDir(m.dir()); err != nil {
+// swap makes the renames.
+func (f *Files) swap() error {
+	if !f.oneFile {
+		if err := f.key.tmp().rename(f.key); err != nil { // COMMIT POINT
 			return err
 		}
 	}
-	paths := []string{}
-	for _, side := range []string{dirOld, dirNew} {
-		for _, name := range []string{nameCert, nameKey, ""} {
-			paths = append(paths, filepath.Join(p.work, side, name))
-		}
-	}
-	link := filepath.Join(p.work, linkPair)
-	paths = append(paths, link+tmpSuffix, link, p.work)
-	for _, path := range paths {
-		if err := removeIfThere(d, path); err != nil {
-			return err
-		}
-	}
-	return d.SyncDir(filepath.Dir(p.work))
+	return f.cert.tmp().rename(f.cert)
 }
 
-// isAbsent reports whether nothing stands at path.
-func isAbsent(d disk, path string) (bool, error) {
-	_, err := d.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+// undo takes back what a swap that failed has changed, the certificate first: a
+// crash in between leaves what a crash between the two renames leaves.
+func undo(sides []side) error {
+	for _, side := range slices.Backward(sides) {
+		now, err := side.file.read()
+		if err == nil && !bytes.Equal(now.data, side.new) {
+			continue
+		}
+		if err := replace(side.file, side.was.data, side.was.info); err != nil {
+			return err
+		}
 	}
-	return false, err
+	return nil
+}
+
+// Complete puts the certificate of an unfinished replacement in its place:
+// step 5. The error is an *Error.
+func (f *Files) Complete(b *Bundle) error {
+	// A rename that is seen may not have reached the disk yet: the process was
+	// killed, or the flush failed, right after it.
+	for _, file := range []File{f.key, f.cert} {
+		if err := file.FS.SyncDir(file.dir()); err != nil {
+			return f.notReplaced(err)
+		}
+	}
+	now, err := f.cert.read()
+	if err != nil {
+		return f.notReplaced(err)
+	}
+	if bytes.Equal(now.data, b.cert.data) {
+		return nil
+	}
+	if err := replace(f.cert, b.cert.data, now.info); err != nil {
+		return f.notReplaced(err)
+	}
+	return nil
+}
+
+// Finish gives the replaced pair its name and clears away what is left: steps 7
+// and 8. It is called once the replacement is journaled. The error is an *Error
+// and decides nothing: the pair is in place.
+func (f *Files) Finish() error {
+	var errs []error
+	for _, file := range f.each() {
+		if err := file.staged().rename(file.previous()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return f.tidied(append(errs, f.sweep()))
+}
+
+// Sweep removes what a replacement left that was not committed. It removes
+// regular files under the names of a replacement and nothing else. The error is
+// an *Error and decides nothing.
+func (f *Files) Sweep() error { return f.tidied([]error{f.sweep()}) }
+
+func (f *Files) tidied(errs []error) error {
+	err := errors.Join(errs...)
+	if err == nil {
+		return nil
+	}
+	return &Error{Path: f.Cert, Kind: ErrTidy, Err: err,
+		Next: "the pair in place is good; remove or rename by hand what stands in the way"}
+}
+
+func (f *Files) each() []File {
+	if f.oneFile {
+		return []File{f.cert}
+	}
+	return []File{f.key, f.cert}
+}
+
+// sweep removes the new certificate file last: it says that a replacement is
+// under way.
+func (f *Files) sweep() error {
+	var errs []error
+	for _, file := range f.each() {
+		errs = append(errs, file.tmp().remove(), file.staged().remove())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return f.cert.next().remove()
+}
+
+// remove removes f if it is a regular file.
+func (f File) remove() error {
+	info, err := f.FS.Lstat(f.Name)
+	if err != nil || !info.Mode.IsRegular() {
+		return nil // absent, a name too long to exist, or somebody else's
+	}
+	return f.FS.Remove(f.Name)
+}
+
+// replace makes f hold data: written beside, flushed, renamed into place.
+func replace(f File, data []byte, like durable.Info) error {
+	if err := write(f.tmp(), data, like); err != nil {
+		return err
+	}
+	return f.tmp().rename(f)
+}
+
+// rename gives f another name in its folder, durably.
+func (f File) rename(to File) error {
+	if err := f.FS.Rename(f.Name, to.Name); err != nil {
+		return err
+	}
+	return f.FS.SyncDir(f.dir())
+}
+
+// write makes a new file with data and the owner and mode of like, flushed. Its
+// name is durable once its folder is flushed, which the next rename does.
+func write(f File, data []byte, like durable.Info) error {
+	if err := f.remove(); err != nil {
+		return err
+	}
+	// 0600 until the owner is right: a key is never readable for others.
+	file, err := f.FS.Create(f.Name, 0o600)
+	if err != nil {
+		return err
+	}
+	err = file.Chown(like.UID, like.GID)
+	if err == nil {
+		err = file.Chmod(like.Mode.Perm())
+	}
+	if err == nil {
+		_, err = file.Write(data)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
 }

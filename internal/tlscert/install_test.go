@@ -2,405 +2,356 @@ package tlscert
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
+	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
 )
 
 // site is a way to lay out the files of a pair.
-type site struct {
-	name string
-	// lay puts the pair beneath base and gives the configured paths.
-	lay func(t *testing.T, base string, cert, key []byte) Paths
-}
-
-func mkdir(t *testing.T, path string) string {
-	t.Helper()
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func symlink(t *testing.T, target, path string) {
-	t.Helper()
-	if err := os.Symlink(target, path); err != nil {
-		t.Fatal(err)
-	}
-}
+type site struct{ name, cert, key string }
 
 var sites = []site{
-	{"one directory", func(t *testing.T, base string, cert, key []byte) Paths {
-		write(t, base+"/node.crt", cert, 0o644)
-		write(t, base+"/node.key", key, 0o600)
-		return Paths{Cert: base + "/node.crt", Key: base + "/node.key"}
-	}},
-	{"two directories", func(t *testing.T, base string, cert, key []byte) Paths {
-		write(t, mkdir(t, base+"/certs")+"/node.pem", cert, 0o444)
-		write(t, mkdir(t, base+"/private")+"/node.pem", key, 0o640)
-		return Paths{Cert: base + "/certs/node.pem", Key: base + "/private/node.pem"}
-	}},
-	{"behind links", func(t *testing.T, base string, cert, key []byte) Paths {
-		write(t, mkdir(t, base+"/archive/node")+"/cert1.pem", cert, 0o644)
-		write(t, base+"/archive/node/key1.pem", key, 0o600)
-		symlink(t, "../../archive/node/cert1.pem", mkdir(t, base+"/live/node")+"/cert.pem")
-		symlink(t, base+"/archive/node/key1.pem", base+"/live/node/key.pem")
-		symlink(t, "live/node", base+"/tls")
-		return Paths{Cert: base + "/tls/cert.pem", Key: base + "/tls/key.pem"}
-	}},
+	{"one folder", "tls/node.crt", "tls/node.key"},
+	{"two folders", "certs/node.pem", "private/node.pem"},
+	{"one file", "tls/node.pem", "tls/node.pem"},
 }
 
-// fixture is a rotation that is ready to be installed.
+// What the files of a pair are made with, and their successors must have.
+var (
+	certOwner = durable.Info{Mode: 0o644, UID: 41, GID: 42}
+	keyOwner  = durable.Info{Mode: 0o640, UID: 43, GID: 44}
+)
+
+// fixture is a pair on a disk that can lose power, and its successor.
 type fixture struct {
-	n *node
-	r *Rotation
+	site
+	paths    Paths
+	old, new map[string]string // content by name
+	disk     *memfs.FS
+	r        *Rotation
+	fault    func(memfs.Op) error // what the disk answers, nil for a good one
 }
 
-func makeFixture(t *testing.T) fixture {
+func makeFixture(t *testing.T, s site) *fixture {
 	t.Helper()
 	n := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), nil)
-	r, err := Rotate(load(t, n.Paths), n.caKey, 365, now)
+	f := &fixture{site: s, disk: memfs.New(), paths: n.Paths}
+	f.paths.Cert, f.paths.Key = "/"+s.cert, "/"+s.key
+	f.old = map[string]string{s.cert: string(n.certPEM), s.key: string(n.keyPEM)}
+	if s.cert == s.key {
+		f.old[s.cert] = string(n.keyPEM) + string(n.certPEM)
+	}
+	f.lay(t, s.cert, certOwner)
+	f.lay(t, s.key, keyOwner)
+	f.disk.SyncAll()
+	var err error
+	if f.r, err = Rotate(f.load(t, f.disk), 365, times()); err != nil {
+		t.Fatal(err)
+	}
+	f.new = map[string]string{s.cert: string(f.r.cert), s.key: string(f.r.key)}
+	return f
+}
+
+func (f *fixture) lay(t *testing.T, name string, like durable.Info) {
+	t.Helper()
+	if err := durable.MkdirAll(f.disk, path.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(File{f.disk, name}, []byte(f.old[name]), like); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fixture) files(fsys durable.FS) *Files {
+	return NewFiles(f.paths, File{fsys, f.cert}, File{fsys, f.key})
+}
+
+func (f *fixture) load(t *testing.T, fsys durable.FS) *Bundle {
+	t.Helper()
+	b, err := f.files(fsys).Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fixture{n, r}
+	return b
 }
 
-// bundle lays the old pair out and loads it.
-func (f fixture) bundle(t *testing.T, s site, base string) *Bundle {
+// contents are the files of a disk with what the tests compare.
+func contents(t *testing.T, disk *memfs.FS) map[string]string {
 	t.Helper()
-	p := s.lay(t, base, f.n.certPEM, f.n.keyPEM)
-	p.CA = f.n.CA
-	return load(t, p)
-}
-
-// which reads the pair as the daemon does: "old", "new", or what else it is.
-func (f fixture) which(p Paths) string {
-	cert, certErr := os.ReadFile(p.Cert)
-	key, keyErr := os.ReadFile(p.Key)
-	switch {
-	case bytes.Equal(cert, f.n.certPEM) && bytes.Equal(key, f.n.keyPEM):
-		return "old"
-	case bytes.Equal(cert, f.r.CertPEM) && bytes.Equal(key, f.r.KeyPEM):
-		return "new"
-	}
-	return fmt.Sprintf("mismatched (%d and %d bytes, %v, %v)", len(cert), len(key), certErr, keyErr)
-}
-
-// tree lists everything beneath base but the bytes.
-func tree(t *testing.T, base string) []string {
-	t.Helper()
-	var names []string
-	err := filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
+	all := map[string]string{}
+	for name, about := range disk.Dump() {
+		if strings.HasPrefix(about, "d") {
+			continue
+		}
+		data, info, err := durable.ReadFile(disk, name, MaxBytes)
 		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		names = append(names, fmt.Sprintf("%s %v", strings.TrimPrefix(path, base), info.Mode()))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
-}
-
-func realDir(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func TestInstall(t *testing.T) {
-	f := makeFixture(t)
-	for _, s := range sites {
-		t.Run(s.name, func(t *testing.T) {
-			base := realDir(t)
-			b := f.bundle(t, s, base)
-			before := tree(t, base)
-			if err := Install(b, f.r); err != nil {
-				t.Fatal(err)
-			}
-			if got := f.which(b.Paths); got != "new" {
-				t.Errorf("the pair is %s", got)
-			}
-			if after := tree(t, base); !slices.Equal(before, after) {
-				t.Errorf("names or modes were\n%v\nare\n%v", before, after)
-			}
-			if again := load(t, b.Paths); again.Leaf.SerialNumber.String() != f.r.NewSerial {
-				t.Error("another certificate was installed")
-			}
-			if recovered, err := Recover(b.Paths); recovered || err != nil {
-				t.Errorf("there was something to recover: %v, %v", recovered, err)
-			}
-		})
-	}
-}
-
-// TestInstallKilled stops the process before every change of the disk.
-func TestInstallKilled(t *testing.T) {
-	f := makeFixture(t)
-	for _, s := range sites {
-		t.Run(s.name, func(t *testing.T) {
-			points := 0
-			for n := 0; ; n++ {
-				base := realDir(t)
-				b := f.bundle(t, s, base)
-				before := tree(t, base)
-				d := &recorder{failAt: n, crash: true}
-				err := install(d, b, f.r)
-				if len(d.log) <= n {
-					if err != nil {
-						t.Fatal(err)
-					}
-					break
-				}
-				points++
-				seen := f.which(b.Paths)
-				if seen != "old" && seen != "new" {
-					t.Fatalf("killed at %d (%v): the pair is %s", n, d.log[n], seen)
-				}
-				if err == nil && seen != "new" {
-					t.Fatalf("killed at %d: success was reported, the pair is %s", n, seen)
-				}
-				// The recovery is killed everywhere too, before it may end.
-				for m := 0; ; m++ {
-					d := &recorder{failAt: m, crash: true}
-					_, err := tidy(d, b.Paths)
-					if got := f.which(b.Paths); got != seen {
-						t.Fatalf("killed at %d, recovery at %d: the pair is %s, was %s", n, m, got, seen)
-					}
-					if len(d.log) <= m {
-						if err != nil {
-							t.Fatalf("killed at %d: recovery: %v", n, err)
-						}
-						break
-					}
-				}
-				if after := tree(t, base); !slices.Equal(before, after) {
-					t.Fatalf("killed at %d: names or modes were\n%v\nare\n%v", n, before, after)
-				}
-			}
-			if points < 25 {
-				t.Errorf("only %d points", points)
-			}
-		})
-	}
-}
-
-// TestInstallErrors fails every change once: the old pair stays and nothing
-// else, or the new one is installed.
-func TestInstallErrors(t *testing.T) {
-	f := makeFixture(t)
-	for _, s := range sites {
-		t.Run(s.name, func(t *testing.T) {
-			for n := 0; ; n++ {
-				base := realDir(t)
-				b := f.bundle(t, s, base)
-				before := tree(t, base)
-				d := &recorder{failAt: n}
-				err := install(d, b, f.r)
-				if len(d.log) <= n {
-					break
-				}
-				want := "new"
-				if err != nil {
-					want = "old"
-					checkError(t, err, b.Paths.Cert, ErrInstall, "writable")
-					if !errors.Is(err, errPower) {
-						t.Fatalf("error at %d: got %v", n, err)
-					}
-				}
-				if got := f.which(b.Paths); got != want {
-					t.Fatalf("error at %d (%v): %v, and the pair is %s", n, d.log[n], err, got)
-				}
-				if after := tree(t, base); !slices.Equal(before, after) {
-					t.Fatalf("error at %d: names or modes were\n%v\nare\n%v", n, before, after)
-				}
-			}
-		})
-	}
-}
-
-func TestInstallOneFile(t *testing.T) {
-	f := makeFixture(t)
-	both := slices.Concat(f.n.keyPEM, f.n.certPEM)
-	lay := func() (string, *Bundle) {
-		base := realDir(t)
-		path := base + "/node.pem"
-		write(t, path, both, 0o600)
-		return base, load(t, Paths{Cert: path, Key: path, CA: f.n.CA})
-	}
-	for n := 0; ; n++ {
-		base, b := lay()
-		d := &recorder{failAt: n, crash: true}
-		err := install(d, b, f.r)
-		serial := load(t, b.Paths).Leaf.SerialNumber.String()
-		if serial != f.r.NewSerial && (err == nil || serial != f.r.OldSerial) {
-			t.Fatalf("killed at %d: %v, serial %s", n, err, serial)
-		}
-		if _, err := Recover(b.Paths); err != nil {
 			t.Fatal(err)
 		}
-		if got := tree(t, base); len(got) != 2 || !strings.HasPrefix(got[1], "/node.pem -rw-------") {
-			t.Fatalf("killed at %d: left %v", n, got)
+		all[name] = fmt.Sprintf("%v %d:%d\n%s", info.Mode, info.UID, info.GID, data)
+	}
+	return all
+}
+
+// want is what a disk holds: the pair, and of a replaced one the previous.
+func (f *fixture) want(replaced bool) map[string]string {
+	all := map[string]string{}
+	add := func(name, data string, like durable.Info) {
+		all[name] = fmt.Sprintf("%v %d:%d\n%s", like.Mode, like.UID, like.GID, data)
+	}
+	for _, side := range []struct {
+		name string
+		like durable.Info
+	}{{f.cert, certOwner}, {f.key, keyOwner}} {
+		if add(side.name, f.old[side.name], side.like); replaced {
+			add(side.name, f.new[side.name], side.like)
+			add(side.name+".previous", f.old[side.name], side.like)
 		}
-		if len(d.log) <= n {
-			break
+	}
+	return all
+}
+
+// rotate is what a gate does when a rotation is due. journaled is called at the
+// place where it journals.
+func (f *fixture) rotate(fsys durable.FS, journaled func()) error {
+	files := f.files(fsys)
+	b, err := files.Load()
+	if err != nil {
+		return err
+	}
+	if err := files.Install(b, f.r); err != nil {
+		return err
+	}
+	journaled()
+	return files.Finish()
+}
+
+// nextRun is what the gate does at its next run, when no rotation is due.
+func (f *fixture) nextRun(fsys durable.FS, journaled func(*Rotation)) error {
+	files := f.files(fsys)
+	b, err := files.Load()
+	if err != nil {
+		return err
+	}
+	if b.Unfinished == nil {
+		return files.Sweep()
+	}
+	if err := files.Complete(b); err != nil {
+		return err
+	}
+	journaled(b.Unfinished)
+	return files.Finish()
+}
+
+// interrupted is a disk on which a rotation stopped behind its commit point,
+// before the certificate was replaced.
+func (f *fixture) interrupted(t *testing.T) *memfs.FS {
+	t.Helper()
+	disk := f.disk.Clone()
+	disk.SetHook(func(op memfs.Op) error {
+		if op.Kind == memfs.OpRename && op.New == f.cert {
+			disk.Kill()
 		}
+		return nil
+	})
+	_ = f.rotate(disk, func() {})
+	left := disk.Crash(memfs.Crash{Keep: memfs.All})
+	cert, _, _ := durable.ReadFile(left, f.cert, MaxBytes)
+	key, _, _ := durable.ReadFile(left, f.key, MaxBytes)
+	if string(cert) != f.old[f.cert] || string(key) != f.new[f.key] {
+		t.Fatal("it is not interrupted")
+	}
+	return left
+}
+
+// TestLoadChangesNothing: a dry run sees the pair as it is going to be.
+func TestLoadChangesNothing(t *testing.T) {
+	f := makeFixture(t, sites[0])
+	left := f.interrupted(t)
+	before := left.Dump()
+	b := f.load(t, left)
+	if b.Unfinished == nil || b.Leaf.SerialNumber.String() != f.r.NewSerial {
+		t.Errorf("got %+v", b)
+	}
+	if !maps.Equal(before, left.Dump()) {
+		t.Error("the disk was changed")
 	}
 }
 
-func TestInstallRefusesAChangedFile(t *testing.T) {
-	f := makeFixture(t)
-	for _, name := range []string{"node.crt", "node.key"} {
-		base := realDir(t)
-		b := f.bundle(t, sites[0], base)
-		write(t, filepath.Join(base, name), []byte("replaced by hand"), 0o600)
-		before := tree(t, base)
-		checkError(t, Install(b, f.r), b.Paths.Cert, ErrInstall, "changed since it was read")
-		if after := tree(t, base); !slices.Equal(before, after) {
-			t.Errorf("names were %v, are %v", before, after)
-		}
-	}
-	base := realDir(t)
-	path := base + "/node.pem"
-	write(t, path, slices.Concat(f.n.keyPEM, f.n.certPEM), 0o600)
-	b := load(t, Paths{Cert: path, Key: path, CA: f.n.CA})
-	write(t, path, []byte("replaced by hand"), 0o600)
-	checkError(t, Install(b, f.r), path, ErrInstall, "changed since it was read")
-	if err := os.Remove(path); err != nil {
+// TestCompleteOnAFullDisk: completing takes no space.
+func TestCompleteOnAFullDisk(t *testing.T) {
+	f := makeFixture(t, sites[0])
+	left := f.interrupted(t)
+	left.SetCapacity(left.Used())
+	if err := f.nextRun(left, func(*Rotation) {}); err != nil {
 		t.Fatal(err)
 	}
-	checkError(t, Install(b, f.r), path, ErrInstall, "")
+	if got := contents(t, left); !maps.Equal(got, f.want(true)) {
+		t.Errorf("there is %v", got)
+	}
 }
 
-// interrupted stops an installation when the pair is linked, before or after
-// the commit point.
-func interrupted(t *testing.T, f fixture, b *Bundle, committed bool) {
-	t.Helper()
-	for n := 0; ; n++ {
-		if info, err := os.Lstat(b.Paths.Cert); err == nil && info.Mode()&fs.ModeSymlink != 0 && (f.which(b.Paths) == "new") == committed {
-			return
+// TestCompleteIsDurable: what a killed process had renamed is on the disk before
+// the file that tells of the replacement goes.
+func TestCompleteIsDurable(t *testing.T) {
+	f := makeFixture(t, sites[0])
+	if err := errors.Join(f.disk.Mkdir(f.cert+".previous", 0o700), f.disk.Mkdir(f.key+".previous", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	f.disk.SyncAll()
+	renamed := false
+	f.disk.SetHook(func(op memfs.Op) error {
+		if renamed {
+			return errKilled
 		}
-		_, _ = Recover(b.Paths)
-		write(t, b.Paths.Cert, f.n.certPEM, 0o644)
-		write(t, b.Paths.Key, f.n.keyPEM, 0o600)
-		d := &recorder{failAt: n, crash: true}
-		_ = install(d, b, f.r)
-		if len(d.log) <= n {
-			t.Fatal("no such point")
+		renamed = op.Kind == memfs.OpRename && op.New == f.cert
+		return nil
+	})
+	_ = f.rotate(f.disk, func() {})
+	f.disk.SetHook(nil)
+	if err := f.nextRun(f.disk, func(*Rotation) {}); !errors.Is(err, ErrTidy) {
+		t.Fatal(err)
+	}
+	for seed := range uint64(64) {
+		if b := f.load(t, f.disk.Crash(memfs.Crash{Keep: memfs.Random, Seed: seed})); b.Leaf.SerialNumber.String() != f.r.NewSerial {
+			t.Fatal("the new pair is lost")
 		}
 	}
 }
 
-// TestRecoverLeavesTheOperatorsFiles: who replaces the files by hand after a
-// crash keeps what was put there.
-func TestRecoverLeavesTheOperatorsFiles(t *testing.T) {
-	f := makeFixture(t)
-	for _, committed := range []bool{false, true} {
-		base := realDir(t)
-		b := f.bundle(t, sites[0], base)
-		interrupted(t, f, b, committed)
-		for _, path := range []string{b.Paths.Cert, b.Paths.Key} {
-			if err := os.Remove(path); err != nil {
+// TestOperatorComesFirst: who deploys a pair by hand after a crash, also one of
+// the same new key, keeps it.
+func TestOperatorComesFirst(t *testing.T) {
+	f := makeFixture(t, sites[0])
+	other := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), nil)
+	newKey, _, err := privateKey("", f.r.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := makeNode(t, t.TempDir(), newKey, ecKey(t), nil)
+	for name, pair := range map[string][2][]byte{
+		"another pair": {other.certPEM, other.keyPEM}, "a certificate of the new key": {same.certPEM, f.r.key},
+		"the old pair": {[]byte(f.old[f.cert]), []byte(f.old[f.key])},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left := f.interrupted(t)
+			for i, file := range []string{f.cert, f.key} {
+				if err := replace(File{left, file}, pair[i], certOwner); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.nextRun(left, func(*Rotation) { t.Error("journaled") }); err != nil {
 				t.Fatal(err)
 			}
-			write(t, path, []byte("by hand"), 0o600)
-		}
-		if recovered, err := Recover(b.Paths); !recovered || err != nil {
-			t.Fatalf("%v, %v", recovered, err)
-		}
-		for _, path := range []string{b.Paths.Cert, b.Paths.Key} {
-			if data, _ := os.ReadFile(path); string(data) != "by hand" {
-				t.Errorf("%s was replaced", path)
+			for i, file := range []string{f.cert, f.key} {
+				if data, _, err := durable.ReadFile(left, file, MaxBytes); err != nil || !bytes.Equal(data, pair[i]) {
+					t.Errorf("%s was replaced (%v)", file, err)
+				}
+			}
+			if all := contents(t, left); len(all) != 2 {
+				t.Errorf("left are %v", slices.Sorted(maps.Keys(all)))
+			}
+		})
+	}
+}
+
+// TestInstallRefusesAChangedFile: what somebody put there meanwhile stays.
+func TestInstallRefusesAChangedFile(t *testing.T) {
+	for _, s := range sites {
+		for _, name := range []string{s.cert, s.key} {
+			f := makeFixture(t, s)
+			b := f.load(t, f.disk)
+			if err := replace(File{f.disk, name}, []byte("by hand"), certOwner); err != nil {
+				t.Fatal(err)
+			}
+			before := f.disk.Dump()
+			checkError(t, f.files(f.disk).Install(b, f.r), "/"+f.cert, ErrInstall, "changed since it was read")
+			if after := f.disk.Dump(); !maps.Equal(before, after) {
+				t.Errorf("there was %v, there is %v", before, after)
 			}
 		}
-		if got := tree(t, base); len(got) != 3 {
-			t.Errorf("left %v", got)
+	}
+}
+
+// TestForeignFiles: files of others in the folder of a rotation stay, and stop
+// nothing that is not exactly theirs.
+func TestForeignFiles(t *testing.T) {
+	plant := map[string]func(disk *memfs.FS, name string) error{
+		"folder": func(disk *memfs.FS, name string) error {
+			return errors.Join(disk.Mkdir(name, 0o700), durable.WriteFile(disk, name+"/mission", []byte("data"), 0o600))
+		},
+		"link": func(disk *memfs.FS, name string) error { return disk.PlantSymlink(name, "elsewhere") },
+		"fifo": func(disk *memfs.FS, name string) error { return disk.PlantFIFO(name) },
+	}
+	for kind, plant := range plant {
+		for _, name := range []string{"tls/node.crt.previous", "tls/node.key.previous", "tls/.node.crt.edged-next", "tls/.node.crt.edged-tmp",
+			"tls/.node.key.edged-tmp", "tls/.node.crt.edged-previous", "tls/.node.key.edged-previous", "tls/.node.crt.edged-rotation"} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				f := makeFixture(t, sites[0])
+				if err := plant(f.disk, name); err != nil {
+					t.Fatal(err)
+				}
+				before := f.disk.Dump()
+				if err := f.nextRun(f.disk, func(*Rotation) { t.Error("journaled") }); err != nil {
+					t.Errorf("a run that rotates nothing: %v", err)
+				}
+				if after := f.disk.Dump(); !maps.Equal(before, after) {
+					t.Fatalf("there was\n%v\nthere is\n%v", before, after)
+				}
+				journaled := false
+				err := f.rotate(f.disk, func() { journaled = true })
+				b := f.load(t, f.disk)
+				switch ours := strings.Contains(name, ".edged-") && !strings.HasSuffix(name, "-rotation"); {
+				case !ours && kind != "folder" || strings.HasSuffix(name, "-rotation"):
+					if err != nil || !journaled {
+						t.Errorf("%t, %v", journaled, err)
+					}
+				case !ours: // the pair is replaced, its predecessor has no place
+					checkError(t, err, "/"+f.cert, ErrTidy, "by hand")
+					if !journaled || b.Leaf.SerialNumber.String() != f.r.NewSerial {
+						t.Error("the pair was not replaced")
+					}
+				case err == nil: // a rename replaces a link or a FIFO
+					if !journaled || kind == "folder" {
+						t.Error("a folder was replaced")
+					}
+				default:
+					checkError(t, err, "/"+f.cert, ErrInstall, name)
+					if after := f.disk.Dump(); !maps.Equal(before, after) || journaled {
+						t.Errorf("there was\n%v\nthere is\n%v", before, after)
+					}
+				}
+				if got := f.disk.Dump()[name+"/mission"]; kind == "folder" && got == "" {
+					t.Error("what the folder held is gone")
+				}
+			})
 		}
 	}
 }
 
-func TestRecoverFails(t *testing.T) {
-	f := makeFixture(t)
-	base := realDir(t)
-	b := f.bundle(t, sites[0], base)
-	interrupted(t, f, b, true)
-	if err := os.RemoveAll(base + "/.node.crt.edged-rotation"); err != nil {
-		t.Fatal(err)
-	}
-	recovered, err := Recover(b.Paths)
-	if recovered {
-		t.Error("reported as recovered")
-	}
-	checkError(t, err, b.Paths.Cert, ErrRecover, "deploy certificate and key again")
-	checkError(t, Install(b, f.r), b.Paths.Cert, ErrRecover, "")
-
-	loop := realDir(t) + "/loop"
-	symlink(t, "loop", loop)
-	_, err = Recover(Paths{Cert: loop, Key: loop})
-	checkError(t, err, loop, ErrRecover, "loop")
-}
-
-func TestRecoverWithoutFiles(t *testing.T) {
-	base := realDir(t)
-	for _, p := range []Paths{{Cert: base + "/no/node.crt", Key: base + "/no/node.key"}, {Cert: base + "/node.crt", Key: base + "/node.key"}} {
-		if recovered, err := Recover(p); recovered || err != nil {
-			t.Errorf("%v, %v", recovered, err)
-		}
-	}
-}
-
-func TestInstallKeepsTheOwner(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root may give files away")
-	}
-	f := makeFixture(t)
-	base := realDir(t)
-	b := f.bundle(t, sites[0], base)
-	if err := os.Chown(b.Paths.Key, 4242, 4343); err != nil {
-		t.Skip(err)
-	}
-	if err := Install(b, f.r); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(b.Paths.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o := ownerOf(info); o.uid != 4242 || o.gid != 4343 || o.mode != 0o600 {
-		t.Errorf("got %+v", o)
-	}
-}
-
-// TestRotateAnExpiredLeaf: the way back from an expired certificate.
-func TestRotateAnExpiredLeaf(t *testing.T) {
-	n := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), func(_, leaf *x509.Certificate) { leaf.NotAfter = now.Add(-day) })
-	b := load(t, n.Paths)
-	if err := Check(b, now, MinLeft); !errors.Is(err, ErrExpired) {
-		t.Fatal(err)
-	}
-	r, err := Rotate(b, n.caKey, DefaultValidDays, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Install(b, r); err != nil {
-		t.Fatal(err)
-	}
-	if err := Check(load(t, n.Paths), now, MinLeft); err != nil {
+// TestLongNames: a name that leaves no room for a longer one beside it is no
+// fault as long as nothing is replaced.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("n", 250)
+	f := makeFixture(t, site{"", "tls/" + long, "tls/k"})
+	if err := f.nextRun(f.disk, func(*Rotation) {}); err != nil {
 		t.Error(err)
+	}
+	before := f.disk.Dump()
+	err := f.rotate(f.disk, func() { t.Error("journaled") })
+	checkError(t, err, "/"+f.cert, ErrInstall, syscall.ENAMETOOLONG.Error())
+	if after := f.disk.Dump(); !maps.Equal(before, after) {
+		t.Errorf("there was %v, there is %v", before, after)
+	}
+	if _, err := f.disk.Lstat("tls/.k.edged-previous"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a copy of the key is left", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/url"
@@ -109,7 +110,7 @@ func pkcs8PEM(t testing.TB, key any) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-func write(t testing.TB, path string, data []byte, mode os.FileMode) {
+func put(t testing.TB, path string, data []byte, mode os.FileMode) {
 	t.Helper()
 	if err := os.WriteFile(path, data, mode); err != nil {
 		t.Fatal(err)
@@ -122,7 +123,6 @@ func write(t testing.TB, path string, data []byte, mode os.FileMode) {
 // node is a set of files as an operator deploys them.
 type node struct {
 	Paths
-	caKey           string
 	ca, leaf        *x509.Certificate
 	certPEM, keyPEM []byte
 }
@@ -141,23 +141,36 @@ func makeNode(t testing.TB, dir string, leafKey, caKey crypto.Signer, edit func(
 		}
 		return cert
 	}
-	n := &node{Paths: Paths{Cert: filepath.Join(dir, "node.crt"), Key: filepath.Join(dir, "node.key"), CA: filepath.Join(dir, "ca.crt")},
-		caKey: filepath.Join(dir, "ca.key")}
+	n := &node{Paths: Paths{Cert: filepath.Join(dir, "node.crt"), Key: filepath.Join(dir, "node.key"), CA: filepath.Join(dir, "ca.crt"),
+		CAKey: filepath.Join(dir, "ca.key")}}
 	n.ca = parse(sign(t, caT, caT, caKey, caKey))
 	n.leaf = parse(sign(t, leafT, n.ca, leafKey, caKey))
 	n.certPEM, n.keyPEM = certPEM(n.leaf.Raw), pkcs8PEM(t, leafKey)
-	write(t, n.Cert, n.certPEM, 0o644)
-	write(t, n.Key, n.keyPEM, 0o600)
-	write(t, n.CA, certPEM(n.ca.Raw), 0o644)
-	write(t, n.caKey, pkcs8PEM(t, caKey), 0o600)
+	put(t, n.Cert, n.certPEM, 0o644)
+	put(t, n.Key, n.keyPEM, 0o600)
+	put(t, n.CA, certPEM(n.ca.Raw), 0o644)
+	put(t, n.CAKey, pkcs8PEM(t, caKey), 0o600)
 	return n
 }
 
 func load(t testing.TB, p Paths) *Bundle {
 	t.Helper()
-	b, err := Load(p)
+	b, err := loadPaths(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
+
+// loadPaths opens the files of this host and loads them, as a gate does.
+func loadPaths(p Paths) (*Bundle, error) {
+	f, err := Open(p)
+	if err != nil {
+		return nil, err
+	}
+	b, err := f.Load()
+	return b, errors.Join(err, f.Close())
+}
+
+// times are those of a boot whose clock is right.
+func times() Times { return Times{Known: now.Add(-day), Now: now} }

@@ -3,96 +3,152 @@ package tlscert
 import (
 	"crypto"
 	"crypto/x509"
-	"encoding/pem"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
+	"math/big"
 	"strings"
 )
 
-// Types of PEM blocks.
 const (
-	pemCertificate = "CERTIFICATE"
-	pemPKCS8       = "PRIVATE KEY"
-	pemEC          = "EC PRIVATE KEY"
-	pemRSA         = "RSA PRIVATE KEY"
-	pemEncrypted   = "ENCRYPTED PRIVATE KEY"
+	// maxRSABits is the largest RSA key, which is also crypto/tls's limit.
+	maxRSABits = 8192
+	// maxKeyDER is larger than any key of that size, in bytes.
+	maxKeyDER = 8 << 10
 )
 
-// parseCertificates gives the certificates of a PEM file, at least one, in
-// order. Other blocks and text between blocks are skipped, as TLS libraries do.
-func parseCertificates(path string, data []byte) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != pemCertificate {
-			continue
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, &Error{Path: path, Kind: ErrBadCertificate, Detail: fmt.Sprintf("number %d in the file", len(certs)+1),
-				Err: err, Next: "deploy the certificate again; openssl x509 -text shows what it holds"}
-		}
-		certs = append(certs, cert)
-	}
-	if len(certs) == 0 {
-		return nil, &Error{Path: path, Kind: ErrNoCertificate, Detail: describe(data),
-			Next: "deploy it in PEM form (-----BEGIN CERTIFICATE-----)"}
-	}
-	return certs, nil
+// plainPEM is the advice for a file of which something is not read.
+const plainPEM = "save the file as plain ASCII, with each BEGIN and END line on a line of its own"
+
+// certificate is one of a file.
+type certificate struct {
+	*x509.Certificate
+	block  block
+	number int // among the certificates of the file, from 1
 }
 
-// parseKey gives the first private key of a PEM file. Blocks before it, such
-// as EC PARAMETERS, are skipped.
-func parseKey(path string, data []byte) (crypto.Signer, error) {
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != pemPKCS8 && !strings.HasSuffix(block.Type, " "+pemPKCS8) {
+// certificates gives the usable certificates of a PEM file in order, and what
+// else of it looks like one. At least one is usable; where must is set, the
+// first of the file is. Other blocks and text between blocks are passed over.
+func certificates(path string, data []byte, must bool) ([]certificate, *Error, error) {
+	list := blocks(data)
+	var good []certificate
+	var bad []string
+	var first error
+	number := 0
+	for _, b := range list {
+		if b.Type != pemCertificate {
 			continue
 		}
-		if block.Type == pemEncrypted || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-			return nil, &Error{Path: path, Kind: ErrEncryptedKey,
-				Next: "deploy the key without a passphrase (openssl pkey -in FILE -out PLAIN), readable for the daemon's user only"}
+		number++
+		cert, err := x509.ParseCertificate(b.Bytes)
+		if err == nil {
+			good = append(good, certificate{cert, b, number})
+			continue
 		}
-		return decodeKey(path, block)
+		bad = append(bad, fmt.Sprintf("certificate number %d", number))
+		if first == nil {
+			first = err
+		}
 	}
-	return nil, &Error{Path: path, Kind: ErrNoKey, Detail: describe(data),
-		Next: "deploy it in PEM form (-----BEGIN PRIVATE KEY-----)"}
+	const again = "deploy the certificate again; openssl x509 -text shows what it holds"
+	switch {
+	case number == 0:
+		return nil, nil, &Error{Path: path, Kind: ErrNoCertificate, Detail: describe(data, list),
+			Next: "deploy it in PEM form (-----BEGIN CERTIFICATE-----); " + plainPEM}
+	case len(good) == 0 || must && good[0].number != 1:
+		told := append(bounded(bad), unread(data, list)...)
+		return nil, nil, &Error{Path: path, Kind: ErrBadCertificate, Detail: strings.Join(told, ", "), Err: first, Next: again}
+	}
+	told := append(bounded(bad), unread(data, list)...)
+	if len(told) == 0 {
+		return good, nil, nil
+	}
+	skipped := &Error{Path: path, Kind: ErrSkipped, Detail: strings.Join(told, ", "), Err: first, Next: again}
+	if first == nil {
+		skipped.Next = plainPEM
+	}
+	return good, skipped, nil
 }
 
-func decodeKey(path string, block *pem.Block) (crypto.Signer, error) {
-	var key any
-	var err error
-	switch block.Type {
-	case pemPKCS8:
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	case pemEC:
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-	case pemRSA:
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	default:
-		err = fmt.Errorf("keys of type %q are not supported", shortType(block.Type))
+// privateKey gives the first private key of a PEM file and its block. Blocks
+// before it, such as EC PARAMETERS, are passed over.
+func privateKey(path string, data []byte) (crypto.Signer, block, error) {
+	list := blocks(data)
+	for _, b := range list {
+		if b.isKey() {
+			key, err := decodeKey(path, b)
+			return key, b, err
+		}
+	}
+	return nil, block{}, &Error{Path: path, Kind: ErrNoKey, Detail: describe(data, list),
+		Next: "deploy it in PEM form (-----BEGIN PRIVATE KEY-----); " + plainPEM}
+}
+
+func decodeKey(path string, b block) (crypto.Signer, error) {
+	fail := func(kind error, detail string, err error, next string) (crypto.Signer, error) {
+		return nil, &Error{Path: path, Kind: kind, Detail: detail, Err: err, Next: next}
+	}
+	if b.Type == pemEncrypted || strings.Contains(b.Headers["Proc-Type"], "ENCRYPTED") {
+		return fail(ErrEncryptedKey, "", nil,
+			"deploy the key without a passphrase (openssl pkey -in FILE -out PLAIN), readable for the daemon's user only")
 	}
 	const next = "deploy an ECDSA, RSA or Ed25519 key as PKCS#8, SEC1 or PKCS#1"
+	// Before any arithmetic: the parser proves primes, which takes the cube of
+	// a key's length.
+	if len(b.Bytes) > maxKeyDER {
+		return fail(ErrLargeKey, fmt.Sprintf("%d bytes", len(b.Bytes)), nil, next+fmt.Sprintf("; RSA keys have at most %d bits", maxRSABits))
+	}
+	if bits := rsaBits(b); bits > maxRSABits {
+		return fail(ErrLargeKey, fmt.Sprintf("RSA with %d bits", bits), nil, next+fmt.Sprintf("; RSA keys have at most %d bits", maxRSABits))
+	}
+	var key any
+	var err error
+	switch b.Type {
+	case pemPKCS8:
+		key, err = x509.ParsePKCS8PrivateKey(b.Bytes)
+	case pemEC:
+		key, err = x509.ParseECPrivateKey(b.Bytes)
+	case pemRSA:
+		key, err = x509.ParsePKCS1PrivateKey(b.Bytes)
+	default:
+		err = fmt.Errorf("keys of type %q are not supported", shortType(b.Type))
+	}
 	if err != nil {
-		return nil, &Error{Path: path, Kind: ErrBadKey, Err: err, Next: next}
+		return fail(ErrBadKey, "", err, next)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, &Error{Path: path, Kind: ErrBadKey, Detail: "it cannot sign", Next: next}
+		return fail(ErrBadKey, "it cannot sign", nil, next)
 	}
 	return signer, nil
 }
 
-// shortType keeps a block type, which comes from the file, short.
-func shortType(s string) string { return s[:min(len(s), 32)] }
-
-// describe says what a file without the wanted PEM block looks like.
-func describe(data []byte) string {
-	switch {
-	case len(data) == 0:
-		return "it is empty"
-	case data[0] == 0x30:
-		return "it looks like DER (binary)"
+// rsaBits is the length of an RSA key's modulus in bits, 0 of what is no RSA
+// key or cannot be parsed.
+func rsaBits(b block) int {
+	der := b.Bytes
+	switch b.Type {
+	case pemRSA:
+	case pemPKCS8:
+		var outer struct {
+			Version    int
+			Algorithm  pkix.AlgorithmIdentifier
+			PrivateKey []byte
+		}
+		if _, err := asn1.Unmarshal(der, &outer); err != nil || !outer.Algorithm.Algorithm.Equal(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}) {
+			return 0
+		}
+		der = outer.PrivateKey
+	default:
+		return 0
 	}
-	if block, _ := pem.Decode(data); block != nil {
-		return fmt.Sprintf("it begins with a PEM block of type %q", shortType(block.Type))
+	var inner struct {
+		Version int
+		N       *big.Int
 	}
-	return "it holds no PEM block"
+	if _, err := asn1.Unmarshal(der, &inner); err != nil {
+		return 0
+	}
+	return inner.N.BitLen()
 }

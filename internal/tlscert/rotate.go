@@ -1,7 +1,6 @@
 package tlscert
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,10 +10,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
 	"time"
+
+	"github.com/autonomyops/edged/internal/durable"
 )
 
 // Validity of a re-issued certificate, in days.
@@ -23,37 +25,40 @@ const (
 	MaxValidDays     = 36500
 )
 
-// backdate is how far before now a certificate begins, for peers whose clocks
-// are behind this node's.
-const backdate = time.Hour
-
-// Rotation is a re-issued certificate that is not installed yet.
+// Rotation is a re-issued certificate.
 type Rotation struct {
-	CertPEM   []byte // the new leaf, then the old file's intermediates
-	KeyPEM    []byte // PKCS#8
+	cert, key []byte // what the files are going to hold; equal where one file holds both
 	OldSerial string // decimal
 	NewSerial string // decimal
 	NotAfter  time.Time
 }
 
-// Rotate issues a successor of the bundle's leaf under the CA key at
-// caKeyPath: a new ECDSA P-256 key and a new random serial; subject,
-// alternative names and usages of the old one; validDays from now, but not
-// beyond the CA's own end. It writes nothing; see [Install]. The error is an
-// *Error.
-func Rotate(b *Bundle, caKeyPath string, validDays int, now time.Time) (*Rotation, error) {
-	if caKeyPath == "" {
+// Times are what is known of the time when a certificate is re-issued.
+type Times struct {
+	// Known is the newest time known before this boot. A boot whose clock runs
+	// ahead must not make a pair that nobody accepts once the clock is right.
+	Known time.Time
+	Now   time.Time // the later of wall clock and time floor
+}
+
+// Rotate issues a successor of the bundle's leaf under the bundle's CA key: a new
+// ECDSA P-256 key and a new random serial; subject, alternative names and
+// usages of the old one; valid from the newest time known before this boot until
+// validDays from now, but not beyond the CA's own end. It writes nothing; see
+// [Files.Install]. The error is an *Error.
+func Rotate(b *Bundle, validDays int, at Times) (*Rotation, error) {
+	if b.Paths.CAKey == "" {
 		return nil, &Error{Kind: ErrNoCAKey, Next: "set transport.ca_key_file in the config, or deploy a new pair by hand"}
 	}
 	if validDays < 1 || validDays > MaxValidDays {
 		return nil, &Error{Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", validDays),
 			Next: fmt.Sprintf("give --rotation-valid-days between 1 and %d", MaxValidDays)}
 	}
-	caKey, ca, err := signer(b, caKeyPath)
+	caKey, ca, err := signer(b)
 	if err != nil {
 		return nil, err
 	}
-	notBefore, notAfter, err := validity(b, ca, validDays, now)
+	notBefore, notAfter, err := validity(b, ca, validDays, at)
 	if err != nil {
 		return nil, err
 	}
@@ -65,23 +70,34 @@ func Rotate(b *Bundle, caKeyPath string, validDays int, now time.Time) (*Rotatio
 	return rotation, nil
 }
 
-// signer reads the CA key and finds the CA certificate that it belongs to.
-func signer(b *Bundle, caKeyPath string) (crypto.Signer, *x509.Certificate, error) {
-	data, err := read(caKeyPath)
+// signer reads the CA key and finds the CA certificate that it belongs to; of
+// several, as after a renewal of the CA, the one that expires last.
+func signer(b *Bundle) (crypto.Signer, *x509.Certificate, error) {
+	data, err := durable.ReadHostFile(b.Paths.CAKey, MaxBytes)
+	if err != nil {
+		return nil, nil, unreadable(b.Paths.CAKey, err)
+	}
+	key, _, err := privateKey(b.Paths.CAKey, data)
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := parseKey(caKeyPath, data)
-	if err != nil {
-		return nil, nil, err
+	var ca *x509.Certificate
+	matching := 0
+	for _, c := range b.CAs {
+		if !belongs(key, c) {
+			continue
+		}
+		matching++
+		maySign := c.BasicConstraintsValid && c.IsCA && (c.KeyUsage == 0 || c.KeyUsage&x509.KeyUsageCertSign != 0)
+		if maySign && (ca == nil || c.NotAfter.After(ca.NotAfter)) {
+			ca = c
+		}
 	}
-	i := slices.IndexFunc(b.CAs, func(c *x509.Certificate) bool { return belongs(key, c) })
-	if i < 0 {
-		return nil, nil, &Error{Path: caKeyPath, Kind: ErrCAKeyMismatch, Detail: "the CA file is " + b.Paths.CA,
+	switch {
+	case matching == 0:
+		return nil, nil, &Error{Path: b.Paths.CAKey, Kind: ErrCAKeyMismatch, Detail: "the CA file is " + b.Paths.CA,
 			Next: "deploy the key of the CA in transport.ca_file, or remove transport.ca_key_file"}
-	}
-	ca := b.CAs[i]
-	if !ca.BasicConstraintsValid || !ca.IsCA || ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCertSign == 0 {
+	case ca == nil:
 		return nil, nil, &Error{Path: b.Paths.CA, Kind: ErrNotCA,
 			Next: "deploy a CA certificate with CA:TRUE and, if it has key usages, keyCertSign"}
 	}
@@ -89,24 +105,24 @@ func signer(b *Bundle, caKeyPath string) (crypto.Signer, *x509.Certificate, erro
 }
 
 // validity is the new certificate's period, in whole seconds. One that would
-// not pass Check is refused here, before anything is replaced.
-func validity(b *Bundle, ca *x509.Certificate, days int, now time.Time) (notBefore, notAfter time.Time, err error) {
-	now = now.UTC().Truncate(time.Second)
-	if now.Before(ca.NotBefore) || ca.NotAfter.Sub(now) < MinLeft {
-		return now, now, &Error{Path: b.Paths.CA, Kind: ErrCAExpiring,
-			Detail: "valid from " + stamp(ca.NotBefore) + " until " + stamp(ca.NotAfter) + ", now " + stamp(now),
-			Next:   "check the node's clock; if it is right, renew the CA and deploy a pair of the new one"}
+// not pass Check is refused here, before anything is replaced. A CA whose
+// validity begins later proves nothing: now is a lower bound of the time.
+func validity(b *Bundle, ca *x509.Certificate, days int, at Times) (notBefore, notAfter time.Time, err error) {
+	notBefore, now := at.Known.UTC().Truncate(time.Second), at.Now.UTC().Truncate(time.Second)
+	if notBefore.IsZero() {
+		notBefore = ca.NotBefore // no time was ever known here
 	}
-	notBefore, notAfter = now.Add(-backdate), now.AddDate(0, 0, days)
-	if notBefore.Before(ca.NotBefore) {
-		notBefore = ca.NotBefore
-	}
-	if notAfter.After(ca.NotAfter) {
-		notAfter = ca.NotAfter
-	}
+	notAfter = now.AddDate(0, 0, days)
 	if notAfter.Sub(now) < MinLeft {
 		return now, now, &Error{Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", days),
 			Next: fmt.Sprintf("give --rotation-valid-days of at least %d, or the next boot would refuse the certificate", MinLeft/(24*time.Hour))}
+	}
+	if ca.NotAfter.Sub(now) < MinLeft {
+		return now, now, &Error{Path: b.Paths.CA, Kind: ErrCAExpiring, Detail: "valid until " + stamp(ca.NotAfter) + ", now " + stamp(now),
+			Next: "check the node's clock; if it is right, renew the CA and deploy a pair of the new one"}
+	}
+	if notAfter.After(ca.NotAfter) {
+		notAfter = ca.NotAfter
 	}
 	return notBefore, notAfter, nil
 }
@@ -156,26 +172,40 @@ func issue(b *Bundle, caKey crypto.Signer, ca *x509.Certificate, notBefore, notA
 	if err != nil {
 		return nil, err
 	}
-	// What was taken over byte for byte is read once before anything depends on it.
-	if _, err := x509.ParseCertificate(der); err != nil {
-		return nil, err
-	}
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, err
 	}
-	var certs bytes.Buffer
-	certs.Write(pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der}))
-	for _, c := range b.Chain {
-		certs.Write(pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: c.Raw}))
+	r := &Rotation{OldSerial: b.Leaf.SerialNumber.String(), NewSerial: serial.String(), NotAfter: notAfter}
+	leafEdit := edit{b.leafPEM, pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der})}
+	keyEdit := edit{b.keyBlock, pem.EncodeToMemory(&pem.Block{Type: pemPKCS8, Bytes: pkcs8})}
+	if b.oneFile {
+		r.cert = splice(b.cert.data, leafEdit, keyEdit)
+		r.key = r.cert
+	} else {
+		r.cert, r.key = splice(b.cert.data, leafEdit), splice(b.key.data, keyEdit)
 	}
-	return &Rotation{
-		CertPEM:   certs.Bytes(),
-		KeyPEM:    pem.EncodeToMemory(&pem.Block{Type: pemPKCS8, Bytes: pkcs8}),
-		OldSerial: b.Leaf.SerialNumber.String(),
-		NewSerial: serial.String(),
-		NotAfter:  notAfter,
-	}, nil
+	return r, readBack(b, r)
+}
+
+// readBack reads the new files as the next boot will, before anything depends
+// on what was taken over byte for byte.
+func readBack(b *Bundle, r *Rotation) error {
+	if len(r.cert) > MaxBytes || len(r.key) > MaxBytes {
+		return fmt.Errorf("a file would be larger than the limit of %d bytes", MaxBytes)
+	}
+	certs, _, err := certificates(b.Paths.Cert, r.cert, true)
+	if err != nil {
+		return err
+	}
+	key, _, err := privateKey(b.Paths.Key, r.key)
+	if err != nil {
+		return err
+	}
+	if certs[0].SerialNumber.String() != r.NewSerial || !belongs(key, certs[0].Certificate) {
+		return errors.New("the new files would not hold the new pair")
+	}
+	return nil
 }
 
 // usage is the old key usage without encipherment, which an ECDSA key cannot

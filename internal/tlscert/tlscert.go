@@ -6,22 +6,29 @@
 //
 // # Replacing a pair
 //
-// Certificate and key are two files, and a crash between two renames would
-// leave a key that belongs to another certificate. [Install] therefore never
-// has the two names change one after the other. Both are first made to lead,
-// each by a symbolic link with unchanged content, through one link `pair`; one
-// rename of `pair` switches both (the commit point); then both become regular
-// files again, with unchanged content. Whoever reads the two paths, at any
-// moment and after any crash, reads a matching pair, also before [Recover] has
-// tidied up:
+// Certificate and key are two files. Two renames replace them, and a crash
+// between the two leaves a key that belongs to another certificate. The gate
+// always runs before the daemon, and its next run completes the replacement.
+// Every file is written beside the one that it is made from, with its owner
+// and mode. Each step is durable before the next one begins:
 //
-//	node.key -> .node.crt.edged-rotation/pair/key     1
-//	node.crt -> .node.crt.edged-rotation/pair/cert    2
-//	.node.crt.edged-rotation/pair -> old  =>  new     3, the commit point
-//	node.key, node.crt regular again                  4, 5
+//	.node.key.edged-previous, .node.crt.edged-previous   1  copies of the pair
+//	.node.crt.edged-next                                 2  the new certificate file
+//	.node.key.edged-tmp, .node.crt.edged-tmp             3  what is going to be renamed
+//	node.key                                             4  the commit point
+//	node.crt                                             5
+//	(the caller journals CertificateRotated)             6
+//	node.key.previous, node.crt.previous                 7
+//	.node.crt.edged-next is removed                      8
 //
-// The rejected alternative, an intent file that the next start completes,
-// leaves a mismatched pair until then.
+// After the power failed, .node.crt.edged-next says how far it was: it is
+// there from step 2 to step 8, and the key belongs to it from step 4 on. So
+// [Files.Load] reports a replacement that is committed ([Bundle.Unfinished])
+// and reads the pair as it is going to be; [Files.Complete], the caller's
+// record and [Files.Finish] do what is left. A replacement that was not
+// committed has changed neither file; [Files.Sweep] removes what it left.
+//
+// Where one file holds both, step 4 is left out and step 5 is the commit point.
 package tlscert
 
 import (
@@ -40,63 +47,36 @@ const MinLeft = 7 * 24 * time.Hour
 
 // Paths are the files that a config names.
 type Paths struct {
-	Cert string // the leaf first, then any intermediates
-	Key  string
-	CA   string
+	Cert  string // the leaf first, then any intermediates
+	Key   string
+	CA    string
+	CAKey string // "" where the gate may not re-issue the certificate
 }
 
 // Bundle is what the files hold, with the key known to match the leaf.
 type Bundle struct {
 	Paths Paths
 	Leaf  *x509.Certificate
-	Chain []*x509.Certificate // what follows the leaf in its file
+	Chain []*x509.Certificate // what follows the leaf in its file and can be used
 	CAs   []*x509.Certificate // at least one
 	Key   crypto.Signer
 
-	certPEM, keyPEM []byte // as read
+	// Unfinished is a committed replacement that a crash cut short, nil
+	// otherwise. Its certificate is the one in this bundle.
+	Unfinished *Rotation
+	// Skipped says of each file what of it cannot be used; nothing of it is
+	// needed for the pair to be served.
+	Skipped []*Error
+
+	cert, key         content
+	leafPEM, keyBlock block
+	oneFile           bool // cert and key are the same file
 }
 
-// Load reads and parses the three files and checks that the key belongs to
-// the certificate. Validity in time is judged by Check. The error is an *Error.
-func Load(p Paths) (*Bundle, error) {
-	certPEM, err := read(p.Cert)
-	if err != nil {
-		return nil, err
-	}
-	certs, err := parseCertificates(p.Cert, certPEM)
-	if err != nil {
-		return nil, err
-	}
-	keyPEM, err := read(p.Key)
-	if err != nil {
-		return nil, err
-	}
-	key, err := parseKey(p.Key, keyPEM)
-	if err != nil {
-		return nil, err
-	}
-	caPEM, err := read(p.CA)
-	if err != nil {
-		return nil, err
-	}
-	cas, err := parseCertificates(p.CA, caPEM)
-	if err != nil {
-		return nil, err
-	}
-	if !belongs(key, certs[0]) {
-		return nil, &Error{Path: p.Key, Kind: ErrKeyMismatch, Detail: "the certificate is " + p.Cert,
-			Next: "deploy certificate and key that were made together"}
-	}
-	return &Bundle{Paths: p, Leaf: certs[0], Chain: certs[1:], CAs: cas, Key: key, certPEM: certPEM, keyPEM: keyPEM}, nil
-}
-
-func read(path string) ([]byte, error) {
-	data, err := durable.ReadHostFile(path, MaxBytes)
-	if err != nil {
-		return nil, &Error{Path: path, Kind: ErrUnreadable, Err: err,
-			Next: "check the path in the config's transport section and that the gate's user may read the file"}
-	}
-	return data, nil
+// content is a file as it was read.
+type content struct {
+	data []byte
+	info durable.Info
 }
 
 // belongs reports whether key is the private half of cert's public key.
@@ -106,28 +86,40 @@ func belongs(key crypto.Signer, cert *x509.Certificate) bool {
 }
 
 // InWindow reports whether the leaf has less than minLeft to live at now, or
-// none: what a re-issue would mend.
+// none: what a re-issue would repair.
 func (b *Bundle) InWindow(now time.Time, minLeft time.Duration) bool {
 	return b.Leaf.NotAfter.Sub(now) < minLeft
 }
 
-// Check judges the leaf's validity at now, which is the wall clock or the time
-// floor. The error is an *Error.
+// NotYetValid reports whether the leaf's validity begins after now. Where now
+// is only a lower bound of the time this proves nothing against the leaf.
+func (b *Bundle) NotYetValid(now time.Time) bool { return now.Before(b.Leaf.NotBefore) }
+
+// Check judges how long the leaf is still valid at now, the later of wall clock
+// and time floor. The error is an *Error.
 func Check(b *Bundle, now time.Time, minLeft time.Duration) error {
-	const renew = "renew it: set transport.ca_key_file so that the gate does, run precheck --rotate-certs, or deploy a new pair"
-	fail := func(kind error, detail, next string) error {
-		return &Error{Path: b.Paths.Cert, Kind: kind, Detail: detail, Next: next}
+	if !b.InWindow(now, minLeft) {
+		return nil
 	}
-	switch at := stamp(now); {
-	case now.Before(b.Leaf.NotBefore):
-		return fail(ErrNotYetValid, "valid from "+stamp(b.Leaf.NotBefore)+", now "+at,
-			"check the node's clock; if it is right, deploy a certificate that is valid now")
-	case now.After(b.Leaf.NotAfter):
-		return fail(ErrExpired, "valid until "+stamp(b.Leaf.NotAfter)+", now "+at, renew)
-	case b.InWindow(now, minLeft):
-		return fail(ErrExpiring, "valid until "+stamp(b.Leaf.NotAfter)+", now "+at, renew)
+	e := &Error{Path: b.Paths.Cert, Kind: ErrExpiring, Detail: "valid until " + stamp(b.Leaf.NotAfter) + ", now " + stamp(now)}
+	if now.After(b.Leaf.NotAfter) {
+		e.Kind = ErrExpired
 	}
-	return nil
+	later := -1
+	for i, c := range b.Chain {
+		if belongs(b.Key, c) && c.NotAfter.Sub(now) >= minLeft {
+			later = i
+		}
+	}
+	switch {
+	case later >= 0:
+		e.Next = "a later certificate in the same file, of the same key, is valid until " + stamp(b.Chain[later].NotAfter) + ": put it first in the file"
+	case b.Paths.CAKey == "":
+		e.Next = "deploy a new pair, or set transport.ca_key_file so that the gate re-issues the certificate"
+	default:
+		e.Next = "run precheck --rotate-certs, or deploy a new pair"
+	}
+	return e
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
