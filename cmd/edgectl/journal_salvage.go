@@ -158,7 +158,7 @@ func headNow(path string) (journal.HeadReport, error) {
 // salvageInstall swaps the new journal in under the gate's lock, if the head
 // file is still the one that was judged.
 func salvageInstall(ctx context.Context, path string, judged journal.HeadReport, who salvage.Who) (salvaged, error) {
-	root, _, err := stateroot.Open(path, stateroot.Options{SkipMountCheck: true})
+	root, _, err := stateroot.Open(path, stateroot.Options{Anywhere: true})
 	if err != nil {
 		return salvaged{}, err
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -21,6 +22,9 @@ func TestE2E_MountOverAPart(t *testing.T) {
 		h.sh(c.mount)
 		records := h.sh(`edgectl journal head`)
 		h.contains(h.boot("", 2), "level=ERROR", "mounted over a part of it", c.name+" is ", "umount "+h.state+"/"+c.name)
+		if _, errs, exit := h.run(`edgectl drill --reason "must not be lost"`); exit == 0 || !strings.Contains(errs, "mounted over a part of it") {
+			t.Errorf("a drill with %s: exit %d\n%s", c.mount, exit, errs)
+		}
 		h.equal("records after "+c.mount, h.sh(`edgectl journal head`), records)
 		h.sh(`umount $STATE/` + c.name)
 	}

@@ -239,7 +239,7 @@ func (r *run) openStateRoot(ctx context.Context) *Failure {
 				slog.String("next", "filesystem and mounts are checked: only the value 1 skips that, in tests; unset the variable on a node"))
 		}
 	} else {
-		check.SkipMountCheck = true // the disk of a dead node may be mounted anywhere
+		check.Anywhere = true // the disk of a dead node may be mounted anywhere
 	}
 	root, err := r.host.OpenRoot(r.rootPath, check)
 	if err != nil {

@@ -15,6 +15,7 @@ var (
 	ErrWorldWritable  = errors.New("it is writable for everybody and has no sticky bit")
 	ErrFilesystem     = errors.New("its filesystem is ephemeral or not supported")
 	ErrFolderWritable = errors.New("a directory of the gate's is writable for everybody")
+	ErrFolderForeign  = errors.New("a directory of the gate's was made by another user, as anybody could")
 	ErrPartOfRoot     = errors.New("it is a part of the root filesystem, which an update of the operating system removes")
 	ErrCovered        = errors.New("something is mounted over a part of it")
 	ErrUnusable       = errors.New("it cannot be used")

@@ -1,6 +1,7 @@
 package stateroot
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -79,7 +80,13 @@ func TestJudgeMounts(t *testing.T) {
 			} else if err != nil || facts.MountCheck != MountCheckEnforced {
 				t.Errorf("got %+v, %v", facts, err)
 			}
-			// Whoever skips the checks is asked nothing about mounts.
+			// On a disk that may be mounted anywhere, what is mounted over a part of
+			// it counts all the same.
+			_, err = judge(tt.m.root.path, Options{Anywhere: true}, p)
+			if admitted := tt.kind == ErrPartOfRoot || tt.kind == ErrFilesystem || tt.part == "mount 27"; admitted && err != nil || !admitted && !errors.Is(err, tt.kind) {
+				t.Errorf("anywhere: %v", err)
+			}
+			// If the checks are skipped, nothing is asked about mounts.
 			if _, err := judge(tt.m.root.path, Options{SkipMountCheck: true}, p); err != nil {
 				t.Errorf("skipped: %v", err)
 			}

@@ -34,8 +34,11 @@ const (
 
 // Options of a check.
 type Options struct {
-	// SkipMountCheck skips the checks of filesystem and device; for tests.
+	// SkipMountCheck skips the checks of filesystem and mounts; for tests.
 	SkipMountCheck bool
+	// Anywhere admits a state root on any filesystem, also on that of /: the
+	// disk of a dead node may be mounted anywhere, and its copy lie anywhere.
+	Anywhere bool
 	// ExtraFilesystems are allowed beside the built-in ones, by their names
 	// in /proc/filesystems.
 	ExtraFilesystems []string
@@ -173,7 +176,7 @@ func followFirst(path string) (next string, followed bool) {
 // probe is what the checks ask of the system; tests answer in its place.
 type probe interface {
 	Access() error
-	Mode(name string) (fs.FileMode, error)
+	Lstat(name string) (durable.Info, error)
 	Mounts() (mounts, error)
 }
 
@@ -181,17 +184,17 @@ func judge(path string, opts Options, p probe) (*Facts, error) {
 	if err := p.Access(); err != nil {
 		return nil, refused(ErrNotWritable, path, err, "give the user that runs the gate write access to it")
 	}
-	mode, err := p.Mode(".")
+	root, err := p.Lstat(".")
 	if err != nil {
 		return nil, &Error{Path: path, Kind: ErrUnusable, Err: err, Next: "check the disk and its mount"}
 	}
-	if mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
-		return nil, &Error{Path: path, Kind: ErrWorldWritable, Detail: fmt.Sprintf("its mode is %04o", mode.Perm()),
+	if forAll(root) && root.Mode&fs.ModeSticky == 0 {
+		return nil, &Error{Path: path, Kind: ErrWorldWritable, Detail: fmt.Sprintf("its mode is %04o", root.Mode.Perm()),
 			Next: "anybody could replace what is in it: chmod o-w " + path}
 	}
 	facts, err := judgeMounts(path, opts, p)
 	if err == nil {
-		err = judgeFolders(path, p)
+		err = judgeFolders(path, root, p)
 	}
 	if err != nil {
 		return nil, err
@@ -207,7 +210,7 @@ func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
 	if err == nil {
 		root, err = m.on(m.root)
 	}
-	if err == nil {
+	if err == nil && !opts.Anywhere {
 		slash, err = m.on(m.slash)
 	}
 	if opts.SkipMountCheck { // what /proc does not say is not needed then
@@ -216,12 +219,14 @@ func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
 	if err != nil {
 		return nil, &Error{Path: path, Kind: ErrUnusable, Detail: "what is mounted is not known", Err: err, Next: "mount /proc before the gate runs"}
 	}
-	if !allowed(root.Type, opts.ExtraFilesystems) {
-		return nil, &Error{Path: path, Kind: ErrFilesystem, Detail: "it is on " + root.Type,
-			Next: mountThere(path) + "; if this filesystem is meant, name it in gate.extra_filesystems"}
-	}
-	if part := m.partOfSlash(root, slash); part != "" {
-		return nil, &Error{Path: path, Kind: ErrPartOfRoot, Detail: part, Next: mountThere(path)}
+	if !opts.Anywhere {
+		if !allowed(root.Type, opts.ExtraFilesystems) {
+			return nil, &Error{Path: path, Kind: ErrFilesystem, Detail: "it is on " + root.Type,
+				Next: mountThere(path) + "; if this filesystem is meant, name it in gate.extra_filesystems"}
+		}
+		if part := m.partOfSlash(root, slash); part != "" {
+			return nil, &Error{Path: path, Kind: ErrPartOfRoot, Detail: part, Next: mountThere(path)}
+		}
 	}
 	if over, name := m.covered(root); over != nil {
 		return nil, &Error{Path: path, Kind: ErrCovered, Detail: fmt.Sprintf("%s is %s (%s)", name, location{over.Device, over.Root}, over.Type),
@@ -231,20 +236,28 @@ func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
 }
 
 // judgeFolders refuses directories in which anybody could exchange what the
-// gate trusts. The sticky bit is no excuse: whoever makes a name first owns it.
-func judgeFolders(path string, p probe) error {
+// gate trusts. The sticky bit does not prevent that: a name belongs to the user
+// who makes it first. For the same reason, in a state root that is writable for
+// everybody they must belong to root, to its owner or to the gate's user.
+func judgeFolders(path string, root durable.Info, p probe) error {
 	for _, name := range []string{Identity, Runtime, Binaries, Bootstrap, Journal, Epoch} {
-		mode, err := p.Mode(name)
-		// What cannot be looked at, or is no directory, is reported by the step
-		// that needs it.
-		if err != nil || !mode.IsDir() || mode.Perm()&0o002 == 0 {
-			continue
+		info, err := p.Lstat(name)
+		switch {
+		case err != nil || !info.IsDir():
+			// The step that needs it reports what is wrong with it.
+		case forAll(info):
+			return &Error{Path: path, Kind: ErrFolderWritable, Detail: fmt.Sprintf("the mode of %s is %04o", name, info.Mode.Perm()),
+				Next: "find out whether something in it was replaced, then chmod o-w " + filepath.Join(path, name)}
+		case forAll(root) && info.UID != 0 && info.UID != root.UID && int(info.UID) != os.Geteuid():
+			return &Error{Path: path, Kind: ErrFolderForeign, Detail: fmt.Sprintf("%s belongs to user %d", name, info.UID),
+				Next: "find out whether something in it was replaced, then chmod o-w " + path + " and chown " + filepath.Join(path, name)}
 		}
-		return &Error{Path: path, Kind: ErrFolderWritable, Detail: fmt.Sprintf("the mode of %s is %04o", name, mode.Perm()),
-			Next: "find out whether something in it was replaced, then chmod o-w " + filepath.Join(path, name)}
 	}
 	return nil
 }
+
+// forAll reports whether everybody may write.
+func forAll(info durable.Info) bool { return info.Mode.Perm()&0o002 != 0 }
 
 // allowed is the allowlist.
 func allowed(name string, extra []string) bool {

@@ -8,12 +8,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
 )
 
 // fake answers in the system's place.
 type fake struct {
 	access    error
 	modes     map[string]fs.FileMode // by name; a name without one does not exist
+	owners    map[string]uint32      // by name; root where there is none
 	modeErr   error                  // of the state root
 	mounts    mounts
 	mountsErr error
@@ -22,14 +25,14 @@ type fake struct {
 func (f fake) Access() error           { return f.access }
 func (f fake) Mounts() (mounts, error) { return f.mounts, f.mountsErr }
 
-func (f fake) Mode(name string) (fs.FileMode, error) {
+func (f fake) Lstat(name string) (durable.Info, error) {
 	if name == "." && f.modeErr != nil {
-		return 0, f.modeErr
+		return durable.Info{}, f.modeErr
 	}
 	if mode, ok := f.modes[name]; ok {
-		return mode, nil
+		return durable.Info{Mode: mode, UID: f.owners[name]}, nil
 	}
-	return 0, fs.ErrNotExist
+	return durable.Info{}, fs.ErrNotExist
 }
 
 func good() fake {
@@ -44,6 +47,12 @@ func TestJudge(t *testing.T) {
 	}
 	mode := func(name string, mode fs.FileMode) func(*fake) {
 		return func(f *fake) { f.modes[name] = mode }
+	}
+	owned := func(root fs.FileMode, name string, uid uint32) func(*fake) {
+		return func(f *fake) {
+			f.modes["."], f.modes[name] = fs.ModeDir|root, fs.ModeDir|0o755
+			f.owners = map[string]uint32{".": 1000, name: uid}
+		}
 	}
 	for _, tt := range []struct {
 		name  string
@@ -67,6 +76,10 @@ func TestJudge(t *testing.T) {
 		{"epoch world-writable", mode("epoch", fs.ModeDir|0o777), Options{}, ErrFolderWritable, "epoch"},
 		{"mission data world-writable", mode("edge", fs.ModeDir|0o777), Options{}, nil, "ext4"},
 		{"a link, which is writable for everybody", mode("epoch", fs.ModeSymlink|0o777), Options{}, nil, "ext4"},
+		{"a directory that another user made in a state root for everybody", owned(fs.ModeSticky|0o777, "identity", 77), Options{}, ErrFolderForeign, "identity belongs to user 77"},
+		{"the same, of the state root's owner", owned(fs.ModeSticky|0o777, "identity", 1000), Options{}, nil, "ext4"},
+		{"the same, of root", owned(fs.ModeSticky|0o777, "identity", 0), Options{}, nil, "ext4"},
+		{"a directory of another user, who could not make it", owned(0o755, "identity", 77), Options{}, nil, "ext4"},
 		{"group-writable", mode("runtime", fs.ModeDir|fs.ModeSetgid|0o775), Options{}, nil, "ext4"},
 		{"ext3", typed("ext3"), Options{}, nil, "ext3"},
 		{"xfs", typed("xfs"), Options{}, nil, "xfs"},
@@ -76,6 +89,7 @@ func TestJudge(t *testing.T) {
 		{"tmpfs allowed", typed("tmpfs"), Options{ExtraFilesystems: []string{"9p", "tmpfs"}}, nil, "tmpfs"},
 		{"tmpfs skipped", typed("tmpfs"), Options{SkipMountCheck: true}, nil, "tmpfs"},
 		{"overlay", typed("overlay"), Options{}, ErrFilesystem, "it is on overlay"},
+		{"tmpfs, anywhere", typed("tmpfs"), Options{Anywhere: true}, nil, "tmpfs"},
 		{"no /proc", func(f *fake) { f.mounts, f.mountsErr = mounts{}, syscall.ENOENT }, Options{}, ErrUnusable, "mount /proc"},
 		{"no /proc, skipped", func(f *fake) { f.mounts, f.mountsErr = mounts{}, syscall.ENOENT }, Options{SkipMountCheck: true}, nil, "unknown"},
 	} {
