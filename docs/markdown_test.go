@@ -1,5 +1,5 @@
-// Package docs holds the documentation. Its tests type every command of it and
-// hold what it says against the code.
+// These tests type every command of the documentation and hold what it says
+// against the code.
 package docs_test
 
 import (
