@@ -13,7 +13,7 @@ import (
 
 // workPrefix begins the name of the directory, in the state root, that a
 // salvage is prepared in. It keeps predecessor.jsonl afterwards.
-const workPrefix = "journal.salvage-"
+const workPrefix = stateroot.JournalSalvage
 
 // stampLayout is how the time of a salvage ends the names that it makes.
 const stampLayout = "20060102T150405.000000000Z"
