@@ -160,7 +160,7 @@ func TestLogOfADamagedExport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.jsonl")
 	evidencetest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"+lines[4][:50]), 0o600))
 	code, out, errs := call(nil, "journal", "log", "--journal", path)
-	if code != 0 || strings.Count(out, "\n") != 8 || !strings.Contains(out, "3  -                     unreadable: journal: ") {
+	if code != 0 || strings.Count(out, "\n") != 8 || !strings.Contains(out, "3  -                     unreadable: decode record: ") {
 		t.Errorf("%d\n%s", code, out)
 	}
 	if !strings.Contains(errs, "ends in a part of a record") {

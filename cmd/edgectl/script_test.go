@@ -36,7 +36,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "columns": columns, "replace": replace, "flip": flip, "remember": remember, "unchanged": unchanged,
+			"exits": exits, "columns": columns, "replace": replace, "rot": rot, "remember": remember, "unchanged": unchanged,
 		},
 	})
 }
@@ -84,20 +84,20 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(name, bytes.ReplaceAll(data, []byte(args[1]), []byte(args[2])), 0o600))
 }
 
-// flip FILE…: one bit of each, early in it, is not as it was.
-func flip(ts *testscript.TestScript, _ bool, args []string) {
-	for _, name := range args {
-		matches, err := filepath.Glob(ts.MkAbs(name))
+// rot DIR: of a journal's tables and frames a bit is another.
+func rot(ts *testscript.TestScript, _ bool, args []string) {
+	tail := filepath.Join(ts.MkAbs(args[0]), "tail")
+	data, err := os.ReadFile(tail)
+	ts.Check(err)
+	evidencetest.RotFrames(data)
+	ts.Check(os.WriteFile(tail, data, 0o600))
+	tables, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.sst"))
+	ts.Check(err)
+	for _, name := range tables {
+		data, err := os.ReadFile(name)
 		ts.Check(err)
-		if len(matches) == 0 {
-			ts.Fatalf("no %s", name)
-		}
-		for _, m := range matches {
-			data, err := os.ReadFile(m)
-			ts.Check(err)
-			data[len(data)/4] ^= 1
-			ts.Check(os.WriteFile(m, data, 0o600))
-		}
+		data[len(data)/4] ^= 1
+		ts.Check(os.WriteFile(name, data, 0o600))
 	}
 }
 

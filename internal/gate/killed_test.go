@@ -59,7 +59,7 @@ func killedRow(t *testing.T, row crashRow) (points int) {
 					}
 					return nil
 				})
-				m.disk = dying
+				m.now, m.boots, m.disk = later, boot, dying
 				m.again()
 			}
 			still := acknowledged(t, dying.Crash(memfs.Crash{Keep: memfs.None}))

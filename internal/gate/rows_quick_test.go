@@ -1,9 +1,8 @@
 package gate
 
 import (
-	"io/fs"
-
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
@@ -22,31 +21,4 @@ func openQuick(path string, opt stateroot.Options) (Root, error) {
 
 type quickRoot struct{ Root }
 
-func (q quickRoot) FS() durable.FS { return unflushed{q.Root.FS()} }
-
-// unflushed is a disk whose flushes do nothing.
-type unflushed struct{ durable.FS }
-
-func (unflushed) SyncDir(string) error { return nil }
-
-func (u unflushed) Open(name string) (durable.File, error) { return quickFile(u.FS.Open(name)) }
-
-func (u unflushed) OpenWrite(name string) (durable.File, error) {
-	return quickFile(u.FS.OpenWrite(name))
-}
-
-func (u unflushed) Create(name string, perm fs.FileMode) (durable.File, error) {
-	return quickFile(u.FS.Create(name, perm))
-}
-
-type unflushedFile struct{ durable.File }
-
-func quickFile(f durable.File, err error) (durable.File, error) {
-	if err != nil {
-		return nil, err
-	}
-	return unflushedFile{f}, nil
-}
-
-func (unflushedFile) Sync() error     { return nil }
-func (unflushedFile) Datasync() error { return nil }
+func (q quickRoot) FS() durable.FS { return evidencetest.Unflushed{FS: q.Root.FS()} }

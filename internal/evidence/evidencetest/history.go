@@ -39,7 +39,7 @@ var layout = func() journal.Layout {
 // Node is the node of all histories, until they say that it was renamed.
 const Node = "test-node"
 
-// History is a history being written.
+// History is a history being written. Nothing of it is flushed to the disk.
 type History struct {
 	t     testing.TB
 	Dir   string // the state root
@@ -129,7 +129,7 @@ func (h *History) Write(e record.Entry) record.Record {
 	var rec record.Record
 	var err error
 	if h.w == nil && h.State.Seq == 0 {
-		h.w, rec, err = journal.Create(h.FS, layout, e, journal.CreateOptions{})
+		h.w, rec, err = journal.Create(Unflushed{h.FS}, layout, e, journal.CreateOptions{})
 	} else {
 		h.open()
 		if rec, err = h.w.Append(e); errors.Is(err, journal.ErrTailFull) {
@@ -163,7 +163,7 @@ func (h *History) open() {
 	if h.w != nil {
 		return
 	}
-	v, err := journal.OpenView(h.FS, layout)
+	v, err := journal.OpenView(Unflushed{h.FS}, layout)
 	Check(h.t, err)
 	act, err := v.CheckHead(nil)
 	Check(h.t, err)
@@ -204,7 +204,7 @@ func (h *History) Publish() {
 	h.Rest()
 	files, err := projections.Read(h.FS)
 	Check(h.t, err)
-	Check(h.t, projections.Publish(h.FS, h.State, files, h.now.UnixNano()))
+	Check(h.t, projections.Publish(Unflushed{h.FS}, h.State, files, h.now.UnixNano()))
 }
 
 // Close lets go of everything.
