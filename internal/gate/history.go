@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/internal/salvage"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
@@ -77,10 +78,6 @@ func (r *run) judgeHistory() *Failure {
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
 	}
 	r.history = &history{view: view}
-	if pin := r.journalPin(); pin != "" && pin != view.ID() && !continues(view, pin) {
-		return r.unusable(fmt.Errorf("the journal is %s, gate.journal_id pins %s", view.ID(), pin), "precheck: journal is not this node's",
-			"put the right partition back, or correct gate.journal_id if the replacement was meant")
-	}
 	state, start, err := replay.State(view, view.Tip().Seq)
 	if err != nil {
 		if errors.Is(err, machine.ErrNewer) {
@@ -93,6 +90,10 @@ func (r *run) judgeHistory() *Failure {
 			slog.String("next", "`edgectl journal verify --deep` judges the whole history; the next settling writes a new snapshot"))
 	}
 	r.history.state = state
+	if pin := r.journalPin(); pin != "" && pin != view.ID() && !state.Salvage.Continues(pin) {
+		return r.unusable(fmt.Errorf("the journal is %s, gate.journal_id pins %s", view.ID(), pin), "precheck: journal is not this node's",
+			"put the right partition back, or correct gate.journal_id if the replacement was meant")
+	}
 	if r.node == "" {
 		r.node = state.Node
 	}
@@ -128,6 +129,13 @@ func (r *run) noJournal(found journal.Presence, refs []projections.Ref) *Failure
 		return missing(layout.Head)
 	case len(refs) > 0:
 		return missing(refs[0].Path)
+	}
+	remains, err := salvage.Remains(r.fs)
+	if err != nil {
+		return r.unusable(err, "precheck: journal unusable", "check the disk and the kernel log; nothing was changed")
+	}
+	if len(remains) > 0 {
+		return missing(remains[0])
 	}
 	r.history = &history{state: machine.NewFold(machine.State{}).State()}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"github.com/autonomyops/edged/internal/salvage"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
-	"github.com/autonomyops/edged/replay"
 )
 
 // damage is what a salvage is a way out of. A newer format, another node's
@@ -89,11 +88,4 @@ func (r *run) salvager(cause *Failure) (salvage.Who, *Failure) {
 		By: "edged precheck", Reason: reason, Node: r.node, Predecessor: r.journalPin(),
 		Run: r.id, BootID: r.bootID, UptimeMS: uptime, Now: r.host.Now(), NewID: r.host.NewID,
 	}, nil
-}
-
-// continues reports whether the journal was salvaged from the one with this id,
-// or from one that was.
-func continues(view *journal.View, id string) bool {
-	s, ok := replay.Salvaged(view)
-	return ok && s.Continues(id)
 }

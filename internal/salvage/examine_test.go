@@ -271,7 +271,7 @@ func TestPredecessor_FullDisk(t *testing.T) {
 }
 
 func ExampleInstalled() {
-	in := Installed{Kept: workPrefix + time.Time{}.Format("20060102") + "/" + stateroot.PredecessorRecords}
+	in := Installed{Kept: stateroot.JournalSalvage + time.Time{}.Format("20060102") + "/" + stateroot.PredecessorRecords}
 	fmt.Println(in.Kept)
 	// Output: journal.salvage-00010101/predecessor.jsonl
 }

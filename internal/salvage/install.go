@@ -11,10 +11,6 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// workPrefix begins the name of the directory, in the state root, that a
-// salvage is prepared in. It keeps predecessor.jsonl afterwards.
-const workPrefix = stateroot.JournalSalvage
-
 // stampLayout is how the time of a salvage ends the names that it makes.
 const stampLayout = "20060102T150405.000000000Z"
 
@@ -49,7 +45,7 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 	if err != nil {
 		return Installed{}, err
 	}
-	work := workPrefix + stamp
+	work := stateroot.JournalSalvage + stamp
 	if err := durable.MkdirAll(fsys, work, 0o750); err != nil {
 		return Installed{}, err
 	}
@@ -79,7 +75,7 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 func unused(fsys durable.FS, now time.Time) (string, error) {
 	for ; ; now = now.Add(1) {
 		stamp := now.UTC().Format(stampLayout)
-		work, err := exists(fsys, workPrefix+stamp)
+		work, err := exists(fsys, stateroot.JournalSalvage+stamp)
 		if err != nil {
 			return "", err
 		}

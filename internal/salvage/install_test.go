@@ -38,7 +38,7 @@ func salvagedDisk(t *testing.T, m *memfs.FS, in Installed, damaged map[string]st
 			t.Error("the damaged journal is not as it was")
 		}
 	}
-	if works := named(t, m, workPrefix); len(works) != 1 || works[0]+"/"+stateroot.PredecessorRecords != in.Kept {
+	if works := named(t, m, stateroot.JournalSalvage); len(works) != 1 || works[0]+"/"+stateroot.PredecessorRecords != in.Kept {
 		t.Errorf("%v, kept %s", works, in.Kept)
 	}
 	if lines := strings.Count(get(t, m, in.Kept), "\n"); uint64(lines) != in.Event.Size {
@@ -178,7 +178,7 @@ func again(t *testing.T, m *memfs.FS) (Installed, error) {
 	t.Helper()
 	var in Installed
 	if describe(m, &in) == nil {
-		if works := named(t, m, workPrefix); len(works) == 1 && headOf(m) == in.Journal {
+		if works := named(t, m, stateroot.JournalSalvage); len(works) == 1 && headOf(m) == in.Journal {
 			in.Kept, in.Quarantine = works[0]+"/"+stateroot.PredecessorRecords, named(t, m, stateroot.JournalQuarantine)[0]
 			return in, nil
 		}
@@ -199,7 +199,7 @@ func TestInstall_Twice(t *testing.T) {
 	if second.Resumed || second.Event.Predecessor != first.Journal || second.Event.Size != 1 || second.Event.Epoch != 1 || second.Event.Serial == nil {
 		t.Errorf("%+v", second)
 	}
-	if len(named(t, m, workPrefix)) != 2 || len(named(t, m, stateroot.JournalQuarantine)) != 2 {
+	if len(named(t, m, stateroot.JournalSalvage)) != 2 || len(named(t, m, stateroot.JournalQuarantine)) != 2 {
 		t.Error("remains of the first are gone")
 	}
 }

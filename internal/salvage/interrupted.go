@@ -98,7 +98,7 @@ func resume(fsys durable.FS) (done bool, in Installed, err error) {
 // quarantineOf is where the salvage that was prepared in work moves the damaged
 // journal.
 func quarantineOf(work string) string {
-	return stateroot.JournalQuarantine + strings.TrimPrefix(work, workPrefix)
+	return stateroot.JournalQuarantine + strings.TrimPrefix(work, stateroot.JournalSalvage)
 }
 
 // ReadHead reads the head file. Something else in its place is damage like any
@@ -111,13 +111,25 @@ func ReadHead(fsys durable.FS) (journal.HeadReport, error) {
 	return head, err
 }
 
+// Remains are the names in the state root that salvages, finished or not, have
+// left. Each of them refers to a journal: where one is, no journal is created.
+func Remains(fsys durable.FS) (remains []string, err error) {
+	names, err := durable.Names(fsys, ".")
+	for _, name := range names {
+		if strings.HasPrefix(name, stateroot.JournalQuarantine) || strings.HasPrefix(name, stateroot.JournalSalvage) {
+			remains = append(remains, name)
+		}
+	}
+	return remains, err
+}
+
 // preparations are the directories that salvages were prepared in. What only
 // begins with their name is somebody else's.
 func preparations(fsys durable.FS) ([]string, error) {
 	entries, err := fsys.ReadDir(".")
 	var works []string
 	for _, e := range entries {
-		stamp, ours := strings.CutPrefix(e.Name, workPrefix)
+		stamp, ours := strings.CutPrefix(e.Name, stateroot.JournalSalvage)
 		if _, err := time.Parse(stampLayout, stamp); ours && err == nil && e.Mode.IsDir() {
 			works = append(works, e.Name)
 		}

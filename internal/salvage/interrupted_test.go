@@ -76,7 +76,7 @@ func TestInstall_ClockBehind(t *testing.T) {
 func TestInstall_PreparationDamaged(t *testing.T) {
 	_, m := grown(t)
 	cutShort(t, m, theNode())
-	work := named(t, m, workPrefix)[0]
+	work := named(t, m, stateroot.JournalSalvage)[0]
 	put(t, m, work+"/"+stateroot.PredecessorRecords, "rot")
 	entries, err := m.ReadDir(work + "/" + stateroot.Journal)
 	check(t, err)
@@ -86,7 +86,7 @@ func TestInstall_PreparationDamaged(t *testing.T) {
 	in, err := Install(m, theNode())
 	check(t, err)
 	wholeSalvage(t, in)
-	if works := named(t, m, workPrefix); len(works) != 1 {
+	if works := named(t, m, stateroot.JournalSalvage); len(works) != 1 {
 		t.Errorf("remains pile up: %v", works)
 	}
 }
@@ -106,7 +106,7 @@ func TestInstall_PreparationOutOfDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.SetHook(nil)
-	works := named(t, m, workPrefix)
+	works := named(t, m, stateroot.JournalSalvage)
 	h.Reconstruct("ID=c\n", 30)
 	h.Publish()
 	later := disk(t, h.Dir)
@@ -205,8 +205,8 @@ func TestInstall_HeadMisplaced(t *testing.T) {
 // Names that only look like a salvage's are somebody else's.
 func TestInstall_KeepsNotes(t *testing.T) {
 	_, m := grown(t)
-	kept := []string{workPrefix + "notes.txt", workPrefix + "node-12/notes.txt"}
-	check(t, m.Mkdir(workPrefix+"node-12", 0o750))
+	kept := []string{stateroot.JournalSalvage + "notes.txt", stateroot.JournalSalvage + "node-12/notes.txt"}
+	check(t, m.Mkdir(stateroot.JournalSalvage+"node-12", 0o750))
 	for _, name := range kept {
 		put(t, m, name, "disk ordered")
 	}
