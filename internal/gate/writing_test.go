@@ -1,13 +1,16 @@
 package gate
 
 import (
+	"encoding/binary"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
@@ -110,4 +113,40 @@ func forgeSnapshot(t *testing.T, disk durable.FS) {
 		_, err = w.Append(e)
 		return err
 	})
+}
+
+// forgeInTail does the same in the tail alone, where a header names the
+// snapshot's length and hash.
+func forgeInTail(t *testing.T, data []byte) {
+	t.Helper()
+	forged := 0
+	for n := range 2 {
+		header := data[n*evidencetest.BlockLen:][:evidencetest.BlockLen]
+		length := binary.BigEndian.Uint64(header[88:])
+		if length == 0 {
+			continue // not written, or of no snapshot
+		}
+		area := data[(2+n*evidencetest.SnapBlocks)*evidencetest.BlockLen:]
+		s, err := machine.DecodeState(area[:length])
+		if err != nil {
+			t.Fatal(err)
+		}
+		serial := int64(-1)
+		s.Keys.Manifest, s.Serial = blake3Hex([]byte("the forger's key")), &serial
+		snapshot, err := machine.EncodeState(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(area, snapshot)
+		binary.BigEndian.PutUint64(header[88:], uint64(len(snapshot)))
+		hash := record.HashOf(snapshot)
+		copy(header[96:], hash[:])
+		at := len(header) - 32
+		sum := record.HashOf(binary.BigEndian.AppendUint64(slices.Clone(header[:at]), uint64(n)))
+		copy(header[at:], sum[:])
+		forged++
+	}
+	if forged == 0 {
+		t.Fatal("the tail holds no snapshot")
+	}
 }
