@@ -26,7 +26,9 @@ func disk(t *testing.T, files map[string]string) *memfs.FS {
 	for _, dir := range []string{"bootstrap", "epoch"} {
 		must(t, durable.MkdirAll(m, dir, 0o750))
 	}
-	for name, data := range files {
+	// In order: to write a file removes what has its temporary name.
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		data := files[name]
 		if dir, ok := strings.CutSuffix(name, "/"); ok {
 			must(t, durable.MkdirAll(m, dir, 0o750))
 			continue
