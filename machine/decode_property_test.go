@@ -111,7 +111,7 @@ func TestDecodeGolden(t *testing.T) {
 		}
 		seen[r.Type] = true
 	}
-	if len(seen) != 5 {
+	if len(seen) != 6 {
 		t.Errorf("kinds: %v", seen)
 	}
 }
