@@ -241,8 +241,8 @@ func TestInspect(t *testing.T) {
 	noErr(t, w.Close())
 }
 
-// TestUnfinishedCreation: a creation that did not finish is discarded by the
-// next run, also beside a journal that is in place.
+// TestUnfinishedCreation: what a creation of the head file left is discarded by
+// the next run. A journal.new beside a journal was left by none, and stays.
 func TestUnfinishedCreation(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -251,5 +251,9 @@ func TestUnfinishedCreation(t *testing.T) {
 	noErr(t, durable.WriteFile(m, headFile+".tmp", []byte("x"), 0o600))
 	noErr(t, m.Remove(headFile))
 	boot(t, m, 1)
+	if _, err := m.Lstat("journal.new/tail"); err != nil {
+		t.Errorf("what is beside a journal is gone: %v", err)
+	}
+	noErr(t, durable.RemoveAll(m, "journal.new"))
 	noErr(t, tidy(m))
 }

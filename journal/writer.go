@@ -47,9 +47,6 @@ func OpenWriter(v *View, act HeadAction, bootID string) (*Writer, error) {
 
 func (w *Writer) open(act HeadAction, bootID string) error {
 	v := w.v
-	if err := discard(v.fs, v.found); err != nil {
-		return err
-	}
 	var err error
 	if w.f, err = v.fs.OpenWrite(v.tail.path); err != nil {
 		return errs.Of("open the journal's tail", v.tail.path, err)
