@@ -96,6 +96,24 @@ func firstRunRows() []situation {
 					s.t.Error("the remains are still there")
 				}
 			}},
+			{"names that only begin as the journal's do", true, func(s *stage) {
+				kept := []string{"journal.newest-backup/notes", "journal.news", "journal.old/tail", "journal-of-the-shift"}
+				for _, name := range kept {
+					s.write(name, []byte("kept"))
+				}
+				s.happens(ExitOK, "FingerprintCaptured:initial")
+				s.write("journal.new/0001.seg", []byte("kept")) // beside a journal it was left by no creation
+				s.happens(ExitOK, "FingerprintCaptured:match")
+				for _, name := range append(kept, "journal.new/0001.seg") {
+					if string(s.read(name)) != "kept" {
+						s.t.Errorf("%s is changed", name)
+					}
+				}
+			}},
+			{"after a salvage that was cut short", true, func(s *stage) {
+				s.write("journal.quarantine-20260304T100000.000000000Z/tail", nil)
+				s.lost("journal.quarantine-20260304T100000.000000000Z refers to a journal")
+			}},
 		}},
 		{"first run, fingerprint file empty or unparseable", []scene{
 			{"empty", false, func(s *stage) {

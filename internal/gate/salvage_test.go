@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/machine"
@@ -200,4 +202,115 @@ func TestDamage_KeepsThePrefix(t *testing.T) {
 	m.sign(emptyManifest)
 	m.boot(ExitOK)
 	m.logged("edge.journal.salvaged", fmt.Sprintf("kept=%d ", settled[1]))
+}
+
+// What a salvage left refers to a journal: a node whose journal, head file and
+// projections are all gone is no first run, however far a salvage had come when
+// it was killed, and a later salvage carries over the epoch that it can read.
+func TestSalvage_NeverAFirstRun(t *testing.T) {
+	m := damaged(t, damages["tail gone"])
+	halt, now := m.config, m.now
+	m.config = m.file("salvage.yaml")
+	m.writeFile(m.config, append(m.must(os.ReadFile(halt)), "gate: { on_damage: salvage }\n"...))
+	m.disk.SyncAll()
+	base := m.disk
+	m.disk = base.Clone()
+	at := m.mutations(ExitOK)
+	salvaged := 0
+	for i := 0; i < len(at); i += every(3) {
+		for _, keep := range keeps(i) {
+			m.disk, m.now = base.Clone(), now
+			m.disk = m.dies(at[i]).Crash(keep)
+			where := fmt.Sprintf("operation %d, kept %+v", at[i], keep)
+			remains := slices.ContainsFunc(m.listing(), func(name string) bool { return strings.Contains(name, "journal") })
+			for _, name := range []string{"bootstrap/journal_head", "bootstrap/os_fingerprint.json", "epoch"} {
+				m.check(durable.RemoveAll(m.disk, name))
+			}
+			config := m.config
+			m.config = halt
+			exit := m.precheck()
+			if strings.Contains(m.logs.String(), "fingerprint_initialized") || exit != ExitStateRoot && exit != ExitOK || !remains {
+				t.Fatalf("%s: exit %d\n%s", where, exit, m.logs.String())
+			}
+			m.config = config
+			m.boot(ExitOK)
+			all, err := records(t, m.disk)
+			m.check(err)
+			if !strings.Contains(all[0], string(machine.KindJournalSalvaged)) || !strings.Contains(string(m.get("bootstrap/os_fingerprint.json")), `"boot_epoch": 2`) {
+				t.Fatalf("%s: the history begins with %s, the fingerprint is\n%s", where, all[0], m.get("bootstrap/os_fingerprint.json"))
+			}
+			if exit == ExitOK {
+				salvaged++ // it was swapped in
+			}
+		}
+	}
+	if salvaged == 0 || salvaged == len(at)*3 {
+		t.Errorf("%d of %d were swapped in", salvaged, len(at)*3)
+	}
+}
+
+// Nothing but what a salvage left says that there was a journal.
+func TestSalvage_RemainsAlone(t *testing.T) {
+	for _, name := range []string{"journal.quarantine-20260304T100000.000000000Z", "journal.salvage-20260304T100000.000000000Z", "journal.quarantine-by-hand"} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemNode(t)
+			m.sign(emptyManifest)
+			m.check(m.disk.Mkdir(name, 0o750))
+			for _, dry := range []bool{true, false} {
+				m.boot(ExitStateRoot, func(o *Options) { o.DryRun = dry })
+				m.logged("level=ERROR", "precheck: journal missing", name+" refers to a journal", "edgectl journal salvage")
+			}
+			if got := m.listing(); slices.Contains(got, "journal") || !slices.Contains(got, name) {
+				t.Errorf("%v", got)
+			}
+			m.salvageConfig()
+			m.boot(ExitOK)
+			m.logged("edge.journal.salvaged")
+			m.silent()
+		})
+	}
+}
+
+// A killed salvage, a run in the same boot, and then the power goes.
+func TestCrashSalvageKilled(t *testing.T) {
+	points := 0
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			m := damaged(t, damage)
+			m.salvageConfig()
+			m.disk.SyncAll()
+			base, now, boots := m.disk, m.now, m.boots
+			m.disk = base.Clone()
+			first := m.mutations(ExitOK)
+			for i := 0; i < len(first); i += every(17) {
+				m.disk, m.now, m.boots = base.Clone(), now, boots
+				left := m.dies(first[i]).Restart()
+				later, boot := m.now, m.boots
+				m.disk = left.Clone()
+				second := m.operations(func() {
+					if exit := m.again(); exit != ExitOK {
+						t.Fatalf("killed at operation %d: the next run exits %d\n%s", first[i], exit, m.logs.String())
+					}
+				})
+				for j := i % every(13); j < len(second); j += every(13) {
+					m.now, m.boots, m.disk = later, boot, left.Clone()
+					dying := m.disk
+					dying.SetHook(func(op memfs.Op) error {
+						if op.N == second[j] {
+							dying.Ghost()
+						}
+						return nil
+					})
+					m.again()
+					for _, keep := range keeps(i + j) {
+						points++
+						m.now, m.boots, m.disk = later, boot, dying.Crash(keep)
+						m.boot(ExitOK)
+						m.continued(fmt.Sprintf("killed at operation %d, run again, and the power gone at %d, kept %+v", first[i], second[j], keep), 0)
+					}
+				}
+			}
+		})
+	}
+	t.Logf("%d crash points", points)
 }

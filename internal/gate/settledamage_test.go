@@ -208,8 +208,15 @@ func headSeq(t *testing.T, disk *memfs.FS) uint64 {
 }
 
 // salvagedOnce judges the history of a node that was at epoch 1, of whose
-// journal so many records were acknowledged.
+// journal so many records were acknowledged, and requires one quarantine.
 func (m *memNode) salvagedOnce(where string, acked uint64) {
+	m.t.Helper()
+	m.continued(where, acked)
+	m.quarantined(where)
+}
+
+// continued is the same, of a journal of which nothing may be left.
+func (m *memNode) continued(where string, acked uint64) {
 	m.t.Helper()
 	recs, err := records(m.t, m.disk)
 	if err != nil {
@@ -234,7 +241,6 @@ func (m *memNode) salvagedOnce(where string, acked uint64) {
 	if first.Data.Epoch != 1 || !strings.Contains(string(m.get("bootstrap/os_fingerprint.json")), `"boot_epoch": 2`) {
 		m.t.Fatalf("%s: from epoch %d:\n%s", where, first.Data.Epoch, m.get("bootstrap/os_fingerprint.json"))
 	}
-	m.quarantined(where)
 }
 
 // quarantined requires one quarantine.
