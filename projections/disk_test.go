@@ -259,7 +259,7 @@ func TestPublishRefusesLinkedFolders(t *testing.T) {
 func TestCleanOrphans(t *testing.T) {
 	kept := map[string]string{
 		"epoch/kept": "x", "bootstrap/config.yaml": "x", "epoch/current/evidence.json": "x",
-		"bootstrap/site.tmp": "a source", "bootstrap/config.yaml.tmp": "x", "bootstrap/os_fingerprint.json.tmp": "half",
+		"bootstrap/site.tmp": "a source", "bootstrap/site.yaml.tmp": "x", "bootstrap/os_fingerprint.json.tmp": "half",
 		"epoch/notes.tmp": "x", "epoch/epoch_.tmp/evidence.json": "x", "epoch/epoch_07.tmp/evidence.json": "x",
 		"epoch/epoch_+7.tmp/evidence.json": "x", "epoch/epoch_7.tmp.tmp/evidence.json": "x", "epoch/epoch_99999999999999999999.tmp/evidence.json": "x",
 		"epoch/xepoch_7.tmp/evidence.json": "x", "epoch/epoch_8.tmp": "a file",
