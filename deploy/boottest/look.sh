@@ -3,6 +3,11 @@
 # became of them, then ends the boot.
 show() { systemctl show --value -p "$2" "$1"; }
 ran() { wc -l 2>/dev/null </persist/edge/edge/daemon || echo 0; }
+# wait_for_run N: an active daemon was started N times. Type=exec waits for its exec,
+# not for what it writes.
+wait_for_run() { for _ in $(seq 100); do [ "$(ran)" -ge "$1" ] || sleep 0.1; done; }
+
+[ "$(show edged.service ActiveState)" != active ] || wait_for_run 1
 
 echo "gate: $(show edged-precheck.service ActiveState) $(show edged-precheck.service Result) $(show edged-precheck.service ExecMainStatus)"
 if [ "$(ran)" -gt 0 ]; then echo "daemon: ran"; else echo "daemon: did not run"; fi
@@ -13,6 +18,7 @@ if [ "$1" = pass ]; then
 	echo "scrub: $(show edged-scrub.service Result) $(show edged-scrub.service ExecMainStatus)"
 	echo "checkpoint: $(cd /persist/checkpoints && echo *.checkpoint)"
 	systemctl restart edged.service
+	wait_for_run 2
 	if [ "$(ran)" = 2 ]; then echo "after restart of the daemon: ran"; fi
 	systemctl stop edged-precheck.service
 	if ! [ -e /run/edged/passed ] && [ "$(show edged.service ActiveState)" = inactive ]; then
