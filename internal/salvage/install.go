@@ -3,9 +3,11 @@ package salvage
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -53,6 +55,9 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 	if err != nil {
 		return Installed{}, errors.Join(err, durable.RemoveAll(fsys, work))
 	}
+	if err := roomForHead(fsys); err != nil {
+		return Installed{}, errors.Join(err, durable.RemoveAll(fsys, work))
+	}
 	in := Installed{Event: plan.Event, Journal: plan.ID.String(), Kept: work + "/" + stateroot.PredecessorRecords}
 	damaged, err := exists(fsys, stateroot.Journal)
 	if err != nil {
@@ -68,6 +73,20 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 		}
 	}
 	return in, swapIn(fsys, work)
+}
+
+// roomForHead makes sure that what follows the commit point can be written: the
+// head file, which a new one replaces.
+func roomForHead(fsys durable.FS) error {
+	const inodes, bytes = 1, 8 << 10
+	space, err := durable.FreeSpace(fsys)
+	if err == nil && (space.FreeInodes < inodes || space.FreeBytes < bytes) {
+		err = syscall.ENOSPC
+	}
+	if err != nil {
+		return errs.Of("make room for the head file", stateroot.JournalHead, err)
+	}
+	return nil
 }
 
 // unused is a stamp that neither a preparation nor a quarantine has: the clock

@@ -118,6 +118,22 @@ func TestInstall_LosesPowerAnywhere(t *testing.T) {
 	})
 }
 
+// It is killed at every operation; then it is asked for again in the same boot,
+// and the power goes at some operation of that.
+func TestInstall_KilledAnywhere(t *testing.T) {
+	everywhere(t, func(t *testing.T, m *memfs.FS, n int) (left []*memfs.FS) {
+		killed := losesPower(m, n).Restart()
+		if n%3 != 0 || whole(t, killed.Clone(), new(Installed)) {
+			return nil
+		}
+		for k := n % 31; k < 120; k += 31 {
+			d := losesPower(killed, k+1)
+			left = append(left, d.Crash(memfs.Crash{Keep: memfs.None}), d.Crash(memfs.Crash{Keep: memfs.Random, Seed: uint64(n<<8 | k)}))
+		}
+		return left
+	})
+}
+
 // losesPower is a disk like m on which nothing lasts from the n-th operation of
 // an installation on.
 func losesPower(m *memfs.FS, n int) *memfs.FS {
@@ -177,13 +193,21 @@ func everywhere(t *testing.T, happen func(t *testing.T, m *memfs.FS, n int) []*m
 func again(t *testing.T, m *memfs.FS) (Installed, error) {
 	t.Helper()
 	var in Installed
-	if describe(m, &in) == nil {
-		if works := named(t, m, stateroot.JournalSalvage); len(works) == 1 && headOf(m) == in.Journal {
-			in.Kept, in.Quarantine = works[0]+"/"+stateroot.PredecessorRecords, named(t, m, stateroot.JournalQuarantine)[0]
-			return in, nil
-		}
+	if whole(t, m, &in) {
+		return in, nil
 	}
 	return Install(m, theNode())
+}
+
+// whole reports whether a salvage is, and describes it.
+func whole(t *testing.T, m *memfs.FS, in *Installed) bool {
+	t.Helper()
+	works := named(t, m, stateroot.JournalSalvage)
+	if describe(m, in) != nil || len(works) != 1 || headOf(m) != in.Journal {
+		return false
+	}
+	in.Kept, in.Quarantine = works[0]+"/"+stateroot.PredecessorRecords, named(t, m, stateroot.JournalQuarantine)[0]
+	return true
 }
 
 // A salvage of a salvaged journal begins anew, and leaves the first one's
@@ -201,5 +225,39 @@ func TestInstall_Twice(t *testing.T) {
 	}
 	if len(named(t, m, stateroot.JournalSalvage)) != 2 || len(named(t, m, stateroot.JournalQuarantine)) != 2 {
 		t.Error("remains of the first are gone")
+	}
+}
+
+// A salvage that finds no room changes nothing, and says where it was missing.
+func TestInstall_FullDisk(t *testing.T) {
+	for name, full := range map[string]func(m *memfs.FS, room int64){
+		"no free block": func(m *memfs.FS, room int64) { m.SetCapacity(m.Used() + room<<18) },
+		"no free inode": func(m *memfs.FS, room int64) { m.SetInodes(m.Inodes() + room) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, m := grown(t)
+			hollow(t, m)
+			before := m.Dump()
+			room := int64(0)
+			for ; ; room++ {
+				full(m, room)
+				in, err := Install(m, theNode())
+				if err == nil {
+					if headOf(m) != in.Journal {
+						t.Errorf("head file of %s, installed %s", headOf(m), in.Journal)
+					}
+					break
+				}
+				if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), stateroot.JournalSalvage) && !strings.Contains(err.Error(), stateroot.JournalHead) {
+					t.Fatalf("room for %d: %v", room, err)
+				}
+				if !maps.Equal(m.Dump(), before) {
+					t.Fatalf("room for %d: something was changed", room)
+				}
+			}
+			if room < 8 {
+				t.Errorf("room for %d was enough", room)
+			}
+		})
 	}
 }

@@ -65,3 +65,47 @@ func TestExamine_TableLost(t *testing.T) {
 		t.Errorf("kept %v of %d", kept, len(all))
 	}
 }
+
+// The tail that is gone, cut short or without headers takes with it what had
+// not settled; of one whose frames can be read nothing is lost.
+func TestExamine_TailLost(t *testing.T) {
+	for name, tt := range map[string]struct {
+		harm func(tail []byte) []byte
+		kept int
+	}{
+		"gone":                {func([]byte) []byte { return nil }, grownRecords - 2},
+		"cut to its headers":  {func(b []byte) []byte { return b[:2*evidencetest.BlockLen] }, grownRecords - 2},
+		"cut in a frame":      {func(b []byte) []byte { return b[:(evidencetest.FirstFrame+1)*evidencetest.BlockLen+100] }, grownRecords - 1},
+		"without headers":     {func(b []byte) []byte { clear(b[:2*evidencetest.BlockLen]); return b }, grownRecords},
+		"one frame damaged":   {func(b []byte) []byte { b[evidencetest.FirstFrame*evidencetest.BlockLen+200] ^= 1; return b }, grownRecords - 2},
+		"every frame damaged": {func(b []byte) []byte { evidencetest.RotFrames(b); return b }, grownRecords - 2},
+		"of another generation": {func(b []byte) []byte {
+			frames := evidencetest.FirstFrame * evidencetest.BlockLen
+			copy(b[frames:], b[frames+2*evidencetest.BlockLen:][:evidencetest.BlockLen])
+			return b
+		}, grownRecords - 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, m := grown(t)
+			all := records(t, m)
+			tail := tt.harm([]byte(get(t, m, "journal/tail")))
+			check(t, m.Remove("journal/tail"))
+			if tail != nil {
+				put(t, m, "journal/tail", string(tail))
+			}
+			e, have, err := examine(t, m, theNode())
+			check(t, err)
+			for i, raw := range have {
+				if raw != string(all[i].Raw) {
+					t.Errorf("record %d differs", i+1)
+				}
+			}
+			if len(have) != tt.kept || int(e.Size) != tt.kept || e.HeadSeq != grownRecords || e.Epoch != 1 {
+				t.Errorf("%d kept, %+v", len(have), e)
+			}
+			if whole := tt.kept == grownRecords; whole != strings.HasPrefix(e.Lost, "nothing that was acknowledged") || !whole && !strings.HasPrefix(e.Lost, "record") {
+				t.Errorf("lost %s", e.Lost)
+			}
+		})
+	}
+}
