@@ -180,7 +180,7 @@ func TestHistoryFullTail(t *testing.T) {
 // goes on. The same after a kill that left the tables in memory only: the rule
 // is that a settling never skips what Pebble already has.
 func TestHistoryFlushedOnly(t *testing.T) {
-	for _, kept := range []string{"flushed", "killed while the manifest is written"} {
+	for _, kept := range []string{"flushed", "killed before the marker is durable"} {
 		t.Run(kept, func(t *testing.T) {
 			m := newRoot(t)
 			boot(t, m, 1)
@@ -189,7 +189,7 @@ func TestHistoryFlushedOnly(t *testing.T) {
 			if kept == "flushed" {
 				stopAt(m, 2, memfs.OpWrite, tailFile) // the first is the frame
 			} else {
-				stopAt(m, 2, memfs.OpSync, "MANIFEST-") // the first is the open's
+				stopAt(m, 2, memfs.OpSyncDir, "journal") // the first is the manifest's
 			}
 			noErr(t, g.run(m))
 			acked := record.Tip{}
@@ -205,7 +205,7 @@ func TestHistoryFlushedOnly(t *testing.T) {
 				m = m.Restart()
 			}
 			acked = acknowledged(t, m)
-			again := &gate{boot: g.boot, sizes: []int{1}, settle: true}
+			again := &gate{boot: g.boot, settle: true}
 			noErr(t, again.run(m))
 			noErr(t, again.unsettled)
 			cut := m.Crash(memfs.Crash{Keep: memfs.None})

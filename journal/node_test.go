@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -265,4 +266,9 @@ func codes(r Report) string {
 		s = append(s, string(f.Severity)+" "+f.Code)
 	}
 	return strings.Join(s, ", ")
+}
+
+// deeply verifies everything, the tables' blocks included.
+func deeply(v *View) (Report, error) {
+	return Verify(context.Background(), v.Source(), VerifyOptions{Storage: true, Workers: 1})
 }

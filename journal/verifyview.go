@@ -110,7 +110,10 @@ func (s *viewSource) verifyTables(ctx context.Context, rep *Report) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		if len(s.bad) == 0 { // otherwise the records' reader has reported it
+			rep.add(FindingOf(err))
+		}
+		return nil
 	}
 	return settled.VerifyTables(ctx, func(err error, counts bool) {
 		f := FindingOf(err)

@@ -1,0 +1,632 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/record"
+)
+
+// specimen is a node at rest, on which damage is tried.
+type specimen struct {
+	disk   *memfs.FS
+	recs   []record.Record
+	acked  record.Tip
+	frames []frame
+	end    int // the block after the last frame
+	slot   int // the newest header's
+	newest int // the newest slot of the head file
+	pebble []string
+}
+
+// newSpecimen is a node with tables, a generation in use with records of one and
+// of three blocks, and frames of an older one behind it.
+func newSpecimen(t testing.TB) specimen {
+	t.Helper()
+	m := newRoot(t)
+	boot(t, m, 1, 2)
+	settled(t, m, 5)
+	settled(t, m, 1, 3, 1, 1, 1)
+	boot(t, m, 3)
+	boot(t, m, 1)
+	m.SyncAll()
+	s := specimen{disk: m, recs: history(t, m), acked: acknowledged(t, m)}
+	v := must[*View](t)(OpenView(m, small))
+	defer v.Close()
+	s.frames, s.end, s.slot, s.newest = v.frames, v.next, v.tail.slot, v.head.newest()
+	for _, f := range v.tail.header.files {
+		s.pebble = append(s.pebble, "journal/"+f.Name)
+	}
+	if len(s.frames) != 3 || len(s.recs) != int(s.acked.Seq) {
+		t.Fatalf("%d frames, %d records", len(s.frames), len(s.recs))
+	}
+	return s
+}
+
+// What damage leads to.
+const (
+	harmless = "harmless" // nothing is lost, now and later
+	reported = "reported" // nothing is lost, and the boot says what it found
+	refusal  = "refused"  // the boot ends
+	found    = "found"    // the boot goes on; a settling or a verification finds it
+	lost     = "LOST"     // an acknowledged record is gone, and nothing says so
+)
+
+// damageKinds are the kinds that damage is refused with.
+var damageKinds = []error{errs.ErrCorrupt, ErrRolledBack, ErrRewritten, ErrForeign, ErrMissing}
+
+func isDamage(err error) bool {
+	return slices.ContainsFunc(damageKinds, func(k error) bool { return errors.Is(err, k) })
+}
+
+// glance judges a disk as a boot that appends nothing does: it changes nothing.
+func (s *specimen) glance(d *memfs.FS) (outcome string, err error) {
+	v, err := OpenView(d, small)
+	if err != nil {
+		return refusedWith(err)
+	}
+	defer v.Close()
+	act, err := v.CheckHead(nil)
+	if err != nil {
+		return refusedWith(err)
+	}
+	for _, f := range s.frames {
+		rec, err := v.Record(f.rec.Seq)
+		if err != nil || rec.Hash != f.rec.Hash {
+			return lost, fmt.Errorf("record %d is another or gone, tip %d: %v", f.rec.Seq, v.Tip().Seq, err)
+		}
+	}
+	if v.Tip() != s.acked {
+		return lost, fmt.Errorf("the tip is %d, not %d", v.Tip().Seq, s.acked.Seq)
+	}
+	if act != (HeadAction{}) {
+		return reported, nil
+	}
+	return harmless, nil
+}
+
+func refusedWith(err error) (string, error) {
+	if isDamage(err) && !errors.Is(err, errs.ErrNewer) {
+		return refusal, err
+	}
+	return "refused with another kind", err
+}
+
+// judge lets the node go on for some boots that append and settle: what looks
+// harmless must stay so, or be found.
+func (s *specimen) judge(d *memfs.FS) (outcome string, err error) {
+	outcome = harmless
+	for i := range 3 {
+		before := d.Dump()
+		g := &gate{boot: newBoot(), sizes: []int{1, 2}, settle: i > 0}
+		err := g.run(d)
+		if err == nil {
+			err = g.unsettled
+		}
+		if err != nil {
+			if g.w == nil && !maps.Equal(d.Dump(), before) {
+				return lost, fmt.Errorf("the refusal changed the disk: %w", err)
+			}
+			if i > 0 && isDamage(err) {
+				return found, err
+			}
+			return refusedWith(err)
+		}
+		if i == 0 && g.action != (HeadAction{}) {
+			outcome = reported
+		}
+		have := map[uint64]record.Hash{}
+		v, err := OpenView(d, small)
+		if err != nil {
+			if isDamage(err) {
+				return found, err
+			}
+			return lost, err
+		}
+		rep, err := deeply(v)
+		if err == nil && !rep.OK {
+			return found, fmt.Errorf("%s", codes(rep))
+		}
+		if err == nil {
+			err = v.each(1, v.Tip().Seq, func(seq uint64, raw []byte) bool { have[seq] = record.HashOf(raw); return true })
+		}
+		if err := errors.Join(err, v.Close()); err != nil {
+			return lost, err
+		}
+		for _, r := range s.recs {
+			if have[r.Seq] != r.Hash {
+				return lost, fmt.Errorf("record %d is another or gone, boot %d, tip %d, %+v", r.Seq, i, len(have), g.action)
+			}
+		}
+	}
+	return outcome, nil
+}
+
+// region is a stretch of a file, and what a flipped bit in it leads to.
+type region struct {
+	name     string
+	file     string
+	from, to int // bytes
+	want     []string
+}
+
+func blockRegion(name, file string, first, n int, want ...string) region {
+	return region{name, file, first * blockSize, (first + n) * blockSize, want}
+}
+
+// flips flips one bit after the other, and has do judge the disk, which it may
+// not change.
+func flips(t *testing.T, d *memfs.FS, r region, stride int, do func(d *memfs.FS, bit int)) {
+	t.Helper()
+	f := must[durable.File](t)(d.OpenWrite(r.file))
+	defer f.Close()
+	put := func(at int, b []byte) {
+		_, err := f.WriteAt(b, int64(at))
+		noErr(t, errors.Join(err, f.Sync()))
+	}
+	whole := read(t, d, r.file)
+	for bit := 8 * r.from; bit < 8*min(r.to, len(whole)); bit += stride {
+		at := bit / 8
+		put(at, []byte{whole[at] ^ 1<<(bit%8)})
+		do(d, bit)
+		put(at, whole[at:at+1])
+	}
+}
+
+// TestCrashDamageBits flips every bit of what is in use of the tail and the head
+// file.
+func TestCrashDamageBits(t *testing.T) {
+	s := newSpecimen(t)
+	regions := []region{
+		blockRegion("newest header", tailFile, s.slot, 1, harmless),
+		blockRegion("older header", tailFile, 1-s.slot, 1, harmless),
+		blockRegion("block after the frames", tailFile, s.end, 1, harmless),
+		blockRegion("newest slot", headFile, s.newest, 1, reported),
+		blockRegion("older slot", headFile, 1-s.newest, 1, reported),
+	}
+	for i, f := range s.frames {
+		regions = append(regions, blockRegion(fmt.Sprint("frame ", i), tailFile, f.block, f.parts(), refusal))
+	}
+	var tried atomic.Int64
+	for _, r := range regions {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			flips(t, s.disk.Clone(), r, every(61), func(d *memfs.FS, bit int) {
+				outcome, err := s.glance(d)
+				if !slices.Contains(r.want, outcome) {
+					t.Errorf("bit %d of byte %d: %s, want %v: %v", bit%8, bit/8, outcome, r.want, err)
+				}
+				if tried.Add(1)%(61*64/int64(every(61))) == 0 {
+					if outcome, err := s.judge(d.Clone()); !slices.Contains(r.want, outcome) {
+						t.Errorf("bit %d of byte %d, boots later: %s, want %v: %v", bit%8, bit/8, outcome, r.want, err)
+					}
+				}
+			})
+		})
+	}
+	t.Cleanup(func() { t.Logf("%d flips", tried.Load()) })
+}
+
+// TestCrashDamageBlocks flips one bit of every block of the tail, those included
+// that are not in use.
+func TestCrashDamageBlocks(t *testing.T) {
+	s := newSpecimen(t)
+	used := map[int]bool{}
+	for _, f := range s.frames {
+		for i := range f.parts() {
+			used[f.block+i] = true
+		}
+	}
+	d := s.disk.Clone()
+	for number := range int(small.tailLength() / blockSize) {
+		want := harmless
+		if used[number] {
+			want = refusal
+		}
+		bit := 8*number*blockSize + (number*7919)%(8*blockSize)
+		flips(t, d, region{file: tailFile, from: bit / 8, to: bit/8 + 1}, 8, func(d *memfs.FS, _ int) {
+			outcome, err := s.glance(d)
+			if outcome == want && number%every(4) == 0 {
+				outcome, err = s.judge(d.Clone())
+			}
+			if outcome != want {
+				t.Errorf("block %d: %s, want %s: %v", number, outcome, want, err)
+			}
+		})
+	}
+}
+
+// TestCrashDamagePebble flips every bit of every file of Pebble's. An ordinary
+// boot does not look into them; a settling or a verification finds it, or it
+// costs no record.
+func TestCrashDamagePebble(t *testing.T) {
+	s := newSpecimen(t)
+	var tried, seen atomic.Int64
+	for _, name := range s.pebble {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			flips(t, s.disk.Clone(), region{file: name, to: 1 << 30}, every(131), func(d *memfs.FS, bit int) {
+				tried.Add(1)
+				if outcome, err := s.glance(d); outcome != harmless {
+					t.Errorf("bit %d of byte %d: %s: %v", bit%8, bit/8, outcome, err)
+				}
+				outcome, err := s.judge(d.Clone())
+				if outcome == found {
+					seen.Add(1)
+				} else if outcome != harmless {
+					t.Errorf("bit %d of byte %d: %s: %v", bit%8, bit/8, outcome, err)
+				}
+			})
+		})
+	}
+	t.Cleanup(func() {
+		t.Logf("%d flips, %d found", tried.Load(), seen.Load())
+		if seen.Load() < tried.Load()/2 {
+			t.Errorf("only %d of %d flips were found", seen.Load(), tried.Load())
+		}
+	})
+}
+
+func (s *specimen) files() []string {
+	return append([]string{tailFile, headFile}, s.pebble...)
+}
+
+// previousManifest is the one before the one that counts; Pebble keeps it.
+func (s *specimen) previousManifest() string {
+	i := slices.IndexFunc(s.pebble, func(n string) bool { return strings.Contains(n, "MANIFEST-") })
+	return s.pebble[i]
+}
+
+// TestCrashDamageTruncated cuts every file short, or makes it longer.
+func TestCrashDamageTruncated(t *testing.T) {
+	s := newSpecimen(t)
+	for _, name := range s.files() {
+		size := len(read(t, s.disk, name))
+		lengths := []int{0, 1, size / 3, size - 1, size + 1, size + blockSize}
+		if size > 2*blockSize {
+			lengths = append(lengths, blockSize, size-blockSize, s.end*blockSize, s.frames[2].block*blockSize+17)
+		}
+		for _, n := range lengths {
+			if n < 0 || n == size {
+				continue
+			}
+			d := s.disk.Clone()
+			f := must[durable.File](t)(d.OpenWrite(name))
+			noErr(t, errors.Join(f.Truncate(int64(n)), f.Sync(), f.Close()))
+			outcome, err := s.judge(d)
+			want := []string{refusal, found}
+			switch {
+			case name == headFile && n >= 2*blockSize, strings.HasPrefix(name, "journal/marker."):
+				want = []string{harmless} // only the names of markers count
+			case name == headFile:
+				want = []string{reported}
+			case name == s.previousManifest(), strings.HasPrefix(name, "journal/MANIFEST-") && n > size:
+				want = []string{harmless} // what follows a manifest's end is not read
+			}
+			if !slices.Contains(want, outcome) {
+				t.Errorf("%s of %d bytes, not %d: %s, want %v: %v", name, n, size, outcome, want, err)
+			}
+		}
+	}
+}
+
+// TestCrashDamageDeleted deletes every file, every pair of files, and the
+// journal's directory.
+func TestCrashDamageDeleted(t *testing.T) {
+	s := newSpecimen(t)
+	files := append(s.files(), "journal")
+	for i, a := range files {
+		for _, b := range files[i:] {
+			d := s.disk.Clone()
+			for _, name := range []string{a, b} {
+				if err := durable.RemoveAll(d, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Fatal(err)
+				}
+			}
+			d.SyncAll()
+			want := refusal
+			spare := s.previousManifest()
+			switch {
+			case a == spare && b == spare:
+				want = harmless
+			case a == headFile && (b == headFile || b == spare):
+				want = reported
+			case a == headFile && b == "journal":
+				continue // nothing here refers to a journal any more: the gate asks the projections
+			}
+			if outcome, err := s.judge(d); outcome != want {
+				t.Errorf("%s and %s: %s, want %s: %v", a, b, outcome, want, err)
+			}
+		}
+	}
+}
+
+// put overwrites a file with that of another disk.
+func put(t testing.TB, to, from *memfs.FS, name string) { overwrite(t, to, name, read(t, from, name)) }
+
+// putPebble replaces all files of Pebble's by those of another disk.
+func putPebble(t testing.TB, to, from *memfs.FS) {
+	t.Helper()
+	for _, n := range names(t, to) {
+		if n != tailName {
+			noErr(t, to.Remove("journal/"+n))
+		}
+	}
+	for _, n := range names(t, from) {
+		if n != tailName {
+			noErr(t, durable.WriteFile(to, "journal/"+n, read(t, from, "journal/"+n), fileMode))
+		}
+	}
+	to.SyncAll()
+}
+
+// TestCrashDamageExchanged exchanges blocks of the tail, slots, and files.
+func TestCrashDamageExchanged(t *testing.T) {
+	s := newSpecimen(t)
+	exchange := func(file string, a, b int) *memfs.FS {
+		d := s.disk.Clone()
+		whole := read(t, d, file)
+		x, y := whole[a*blockSize:][:blockSize], whole[b*blockSize:][:blockSize]
+		for i := range x {
+			x[i], y[i] = y[i], x[i]
+		}
+		overwrite(t, d, file, whole)
+		return d
+	}
+	check := func(what string, d *memfs.FS, want ...string) {
+		t.Helper()
+		if outcome, err := s.judge(d); !slices.Contains(want, outcome) {
+			t.Errorf("%s: %s, want %v: %v", what, outcome, want, err)
+		}
+	}
+	for a := firstFrame; a < s.end; a++ {
+		for b := a + 1; b < s.end+2; b++ {
+			check(fmt.Sprintf("blocks %d and %d", a, b), exchange(tailFile, a, b), refusal)
+		}
+		check(fmt.Sprintf("header and block %d", a), exchange(tailFile, s.slot, a), refusal)
+	}
+	check("headers", exchange(tailFile, 0, 1), harmless) // the first frame stands for the newest
+	check("slots", exchange(headFile, 0, 1), reported)
+	for i, a := range s.files() {
+		for _, b := range s.files()[i+1:] {
+			d := s.disk.Clone()
+			x, y := read(t, d, a), read(t, d, b)
+			overwrite(t, d, a, y)
+			overwrite(t, d, b, x)
+			outcome, err := s.judge(d)
+			marker := strings.Contains(a, "marker.") && strings.Contains(b, "marker.")
+			spare := s.previousManifest()
+			switch {
+			case outcome == refusal, outcome == found:
+			case marker && outcome == harmless: // their content is nothing
+			case a == headFile && (b == spare || strings.Contains(b, "marker.")) && outcome == reported:
+			case (a == spare && strings.Contains(b, "marker.") || b == spare && strings.Contains(a, "marker.")) && outcome == harmless:
+			default:
+				t.Errorf("%s and %s: %s: %v", a, b, outcome, err)
+			}
+		}
+	}
+}
+
+// TestCrashDamageRolledBack puts older copies of the tail, the head file and
+// Pebble's files back, each by itself and together. A single one never takes a
+// record in silence; tail and head file together do, and ARCHITECTURE says so.
+func TestCrashDamageRolledBack(t *testing.T) {
+	m := newRoot(t)
+	boot(t, m, 1)
+	var past []*memfs.FS
+	for i := range 9 {
+		g := &gate{boot: newBoot(), sizes: []int{1 + i%2}, settle: i%3 == 1}
+		noErr(t, g.run(m))
+		m.SyncAll()
+		past = append(past, m.Clone())
+	}
+	now := past[len(past)-1]
+	s := specimen{disk: now, recs: history(t, now), acked: acknowledged(t, now)}
+	tally := map[string]int{}
+	for i, tail := range past {
+		for j, head := range past {
+			for k, pebble := range past {
+				if !crashFull && (i*7+j*3+k)%4 != 0 && i != j && j != k && i != k {
+					continue
+				}
+				old := ""
+				d := now.Clone()
+				if tail != now && string(read(t, tail, tailFile)) != string(read(t, now, tailFile)) {
+					old += " tail"
+					put(t, d, tail, tailFile)
+				}
+				if head != now {
+					old += " head"
+					put(t, d, head, headFile)
+				}
+				if fmt.Sprint(names(t, pebble)) != fmt.Sprint(names(t, now)) {
+					old += " Pebble"
+					putPebble(t, d, pebble)
+				}
+				outcome, err := s.judge(d)
+				switch outcome {
+				case lost:
+					if !strings.HasPrefix(old, " tail head") {
+						t.Errorf("old%s (%d %d %d): %s: %v", old, i, j, k, outcome, err)
+					}
+				case harmless, reported, refusal, found:
+					if old == " tail" && outcome != refusal || old == " Pebble" && outcome != refusal || old == " tail Pebble" && outcome != refusal {
+						t.Errorf("old%s (%d %d %d): %s: %v", old, i, j, k, outcome, err)
+					}
+				default:
+					t.Errorf("old%s (%d %d %d): %s: %v", old, i, j, k, outcome, err)
+				}
+				tally[old+": "+outcome]++
+			}
+		}
+	}
+	t.Log(tally)
+	for _, want := range []string{" tail head: LOST", " head: harmless", " head: reported"} {
+		if tally[want] == 0 {
+			t.Errorf("never%s", want)
+		}
+	}
+}
+
+// TestCrashDamageForeign puts parts of another node's journal into this one.
+func TestCrashDamageForeign(t *testing.T) {
+	s, other := newSpecimen(t), newSpecimen(t)
+	check := func(what string, want string, damage func(d *memfs.FS)) {
+		t.Helper()
+		d := s.disk.Clone()
+		damage(d)
+		if outcome, err := s.judge(d); !strings.Contains(want, outcome) {
+			t.Errorf("%s: %s, want %s: %v", what, outcome, want, err)
+		}
+	}
+	check("tail", refusal, func(d *memfs.FS) { put(t, d, other.disk, tailFile) })
+	check("head file", refusal, func(d *memfs.FS) { put(t, d, other.disk, headFile) })
+	check("tail and head file", refusal, func(d *memfs.FS) { put(t, d, other.disk, headFile); put(t, d, other.disk, tailFile) })
+	check("newest header", refusal, func(d *memfs.FS) { keepBlocks(t, d, other.disk, tailFile, s.slot, 1) })
+	check("older header", harmless, func(d *memfs.FS) { keepBlocks(t, d, other.disk, tailFile, 1-s.slot, 1) })
+	check("both headers", refusal, func(d *memfs.FS) { keepBlocks(t, d, other.disk, tailFile, 0, 2) })
+	for number := firstFrame; number < s.end; number++ {
+		check(fmt.Sprint("block ", number), refusal, func(d *memfs.FS) { keepBlocks(t, d, other.disk, tailFile, number, 1) })
+	}
+	for number := s.end; number < s.end+3; number++ {
+		check(fmt.Sprint("block ", number), harmless, func(d *memfs.FS) { keepBlocks(t, d, other.disk, tailFile, number, 1) })
+	}
+	for i := range 2 {
+		check(fmt.Sprint("slot ", i), refusal, func(d *memfs.FS) { keepBlocks(t, d, other.disk, headFile, i, 1) })
+	}
+	// Pebble's files may have the same names and sizes on both nodes: then the
+	// first that looks into them finds it.
+	check("Pebble's files", refusal+" or "+found, func(d *memfs.FS) { putPebble(t, d, other.disk) })
+	check("everything but the head file", refusal, func(d *memfs.FS) { put(t, d, other.disk, tailFile); putPebble(t, d, other.disk) })
+}
+
+// TestCrashDamageNewer: what a newer version wrote is never taken for damage.
+func TestCrashDamageNewer(t *testing.T) {
+	s := newSpecimen(t)
+	newer := func(b []byte) { b[11] = blockFormat + 1 }
+	for name, change := range map[string]func(d *memfs.FS){
+		"newest header": func(d *memfs.FS) { editBlock(t, d, tailFile, s.slot, newer) },
+		"older header":  func(d *memfs.FS) { editBlock(t, d, tailFile, 1-s.slot, newer) },
+		"first frame":   func(d *memfs.FS) { editBlock(t, d, tailFile, firstFrame, newer) },
+		"last frame":    func(d *memfs.FS) { editBlock(t, d, tailFile, s.frames[2].block, newer) },
+		"the next frame": func(d *memfs.FS) {
+			writeFrameAt(t, d, s.end, 3, entryOf("b", "Tested", 1), s.acked)
+			editBlock(t, d, tailFile, s.end, newer)
+		},
+		"a slot": func(d *memfs.FS) { editBlock(t, d, headFile, 0, newer) },
+		"an envelope": func(d *memfs.FS) {
+			raw := []byte(`{"v":2,"seq":"in words"}`)
+			b := read(t, d, tailFile)
+			copy(b[s.end*blockSize:], encodeFrame(3, s.acked.Seq+1, record.HashOf(raw), raw, s.end))
+			overwrite(t, d, tailFile, b)
+		},
+		"Pebble's format": func(d *memfs.FS) {
+			for _, n := range s.pebble {
+				if strings.Contains(n, "format-version") {
+					noErr(t, d.Rename(n, n[:len(n)-3]+"999"))
+				}
+			}
+			d.SyncAll()
+		},
+	} {
+		d := s.disk.Clone()
+		change(d)
+		g := &gate{boot: newBoot(), sizes: []int{1}}
+		before := d.Dump()
+		if err := g.run(d); !errors.Is(err, errs.ErrNewer) || isDamage(err) || !maps.Equal(d.Dump(), before) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if f := FindingOf(g.run(d)); f.Code != CodeNewer {
+			t.Errorf("%s: reported as %s", name, f.Code)
+		}
+	}
+}
+
+// TestCrashDamagePairs tries every pair of single faults: a block of the tail or
+// a slot that is flipped, zeroed or put back to what it was, and a file that is
+// absent. Two faults lose a record only where the last frame is one of them and
+// the newest slot, or the head file, is the other.
+func TestCrashDamagePairs(t *testing.T) {
+	s := newSpecimen(t)
+	past := s.disk.Clone()
+	boot(t, s.disk, 1)
+	s.recs, s.acked = history(t, s.disk), acknowledged(t, s.disk)
+	v := must[*View](t)(OpenView(s.disk, small))
+	s.frames, s.end, s.newest = v.frames, v.next, v.head.newest()
+	noErr(t, v.Close())
+	type single struct {
+		name string
+		do   func(d *memfs.FS)
+	}
+	var faults []single
+	block := func(name, file string, number int) {
+		faults = append(faults,
+			single{name + " flipped", func(d *memfs.FS) {
+				b := read(t, d, file)
+				b[number*blockSize+90] ^= 1
+				overwrite(t, d, file, b)
+			}},
+			single{name + " zeroed", func(d *memfs.FS) {
+				b := read(t, d, file)
+				clear(b[number*blockSize:][:blockSize])
+				overwrite(t, d, file, b)
+			}},
+			single{name + " put back", func(d *memfs.FS) { keepBlocks(t, d, past, file, number, 1) }})
+	}
+	block("newest header", tailFile, s.slot)
+	block("older header", tailFile, 1-s.slot)
+	block("newest slot", headFile, s.newest)
+	block("older slot", headFile, 1-s.newest)
+	for i, f := range s.frames {
+		name := fmt.Sprint("frame ", i)
+		if i == len(s.frames)-1 {
+			name = "last frame"
+		}
+		block(name, tailFile, f.block)
+	}
+	block("next block", tailFile, s.end)
+	faults = append(faults,
+		single{"head file absent", func(d *memfs.FS) { _ = d.Remove(headFile); d.SyncAll() }},
+		single{"head file put back", func(d *memfs.FS) { put(t, d, past, headFile) }},
+		single{"tail put back", func(d *memfs.FS) { put(t, d, past, tailFile) }})
+	tally := map[string]int{}
+	for i, a := range faults {
+		for j, b := range faults[i:] {
+			if j == 0 {
+				b = single{"nothing", func(*memfs.FS) {}}
+			}
+			d := s.disk.Clone()
+			b.do(d) // the file that is absent or put back first
+			if _, err := d.Lstat(headFile); err == nil || !strings.Contains(a.name, "slot") {
+				a.do(d)
+			}
+			outcome, err := s.judge(d)
+			if want := takesTheLast(a.name, b.name); (outcome == lost) != want || strings.Contains(outcome, "kind") {
+				t.Errorf("%s + %s: %s, want lost %t: %v", a.name, b.name, outcome, want, err)
+			}
+			tally[outcome]++
+		}
+	}
+	t.Log(tally)
+}
+
+// takesTheLast reports whether two faults together take the newest record
+// without a refusal: what names it is gone or older, and so is its frame.
+func takesTheLast(a, b string) bool {
+	if strings.HasPrefix(a, "last frame") || strings.HasPrefix(a, "tail") {
+		a, b = b, a
+	}
+	return (strings.HasPrefix(a, "newest slot") || strings.HasPrefix(a, "head file")) &&
+		(strings.HasPrefix(b, "last frame") || strings.HasPrefix(b, "tail")) &&
+		(a != "head file absent" || b != "last frame flipped") // then a torn end is refused
+}
