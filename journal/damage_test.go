@@ -357,12 +357,12 @@ func put(t testing.TB, to, from *memfs.FS, name string) { overwrite(t, to, name,
 func putPebble(t testing.TB, to, from *memfs.FS) {
 	t.Helper()
 	for _, n := range names(t, to) {
-		if n != tailName {
+		if n != TailName {
 			noErr(t, to.Remove("journal/"+n))
 		}
 	}
 	for _, n := range names(t, from) {
-		if n != tailName {
+		if n != TailName {
 			noErr(t, durable.WriteFile(to, "journal/"+n, read(t, from, "journal/"+n), fileMode))
 		}
 	}

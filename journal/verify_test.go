@@ -23,7 +23,7 @@ func withSettled(t testing.TB, m *memfs.FS, raws [][]byte) {
 	h, slot := v.tail.header, v.tail.slot
 	noErr(t, v.Close())
 	for _, n := range names(t, m) {
-		if n != tailName {
+		if n != TailName {
 			noErr(t, m.Remove("journal/"+n))
 		}
 	}

@@ -280,11 +280,4 @@ func TestOpenWriterFails(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	m.SetHook(nil)
-	noErr(t, m.Mkdir("journal.new", 0o700))
-	m.SetHook(refuse(memfs.OpRemove, "journal.new", syscall.EACCES))
-	g := &gate{boot: newBoot(), sizes: []int{1}}
-	if err := g.run(m); !errors.Is(err, errs.ErrIO) {
-		t.Errorf("a remnant that stays: %v", err)
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -144,6 +145,13 @@ func (n *node) copyTree(from, to string) {
 	n.check(err)
 	if info.IsDir() {
 		n.check(os.CopyFS(to, os.DirFS(from)))
+		// Its directories are made as the umask allows, the gate's are nobody else's.
+		n.check(filepath.WalkDir(to, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return err
+			}
+			return os.Chmod(name, 0o750)
+		}))
 		return
 	}
 	n.writeFile(to, n.must(os.ReadFile(from)))
