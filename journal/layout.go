@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"io/fs"
-	"path"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/errs"
@@ -51,44 +50,33 @@ type Presence struct {
 }
 
 // Inspect looks which parts of the journal exist. It opens nothing.
-func Inspect(fsys durable.FS, l Layout) (Presence, error) {
-	var p Presence
-	parent, base := path.Dir(l.Dir), path.Base(l.Dir)
-	names, err := durable.Names(fsys, parent)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return p, errs.Of("list the state root", parent, err)
+func Inspect(fsys durable.FS, l Layout) (p Presence, err error) {
+	info, there, err := lookFor(fsys, l.Dir)
+	if err != nil {
+		return p, err
 	}
-	if l.Dir == "." {
-		p.Journal = err == nil
+	if there && !info.IsDir() {
+		return p, errs.Corrupt(l.Dir, 0, nil, "a file stands where the journal directory belongs")
 	}
-	for _, n := range names {
-		switch {
-		case n == base:
-			info, err := fsys.Lstat(l.Dir)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // renamed away since it was listed
-			}
-			if err != nil {
-				return p, errs.Of("look for the journal", l.Dir, err)
-			}
-			if !info.IsDir() {
-				return p, &errs.Error{Kind: errs.ErrCorrupt, Path: l.Dir, Detail: "a file stands where the journal directory belongs", Next: errs.NextSalvage}
-			}
-			p.Journal = true
-		case n == path.Base(l.newDir()):
-			p.Unfinished = l.newDir()
-		}
+	p.Journal = there
+	if _, there, err = lookFor(fsys, l.newDir()); there {
+		p.Unfinished = l.newDir()
 	}
-	if l.Head == "" {
-		return p, nil
+	if err == nil && l.Head != "" {
+		_, p.Head, err = lookFor(fsys, l.Head)
 	}
-	switch _, err := fsys.Lstat(l.Head); {
-	case err == nil:
-		p.Head = true
-	case !errors.Is(err, fs.ErrNotExist):
-		return p, errs.Of("look for the head file", l.Head, err)
+	return p, err
+}
+
+func lookFor(fsys durable.FS, name string) (durable.Info, bool, error) {
+	info, err := fsys.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return info, false, nil
+	case err != nil:
+		return info, false, errs.Of("look for the journal", name, err)
 	}
-	return p, nil
+	return info, true, nil
 }
 
 // discard removes what a creation left that did not finish.

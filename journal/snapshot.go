@@ -5,18 +5,16 @@ import (
 	"iter"
 
 	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/journal/internal/store"
 )
 
 // maxSettledSnapshot is the largest snapshot that is kept in Pebble, in bytes.
 const maxSettledSnapshot = 4 << 20
 
-// Snapshot is what a caller derived from the records up to Seq. Nothing here
-// vouches for it: the caller compares its hash with what a record of the chain
-// says.
-type Snapshot struct {
-	Seq  uint64
-	Data []byte
-}
+// Snapshot is what a caller derived from the records up to Seq, in Data.
+// Nothing here vouches for it: the caller compares its hash with what a record
+// of the chain says.
+type Snapshot = store.Snapshot
 
 // Snapshots yields the snapshots at records not after atOrBefore, the newest
 // first. That of the base is in the tail and in Pebble, and comes from the tail
@@ -25,7 +23,7 @@ type Snapshot struct {
 func (v *View) Snapshots(atOrBefore uint64) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
 		base := v.tail.header.base.Seq
-		if v.snap != nil && base <= min(atOrBefore, v.tip.Seq) && !yield(Snapshot{base, v.snap}, nil) {
+		if v.snap != nil && base <= min(atOrBefore, v.tip.Seq) && !yield(Snapshot{Seq: base, Data: v.snap}, nil) {
 			return
 		}
 		if v.cut.Seq == 0 {
@@ -49,7 +47,7 @@ func (v *View) Snapshots(atOrBefore uint64) iter.Seq2[Snapshot, error] {
 			if errors.Is(err, errs.ErrNotFound) {
 				continue
 			}
-			if !yield(Snapshot{seqs[i], data}, err) || err != nil {
+			if !yield(Snapshot{Seq: seqs[i], Data: data}, err) || err != nil {
 				return
 			}
 		}

@@ -101,14 +101,6 @@ func (s *viewSource) conclude(r *Report) {
 // table that no record is read from is a warning.
 func (s *viewSource) verifyTables(ctx context.Context, rep *Report) error {
 	settled, err := s.v.store()
-	if errors.Is(err, errs.ErrCorrupt) {
-		// Nothing that has settled can be read. Where a record was asked for,
-		// a finding says so already.
-		if len(s.bad) == 0 {
-			rep.add(FindingOf(err))
-		}
-		return nil
-	}
 	if err != nil {
 		if len(s.bad) == 0 { // otherwise the records' reader has reported it
 			rep.add(FindingOf(err))

@@ -71,33 +71,6 @@ type Record struct {
 // members of the specification. It fails with errs.ErrTooLarge over MaxLen and
 // with errs.ErrInvalid if the entry has no faithful canonical form.
 func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
-	raw, err := encode(journalID, seq, prev, e)
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > MaxLen {
-		return nil, &errs.Error{Kind: errs.ErrTooLarge, Seq: seq, Next: "shorten the event's data",
-			Detail: fmt.Sprintf("encode %s: %d bytes, at most %d fit", e.Type, len(raw), MaxLen)}
-	}
-	var r Record
-	if err := r.scan(raw); err != nil {
-		return nil, errs.Invalid(seq, err, "encode %s", e.Type)
-	}
-	return raw, nil
-}
-
-// Size gives an upper bound of the entry's length as a record, in bytes,
-// whatever its place, so that a caller can see that an event fits before it
-// acts on it. It fails where Encode would.
-func Size(e Entry) (int, error) {
-	raw, err := encode("00000000-0000-4000-8000-000000000000", maxInt, Hash{}, e)
-	if err != nil {
-		return 0, err
-	}
-	return len(raw), nil
-}
-
-func encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	if seq == 0 || seq > maxInt || e.Epoch > maxInt || e.UptimeMS < 0 || e.UptimeMS > maxInt {
 		return nil, errs.Invalid(seq, nil, "encode %s: seq, epoch or uptime_ms is outside 0…2^53-1", e.Type)
 	}
@@ -114,11 +87,6 @@ func encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	}
 	if data.Kind() != '{' {
 		return nil, errs.Invalid(seq, nil, "encode %s: data is not a JSON object", e.Type)
-	}
-	// What no reader takes must not be written: a number that is not whole, say.
-	form := scanner{b: data}
-	if form.value(0); form.err != "" {
-		return nil, errs.Invalid(seq, nil, "encode %s: data: %s at byte %d", e.Type, form.err, form.i)
 	}
 	b := make([]byte, 0, len(data)+512)
 	var err error
@@ -152,6 +120,15 @@ func encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	b = strconv.AppendInt(b, e.UptimeMS, 10)
 	b = append(b, `,"v":1}`...)
 	if err != nil {
+		return nil, errs.Invalid(seq, err, "encode %s", e.Type)
+	}
+	if len(b) > MaxLen {
+		return nil, &errs.Error{Kind: errs.ErrTooLarge, Seq: seq, Next: "shorten the event's data",
+			Detail: fmt.Sprintf("encode %s: %d bytes, at most %d fit", e.Type, len(b), MaxLen)}
+	}
+	// What no reader takes must not be written: a number that is not whole, say.
+	var r Record
+	if err := r.scan(b); err != nil {
 		return nil, errs.Invalid(seq, err, "encode %s", e.Type)
 	}
 	return b, nil

@@ -63,7 +63,7 @@ func (f *files) check(dir string, names []string) error {
 		return &errs.Error{Kind: errs.ErrNewer, Path: dir, Detail: "open the journal: storage format " + format, Next: errs.NextUpgrade}
 	}
 	at := path.Join(dir, manifest)
-	info, err := f.fs.Lstat(at)
+	info, err := f.disk.Lstat(at)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errs.Corrupt(at, 0, err, "open the journal: its manifest is missing")

@@ -29,7 +29,7 @@ type Remains struct {
 // of all of a table that cannot be read, are joined.
 func OpenRemains(fsys durable.FS, dir string) (*Remains, error) {
 	m := &Remains{}
-	f := newFiles(fsys, true)
+	f := newFiles(fsys, dir, true)
 	names, err := f.List(dir)
 	if err != nil {
 		return m, classify("list the journal", dir, err)

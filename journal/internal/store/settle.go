@@ -42,7 +42,7 @@ func Settle(fsys durable.FS, dir string, base record.Tip, records [][]byte, snap
 	if err != nil {
 		return err
 	}
-	f := newFiles(fsys, false)
+	f := newFiles(fsys, dir, false)
 	err = f.fault.run("settle the journal's records", dir, func() error {
 		return f.settle(dir, base.Seq+1, records, snap, drop)
 	})
@@ -92,11 +92,11 @@ func (s *Store) Holds(base record.Tip) error {
 	if base.Seq == 0 {
 		return nil
 	}
-	hash, err := s.hash(base.Seq)
+	raw, err := s.Record(base.Seq)
 	if errors.Is(err, errs.ErrNotFound) {
 		return errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the newest settled record is %d, the tail says %d", s.last, base.Seq)
 	}
-	if err == nil && hash != base.Hash {
+	if hash := record.HashOf(raw); err == nil && hash != base.Hash {
 		err = errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the hash of the record is %s, the tail says %s", hash, base.Hash)
 	}
 	return err
@@ -159,14 +159,14 @@ func (f *files) settle(dir string, first uint64, records [][]byte, snap *Snapsho
 // cleanUp removes the files that a failed attempt left. Nothing refers to
 // them as long as the manifest that counts is the one from before.
 func (f *files) cleanUp(dir string, before []File) {
-	after, err := List(f.fs, dir)
+	after, err := List(f.disk, dir)
 	if err != nil || current(after) != current(before) {
 		return
 	}
 	for _, file := range after {
 		if !slices.ContainsFunc(before, func(b File) bool { return b.Name == file.Name }) {
 			// What stays is removed by the next Settle that succeeds.
-			_ = f.fs.Remove(path.Join(dir, file.Name))
+			_ = f.disk.Remove(path.Join(dir, file.Name))
 		}
 	}
 }

@@ -2,13 +2,14 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"path"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/journal/record"
 )
 
 // Store is the settled part of a journal, open for reading. Its methods may be
@@ -23,7 +24,7 @@ type Store struct {
 // Create makes an empty store in the existing directory dir, and closes it.
 // Its files are durable, their names after a sync of dir.
 func Create(fsys durable.FS, dir string) error {
-	f := newFiles(fsys, false)
+	f := newFiles(fsys, dir, false)
 	return f.fault.run("create the journal", dir, func() error {
 		o := options(f)
 		o.ErrorIfExists = true
@@ -39,7 +40,7 @@ func Create(fsys durable.FS, dir string) error {
 // nobody. Every table stays readable until Close, also if a settling removes
 // it meanwhile. Errors are errs.ErrCorrupt, errs.ErrNewer and those of the disk.
 func Open(fsys durable.FS, dir string) (*Store, error) {
-	s := &Store{files: newFiles(fsys, true), dir: dir}
+	s := &Store{files: newFiles(fsys, dir, true), dir: dir}
 	err := s.open()
 	if err != nil {
 		_ = s.Close() // the first error says what matters
@@ -51,7 +52,7 @@ func Open(fsys durable.FS, dir string) (*Store, error) {
 // OpenDamaged is Open for a salvage: a missing marker of the manifest is
 // invented, and the newest manifest counts.
 func OpenDamaged(fsys durable.FS, dir string) (*Store, error) {
-	s := &Store{files: newFiles(fsys, true), dir: dir}
+	s := &Store{files: newFiles(fsys, dir, true), dir: dir}
 	s.files.inventMarkers(dir)
 	err := s.open()
 	if err != nil {
@@ -62,12 +63,17 @@ func OpenDamaged(fsys durable.FS, dir string) (*Store, error) {
 }
 
 func (s *Store) open() error {
-	if err := s.files.pinTables(s.dir); err != nil {
-		return classify("list the journal", s.dir, err)
-	}
 	names, err := s.files.List(s.dir)
 	if err != nil {
 		return classify("list the journal", s.dir, err)
+	}
+	// Every table is opened before the manifest is believed, and those of the
+	// version that was read which are younger after it. What vanishes meanwhile
+	// is not needed, or is missed by Pebble.
+	for _, n := range names {
+		if isTable(n) {
+			_, _ = s.files.Open(path.Join(s.dir, n))
+		}
 	}
 	if err := s.files.check(s.dir, names); err != nil {
 		return err
@@ -80,13 +86,35 @@ func (s *Store) open() error {
 		}
 		return nil
 	})
-	if err == nil {
-		err = s.pinVersion()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		s.last, err = s.newest()
+	tables, err := s.Tables()
+	if err != nil {
+		return err
 	}
+	for _, n := range tables {
+		name := path.Join(s.dir, n)
+		if _, err := s.files.Open(name); err != nil {
+			return classify("open a table of the journal", name, err)
+		}
+	}
+	s.last, err = s.newest()
 	return err
+}
+
+// Tables returns the names of the tables that records are read from.
+func (s *Store) Tables() (names []string, err error) {
+	levels, err := s.db.SSTables()
+	if err != nil {
+		return nil, classify("list the journal's tables", s.dir, err)
+	}
+	for _, level := range levels {
+		for _, t := range level {
+			names = append(names, fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)))
+		}
+	}
+	return names, nil
 }
 
 // openError gives a kind to what Pebble says when it cannot open. Errors of
@@ -199,17 +227,8 @@ func (s *Store) Close() error {
 	return err
 }
 
-// A Snapshot is what a caller derived from the records up to Seq.
+// Snapshot is what a caller derived from the records up to Seq.
 type Snapshot struct {
 	Seq  uint64
 	Data []byte
-}
-
-// newestHash returns the hash of the record at seq.
-func (s *Store) hash(seq uint64) (record.Hash, error) {
-	raw, err := s.Record(seq)
-	if err != nil {
-		return record.Hash{}, err
-	}
-	return record.HashOf(raw), nil
 }

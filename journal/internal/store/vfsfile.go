@@ -10,16 +10,15 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// openFile is a file of a store. Pebble writes and syncs one file from one
+// openFile is a file on the disk. Pebble writes and syncs one file from one
 // goroutine at a time.
 type openFile struct {
-	s     *files
-	f     durable.File
-	name  string
-	dirty bool // written since its last sync
+	vfs.File // nil: the methods below are all that is called
+	s        *files
+	f        durable.File
+	name     string
+	dirty    bool // written since its last sync
 }
-
-var _ vfs.File = (*openFile)(nil)
 
 func (f *openFile) Read(p []byte) (int, error)              { return f.f.Read(p) }
 func (f *openFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
@@ -37,34 +36,24 @@ func (f *openFile) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// WriteAt is not used by Pebble here.
-func (f *openFile) WriteAt([]byte, int64) (int, error) {
-	return 0, &fs.PathError{Op: "write at", Path: f.name, Err: vfs.ErrUnsupported}
-}
-
 // Preallocate does nothing: files are small and written once.
 func (f *openFile) Preallocate(int64, int64) error { return nil }
 
-// Sync does nothing where nothing was written since the last one.
-func (f *openFile) Sync() error { return f.flush(false) }
+// Sync does nothing if nothing was written since the last one.
+func (f *openFile) Sync() error { return f.sync(f.f.Sync) }
 
 // SyncData is as Sync, without times.
-func (f *openFile) SyncData() error { return f.flush(true) }
+func (f *openFile) SyncData() error { return f.sync(f.f.Datasync) }
 
 // SyncTo promises nothing, as its contract allows.
 func (f *openFile) SyncTo(int64) (bool, error) { return false, nil }
 
-func (f *openFile) flush(dataOnly bool) error {
+func (f *openFile) sync(do func() error) error {
 	if !f.dirty {
 		return nil
 	}
 	f.dirty = false
-	return f.s.change("sync", f.name, func() error {
-		if dataOnly {
-			return f.f.Datasync()
-		}
-		return f.f.Sync()
-	})
+	return f.s.change("sync", f.name, do)
 }
 
 // Close reports what the kernel says of a file that was written.
@@ -88,15 +77,14 @@ func (f *openFile) Stat() (vfs.FileInfo, error) {
 func (f *openFile) Prefetch(int64, int64) error { return nil }
 func (f *openFile) Fd() uintptr                 { return vfs.InvalidFd }
 
-// openDir is a directory to sync. It holds no descriptor.
+// openDir is the directory to sync. It holds no descriptor.
 type openDir struct {
-	vfs.File // nil: nothing but the methods below is called on a directory
+	vfs.File // nil: the methods below are all that is called
 	s        *files
-	name     string
 }
 
-func (d *openDir) Sync() error     { return d.s.syncDir(d.name) }
-func (d *openDir) SyncData() error { return d.s.syncDir(d.name) }
+func (d *openDir) Sync() error     { return d.s.syncDir() }
+func (d *openDir) SyncData() error { return d.s.syncDir() }
 func (d *openDir) Close() error    { return nil }
 func (d *openDir) Fd() uintptr     { return vfs.InvalidFd }
 
