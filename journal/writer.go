@@ -331,8 +331,8 @@ func (w *Writer) settle(snap []byte) error {
 		return errs.Of("ask for the free space", ".", err)
 	}
 	if space.FreeBytes < need || space.FreeInodes < settleInodes {
-		return &errs.Error{Kind: errs.ErrNoSpace, Path: v.l.Dir,
-			Detail: fmt.Sprintf("settle the journal's records: %d bytes and %d inodes are free, %d and %d are needed", space.FreeBytes, space.FreeInodes, need, settleInodes), Next: nextSettle}
+		return &errs.Error{Kind: errs.ErrNoSpace,
+			Detail: fmt.Sprintf("%d bytes and %d inodes are free, %d and %d are needed", space.FreeBytes, space.FreeInodes, need, settleInodes)}
 	}
 	var s *store.Snapshot
 	if snap != nil {

@@ -79,13 +79,12 @@ func TestE2E_EvidenceOnWritableCopy(t *testing.T) {
 	h.equal("what the copy says", h.sh(`edgectl journal head --journal $DIR/copy`), h.sh(`edgectl journal head --journal `+original))
 }
 
-// A copy that was made while the gate's journal was not at rest is read the
-// same way: nothing is moved out of its log.
+// A copy that was made of a node whose gate was killed is read the same way.
 func TestE2E_EvidenceOfAKilledNode(t *testing.T) {
 	h := newHost(t, "setarch", "b3sum")
 	lived(h)
 	killedInReconstruction(h)
-	h.sh(`cp -a $STATE $DIR/copy; ls $DIR/copy/journal | grep -q '[.]log$'`)
+	h.sh(`cp -a $STATE $DIR/copy`)
 	h.env = append(h.env, "STATE="+h.dir+"/copy", "EDGE_STATE_ROOT="+h.dir+"/copy")
 	before := h.sh(tree("$STATE"))
 	h.sh(look)
