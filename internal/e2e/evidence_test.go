@@ -34,11 +34,11 @@ func tree(dir string) string {
 	return `cd ` + dir + ` && { find . -printf '%p %y %m %U %G %s %T@ %C@\n' | LC_ALL=C sort; find . -type f | LC_ALL=C sort | xargs -d '\n' b3sum; }`
 }
 
-// lived is a node with an epoch, the journal at rest.
+// lived is a node with an epoch, the journal at rest: most records have settled.
 func lived(h *host) {
 	h.t.Helper()
 	h.env = append(h.env, "OUT="+h.dir+"/out")
-	h.boot("", 0)
+	h.boots(33)
 	h.boot("setarch --uname-2.6", 0)
 	h.boot("setarch --uname-2.6", 0)
 }
