@@ -134,11 +134,6 @@ func (w *Writer) writeAgain() error {
 func (w *Writer) repairHead() error {
 	v := w.v
 	if w.head.f == nil {
-		// A creation that was killed may have left the journal under a name that
-		// no disk holds yet.
-		if err := v.fs.SyncDir(path.Dir(v.l.Dir)); err != nil {
-			return errs.Of("publish the journal", v.l.Dir, err)
-		}
 		if err := createHead(v.fs, v.l, v.id, v.tip); err != nil {
 			return err
 		}
