@@ -35,10 +35,13 @@ var (
 // of this package or of the one that returns the error; Err is the cause, if
 // there is one. errors.Is answers for both.
 type Error struct {
-	Kind   error
-	Path   string // relative to the state root; "" if no file is meant
+	Kind error
+	// Check is the check that Path did not pass, as in "check state root". It
+	// is "" if an action failed.
+	Check  string
+	Path   string // "" if no file is meant; the journal's are relative to the state root
 	Seq    uint64 // the record concerned, 0 if none is
-	Detail string // what was being done
+	Detail string // what a check found, or else what was being done
 	Next   string // what an operator does next
 	Err    error
 }
@@ -46,14 +49,10 @@ type Error struct {
 // Error renders the members that are set.
 func (e *Error) Error() string {
 	var b strings.Builder
-	if e.Detail != "" {
-		b.WriteString(e.Detail)
-		b.WriteString(": ")
-	}
-	b.WriteString(e.Kind.Error())
-	if e.Path != "" {
-		b.WriteString(", at ")
-		b.WriteString(e.Path)
+	if e.Check != "" {
+		b.WriteString(e.checked())
+	} else {
+		b.WriteString(e.action())
 	}
 	if e.Seq != 0 {
 		fmt.Fprintf(&b, ", record %d", e.Seq)
@@ -67,6 +66,31 @@ func (e *Error) Error() string {
 		b.WriteString(e.Next)
 	}
 	return b.String()
+}
+
+// checked is the check, its path, the kind, and what was found.
+func (e *Error) checked() string {
+	text := e.Check
+	if e.Path != "" {
+		text += " " + e.Path
+	}
+	text += ": " + e.Kind.Error()
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text
+}
+
+// action is what was being done, the kind, and the path.
+func (e *Error) action() string {
+	text := e.Kind.Error()
+	if e.Detail != "" {
+		text = e.Detail + ": " + text
+	}
+	if e.Path != "" {
+		text += ", at " + e.Path
+	}
+	return text
 }
 
 // oneLine makes a cause fit for a log: Pebble puts what it attaches to an error

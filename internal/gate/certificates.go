@@ -153,8 +153,7 @@ func (r *run) reissue(files *tlscert.Files, bundle *tlscert.Bundle, known time.T
 		err = fmt.Errorf("its event would take %d bytes, the limit of a record is %d", size, record.MaxLen)
 	}
 	if err != nil {
-		return nil, &tlscert.Error{Path: bundle.Paths.Cert, Kind: tlscert.ErrIssue, Err: err,
-			Next: "deploy a new pair by hand, with a serial number of at most 20 bytes; nothing was replaced"}
+		return nil, tlscert.NotIssued(bundle, err, "deploy a new pair by hand, with a serial number of at most 20 bytes; nothing was replaced")
 	}
 	if r.plan != nil {
 		return rotation, files.CheckWritable()

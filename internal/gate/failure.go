@@ -11,9 +11,6 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/operation"
-	"github.com/autonomyops/edged/internal/osid"
-	"github.com/autonomyops/edged/internal/stateroot"
-	"github.com/autonomyops/edged/internal/tlscert"
 )
 
 // Exit codes of precheck.
@@ -76,24 +73,15 @@ func (f *Failure) reason() string {
 // about finds the path and the next step that an error's type knows of.
 func about(err error) (path, next string) {
 	var (
-		fromJournal *errs.Error
-		fromRoot    *stateroot.Error
-		fromTLS     *tlscert.Error
-		fromOS      *osid.Error
-		fromFile    *manifest.Error
-		fromOp      *operation.Error
-		fromSystem  *fault.Error
-		fromDisk    *fs.PathError
+		known      *errs.Error
+		fromFile   *manifest.Error
+		fromOp     *operation.Error
+		fromSystem *fault.Error
+		fromDisk   *fs.PathError
 	)
 	switch {
-	case errors.As(err, &fromJournal):
-		return fromJournal.Path, fromJournal.Next
-	case errors.As(err, &fromRoot):
-		return fromRoot.Path, fromRoot.Next
-	case errors.As(err, &fromTLS):
-		return fromTLS.Path, fromTLS.Next
-	case errors.As(err, &fromOS):
-		return fromOS.Path, fromOS.Next
+	case errors.As(err, &known):
+		return known.Path, known.Next
 	case errors.As(err, &fromFile):
 		return fromFile.Path, fromFile.NextStep()
 	case errors.As(err, &fromOp):

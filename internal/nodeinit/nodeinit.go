@@ -19,6 +19,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
@@ -125,7 +126,7 @@ func Init(ctx context.Context, dir string, opt Options) (*Result, error) {
 }
 
 func why(err error) string {
-	var e *stateroot.Error
+	var e *errs.Error
 	if errors.As(err, &e) {
 		return e.Kind.Error()
 	}

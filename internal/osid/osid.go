@@ -9,7 +9,6 @@
 package osid
 
 import (
-	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/digest"
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -28,6 +28,9 @@ const MaxInputBytes = 1 << 20
 
 // ErrUname: the kernel did not give a release.
 var ErrUname = errors.New("the kernel gave no release")
+
+// ErrInput is the kind of every error of [Capture].
+var ErrInput = errors.New("an input cannot be read")
 
 // Source is where the inputs come from.
 type Source struct {
@@ -50,29 +53,14 @@ type Fingerprint struct {
 	Truncated     bool   // OSRelease is not all of it; the hashes cover all
 }
 
-// Error says which input of the fingerprint could not be taken.
-type Error struct {
-	Input string // one of the names of the inputs
-	Path  string // "" for uname
-	Err   error
-	Next  string // what to do about it
-}
-
-func (e *Error) Error() string {
-	return fmt.Sprintf("take fingerprint of the operating system: read %s: %v: %s", cmp.Or(e.Path, "uname"), e.Err, e.Next)
-}
-
-// Unwrap gives the cause, for errors.Is.
-func (e *Error) Unwrap() error { return e.Err }
-
 // Capture takes the fingerprint. It never blocks on a FIFO or a device in the
-// place of a file. The error is an *Error.
+// place of a file. The error is an *errs.Error.
 func Capture(src Source) (Fingerprint, error) {
-	etc, err := readInput(machine.InputEtcOSRelease, src.EtcPath)
+	etc, err := readInput(src.EtcPath)
 	if err != nil {
 		return Fingerprint{}, err
 	}
-	usr, err := readInput(machine.InputUsrLibOSRelease, src.UsrPath)
+	usr, err := readInput(src.UsrPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -84,7 +72,7 @@ func Capture(src Source) (Fingerprint, error) {
 		err = ErrUname
 	}
 	if err != nil {
-		return Fingerprint{}, &Error{Input: machine.InputUnameRelease, Err: err, Next: "check that the service may call uname(2)"}
+		return Fingerprint{}, refused("", fmt.Errorf("uname: %w", err), "check that the service may call uname(2)")
 	}
 
 	h := blake3.New()
@@ -104,7 +92,7 @@ func Capture(src Source) (Fingerprint, error) {
 }
 
 // readInput gives the bytes of a file, never nil when there is one.
-func readInput(name, path string) ([]byte, error) {
+func readInput(path string) ([]byte, error) {
 	data, err := durable.ReadHostFile(path, MaxInputBytes)
 	if err == nil {
 		if data == nil {
@@ -116,7 +104,11 @@ func readInput(name, path string) ([]byte, error) {
 	if errors.Is(err, durable.ErrNotRegular) || errors.Is(err, durable.ErrTooLarge) {
 		next = "put the operating system's own os-release file in its place"
 	}
-	return nil, &Error{Input: name, Path: path, Err: err, Next: next}
+	return nil, refused(path, err, next)
+}
+
+func refused(path string, err error, next string) error {
+	return &errs.Error{Kind: ErrInput, Path: path, Detail: "take fingerprint of the operating system", Err: err, Next: next}
 }
 
 func unameRelease() (string, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -135,40 +136,40 @@ func TestCaptureFails(t *testing.T) {
 		input string
 		kind  error
 	}{
-		{"etc missing", func(t *testing.T, s *Source) { remove(t, s.EtcPath) }, machine.InputEtcOSRelease, fs.ErrNotExist},
+		{"etc missing", func(t *testing.T, s *Source) { remove(t, s.EtcPath) }, "os-release", fs.ErrNotExist},
 		{"etc dangling", func(t *testing.T, s *Source) {
 			remove(t, s.EtcPath)
 			if err := os.Symlink("nowhere", s.EtcPath); err != nil {
 				t.Fatal(err)
 			}
-		}, machine.InputEtcOSRelease, fs.ErrNotExist},
+		}, "os-release", fs.ErrNotExist},
 		{"etc fifo", func(t *testing.T, s *Source) {
 			remove(t, s.EtcPath)
 			if err := syscall.Mkfifo(s.EtcPath, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, machine.InputEtcOSRelease, durable.ErrNotRegular},
-		{"etc directory", func(t *testing.T, s *Source) { s.EtcPath = filepath.Dir(s.EtcPath) }, machine.InputEtcOSRelease, durable.ErrNotRegular},
+		}, "os-release", durable.ErrNotRegular},
+		{"etc directory", func(t *testing.T, s *Source) { s.EtcPath = filepath.Dir(s.EtcPath) }, "os-release", durable.ErrNotRegular},
 		{"etc too large", func(t *testing.T, s *Source) {
 			if err := os.Truncate(s.EtcPath, MaxInputBytes+1); err != nil {
 				t.Fatal(err)
 			}
-		}, machine.InputEtcOSRelease, durable.ErrTooLarge},
-		{"usr device", func(t *testing.T, s *Source) { s.UsrPath = "/dev/zero" }, machine.InputUsrLibOSRelease, durable.ErrNotRegular},
+		}, "os-release", durable.ErrTooLarge},
+		{"usr device", func(t *testing.T, s *Source) { s.UsrPath = "/dev/zero" }, "os-release", durable.ErrNotRegular},
 		{"usr too large", func(t *testing.T, s *Source) {
 			if err := os.Truncate(s.UsrPath, 10<<30); err != nil {
 				t.Fatal(err)
 			}
-		}, machine.InputUsrLibOSRelease, durable.ErrTooLarge},
-		{"uname fails", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", errUname } }, machine.InputUnameRelease, errUname},
-		{"uname empty", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", nil } }, machine.InputUnameRelease, ErrUname},
+		}, "os-release", durable.ErrTooLarge},
+		{"uname fails", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", errUname } }, "uname", errUname},
+		{"uname empty", func(t *testing.T, s *Source) { s.Uname = func() (string, error) { return "", nil } }, "uname", ErrUname},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := host(t, ptr(etcText), ptr(usrText))
 			tt.spoil(t, &src)
 			got, err := Capture(src)
-			var e *Error
-			if !errors.As(err, &e) || e.Input != tt.input || !errors.Is(err, tt.kind) || got != (Fingerprint{}) {
+			var e *errs.Error
+			if !errors.As(err, &e) || !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), tt.input) || !errors.Is(err, tt.kind) || got != (Fingerprint{}) {
 				t.Fatalf("got %+v, %v", got, err)
 			}
 			if e.Next == "" || !strings.Contains(err.Error(), e.Next) || !strings.Contains(err.Error(), e.Path) {

@@ -1,11 +1,8 @@
 package stateroot
 
-import (
-	"errors"
-	"strings"
-)
+import "errors"
 
-// What can be wrong with a state root. [Error] answers errors.Is for them.
+// What can be wrong with a state root. errors.Is answers for them.
 var (
 	ErrNotAbsolute    = errors.New("path is not absolute")
 	ErrNotExist       = errors.New("directory does not exist")
@@ -21,36 +18,5 @@ var (
 	ErrUnusable       = errors.New("it cannot be used")
 )
 
-// Error says what is wrong with a state root and what to do about it.
-type Error struct {
-	Path   string
-	Kind   error  // one of the sentinels above
-	Detail string // what was found, may be ""
-	Err    error  // the system's own error, may be nil
-	Next   string // what to do about it
-}
-
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("check state root")
-	if e.Path != "" {
-		b.WriteString(" " + e.Path)
-	}
-	b.WriteString(": " + e.Kind.Error())
-	if e.Detail != "" {
-		b.WriteString(": " + e.Detail)
-	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
-	}
-	b.WriteString(": " + e.Next)
-	return b.String()
-}
-
-// Unwrap gives the kind and the system's error, for errors.Is.
-func (e *Error) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Kind}
-	}
-	return []error{e.Kind, e.Err}
-}
+// check begins the text of every error of this package.
+const check = "check state root"

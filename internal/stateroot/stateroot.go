@@ -20,6 +20,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/durable/mountinfo"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // EnvSkipMountCheck is the environment variable that, set to exactly "1",
@@ -60,7 +61,7 @@ type Facts struct {
 	MountCheck string // enforced or skipped
 }
 
-// Check judges the directory at path. The error is an *Error.
+// Check judges the directory at path. The error is an *errs.Error.
 func Check(path string, opts Options) (*Facts, error) {
 	root, facts, err := Open(path, opts)
 	if err != nil {
@@ -71,7 +72,7 @@ func Check(path string, opts Options) (*Facts, error) {
 }
 
 // Open judges the directory at path and returns it opened, so that what was
-// judged is what is used. The error is an *Error.
+// judged is what is used. The error is an *errs.Error.
 func Open(path string, opts Options) (*durable.Root, *Facts, error) {
 	if err := checkPath(path); err != nil {
 		return nil, nil, err
@@ -96,13 +97,13 @@ func Open(path string, opts Options) (*durable.Root, *Facts, error) {
 func checkPath(path string) error {
 	switch {
 	case path == "":
-		return &Error{Path: path, Kind: ErrNotAbsolute, Detail: "it is empty",
+		return &errs.Error{Check: check, Path: path, Kind: ErrNotAbsolute, Detail: "it is empty",
 			Next: "set state_root.root in the config, or EDGE_STATE_ROOT"}
 	case strings.ContainsRune(path, 0):
-		return &Error{Path: path, Kind: ErrNotAbsolute, Detail: "it holds a zero byte",
+		return &errs.Error{Check: check, Path: path, Kind: ErrNotAbsolute, Detail: "it holds a zero byte",
 			Next: "correct state_root.root in the config, or EDGE_STATE_ROOT"}
 	case !filepath.IsAbs(path):
-		return &Error{Path: path, Kind: ErrNotAbsolute,
+		return &errs.Error{Check: check, Path: path, Kind: ErrNotAbsolute,
 			Next: "give state_root.root or EDGE_STATE_ROOT as a path that begins with /"}
 	}
 	return nil
@@ -124,7 +125,7 @@ func openError(path string, err error) error {
 
 // refused is what the system refused, with its cause where that is known.
 func refused(kind error, path string, err error, next string) error {
-	e := &Error{Path: path, Kind: kind, Err: fault.Explain(err), Next: next}
+	e := &errs.Error{Check: check, Path: path, Kind: kind, Err: fault.Explain(err), Next: next}
 	var explained *fault.Error
 	if errors.As(e.Err, &explained) {
 		e.Next = explained.Next
@@ -186,10 +187,10 @@ func judge(path string, opts Options, p probe) (*Facts, error) {
 	}
 	root, err := p.Lstat(".")
 	if err != nil {
-		return nil, &Error{Path: path, Kind: ErrUnusable, Err: err, Next: "check the disk and its mount"}
+		return nil, &errs.Error{Check: check, Path: path, Kind: ErrUnusable, Err: err, Next: "check the disk and its mount"}
 	}
 	if forAll(root) && root.Mode&fs.ModeSticky == 0 {
-		return nil, &Error{Path: path, Kind: ErrWorldWritable, Detail: fmt.Sprintf("its mode is %04o", root.Mode.Perm()),
+		return nil, &errs.Error{Check: check, Path: path, Kind: ErrWorldWritable, Detail: fmt.Sprintf("its mode is %04o", root.Mode.Perm()),
 			Next: "anybody could replace what is in it: chmod o-w " + path}
 	}
 	facts, err := judgeMounts(path, opts, p)
@@ -217,19 +218,19 @@ func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
 		return &Facts{Path: path, Filesystem: cmp.Or(root.Type, "unknown"), MountCheck: MountCheckSkipped}, nil
 	}
 	if err != nil {
-		return nil, &Error{Path: path, Kind: ErrUnusable, Detail: "what is mounted is not known", Err: err, Next: "mount /proc before the gate runs"}
+		return nil, &errs.Error{Check: check, Path: path, Kind: ErrUnusable, Detail: "what is mounted is not known", Err: err, Next: "mount /proc before the gate runs"}
 	}
 	if !opts.Anywhere {
 		if !allowed(root.Type, opts.ExtraFilesystems) {
-			return nil, &Error{Path: path, Kind: ErrFilesystem, Detail: "it is on " + root.Type,
+			return nil, &errs.Error{Check: check, Path: path, Kind: ErrFilesystem, Detail: "it is on " + root.Type,
 				Next: mountThere(path) + "; if this filesystem is meant, name it in gate.extra_filesystems"}
 		}
 		if part := m.partOfSlash(root, slash); part != "" {
-			return nil, &Error{Path: path, Kind: ErrPartOfRoot, Detail: part, Next: mountThere(path)}
+			return nil, &errs.Error{Check: check, Path: path, Kind: ErrPartOfRoot, Detail: part, Next: mountThere(path)}
 		}
 	}
 	if over, name := m.covered(root); over != nil {
-		return nil, &Error{Path: path, Kind: ErrCovered, Detail: fmt.Sprintf("%s is %s (%s)", name, location{over.Device, over.Root}, over.Type),
+		return nil, &errs.Error{Check: check, Path: path, Kind: ErrCovered, Detail: fmt.Sprintf("%s is %s (%s)", name, location{over.Device, over.Root}, over.Type),
 			Next: "remove what mounts it, copy what is needed from it, and umount " + over.Point}
 	}
 	return &Facts{Path: path, Filesystem: root.Type, MountCheck: MountCheckEnforced}, nil
@@ -246,10 +247,10 @@ func judgeFolders(path string, root durable.Info, p probe) error {
 		case err != nil || !info.IsDir():
 			// The step that needs it reports what is wrong with it.
 		case forAll(info):
-			return &Error{Path: path, Kind: ErrFolderWritable, Detail: fmt.Sprintf("the mode of %s is %04o", name, info.Mode.Perm()),
+			return &errs.Error{Check: check, Path: path, Kind: ErrFolderWritable, Detail: fmt.Sprintf("the mode of %s is %04o", name, info.Mode.Perm()),
 				Next: "find out whether something in it was replaced, then chmod o-w " + filepath.Join(path, name)}
 		case forAll(root) && info.UID != 0 && info.UID != root.UID && int(info.UID) != os.Geteuid():
-			return &Error{Path: path, Kind: ErrFolderForeign, Detail: fmt.Sprintf("%s belongs to user %d", name, info.UID),
+			return &errs.Error{Check: check, Path: path, Kind: ErrFolderForeign, Detail: fmt.Sprintf("%s belongs to user %d", name, info.UID),
 				Next: "find out whether something in it was replaced, then chmod o-w " + path + " and chown " + filepath.Join(path, name)}
 		}
 	}

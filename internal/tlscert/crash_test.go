@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // changes counts the operations of do that change the disk.
@@ -189,7 +190,7 @@ func TestFaults(t *testing.T) {
 					if err != nil && !errors.Is(err, syscall.EIO) && !errors.Is(err, syscall.ENOSPC) {
 						t.Fatalf("operation %d: %v", n, err)
 					}
-					var e *Error
+					var e *errs.Error
 					if err != nil && (!errors.As(err, &e) || e.Path != "/"+f.cert && e.Path != "/"+f.key) {
 						t.Fatalf("operation %d: %v", n, err)
 					}

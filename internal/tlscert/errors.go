@@ -1,11 +1,9 @@
 package tlscert
 
-import (
-	"errors"
-	"strings"
-)
+import "errors"
 
-// What can be wrong. [Error] answers errors.Is for them.
+// What can be wrong. errors.Is answers for them. No text of an error of
+// this package holds key material.
 var (
 	ErrUnreadable     = errors.New("file cannot be read")
 	ErrNoCertificate  = errors.New("file holds no certificate")
@@ -29,37 +27,5 @@ var (
 	ErrTidy          = errors.New("a file of a replacement could not be put away")
 )
 
-// Error says what is wrong with which file and what to do about it. No text of
-// an Error holds key material.
-type Error struct {
-	Path   string
-	Kind   error  // one of the sentinels above
-	Detail string // what was found, may be ""
-	Err    error  // the underlying error, may be nil
-	Next   string // what to do about it
-}
-
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("check TLS files")
-	if e.Path != "" {
-		b.WriteString(": " + e.Path)
-	}
-	b.WriteString(": " + e.Kind.Error())
-	if e.Detail != "" {
-		b.WriteString(": " + e.Detail)
-	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
-	}
-	b.WriteString(": " + e.Next)
-	return b.String()
-}
-
-// Unwrap gives the kind and the underlying error, for errors.Is.
-func (e *Error) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Kind}
-	}
-	return []error{e.Kind, e.Err}
-}
+// check begins the text of every error of this package.
+const check = "check TLS files:"

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // File is one of a pair's files, at the end of the links that lead to it.
@@ -53,7 +54,7 @@ func NewFiles(paths Paths, cert, key File) *Files {
 
 // Open finds the files that the paths lead to on this host. Symbolic links are
 // followed, as operators and certificate tools place them; a file is replaced
-// at their end. The error is an *Error.
+// at their end. The error is an *errs.Error.
 func Open(paths Paths) (*Files, error) {
 	// Beneath "/", because a folder that may be searched but not listed, as
 	// /etc/ssl/private, cannot be opened.
@@ -93,7 +94,7 @@ func (f *Files) Close() error {
 }
 
 // CheckWritable reports whether files could be made beside the pair's, without
-// trying. The error is an *Error.
+// trying. The error is an *errs.Error.
 func (f *Files) CheckWritable() error {
 	if f.host == nil {
 		return nil
@@ -112,7 +113,7 @@ func (f *Files) CheckWritable() error {
 
 // Load reads and parses certificate, key and CA and checks that the key belongs
 // to the certificate. Validity in time is judged by [Check]. It changes
-// nothing. The error is an *Error.
+// nothing. The error is an *errs.Error.
 func (f *Files) Load() (*Bundle, error) {
 	b := &Bundle{Paths: f.Paths, oneFile: f.oneFile}
 	var err error
@@ -155,7 +156,7 @@ func (f *Files) Load() (*Bundle, error) {
 	return b, nil
 }
 
-func (b *Bundle) skip(e *Error) {
+func (b *Bundle) skip(e *errs.Error) {
 	if e != nil {
 		b.Skipped = append(b.Skipped, e)
 	}
@@ -201,8 +202,8 @@ func (f *Files) matches(cert, key []byte) bool {
 
 // mismatch says why key and leaf do not belong together, as far as the files
 // show it.
-func (f *Files) mismatch(b *Bundle, certs []certificate) *Error {
-	e := &Error{Path: f.Key, Kind: ErrKeyMismatch, Detail: "the certificate is " + f.Cert,
+func (f *Files) mismatch(b *Bundle, certs []certificate) *errs.Error {
+	e := &errs.Error{Check: check, Path: f.Key, Kind: ErrKeyMismatch, Detail: "the certificate is " + f.Cert,
 		Next: "deploy certificate and key that were made together"}
 	for _, c := range certs[1:] {
 		if belongs(b.Key, c.Certificate) {
@@ -235,7 +236,7 @@ func (f *Files) mismatch(b *Bundle, certs []certificate) *Error {
 	return e
 }
 
-func unreadable(path string, err error) *Error {
-	return &Error{Path: path, Kind: ErrUnreadable, Err: err,
+func unreadable(path string, err error) *errs.Error {
+	return &errs.Error{Check: check, Path: path, Kind: ErrUnreadable, Err: err,
 		Next: "check the path in the config's transport section and that the gate's user may read the file"}
 }

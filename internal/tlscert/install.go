@@ -8,13 +8,14 @@ import (
 	"slices"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // Install puts the rotation's certificate and key in the place of the
 // bundle's: steps 1 to 5 of the package documentation. When it returns an
 // error the old pair is in place and nothing else is left behind, unless the
 // disk refuses that too: then Load, at the next run, completes or undoes it.
-// The error is an *Error.
+// The error is an *errs.Error.
 func (f *Files) Install(b *Bundle, r *Rotation) error {
 	sides := f.sides(b, r)
 	err := unchanged(sides)
@@ -34,7 +35,7 @@ func (f *Files) Install(b *Bundle, r *Rotation) error {
 }
 
 func (f *Files) notReplaced(err error) error {
-	return &Error{Path: f.Cert, Kind: ErrInstall, Err: err, Next: "check that the folders of certificate and key are writable and have space, " +
+	return &errs.Error{Check: check, Path: f.Cert, Kind: ErrInstall, Err: err, Next: "check that the folders of certificate and key are writable and have space, " +
 		"that neither file is immutable (lsattr) or a mount of its own, and that nothing but the gate's own files has the name in the error"}
 }
 
@@ -125,7 +126,7 @@ func undo(sides []side) error {
 }
 
 // Complete puts the certificate of an unfinished replacement in its place:
-// step 5. The error is an *Error.
+// step 5. The error is an *errs.Error.
 func (f *Files) Complete(b *Bundle) error {
 	// A rename that is seen may not have reached the disk yet: the process was
 	// killed, or the flush failed, right after it.
@@ -148,29 +149,29 @@ func (f *Files) Complete(b *Bundle) error {
 }
 
 // Finish gives the replaced pair its name and clears away what is left: steps 7
-// and 8. It is called once the replacement is journaled. The error is an *Error
+// and 8. It is called once the replacement is journaled. The error is an *errs.Error
 // and decides nothing: the pair is in place.
 func (f *Files) Finish() error {
-	var errs []error
+	var failed []error
 	for _, file := range f.each() {
 		if err := file.staged().rename(file.previous()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
+			failed = append(failed, err)
 		}
 	}
-	return f.tidied(append(errs, f.sweep()))
+	return f.tidied(append(failed, f.sweep()))
 }
 
 // Sweep removes what a replacement left that was not committed. It removes
 // regular files under the names of a replacement and nothing else. The error is
-// an *Error and decides nothing.
+// an *errs.Error and decides nothing.
 func (f *Files) Sweep() error { return f.tidied([]error{f.sweep()}) }
 
-func (f *Files) tidied(errs []error) error {
-	err := errors.Join(errs...)
+func (f *Files) tidied(failed []error) error {
+	err := errors.Join(failed...)
 	if err == nil {
 		return nil
 	}
-	return &Error{Path: f.Cert, Kind: ErrTidy, Err: err,
+	return &errs.Error{Check: check, Path: f.Cert, Kind: ErrTidy, Err: err,
 		Next: "the pair in place is good; remove or rename by hand what stands in the way"}
 }
 
@@ -184,11 +185,11 @@ func (f *Files) each() []File {
 // sweep removes the new certificate file last: it says that a replacement is
 // under way.
 func (f *Files) sweep() error {
-	var errs []error
+	var failed []error
 	for _, file := range f.each() {
-		errs = append(errs, file.tmp().remove(), file.staged().remove())
+		failed = append(failed, file.tmp().remove(), file.staged().remove())
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(failed...); err != nil {
 		return err
 	}
 	return f.cert.next().remove()

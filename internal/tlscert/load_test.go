@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 func sec1PEM(t testing.TB, key *ecdsa.PrivateKey) []byte {
@@ -145,7 +146,7 @@ func caFile(p *Paths) *string   { return &p.CA }
 
 func checkError(t *testing.T, err error, path string, kind error, part string) {
 	t.Helper()
-	var e *Error
+	var e *errs.Error
 	if !errors.As(err, &e) || !errors.Is(err, kind) || e.Path != path {
 		t.Fatalf("got %v, want %v at %s", err, kind, path)
 	}
@@ -324,7 +325,7 @@ func TestPEMMessages(t *testing.T) {
 			}
 			_, err := loadPaths(p)
 			checkError(t, err, want, tt.kind, tt.msg)
-			var e *Error
+			var e *errs.Error
 			if errors.As(err, &e) && !strings.Contains(e.Next, tt.next) {
 				t.Errorf("%q is not in the advice %q", tt.next, e.Next)
 			}
@@ -370,7 +371,7 @@ func TestLargeKeys(t *testing.T) {
 		"8192 bits":          {block("RSA PRIVATE KEY", pkcs1(8192)), ErrBadKey, ""},
 		"8193 bits, pkcs1":   {block("RSA PRIVATE KEY", pkcs1(8193)), ErrLargeKey, "RSA with 8193 bits"},
 		"8193 bits, pkcs8":   {block("PRIVATE KEY", pkcs8(pkcs1(8193))), ErrLargeKey, "RSA with 8193 bits"},
-		"700 KB":             {block("RSA PRIVATE KEY", pkcs1(1_200_000)), ErrLargeKey, "bytes: deploy"},
+		"700 KB":             {block("RSA PRIVATE KEY", pkcs1(1_200_000)), ErrLargeKey, "bytes; deploy"},
 		"700 KB, pkcs8":      {block("PRIVATE KEY", pkcs8(pkcs1(1_200_000))), ErrLargeKey, "at most 8192 bits"},
 		"a file over 1 MiB":  {bytes.Repeat([]byte("x"), MaxBytes+1), ErrUnreadable, "larger than the limit"},
 		"short, but no RSA":  {block("RSA PRIVATE KEY", []byte("x")), ErrBadKey, ""},
@@ -421,13 +422,4 @@ func caKeyOf(t *testing.T, n *node) crypto.Signer {
 		t.Fatal(err)
 	}
 	return key
-}
-
-func TestErrorWithoutPath(t *testing.T) {
-	if got := (&Error{Kind: ErrNoCAKey, Next: "n"}).Error(); got != "check TLS files: no CA key is configured: n" {
-		t.Errorf("got %q", got)
-	}
-	if !errors.Is(&Error{Kind: ErrUnreadable, Err: os.ErrPermission}, os.ErrPermission) {
-		t.Error("the cause is lost")
-	}
 }

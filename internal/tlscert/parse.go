@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 const (
@@ -30,7 +32,7 @@ type certificate struct {
 // certificates gives the usable certificates of a PEM file in order, and what
 // else of it looks like one. At least one is usable; where must is set, the
 // first of the file is. Other blocks and text between blocks are passed over.
-func certificates(path string, data []byte, must bool) ([]certificate, *Error, error) {
+func certificates(path string, data []byte, must bool) ([]certificate, *errs.Error, error) {
 	list := blocks(data)
 	var good []certificate
 	var bad []string
@@ -54,17 +56,17 @@ func certificates(path string, data []byte, must bool) ([]certificate, *Error, e
 	const again = "deploy the certificate again; openssl x509 -text shows what it holds"
 	switch {
 	case number == 0:
-		return nil, nil, &Error{Path: path, Kind: ErrNoCertificate, Detail: describe(data, list),
+		return nil, nil, &errs.Error{Check: check, Path: path, Kind: ErrNoCertificate, Detail: describe(data, list),
 			Next: "deploy it in PEM form (-----BEGIN CERTIFICATE-----); " + plainPEM}
 	case len(good) == 0 || must && good[0].number != 1:
 		told := append(bounded(bad), unread(data, list)...)
-		return nil, nil, &Error{Path: path, Kind: ErrBadCertificate, Detail: strings.Join(told, ", "), Err: first, Next: again}
+		return nil, nil, &errs.Error{Check: check, Path: path, Kind: ErrBadCertificate, Detail: strings.Join(told, ", "), Err: first, Next: again}
 	}
 	told := append(bounded(bad), unread(data, list)...)
 	if len(told) == 0 {
 		return good, nil, nil
 	}
-	skipped := &Error{Path: path, Kind: ErrSkipped, Detail: strings.Join(told, ", "), Err: first, Next: again}
+	skipped := &errs.Error{Check: check, Path: path, Kind: ErrSkipped, Detail: strings.Join(told, ", "), Err: first, Next: again}
 	if first == nil {
 		skipped.Next = plainPEM
 	}
@@ -81,13 +83,13 @@ func privateKey(path string, data []byte) (crypto.Signer, block, error) {
 			return key, b, err
 		}
 	}
-	return nil, block{}, &Error{Path: path, Kind: ErrNoKey, Detail: describe(data, list),
+	return nil, block{}, &errs.Error{Check: check, Path: path, Kind: ErrNoKey, Detail: describe(data, list),
 		Next: "deploy it in PEM form (-----BEGIN PRIVATE KEY-----); " + plainPEM}
 }
 
 func decodeKey(path string, b block) (crypto.Signer, error) {
 	fail := func(kind error, detail string, err error, next string) (crypto.Signer, error) {
-		return nil, &Error{Path: path, Kind: kind, Detail: detail, Err: err, Next: next}
+		return nil, &errs.Error{Check: check, Path: path, Kind: kind, Detail: detail, Err: err, Next: next}
 	}
 	if b.Type == pemEncrypted || strings.Contains(b.Headers["Proc-Type"], "ENCRYPTED") {
 		return fail(ErrEncryptedKey, "", nil,

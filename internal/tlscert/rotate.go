@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // Validity of a re-issued certificate, in days.
@@ -45,13 +46,13 @@ type Times struct {
 // ECDSA P-256 key and a new random serial; subject, alternative names and
 // usages of the old one; valid from the newest time known before this boot until
 // validDays from now, but not beyond the CA's own end. It writes nothing; see
-// [Files.Install]. The error is an *Error.
+// [Files.Install]. The error is an *errs.Error.
 func Rotate(b *Bundle, validDays int, at Times) (*Rotation, error) {
 	if b.Paths.CAKey == "" {
-		return nil, &Error{Kind: ErrNoCAKey, Next: "set transport.ca_key_file in the config, or deploy a new pair by hand"}
+		return nil, &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrNoCAKey, Next: "set transport.ca_key_file in the config, or deploy a new pair by hand"}
 	}
 	if validDays < 1 || validDays > MaxValidDays {
-		return nil, &Error{Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", validDays),
+		return nil, &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", validDays),
 			Next: fmt.Sprintf("give --rotation-valid-days between 1 and %d", MaxValidDays)}
 	}
 	caKey, ca, err := signer(b)
@@ -64,10 +65,14 @@ func Rotate(b *Bundle, validDays int, at Times) (*Rotation, error) {
 	}
 	rotation, err := issue(b, caKey, ca, notBefore, notAfter)
 	if err != nil {
-		return nil, &Error{Path: b.Paths.Cert, Kind: ErrIssue, Err: err,
-			Next: "check that the CA's key type and the old certificate's extensions are in order, or deploy a new pair by hand"}
+		return nil, NotIssued(b, err, "check that the CA's key type and the old certificate's extensions are in order, or deploy a new pair by hand")
 	}
 	return rotation, nil
+}
+
+// NotIssued is the error of a successor of b's leaf that is of no use.
+func NotIssued(b *Bundle, err error, next string) error {
+	return &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrIssue, Err: err, Next: next}
 }
 
 // signer reads the CA key and finds the CA certificate that it belongs to; of
@@ -95,10 +100,10 @@ func signer(b *Bundle) (crypto.Signer, *x509.Certificate, error) {
 	}
 	switch {
 	case matching == 0:
-		return nil, nil, &Error{Path: b.Paths.CAKey, Kind: ErrCAKeyMismatch, Detail: "the CA file is " + b.Paths.CA,
+		return nil, nil, &errs.Error{Check: check, Path: b.Paths.CAKey, Kind: ErrCAKeyMismatch, Detail: "the CA file is " + b.Paths.CA,
 			Next: "deploy the key of the CA in transport.ca_file, or remove transport.ca_key_file"}
 	case ca == nil:
-		return nil, nil, &Error{Path: b.Paths.CA, Kind: ErrNotCA,
+		return nil, nil, &errs.Error{Check: check, Path: b.Paths.CA, Kind: ErrNotCA,
 			Next: "deploy a CA certificate with CA:TRUE and, if it has key usages, keyCertSign"}
 	}
 	return key, ca, nil
@@ -114,11 +119,11 @@ func validity(b *Bundle, ca *x509.Certificate, days int, at Times) (notBefore, n
 	}
 	notAfter = now.AddDate(0, 0, days)
 	if notAfter.Sub(now) < MinLeft {
-		return now, now, &Error{Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", days),
+		return now, now, &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", days),
 			Next: fmt.Sprintf("give --rotation-valid-days of at least %d, or the next boot would refuse the certificate", MinLeft/(24*time.Hour))}
 	}
 	if ca.NotAfter.Sub(now) < MinLeft {
-		return now, now, &Error{Path: b.Paths.CA, Kind: ErrCAExpiring, Detail: "valid until " + stamp(ca.NotAfter) + ", now " + stamp(now),
+		return now, now, &errs.Error{Check: check, Path: b.Paths.CA, Kind: ErrCAExpiring, Detail: "valid until " + stamp(ca.NotAfter) + ", now " + stamp(now),
 			Next: "check the node's clock; if it is right, renew the CA and deploy a pair of the new one"}
 	}
 	if notAfter.After(ca.NotAfter) {

@@ -154,7 +154,7 @@ func TestRotateFails(t *testing.T) {
 		kind error
 		msg  string
 	}{
-		{name: "no key configured", key: func() string { return "" }, path: func() string { return "" }, kind: ErrNoCAKey, msg: "transport.ca_key_file"},
+		{name: "no key configured", key: func() string { return "" }, kind: ErrNoCAKey, msg: "transport.ca_key_file"},
 		{name: "key absent", key: func() string { return "/nonexistent" }, path: func() string { return "/nonexistent" }, kind: ErrUnreadable},
 		{name: "key is a certificate", key: func() string { return n.CA }, path: func() string { return n.CA }, kind: ErrNoKey},
 		{name: "key of the leaf", key: func() string { return n.Key }, path: func() string { return n.Key }, kind: ErrCAKeyMismatch, msg: "transport.ca_file"},

@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 // MaxBytes bounds each file.
@@ -66,7 +67,7 @@ type Bundle struct {
 	Unfinished *Rotation
 	// Skipped says of each file what of it cannot be used; nothing of it is
 	// needed for the pair to be served.
-	Skipped []*Error
+	Skipped []*errs.Error
 
 	cert, key         content
 	leafPEM, keyBlock block
@@ -96,12 +97,12 @@ func (b *Bundle) InWindow(now time.Time, minLeft time.Duration) bool {
 func (b *Bundle) NotYetValid(now time.Time) bool { return now.Before(b.Leaf.NotBefore) }
 
 // Check judges how long the leaf is still valid at now, the later of wall clock
-// and time floor. The error is an *Error.
+// and time floor. The error is an *errs.Error.
 func Check(b *Bundle, now time.Time, minLeft time.Duration) error {
 	if !b.InWindow(now, minLeft) {
 		return nil
 	}
-	e := &Error{Path: b.Paths.Cert, Kind: ErrExpiring, Detail: "valid until " + stamp(b.Leaf.NotAfter) + ", now " + stamp(now)}
+	e := &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrExpiring, Detail: "valid until " + stamp(b.Leaf.NotAfter) + ", now " + stamp(now)}
 	if now.After(b.Leaf.NotAfter) {
 		e.Kind = ErrExpired
 	}
