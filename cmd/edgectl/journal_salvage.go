@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/cmd/edgectl/internal/salvaging"
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/errs"
@@ -73,7 +74,7 @@ a boot nor a verification, of the tables' blocks too, finds damage.`,
 				if judged, err = headNow(root); err != nil {
 					return err
 				}
-				if err := e.damaged(cmd.Context(), root); err != nil {
+				if err := salvaging.Damaged(cmd.Context(), root, e.host()); err != nil {
 					return err
 				}
 			}

@@ -123,7 +123,7 @@ func TestLogDamagedBlock(t *testing.T) {
 	h.Close()
 	_, out, _ := call(nil, "journal", "log", "--state-root", h.Dir)
 	whole := strings.Count(out, "\n")
-	table := largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
+	table := evidencetest.Largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
 	data, err := os.ReadFile(table)
 	evidencetest.Check(t, err)
 	data[len(data)/2] ^= 1

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/spf13/cobra"
 )
 
@@ -57,10 +58,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitNot
 	}
 	fmt.Fprintf(stderr, "edgectl: %s\n", strings.TrimSpace(err.Error()))
-	var p *problem
+	var advised *errs.Advised
 	switch {
-	case errors.As(err, &p) && p.next != "":
-		fmt.Fprintf(stderr, "  next: %s\n", p.next)
+	case errors.As(err, &advised) && advised.Next != "":
+		fmt.Fprintf(stderr, "  next: %s\n", advised.Next)
 	case e.usage:
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", called.CommandPath())
 	}
@@ -76,19 +77,7 @@ type env struct {
 	usage          bool // the command line itself is at fault: no command has begun
 }
 
-// problem is an error that knows what to do next. Most errors come from the
-// packages with their next step in their text; this is for the command's own.
-type problem struct {
-	err  error
-	next string
-}
-
-func (p *problem) Error() string { return p.err.Error() }
-func (p *problem) Unwrap() error { return p.err }
-
-func fail(next, format string, args ...any) error {
-	return &problem{err: fmt.Errorf(format, args...), next: next}
-}
+func fail(next, format string, args ...any) error { return errs.Advise(next, format, args...) }
 
 func root(e *env) *cobra.Command {
 	cmd := &cobra.Command{

@@ -48,9 +48,7 @@ func (e *env) operate(cmd *cobra.Command, decide func(machine.State) (machine.Pa
 	if err != nil {
 		return machine.Event{}, "", err
 	}
-	host := gate.LinuxHost()
-	host.Getenv = e.getenv
-	event, err := gate.Operate(cmd.Context(), root, host, decide)
+	event, err := gate.Operate(cmd.Context(), root, e.host(), decide)
 	var failed *gate.Failure
 	switch {
 	case errors.As(err, &failed):
@@ -59,6 +57,13 @@ func (e *env) operate(cmd *cobra.Command, decide func(machine.State) (machine.Pa
 		return event, root, fail("run edged precheck first", "%s: %w", root, err)
 	}
 	return event, root, err
+}
+
+// host is the running system, with the environment of the command.
+func (e *env) host() gate.Host {
+	host := gate.LinuxHost()
+	host.Getenv = e.getenv
+	return host
 }
 
 // journaled is what these commands print as JSON.

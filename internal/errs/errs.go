@@ -166,3 +166,20 @@ func At(err error, path string, seq uint64) error {
 	}
 	return &at
 }
+
+// Advised is an error whose text leaves out what to do next: a command prints
+// Next on a line of its own.
+type Advised struct {
+	Err  error
+	Next string
+}
+
+// Advise returns an [*Advised].
+func Advise(next, format string, args ...any) error {
+	return &Advised{Err: fmt.Errorf(format, args...), Next: next}
+}
+
+func (e *Advised) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error without its advice.
+func (e *Advised) Unwrap() error { return e.Err }

@@ -1,4 +1,5 @@
-package main
+// Package salvaging decides whether a journal is damaged enough to be salvaged.
+package salvaging
 
 import (
 	"context"
@@ -13,12 +14,10 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// damaged refuses a journal in which neither a boot nor a verification finds
+// Damaged refuses a journal in which neither a boot nor a verification finds
 // damage: a salvage of it would cost the node its history for nothing. Neither
 // a newer release's journal nor a state root that cannot be used is damage.
-func (e *env) damaged(ctx context.Context, root string) error {
-	host := gate.LinuxHost()
-	host.Getenv = e.getenv
+func Damaged(ctx context.Context, root string, host gate.Host) error {
 	whole := errors.New("whole")
 	_, err := gate.Operate(ctx, root, host, func(machine.State) (machine.Payload, error) { return nil, whole })
 	var failed *gate.Failure
@@ -26,11 +25,11 @@ func (e *env) damaged(ctx context.Context, root string) error {
 	case errors.Is(err, whole):
 		return rotten(ctx, root)
 	case errors.Is(err, gate.ErrNoHistory):
-		return fail("is the partition mounted?", "%s: nothing here refers to a journal: there is nothing to salvage", root)
+		return errs.Advise("is the partition mounted?", "%s: nothing here refers to a journal: there is nothing to salvage", root)
 	case errors.Is(err, machine.ErrNewer), errors.Is(err, errs.ErrNewer), errors.Is(err, errs.ErrIO):
 		return notDamage(root, err)
 	case errors.As(err, &failed) && failed.Stage != "journal":
-		return fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
+		return errs.Advise(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
 	case failed == nil:
 		return err
 	}
@@ -43,7 +42,7 @@ func (e *env) damaged(ctx context.Context, root string) error {
 func rotten(ctx context.Context, root string) error {
 	rep, err := scrub.Verify(ctx, root, scrub.Options{Storage: true})
 	if err != nil {
-		return fail("edgectl journal verify --deep tells what cannot be read", "%s: the journal cannot be verified: %w", root, err)
+		return errs.Advise("edgectl journal verify --deep tells what cannot be read", "%s: the journal cannot be verified: %w", root, err)
 	}
 	bad := false
 	for _, f := range rep.Findings {
@@ -58,9 +57,9 @@ func rotten(ctx context.Context, root string) error {
 	if bad {
 		return nil
 	}
-	return fail("edgectl journal verify --deep tells whether anything is wrong", "%s: the journal is whole and agrees with everything that refers to it", root)
+	return errs.Advise("edgectl journal verify --deep tells whether anything is wrong", "%s: the journal is whole and agrees with everything that refers to it", root)
 }
 
 func notDamage(root string, err error) error {
-	return fail("boot the newer release, or mend the disk, first", "%s: that is not damage: %w", root, err)
+	return errs.Advise("boot the newer release, or mend the disk, first", "%s: that is not damage: %w", root, err)
 }

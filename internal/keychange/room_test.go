@@ -1,9 +1,10 @@
-package main
+package keychange
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -18,8 +19,8 @@ func TestRoomForKey(t *testing.T) {
 		s.Keys.Successors = append(s.Keys.Successors, "key")
 	}
 	err := roomForKey(s)
-	p, ok := err.(*problem)
-	if !ok || !strings.Contains(p.Error(), "1024 times") || !strings.Contains(p.next, "complete an epoch") {
+	p, ok := err.(*errs.Advised)
+	if !ok || !strings.Contains(p.Error(), "1024 times") || !strings.Contains(p.Next, "complete an epoch") {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package salvaging
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/gate"
 )
 
 // Damage that no boot reads yet may be salvaged before the boot whose
@@ -21,37 +22,21 @@ func TestSalvageDamage(t *testing.T) {
 	h.Match()
 	h.Publish()
 	h.Close()
-	e := &env{getenv: func(string) string { return "" }}
-	if err := e.damaged(t.Context(), h.Dir); err == nil || !strings.Contains(err.Error(), "the journal is whole") {
+	host := gate.LinuxHost()
+	if err := Damaged(t.Context(), h.Dir, host); err == nil || !strings.Contains(err.Error(), "the journal is whole") {
 		t.Fatalf("whole: %v", err)
 	}
-	table := largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
+	table := evidencetest.Largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
 	good, err := os.ReadFile(table)
 	evidencetest.Check(t, err)
 	bad := append([]byte(nil), good...)
 	bad[len(bad)/20] ^= 1
 	evidencetest.Check(t, os.WriteFile(table, bad, 0o600))
-	if err := e.damaged(t.Context(), h.Dir); err != nil {
+	if err := Damaged(t.Context(), h.Dir, host); err != nil {
 		t.Errorf("an old record is damaged: %v", err)
 	}
 	evidencetest.Check(t, os.WriteFile(table, good, 0o600))
-	if err := e.damaged(t.Context(), h.Dir); err == nil {
+	if err := Damaged(t.Context(), h.Dir, host); err == nil {
 		t.Error("mended, and it may still be salvaged")
 	}
-}
-
-// largest is the largest of the files.
-func largest(t *testing.T, pattern string) (name string) {
-	t.Helper()
-	names, err := filepath.Glob(pattern)
-	evidencetest.Check(t, err)
-	size := int64(0)
-	for _, n := range names {
-		info, err := os.Stat(n)
-		evidencetest.Check(t, err)
-		if info.Size() > size {
-			name, size = n, info.Size()
-		}
-	}
-	return name
 }
