@@ -33,7 +33,7 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 			return nil, f
 		}
 	}
-	files, err := manifest.Read(r.fs)
+	files, m, err := admit(r.fs, r.history.state, r.cfg.Gate.ManifestKeyBLAKE3, manifest.Policy{Strict: r.cfg.Assurance.Strict(), Now: r.clock.used})
 	if err != nil {
 		f := manifestFailure(err)
 		if first && isNotExist(err) && r.cfg.Gate.ManifestKeyBLAKE3 != "" {
@@ -42,22 +42,9 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 		}
 		return nil, f
 	}
-	key := digest.Of(files.Key)
-	if err := manifest.AdmitKey(key, r.cfg.Gate.ManifestKeyBLAKE3, r.history.state.Keys.Accepted()...); err != nil {
-		return nil, manifestFailure(err)
-	}
-	m, err := files.Verify()
-	if err != nil {
-		return nil, manifestFailure(err)
-	}
-	if err := m.Admit(manifest.Policy{
-		Strict: r.cfg.Assurance.Strict(), SerialFloor: r.history.state.Serial, Now: r.clock.used,
-	}); err != nil {
-		return nil, manifestFailure(err)
-	}
 	event := machine.ManifestVerified{
 		V: 1, Manifest: files.Manifest, Signature: files.Signature, Key: files.Key,
-		ManifestHash: digest.Of(files.Manifest), KeyBLAKE3: key, Serial: m.Serial, Operations: len(m.Operations),
+		ManifestHash: digest.Of(files.Manifest), KeyBLAKE3: digest.Of(files.Key), Serial: m.Serial, Operations: len(m.Operations),
 	}
 	if first {
 		return event, r.judgeFirstRuntime(m)
@@ -74,6 +61,24 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 	}
 	r.seen.Manifest = &machine.Plan{Operations: len(r.rebuild.planned), InPlace: map[int]bool{}}
 	return event, r.resume(event.ManifestHash)
+}
+
+// admit reads the manifest once and returns it if the history, the pin and the
+// policy admit it. The policy's SerialFloor is the history's.
+func admit(fsys durable.FS, s machine.State, pin string, p manifest.Policy) (*manifest.Files, *manifest.Manifest, error) {
+	files, err := manifest.Read(fsys)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := manifest.AdmitKey(digest.Of(files.Key), pin, s.Keys.Accepted()...); err != nil {
+		return nil, nil, err
+	}
+	m, err := files.Verify()
+	if err != nil {
+		return nil, nil, err
+	}
+	p.SerialFloor = s.Serial
+	return files, m, m.Admit(p)
 }
 
 // start tells that a reconstruction begins, or goes on after a boot that did
