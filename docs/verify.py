@@ -5,30 +5,26 @@
 
 FILE is an audit bundle (its .tar, or the folder that it unpacks to) or an exported .jsonl. OLD is what you kept from before: a
 checkpoint, a bundle or an export. PUB is the node's checkpoint key as you hold it; where it was replaced, name the old one first.
-Exit status: 0 intact, extended or salvaged; 1 truncated, rewritten or inconsistent; 2 it could not be checked, which is no verdict.
-Needs Python 3.8, b3sum and openssl 3.
+Needs Python 3.8, b3sum, openssl 3. Exit status: 0 intact, extended, salvaged; 1 truncated, rewritten, inconsistent; 2 it could not be checked.
 """
 import os, sys
 if not sys.flags.isolated:
     sys.path.pop(0)  # the folder of this file: in a bundle, anybody may have put modules there
-import base64, datetime, getopt, hashlib, io, json, pathlib, posixpath, re, subprocess, tarfile, tempfile
+import base64, datetime, functools, getopt, hashlib, io, json, pathlib, posixpath, re, signal, subprocess, tarfile, tempfile, types
 
 class Cannot(Exception): """Something keeps from judging. It says nothing about the history."""
 FORM = ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError  # what reading raises where the form is another
-FOUND = []  # what is wrong: pairs of verdict and text
+FOUND, HASHES = [], {}  # what is wrong, pairs of verdict and text; and the hash of what was hashed
 def need(holds, what):
-    if not holds:
-        raise ValueError(what)
+    if not holds: raise ValueError(what)
 def wrong(what, verdict="inconsistent"): FOUND.append((verdict, what))
 def say(text, file=sys.stdout):  # nothing that is printed does something to a terminal
     print("".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in text), file=file)
 
 # --- Tools. What one of them cannot do is never a verdict.
-HASHES = {}
 def run(files, *command):  # in a folder of its own that holds these files
     with tempfile.TemporaryDirectory() as folder:
-        for name, data in files.items():
-            pathlib.Path(folder, name).write_bytes(data)
+        for name in files: pathlib.Path(folder, name).write_bytes(files[name])
         done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, env={**os.environ, "LC_ALL": "C"})
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace").strip()
 def blake3(*blobs):  # the hash of the first; all of them are hashed, a thousand by each b3sum, and remembered
@@ -40,14 +36,13 @@ def blake3(*blobs):  # the hash of the first; all of them are hashed, a thousand
             raise Cannot("b3sum failed (%d): %.300s" % (code, said))
         HASHES.update(zip(some, said.split()))
     return HASHES[blobs[0]] if blobs else None
-
 SMALL = 0, 1, 2**255 - 20, 2**255 - 19, 2**255 - 18, \
     0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826, 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7
 def strong(key):  # no point of small order: under such a key anybody can sign
     return len(key) == 32 and int.from_bytes(key, "little") % 2**255 not in SMALL
+@functools.lru_cache(None)
 def signed(key, text, signature):  # by Ed25519
-    if not strong(key) or len(signature) != 64 or not text:
-        return False
+    if not strong(key) or len(signature) != 64 or not text: return False
     said = run({"key": bytes.fromhex("302a300506032b6570032100") + key, "text": text, "sig": signature},
                *"openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in text -sigfile sig".split())
     if said not in ((0, "Signature Verified Successfully"), (1, "Signature Verification Failure")):
@@ -64,7 +59,6 @@ def canonical(v): return json.dumps(v, ensure_ascii=False, separators=(",", ":")
 def exact(v, depth=-1):  # all numbers are whole and at most 2^53-1, and nothing is nested too deeply
     inner = v.values() if type(v) is dict else v if type(v) is list else ()
     return depth <= 128 and type(v) is not float and (type(v) is not int or abs(v) < 2**53) and all(exact(e, depth + 1) for e in inner)
-
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-%s[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 TEXTS = {"journal": UUID % 4, "id": UUID % 7, "type": ".+", "boot_id": ".*", "run": ".*", "node": ".*", "prev": "[0-9a-f]{64}",
          "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"}
@@ -72,8 +66,7 @@ NUMBERS = {"v": 1, "seq": 1, "epoch": 0, "uptime_ms": 0}  # and the least that t
 def record(line):
     need(len(line) <= 65535, "it is longer than a record may be")
     r = parse(line)
-    if type(r) is dict and type(r.get("v")) is int and 1 < r["v"] < 2**53:
-        raise Cannot("a record is of version %d: a newer release has to judge it" % r["v"])
+    if type(r) is dict and type(r.get("v")) is int and 1 < r["v"] < 2**53: raise Cannot("a newer release wrote a record, and has to judge it")
     need(type(r) is dict and r.keys() == {"crit", "data", *TEXTS, *NUMBERS}, "it has not the members of a record")
     need(all(type(r[n]) is str and re.fullmatch(form, r[n], re.ASCII | re.DOTALL) for n, form in TEXTS.items()), "a text has another form")
     need(all(type(r[n]) is int and r[n] >= least for n, least in NUMBERS.items()) and exact(r), "a number is not what it must be")
@@ -101,14 +94,11 @@ def note(data):  # the text of a signed note, and what tells whether a key has s
         need(not mine or signed(key, text.encode(), mine[0]), "a signature does not verify")
         return bool(mine)
     return text, by
-class Checkpoint:
-    def __init__(self, data):
-        text, by = note(data)
-        origin, self.id, size, root = re.fullmatch("(edged/([^\n]+))\n([1-9][0-9]{0,17})\n([^\n]+)\n", text).groups()
-        need(len(b64(root)) == 32, "it has no root")
-        self.size, self.root = int(size), lambda size: root if size == self.size else None
-        self.signers = lambda keys: [key for key in keys if by(origin, key)]  # only a line that is named by the origin counts
-
+def checkpoint(data):  # its journal and size, its root where that is known, and which keys have signed it in a line named by the origin
+    text, by = note(data)
+    origin, id, size, root = re.fullmatch("(edged/([^\n]+))\n([1-9][0-9]{0,17})\n([^\n]+)\n", text).groups()
+    need(len(b64(root)) == 32, "it has no root")
+    return types.SimpleNamespace(id=id, size=int(size), root=lambda n: root if n == int(size) else None, signers=lambda keys: [k for k in keys if by(origin, k)])
 def rotation(journal, d):  # the keys of a statement that one checkpoint key is followed by another; both have signed it
     title, id, first, second, end = b64(d["statement"]).decode().split("\n")
     (name, old), (other, new) = public(first), public(second)
@@ -119,12 +109,10 @@ def rotation(journal, d):  # the keys of a statement that one checkpoint key is 
     return old, new
 
 # --- A history: records that follow each other, and the epochs, keys and floors that they come to.
-KINDS = """FingerprintCaptured UpdateDetected ManifestVerified OpApplied EpochRotated PrecheckFailed UpdateAbandoned LegacyStateAdopted
-    SnapshotTaken ProjectionRepaired HeadRebuilt CertificateRotated DrillRequested DrillCancelled KeyRotated KeyReplaced ClockReset
-    NodeRenamed JournalSalvaged""".split()
-
+KINDS = """FingerprintCaptured UpdateDetected ManifestVerified OpApplied EpochRotated PrecheckFailed UpdateAbandoned LegacyStateAdopted SnapshotTaken
+    ProjectionRepaired HeadRebuilt CertificateRotated DrillRequested DrillCancelled KeyRotated KeyReplaced ClockReset NodeRenamed JournalSalvaged""".split()
 class History:
-    id = node = serial = salvage = verified = doubt = None
+    id = node = serial = salvage = verified = doubt = baseline = seen = goal = None
     first, epoch, floor = 1, 0, ""
     manifest, successors, checkpoint = "", [], ""  # hashes of keys: of the last epoch, of those that follow it; of the one that signs
     def __init__(self, name, data):
@@ -148,8 +136,7 @@ class History:
         for r in self.records if self.first == 1 else ():
             v = r["data"].get("v")
             newer = r["type"] not in KINDS or type(v) is int and v > 1
-            if newer and r["crit"] and not self.doubt:
-                raise Cannot("%s: a newer release wrote record %d, and has to judge it" % (name, r["seq"]))
+            if newer and r["crit"] and not self.doubt: raise Cannot("%s: a newer release wrote record %d, and has to judge it" % (name, r["seq"]))
             try:
                 need(newer or (type(v), v) == (int, 1), "its data has no version")
                 self.doubt or self.step("" if newer else r["type"], r, r["data"])
@@ -165,8 +152,14 @@ class History:
         need(s.node in (None, r["node"]) and (kind != "NodeRenamed" or d["old"] == r["node"] and d["new"]), "it is of another node")
         need(kind != "JournalSalvaged" or r["seq"] == 1, "it may only be the first record")
         s.node = d["new"] if kind == "NodeRenamed" else r["node"]
-        if kind == "LegacyStateAdopted": s.epoch = d["boot_epoch"]
-        elif kind == "UpdateDetected": s.epoch = max(s.epoch, d.get("epoch_floor", 0))
+        if kind == "FingerprintCaptured":
+            same = d["composite_hash"] == s.baseline
+            need({"initial": not (s.baseline or s.salvage), "match": same, "differs": not same}[d["role"]], "the system is not what it says")
+            s.seen, s.baseline = (r["run"], d["composite_hash"]), d["composite_hash"] if d["role"] == "initial" else s.baseline
+        elif kind == "LegacyStateAdopted": s.epoch, s.baseline = d["boot_epoch"], d["composite_hash"]
+        elif kind == "UpdateDetected":
+            need(s.seen == (r["run"], d["current_hash"]), "its run saw no such system")
+            s.epoch, s.goal = max(s.epoch, d.get("epoch_floor", 0)), d["current_hash"]
         elif kind == "OpApplied": s.applied[d["index"]] = d
         elif kind == "ClockReset": s.floor = d["new"][:-1]
         elif kind == "JournalSalvaged":
@@ -177,11 +170,14 @@ class History:
             s.applied = s.applied if s.verified and s.verified["manifest_hash"] == d["manifest_hash"] else {}
             s.verified = {**d, "run": r["run"]}
         elif kind == "EpochRotated":
-            need((s.verified["run"], s.verified["manifest_hash"], s.verified["operations"]) == (r["run"], d["manifest_hash"], len(s.applied)),
-                 "its run verified no such manifest, or not all of its operations were applied")
+            need((s.verified["run"], s.verified["manifest_hash"]) == (r["run"], d["manifest_hash"]), "its run verified no such manifest")
             need(d["boot_epoch"] == d["os_fingerprint"]["boot_epoch"] == s.epoch + 1, "the epoch before is %d" % s.epoch)
-            s.epochs.append((r, s.verified, [s.applied[i] for i in sorted(s.applied)]))
-            s.epoch, s.manifest, s.floor = d["boot_epoch"], s.verified["key_blake3"], max(s.floor, r["time"][:-1])
+            need(d["os_fingerprint"]["composite_hash"] == s.goal, "the open update is to another system")
+            done, asked = [s.applied[i] for i in sorted(s.applied)], parse(b64(s.verified["manifest"]))["operations"]
+            need(len(done) == len(asked) and all(a["op"] == o["op"] and ("blake3" in a) == o["hash_pinned"] and a.get("blake3", o["blake3"]) == o["blake3"]
+                 and ("/" + posixpath.normpath(a["dst"])).endswith("/" + o["dst"]) for a, o in zip(asked, done)), "applied is not what the manifest asks for")
+            s.epochs.append((r, s.verified, done))
+            s.epoch, s.manifest, s.floor, s.baseline = d["boot_epoch"], s.verified["key_blake3"], max(s.floor, r["time"][:-1]), s.goal
             s.serial = s.serial if d["manifest_serial"] is None else d["manifest_serial"]
             s.successors = s.successors[s.successors.index(s.manifest) + 1:] if s.manifest in s.successors else s.successors
             s.verified, s.applied = None, {}
@@ -194,8 +190,8 @@ class History:
              "the manifest is not signed by its key, or not the one that is named")
         need(not self.manifest or d["key_blake3"] in [self.manifest] + self.successors, "nothing leads to the key of the manifest")
         m = parse(text)
-        need(m["version"] == "1" and m.get("serial") == d["serial"] and len(m["operations"]) == d["operations"], "the manifest says otherwise")
-        need(self.serial in (None, m.get("allow_rollback_from")) or m.get("serial", -1) >= self.serial, "the manifest's serial goes back")
+        need(m["version"] == "1" and m.get("serial") == d["serial"] and len(m["operations"]) == d["operations"] and
+             (self.serial in (None, m.get("allow_rollback_from")) or m.get("serial", -1) >= self.serial), "the manifest says otherwise, or its serial goes back")
         self.keys[d["key_blake3"]] = key
     def change_key(self, rotated, d):
         newest = self.checkpoint if d["purpose"] == "checkpoint" else self.manifest and ([self.manifest] + self.successors)[-1]
@@ -220,17 +216,16 @@ def look(path):  # the files of a bundle, a folder or a tar archive, by name; or
         if not {place / "bundle.json", place / "B3SUMS"} <= {*found} or not all(f.is_file() and not f.is_symlink() for f in found):
             raise Cannot("%s is no unpacked bundle, or holds a link" % path)
         return {f.relative_to(place).as_posix(): f.read_bytes() for f in found}
-    if not place.is_file():
-        raise Cannot("%s is no file" % path)
+    if not place.is_file(): raise Cannot("%s is no file" % path)
     data = place.read_bytes()
     if re.match(b"\\x28\xb5\x2f\xfd|.\\x2a\x4d\x18|\x1f\x8b|\xef\xbb\xbf|[^\n]*\r\n", data, re.DOTALL):
         raise Cannot("%s is compressed (zstd -d it), or was changed by a copy as text (copy it as bytes)" % path)
-    if data[257:262] != b"ustar":
-        return data
+    if data[257:262] != b"ustar": return data
     members = tarfile.open(fileobj=io.BytesIO(data), mode="r:").getmembers()
     names, end = [m.name[6:] for m in members], members[-1].offset_data + -(-members[-1].size // 512) * 512
     if names != ["bundle.json", "B3SUMS"] + sorted({*names} - {"bundle.json", "B3SUMS"}) or end > len(data) or data[end:].strip(b"\0") or \
-            not all(m.type == tarfile.REGTYPE and re.fullmatch(r"audit/[!-\[\]-~]+", m.name) and posixpath.normpath(m.name) == m.name for m in members):
+            not all(m.type in (b"0", b"\0") and not m.sparse and re.fullmatch(r"audit/[!-\[\]-~]{1,194}", m.name) and posixpath.normpath(m.name) == m.name
+                    and (m.size <= 2**20 or m.name.endswith((".jsonl", "B3SUMS"))) for m in members):
         raise Cannot("%s is no sound bundle: it has other files, or another order, than a bundle has" % path)
     return {m.name[6:]: data[m.offset_data:m.offset_data + m.size] for m in members}
 def lists(files):  # whether B3SUMS is the list of the other files and their hashes
@@ -241,8 +236,8 @@ def judge_files(files, histories):  # against their list, and against what the r
     lists(files) or wrong("B3SUMS does not list exactly the files that are here, and their hashes")
     h, want, pick = histories[0], {}, lambda d, names: {n: d[n] for n in names.split() if n in d}
     about = {"journal": h.id, "node": h.records[-1]["node"], "events": h.size, "head": HASHES[h.lines[-1]], "signed": "checkpoint" in files}
-    if pick(parse(files["bundle.json"]), " ".join(about)) != about:
-        wrong("bundle.json says otherwise than the records")
+    said = parse(files["bundle.json"])
+    if pick(said, " ".join(about)) != about or not re.fullmatch("[a-z_]*", "".join(said)): wrong("bundle.json says otherwise than the records")
     for r, verified, operations in (e for a in histories for e in a.epochs):
         d, folder = r["data"], "epochs/%d/" % r["data"]["boot_epoch"]
         says = {"os_fingerprint": pick({**d["os_fingerprint"], **d}, "composite_hash os_release os_release_truncated uname_release boot_epoch captured_at"),
@@ -254,26 +249,25 @@ def judge_files(files, histories):  # against their list, and against what the r
         want[folder + "manifest.json"], want[folder + "manifest.json.sig"] = b64(verified["manifest"]), b64(verified["signature"])
         want["keys/manifest-%s.pub" % verified["key_blake3"]] = b64(verified["key"])
     whole = not any(a.doubt or a.faults for a in histories)
-    for name in sorted(n for n in {*want, *files} if files.get(n) != want.get(n) and (n in want or whole and n.startswith("epochs/"))):
-        wrong("%s is not what the records say" % name)
-
+    for name in sorted({*want, *files}):
+        other = re.fullmatch(r"keys/manifest-([0-9a-f]{64})\.pub", name) and name in files and HASHES[files[name]] not in name
+        if other or files.get(name) != want.get(name) and (name in want or whole and name.startswith("epochs/")):
+            wrong("%s is not what the records, or its name, say" % name)
 def ancestors(files, histories):  # adds the journals that this one continues; each must be what was kept, and have come to no more
     kept = {n for n in files if re.fullmatch(r"predecessor.*\.jsonl", n)}
     while histories[-1].salvage:
         after, name = histories[-1], "predecessor.jsonl" if len(histories) == 1 else "predecessor.%d.jsonl" % len(histories)
-        if name not in kept:
-            break
+        if name not in kept: break
         kept.remove(name)
         s, before = after.salvage, History(name, files[name])
         histories.append(before)
         FOUND.extend(("inconsistent", what) for what in [what for _, what in before.faults] + [before.doubt] * bool(before.doubt))
         if not before.lines or (before.id, before.first, before.size, HASHES[before.lines[-1]]) != (s["predecessor"], 1, s["size"], s["last_hash"]):
             wrong("%s is not what journal %s says was kept" % (name, after.id))
-        elif s["epoch"] < before.epoch or (before.serial or -1) > (s["serial"] or -1) or before.floor > s["time_floor"] or \
+        elif s["epoch"] < before.epoch or (before.serial or -1) > (s["serial"] or -1) or before.floor > s["time_floor"][:-1] or \
                 before.checkpoint not in ("", s.get("checkpoint_key")) or ([before.manifest] + before.successors)[-1] not in ("", s["manifest_key"]):
             wrong("journal %s names a lower floor, or another key, than %s came to" % (after.id, name))
-    for name in sorted(kept):
-        wrong("%s: nothing here continues it" % name)
+    for name in sorted(kept): wrong("%s: nothing here continues it" % name)
 
 # --- The judgement.
 def covers(seen, histories):  # whether the records of a checkpoint, or of another history, are here
@@ -293,7 +287,7 @@ def judge_checkpoint(files, histories, held):  # gives the keys that are believe
     h, newest, rotations = histories[0], held[-1:], [pair for a in reversed(histories) for pair in a.rotations]
     if "checkpoint" in files:
         try:
-            c = Checkpoint(files["checkpoint"])
+            c = checkpoint(files["checkpoint"])
             need(c.id == h.id and covers(c, [h]) and c.size == h.size, "it is not over exactly these records")
             bundled = public(files["keys/journal-sign.pub"].decode().strip(" \t\r\n"))[1]
             newest = newest or follow([bundled], [pair[::-1] for pair in reversed(rotations)])
@@ -306,46 +300,43 @@ def judge_checkpoint(files, histories, held):  # gives the keys that are believe
     elif files and held or "keys/journal-sign.pub" in files:
         wrong("the bundle has no checkpoint that a key could have signed")
     return follow(held or newest, rotations)
-
 def judge_since(path, histories, keys):  # gives what was kept, and the keys that have signed it
     found = look(path)
     try:
         files = found if type(found) is dict else {"records.jsonl": found} if found[:1] == b"{" else {"checkpoint": found}
         old = [History(n, files[n]) for n in sorted(files, reverse=True) if re.fullmatch(r"(records|predecessor.*)\.jsonl", n)]
         need(not any(a.faults or a.first > 1 for a in old) and (files is not found or lists(files)), "it is torn, damaged or not whole itself")
-        c = Checkpoint(files["checkpoint"]) if "checkpoint" in files else None
+        c = checkpoint(files["checkpoint"]) if "checkpoint" in files else None
         need(not c or not old or (c.id, c.size, c.root(c.size)) == (old[0].id, old[0].size, old[0].root(c.size)), "its checkpoint is not over its records")
         signers = c.signers(keys) if c else []
     except FORM as e:
         raise Cannot("%s cannot be compared with: %s; name a checkpoint, a bundle or an export" % (path, e))
-    if c and keys and not signers:
-        wrong("the older checkpoint is not signed by a key that is held; where the key was replaced since, name the older one first")
-    for seen in old or [c]:
-        covers(seen, histories)
+    if c and keys and not signers: wrong("the older checkpoint is not signed by a key that is held; name the older key first if it was replaced since")
+    for seen in old or [c]: covers(seen, histories)
     return (old or [c])[0], signers
 
 def judge(path, since, held):  # gives the verdict where nothing is wrong
-    found, seen, signers = look(path), None, []
+    found, seen = look(path), None
     files = found if type(found) is dict else {}
-    about = json.loads(files["bundle.json"]) if files else {"format": "edged-audit-bundle", "v": 1}
-    if (about.get("format"), about.get("v")) != ("edged-audit-bundle", 1) or not files and found[:1] != b"{":
+    about = parse(files["bundle.json"]) if files else {"format": "edged-audit-bundle", "v": 1}
+    if (about.get("format"), repr(about.get("v"))) != ("edged-audit-bundle", "1") or not files and found[:1] != b"{":
         raise Cannot("%s is neither an audit bundle of version 1 nor an export" % path)
-    histories = [h := History("records.jsonl", files.get("records.jsonl", b"") if files else found)]
+    if files and "records.jsonl" not in files: return wrong("the bundle holds no records.jsonl")
+    blake3(*files.values())
+    histories = [h := History("records.jsonl", files["records.jsonl"] if files else found)]
     FOUND.extend(h.faults + [("inconsistent", h.doubt)] * bool(h.doubt) + [("truncated", "the first records are not here")] * (h.first > 1))
     if h.lines:
         say("journal %s: %d records, newest %s" % (h.id, len(h.lines), HASHES[h.lines[-1]]))
-        if files:
-            ancestors(files, histories)
-            judge_files(files, histories)
+        if files: ancestors(files, histories), judge_files(files, histories)
         keys = judge_checkpoint(files, histories, held)
-        if since is not None:
-            seen, signers = judge_since(since, histories, keys)
+        seen, signers = judge_since(since, histories, keys) if since is not None else (None, [])
         if held and not files and not (signers and (seen.id, seen.size) == (h.id, h.size)):
             wrong("an export has no checkpoint: no key that is held has signed all of it")
     of_this = seen and seen.id == h.id
     return "extended" if of_this and seen.size < h.size else "salvaged" if h.salvage and not of_this else "intact"
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads no further ends this, and gets no verdict
     try:
         options, (file,) = getopt.gnu_getopt(sys.argv[1:], "", ["since=", "key="])
         held = [public(pathlib.Path(path).read_bytes().decode().strip(" \t\r\n"))[1] for name, path in options if name == "--key"]
@@ -353,9 +344,7 @@ def main():
     except Exception as e:  # also what nobody thought of: no verdict comes of it
         print(__doc__, file=sys.stderr) if len(sys.argv) == 1 else say("CANNOT be checked: %s" % e, sys.stderr)
         return 2
-    for worse, what in FOUND:
-        say("WRONG (%s): %s" % (worse, what))
-    say("verdict: " + ([v for v in ("rewritten", "truncated", "inconsistent") if v in dict(FOUND)] + [verdict])[0])
+    for worse, what in FOUND: say("WRONG (%s): %s" % (worse, what))
+    say("verdict: %s" % ([v for v in ("rewritten", "truncated", "inconsistent") if v in dict(FOUND)] + [verdict])[0])
     return 1 if FOUND else 0
-
 sys.exit(main())

@@ -23,8 +23,9 @@ func auditBundle(e *env) *cobra.Command {
 		Long: `bundle writes a .tar.zst: the exact records, a checkpoint over exactly these,
 signed with the node's identity/journal-sign.key, the public keys, manifest,
 signature and evidence of every epoch, the records that a salvage kept of the
-journal before, a list of hashes, a README and check.sh, which checks all of it
-with sh, coreutils, b3sum, jq and openssl alone. No private key is ever in it.
+journal before, a list of hashes, a README, and verify.py, which checks all of it
+with Python, b3sum and openssl alone (check.sh calls it). No private key is ever
+in it.
 
 A file is written beside and renamed; "-" is standard output. The same history
 gives the same bytes. Where the key cannot be read (a seized disk, an export),

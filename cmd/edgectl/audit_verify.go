@@ -30,7 +30,7 @@ or an export. The verdict is one of
   intact        nothing is wrong, and nothing was added
   extended      records were added, none was changed
   salvaged      it continues a damaged journal, and says what was lost
-  truncated     records that were seen before are gone
+  truncated     records that were seen before, or the first ones, are gone
   rewritten     other records stand where others were seen
   inconsistent  the records hold, something else does not
 
@@ -41,8 +41,9 @@ lead to from it, must have signed FILE; those before it are believed for what
 --since names. Without --key the key that came with the bundle is used, which
 proves nothing about who signed.
 
-Exit status: 0 for the first three, 1 for the others, 2 where FILE cannot be
-read or compared.`,
+Exit status: 0 for the first three, 1 for the others, 2 if FILE cannot be read or
+compared, which is no verdict: what --since names is torn or damaged itself, a
+newer release wrote a record, a copy changed the file.`,
 		Example: `  edgectl audit verify audit.tar.zst --since january.checkpoint --key journal-sign.pub
   edgectl audit verify audit.tar.zst --since january.checkpoint --key old.pub --key new.pub
   edgectl audit verify audit.tar.zst --since january.tar.zst --json | jq .first_difference`,
@@ -99,7 +100,7 @@ func heldKey(path string) (string, error) {
 	if err != nil {
 		return "", fail(next, "read the key: %w", err)
 	}
-	text := strings.TrimSpace(string(data))
+	text := strings.Trim(string(data), " \t\r\n")
 	if strings.HasPrefix(text, "\ufeff") {
 		return "", fail("copy the key again, as bytes", "%s begins with a byte-order mark: a program saved it as text", path)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/scrub"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
@@ -41,19 +42,37 @@ func (a *auditor) since(ctx context.Context, path string) error {
 		return fmt.Errorf("%s %w: %w", path, ErrSince, err)
 	}
 	defer old.Close() //nolint:errcheck // read-only
-	damaged := findings{}
-	damaged.ended(path, old)
-	if old.Torn() || len(damaged.list) > 0 {
-		return damagedSince(path, "its last line is cut short")
-	}
 	before, _ := predecessors(old)
 	defer func() {
 		for _, src := range before {
 			_ = src.Close() // read-only
 		}
 	}()
+	if err := a.soundSince(ctx, path, append(before, old)...); err != nil {
+		return err
+	}
 	_, err = a.sinceRecords(ctx, old, before)
 	return err
+}
+
+// soundSince verifies records that were kept, each line of them: of a doubled
+// one, a reader that goes by positions would not see what comes after it.
+func (a *auditor) soundSince(ctx context.Context, path string, kept ...*evidence.Source) error {
+	for _, src := range kept {
+		rep, err := scrub.Source(ctx, src, scrub.Options{Progress: a.progress})
+		if err != nil {
+			return fmt.Errorf("%s %w: %w", path, ErrSince, err)
+		}
+		found := findings{list: rep.Findings}
+		found.ended(path, src)
+		for _, f := range found.list {
+			partly := f.Code == journal.CodeGap && f.Seq == 1 && src.First() > 1 // an export of a part is a measure for that part
+			if f.Severity == journal.SeverityError && !partly {
+				return damagedSince(path, "%s", f.Detail)
+			}
+		}
+	}
+	return nil
 }
 
 // damagedSince is the error for a measure that is damaged itself.
@@ -108,10 +127,17 @@ func (a *auditor) sinceBundle(ctx context.Context, path string) error {
 			return damagedSince(path, "%s", f.Detail)
 		}
 	}
-	if p.damage != nil || p.records.Torn() {
-		return damagedSince(path, "its records do not hold")
+	if p.damage != nil {
+		return damagedSince(path, "%v", p.damage)
 	}
 	old := p.records
+	var before []*evidence.Source
+	for _, name := range slices.Sorted(maps.Keys(p.before)) {
+		before = append(before, p.before[name])
+	}
+	if err := a.soundSince(ctx, path, append(before, old)...); err != nil {
+		return err
+	}
 	var signer *transparency.Verifier
 	if p.checkpoint != nil {
 		var c transparency.Checkpoint
@@ -125,10 +151,6 @@ func (a *auditor) sinceBundle(ctx context.Context, path string) error {
 		if c != (transparency.Checkpoint{Journal: old.ID(), Size: old.Tip().Seq, Root: root}) {
 			return damagedSince(path, "its checkpoint is not over its records")
 		}
-	}
-	var before []*evidence.Source
-	for _, name := range slices.Sorted(maps.Keys(p.before)) {
-		before = append(before, p.before[name])
 	}
 	same, err := a.sinceRecords(ctx, old, before)
 	a.vouched = same && signer != nil && old.ID() == a.src.ID() && old.Tip().Seq == a.src.Tip().Seq

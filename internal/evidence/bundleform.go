@@ -56,16 +56,15 @@ type About struct {
 	Software string `json:"software"`
 }
 
-// ParseAbout reads BundleAbout: strict JSON, in which no member comes twice and
-// none is of another type or has another name than one of lower-case letters.
-// Members that this version does not know are passed over.
+// ParseAbout reads BundleAbout. Members that this version does not know are
+// passed over.
 func ParseAbout(data []byte) (About, error) {
 	var a About
 	var members map[string]jsontext.Value
-	if err := json.Unmarshal(data, &members); err != nil {
+	if err := json.Unmarshal(data, &a); err != nil {
 		return About{}, err
 	}
-	if err := json.Unmarshal(data, &a); err != nil {
+	if err := json.Unmarshal(data, &members); err != nil {
 		return About{}, err
 	}
 	for name := range members {
@@ -78,13 +77,14 @@ func ParseAbout(data []byte) (About, error) {
 }
 
 // checkFormat says whether BundleAbout is that of a bundle which this version
-// reads. The error is errNoBundle, or errs.ErrNewer's for a newer format.
+// reads: strict JSON, in which no member comes twice. The error is errNoBundle,
+// or errs.ErrNewer's for a newer format.
 func checkFormat(data []byte) error {
 	var a struct {
 		Format string `json:"format"`
 		V      int    `json:"v"`
 	}
-	err := json.Unmarshal(data, &a, jsontext.AllowDuplicateNames(true))
+	err := json.Unmarshal(data, &a)
 	switch {
 	case err != nil || a.Format != BundleFormat || a.V < 1:
 		return errNoBundle
