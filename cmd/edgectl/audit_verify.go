@@ -49,14 +49,6 @@ newer release wrote a record, a copy changed the file.`,
   edgectl audit verify audit.tar.zst --since january.tar.zst --json | jq .first_difference`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// An empty value is a variable that was never set. Taken for none, it
-			// would judge less than was asked for.
-			switch {
-			case args[0] == "":
-				return fail("name a bundle, an export or a state root", "the file to verify has an empty name")
-			case cmd.Flags().Changed("since") && opt.Since == "":
-				return fail("name what you kept from before, or leave --since out", "--since has an empty value")
-			}
 			for _, file := range keys {
 				key, err := heldKey(file)
 				if err != nil {
@@ -93,9 +85,6 @@ newer release wrote a record, a copy changed the file.`,
 // its name: it has no business with whoever judges a history.
 func heldKey(path string) (string, error) {
 	const next = "name the node's journal-sign.pub as you hold it"
-	if path == "" {
-		return "", fail(next+", or leave --key out", "--key has an empty value")
-	}
 	data, err := durable.ReadHostFile(path, transparency.MaxKey)
 	if err != nil {
 		return "", fail(next, "read the key: %w", err)

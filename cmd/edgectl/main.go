@@ -14,11 +14,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -94,8 +96,12 @@ something wrong, 2 it could not be done.`,
   edgectl journal verify --deep --json`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := noneEmpty(cmd, args); err != nil {
+				return err
+			}
 			e.usage = false
+			return nil
 		},
 	}
 	e.usage = true
@@ -106,6 +112,28 @@ something wrong, 2 it could not be done.`,
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	group(cmd)
 	return cmd
+}
+
+// noneEmpty refuses an empty value on the command line: it is a variable that
+// was never set. If it meant "not given", the command would do something else
+// than was asked for. Completion hands over what is still being typed.
+func noneEmpty(cmd *cobra.Command, args []string) (err error) {
+	if cmd.DisableFlagParsing {
+		return nil
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if err == nil && (len(values) == 0 || slices.Contains(values, "")) {
+			err = fail("give it a value, or leave it out", "--%s has an empty value", f.Name)
+		}
+	})
+	if i := slices.Index(args, ""); err == nil && i >= 0 {
+		err = fail("give it a value; is a variable unset?", "argument %d is empty", i+1)
+	}
+	return err
 }
 
 // group makes a command that only holds others say so: called without one of
