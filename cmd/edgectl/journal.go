@@ -36,7 +36,11 @@ func (e *env) openAs(open func(string) (*evidence.Source, error)) (*evidence.Sou
 	if err != nil {
 		return nil, err
 	}
-	return open(path)
+	src, err := open(path)
+	if err == nil {
+		src.EndWith(e.ctx)
+	}
+	return src, err
 }
 
 // writeJSON prints one result on one line.

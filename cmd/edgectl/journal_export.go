@@ -65,7 +65,7 @@ cannot be read the export ends with exit status 2 and leaves no file.`,
 			}
 			opt.Progress = func(n uint64) { p.at("export", n, total) }
 			write := func(w io.Writer) error {
-				n, err := export.Write(w, interrupted{src, cmd.Context()}, format, opt)
+				n, err := export.Write(w, src, format, opt)
 				if err == nil && n == 0 {
 					fmt.Fprintf(e.stderr, "edgectl: no record was chosen: the newest of %s is record %d; choose an earlier --from-seq or --since\n", src.Path(), src.Tip().Seq)
 				}

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/autonomyops/edged/internal/evidence"
 )
@@ -14,14 +17,31 @@ import (
 // has not changed lists a directory; nothing is watched, locked or woken.
 const followEvery = 500 * time.Millisecond
 
-// tick waits for the next look, and is false once there will be none.
-func tick(ctx context.Context) bool {
+// tick waits for the next look. Its error ends the looks: that of ctx, or that
+// of a standard output that nobody reads any more.
+func (e *env) tick(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	case <-time.After(followEvery):
-		return true
+		return closed(e.stdout)
 	}
+}
+
+// closed writes to an output whose reading end is gone, and nothing to any
+// other. A journal may rest for weeks: without this, a follower would see only
+// then that nobody reads it.
+func closed(w io.Writer) error {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}} //nolint:gosec // a descriptor is small
+	if n, err := unix.Poll(fds, 0); err != nil || n == 0 || fds[0].Revents&(unix.POLLERR|unix.POLLHUP) == 0 {
+		return nil //nolint:nilerr // interrupted: looked at again with the next tick
+	}
+	_, err := f.WriteString("\n")
+	return err
 }
 
 // followed is how far a follower has come.
@@ -33,13 +53,16 @@ type followed struct {
 func positionOf(src *evidence.Source) followed { return followed{src.ID(), src.Tip().Seq} }
 
 // follow looks at path at each tick and has show tell what was appended, until
-// the ticks end. A journal that a salvage has swapped in is told from its
+// a tick fails. A journal that a salvage has swapped in is told from its
 // beginning. While there is nothing readable at path it waits, and says so
-// once. The error is show's.
-func (e *env) follow(ctx context.Context, path string, at followed, tick func(context.Context) bool,
+// once. The error is that of tick or of show.
+func (e *env) follow(ctx context.Context, path string, at followed, tick func(context.Context) error,
 	show func(src *evidence.Source, from uint64) error) error {
 	seen, waiting := "", false
-	for tick(ctx) {
+	for {
+		if err := tick(ctx); err != nil {
+			return err
+		}
 		// Looked at before it is opened: what comes later is seen next time.
 		now := sight(path)
 		if now == seen {
@@ -71,7 +94,6 @@ func (e *env) follow(ctx context.Context, path string, at followed, tick func(co
 			return err
 		}
 	}
-	return nil
 }
 
 // sight is what tells evidence that was written to from evidence at rest:

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +39,7 @@ What cannot be read and may have passed them is counted on standard error.
 
 With --follow it goes on with what is appended, on a live node too: it looks
 twice a second, and changes nothing. When a salvage swaps in a new journal, it
-goes on with that. It ends when it is interrupted, with exit status 0.
+goes on with that. It ends when it is interrupted or its output is closed.
 
 The types of records:
 ` + listTypes(),
@@ -79,13 +78,10 @@ The types of records:
 				return err
 			}
 			if err == nil {
-				err = e.follow(cmd.Context(), src.Path(), positionOf(src), tick, func(src *evidence.Source, from uint64) error {
+				err = e.follow(cmd.Context(), src.Path(), positionOf(src), e.tick, func(src *evidence.Source, from uint64) error {
 					_, err := e.log(cmd, src, want, 0, from, src.Tip().Seq)
 					return err
 				})
-			}
-			if errors.Is(err, context.Canceled) {
-				return nil // interrupting it is how it ends
 			}
 			return err
 		},

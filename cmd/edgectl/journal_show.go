@@ -56,7 +56,7 @@ id or the beginning of it (8 characters or more).`,
 				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			seq, err := find(interrupted{src, cmd.Context()}, args[0])
+			seq, err := find(src, args[0])
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ id or the beginning of it (8 characters or more).`,
 }
 
 // find gives the seq that name means.
-func find(src interrupted, name string) (uint64, error) {
+func find(src *evidence.Source, name string) (uint64, error) {
 	if seq, err := strconv.ParseUint(name, 10, 64); err == nil && len(name) < 8 {
 		return seq, nil
 	}
@@ -120,7 +120,7 @@ const fullID = 36
 
 // likely looks for an id where the ids around it would have it, were they in
 // order: those of one clock that never went back are.
-func likely(src interrupted, id string) (uint64, bool) {
+func likely(src *evidence.Source, id string) (uint64, bool) {
 	first, tip := src.First(), src.Tip().Seq
 	var failed error
 	at := first + uint64(sort.Search(int(tip-first+1), func(i int) bool {

@@ -4,7 +4,7 @@
 //
 // Results go to standard output, everything else to standard error. Exit
 // status: 0 done and healthy, 1 the check found something wrong, 2 it could
-// not be done.
+// not be done. A command that a signal interrupts ends by that signal.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/autonomyops/edged/internal/errs"
@@ -24,12 +25,32 @@ import (
 )
 
 func main() {
-	// A reader that has seen enough (head, less) closes the pipe. Ignoring
-	// SIGPIPE makes that an error of the write, which ends the command quietly.
-	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A signal first cancels the command's context, so that it can remove what
+	// it has half written; a second one ends the process at once. A write to a
+	// closed standard output or error raises SIGPIPE, which is left to end the
+	// process.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var caught atomic.Pointer[syscall.Signal]
+	signals := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup leaves it
+			signal.Notify(signals, s)
+		}
+	}
+	go func() {
+		if s, ok := (<-signals).(syscall.Signal); ok {
+			caught.Store(&s)
+			signal.Stop(signals)
+			cancel()
+		}
+	}()
 	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
-	stop()
+	if s := caught.Load(); s != nil && code == exitNot {
+		signal.Reset(*s)
+		_ = syscall.Kill(os.Getpid(), *s) // what started this process sees which signal it was
+		select {}
+	}
 	os.Exit(code)
 }
 
@@ -46,17 +67,16 @@ var errWrong = errors.New("the check found something wrong")
 
 // run is main without the process: it returns the exit code.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	e := &env{getenv: getenv, stdout: stdout, stderr: stderr}
+	e := &env{ctx: ctx, getenv: getenv, stdout: stdout, stderr: stderr}
 	cmd := root(e)
 	cmd.SetArgs(args)
 	called, err := cmd.ExecuteContextC(ctx)
 	switch {
 	case errors.Is(err, errWrong):
 		return exitWrong
-	case err == nil, errors.Is(err, syscall.EPIPE):
+	case err == nil:
 		return exitOK
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "edgectl: interrupted")
 		return exitNot
 	}
 	fmt.Fprintf(stderr, "edgectl: %s\n", strings.TrimSpace(err.Error()))
@@ -72,6 +92,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // env is what a command has of the process.
 type env struct {
+	ctx            context.Context // it ends when the command is interrupted
 	getenv         func(string) string
 	stdout, stderr io.Writer
 	target         target
@@ -90,7 +111,8 @@ operators, investigators, auditors.
 
 Every command takes --state-root DIR (or --config FILE, or EDGE_STATE_ROOT),
 before or after its name. Exit status: 0 done and healthy, 1 the check found
-something wrong, 2 it could not be done.`,
+something wrong, 2 it could not be done. A command that a signal interrupts ends
+by that signal.`,
 		Example: `  edgectl init /persist/edge --demo
   edgectl journal log --state-root /persist/edge
   edgectl journal verify --deep --json`,

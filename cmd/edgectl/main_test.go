@@ -70,51 +70,6 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// A reader that has seen enough is no error, and hides none.
-func TestClosedPipe(t *testing.T) {
-	h := history(t)
-	broken := filepath.Join(t.TempDir(), "x.jsonl")
-	evidencetest.Export(t, broken, []byte("{}"))
-	for _, tt := range []struct {
-		code int
-		args []string
-	}{
-		{0, []string{"journal", "log", "--state-root", h.Dir}},
-		{0, []string{"journal", "log", "--json", "-n", "3", "--state-root", h.Dir}},
-		{0, []string{"journal", "head", "--state-root", h.Dir}},
-		{0, []string{"journal", "show", "4", "--state-root", h.Dir}},
-		{0, []string{"journal", "export", "--out", "-", "--state-root", h.Dir}},
-		{0, []string{"journal", "log", "--follow", "--state-root", h.Dir}},
-		{0, []string{"replay", "--at", "seq:4", "--state-root", h.Dir}},
-		{0, []string{"replay", "diff", "seq:4", "seq:8", "--state-root", h.Dir}},
-		{0, []string{"replay", "explain", "--state-root", h.Dir}},
-		{0, []string{"replay", "explain", "--json", "--state-root", h.Dir}},
-		{0, []string{"journal", "verify", "--state-root", h.Dir}},
-		{1, []string{"journal", "verify", "--journal", broken}},
-		{1, []string{"journal", "verify", "--json", "--journal", broken}},
-		{0, []string{"version"}},
-	} {
-		r, w, err := os.Pipe()
-		evidencetest.Check(t, err)
-		evidencetest.Check(t, r.Close())
-		var errs bytes.Buffer
-		if code := run(context.Background(), tt.args, os.Getenv, w, &errs); code != tt.code || errs.Len() > 0 {
-			t.Errorf("%v: exit %d, %s", tt.args, code, errs.String())
-		}
-		evidencetest.Check(t, w.Close())
-	}
-}
-
-func TestInterrupted(t *testing.T) {
-	h := history(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	var out, errs bytes.Buffer
-	if code := run(ctx, []string{"journal", "verify", "--state-root", h.Dir}, os.Getenv, &out, &errs); code != 2 || errs.String() != "edgectl: interrupted\n" {
-		t.Errorf("exit %d, %s", code, errs.String())
-	}
-}
-
 func TestLogFilters(t *testing.T) {
 	h := history(t)
 	boot := h.State.Run.BootID

@@ -12,6 +12,7 @@
 package evidence
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -44,6 +45,42 @@ type Source struct {
 	path string
 	root *durable.Root // nil for an export or a bundle
 	view *journal.View // nil for an export or a bundle
+	ctx  context.Context
+}
+
+// EndWith ends each stream of records with the error of ctx, soon after ctx
+// has ended.
+func (s *Source) EndWith(ctx context.Context) { s.ctx = ctx }
+
+// Records streams records as Record reads them, each linked to the one before.
+func (s *Source) Records(from, to uint64) iter.Seq2[record.Record, error] {
+	return ending(s.ctx, s.reader.Records(from, to))
+}
+
+// RawRecords streams the stored bytes with nothing checked but that none is
+// missing.
+func (s *Source) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
+	return ending(s.ctx, s.reader.RawRecords(from, to))
+}
+
+// ending looks at ctx, which may be nil, now and then.
+func ending[T any](ctx context.Context, stream iter.Seq2[T, error]) iter.Seq2[T, error] {
+	if ctx == nil {
+		return stream
+	}
+	return func(yield func(T, error) bool) {
+		n := 0
+		for v, err := range stream {
+			if n%256 == 0 && ctx.Err() != nil {
+				var none T
+				yield(none, ctx.Err())
+				return
+			}
+			if n++; !yield(v, err) {
+				return
+			}
+		}
+	}
 }
 
 // reader is what every kind of evidence can do.

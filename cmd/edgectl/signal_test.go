@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+)
+
+// endedBy is the signal that ended a command, 0 if it ended by itself.
+func endedBy(t *testing.T, err error) syscall.Signal {
+	t.Helper()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return 0
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() {
+		t.Errorf("%v: %s", err, exit.Stderr)
+		return 0
+	}
+	return status.Signal()
+}
+
+// A command whose output is closed ends by SIGPIPE, and says nothing.
+func TestClosedOutput(t *testing.T) {
+	h := history(t)
+	for _, args := range [][]string{
+		{"journal", "log"},
+		{"journal", "log", "--json", "-n", "3"},
+		{"journal", "log", "--follow"},
+		{"journal", "head"},
+		{"journal", "show", "4"},
+		{"journal", "export", "--out", "-"},
+		{"journal", "export", "--format", "parquet", "--out", "-"},
+		{"journal", "verify"},
+		{"replay", "--at", "seq:4"},
+		{"replay", "diff", "seq:4", "seq:8"},
+		{"replay", "explain", "--json"},
+		{"status"},
+		{"status", "--json"},
+		{"version"},
+	} {
+		r, w, err := os.Pipe()
+		evidencetest.Check(t, err)
+		evidencetest.Check(t, r.Close())
+		cmd := exec.Command("edgectl", append(args, "--state-root", h.Dir)...)
+		var errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = w, &errs
+		if sig := endedBy(t, cmd.Run()); sig != syscall.SIGPIPE || errs.Len() > 0 {
+			t.Errorf("%v: ended by %d, %s", args, sig, errs.String())
+		}
+		evidencetest.Check(t, w.Close())
+	}
+}
+
+// A follower ends when its output is closed, although nothing is appended.
+func TestFollowIntoHead(t *testing.T) {
+	h := history(t)
+	cmd := exec.Command("edgectl", "journal", "log", "--follow", "--state-root", h.Dir)
+	out, err := cmd.StdoutPipe()
+	evidencetest.Check(t, err)
+	evidencetest.Check(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for range 8 { // all there are
+		lines.Scan()
+	}
+	evidencetest.Check(t, out.Close())
+	if sig := endedBy(t, cmd.Wait()); sig != syscall.SIGPIPE {
+		t.Errorf("ended by %d", sig)
+	}
+}
+
+// An interrupted command ends by the signal that it got, and leaves no file.
+func TestInterrupted(t *testing.T) {
+	h := history(t)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd := exec.Command("edgectl", "journal", "log", "--follow", "--state-root", h.Dir)
+		out, err := cmd.StdoutPipe()
+		evidencetest.Check(t, err)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		evidencetest.Check(t, cmd.Start())
+		bufio.NewScanner(out).Scan() // it follows
+		evidencetest.Check(t, cmd.Process.Signal(sig))
+		if got := endedBy(t, cmd.Wait()); got != sig || errs.Len() > 0 {
+			t.Errorf("%v: ended by %v, %s", sig, got, errs.String())
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "out")
+	for _, args := range []string{
+		"journal verify", "journal export --out " + file, "journal export --format parquet --out " + file,
+		"journal show 0123", "journal tiles --out " + file, "audit bundle --unsigned --out " + file,
+		"replay --at epoch:1 --out " + file, "replay diff seq:1 seq:8", "replay explain",
+	} {
+		var out, errs bytes.Buffer
+		code := run(ctx, append(strings.Fields(args), "--state-root", h.Dir), os.Getenv, &out, &errs)
+		left, err := os.ReadDir(dir)
+		evidencetest.Check(t, err)
+		if code != 2 || len(left) > 0 || out.Len() > 0 {
+			t.Errorf("%s: exit %d, left %v, %s%s", args, code, left, out.String(), errs.String())
+		}
+	}
+}
