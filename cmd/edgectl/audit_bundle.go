@@ -29,7 +29,9 @@ in it.
 
 A file is written beside and renamed; "-" is standard output. The same history
 gives the same bytes. Where the key cannot be read (a seized disk, an export),
-pass --unsigned: the bundle then says that nobody vouches for its records.`,
+pass --unsigned: the bundle then says that nobody vouches for its records. Of a
+history that is damaged or incomplete nothing is signed: that is exit status 1,
+also with --unsigned, which writes what there is.`,
 		Example: `  edgectl audit bundle --out audit.tar.zst --state-root /persist/edge
   edgectl audit bundle --out - --unsigned --journal /mnt/evidence | ssh auditor 'cat >node12.tar.zst'`,
 		Args: cobra.NoArgs,
@@ -39,10 +41,19 @@ pass --unsigned: the bundle then says that nobody vouches for its records.`,
 			}
 			src, err := e.open()
 			if err != nil {
-				return err
+				return wrong(err)
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			return e.bundle(cmd, src, out, unsigned)
+			if e.damage != nil && !unsigned {
+				return wrong(e.damage)
+			}
+			if err := wrong(e.bundle(cmd, src, out, unsigned)); err != nil {
+				return err
+			}
+			if e.damage != nil {
+				return errWrong // it was reported
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()

@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/evidence/narrate"
 )
 
 func journalCommand(e *env) *cobra.Command {
@@ -37,10 +40,45 @@ func (e *env) openAs(open func(string) (*evidence.Source, error)) (*evidence.Sou
 		return nil, err
 	}
 	src, err := open(path)
-	if err == nil {
-		src.EndWith(e.ctx)
+	if err != nil {
+		return nil, err
 	}
-	return src, err
+	src.EndWith(e.ctx)
+	if e.damage = src.Damage(); e.damage != nil {
+		fmt.Fprintf(e.stderr, "edgectl: the history is damaged or incomplete: %s\n", narrate.Clean(e.damage.Error()))
+	}
+	if src.Kind() == evidence.Directory {
+		fmt.Fprintf(e.stderr, "edgectl: %s is a journal without its head file: nothing vouches for its newest records\n", path)
+	}
+	return src, nil
+}
+
+// openWhole opens a history for what stands for the whole of it. One that is
+// damaged or incomplete is wrong.
+func (e *env) openWhole() (*evidence.Source, error) {
+	src, err := e.open()
+	if err == nil && e.damage != nil {
+		err = e.damage
+		_ = src.Close() // read-only
+	}
+	if err != nil {
+		return nil, wrong(err)
+	}
+	return src, nil
+}
+
+// damaged is the outcome of a command that could look at a history and found it
+// damaged: exit 1.
+type damaged struct{ error }
+
+func (d *damaged) Unwrap() error { return d.error }
+
+// wrong makes damage of a history the outcome of a check. Other errors stay.
+func wrong(err error) error {
+	if !evidence.IsDamage(err) {
+		return err
+	}
+	return &damaged{errs.Advise("use another copy; edgectl journal log shows what can be read of this one, journal verify what is wrong with it", "%w", err)}
 }
 
 // writeJSON prints one result on one line.

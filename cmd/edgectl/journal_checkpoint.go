@@ -25,8 +25,10 @@ signed with the node's checkpoint key (identity/journal-sign.key), as a C2SP
 checkpoint. Kept off the node, it shows later that the history was rewritten or
 cut short, which nothing on the node can.
 
-It hashes what is there and judges nothing: that is for journal verify. A key
-that is not the one that the journal names last is refused.`,
+It hashes what is there and does not verify it: that is for journal verify. Of a
+history that is damaged or incomplete, or of a journal directory without its
+head file, it signs nothing. A key that is not the one that the journal names
+last is refused.`,
 		Example: `  edgectl journal checkpoint --state-root /persist/edge >node-7.checkpoint
   edgectl journal checkpoint --journal history.jsonl --key journal-sign.key`,
 		Args: cobra.NoArgs,
@@ -65,7 +67,7 @@ func (s *sealing) flags(cmd *cobra.Command) {
 
 // openSealed opens the history that is meant, for a commitment to it.
 func (e *env) openSealed() (*evidence.Source, error) {
-	src, err := e.open()
+	src, err := e.openWhole()
 	if errors.Is(err, errs.ErrNotFound) {
 		return nil, fail("edged precheck makes it at its first run", "nothing to commit to: %w", err)
 	}
@@ -86,13 +88,16 @@ func (e *env) commit(cmd *cobra.Command, src *evidence.Source, s sealing) (*tran
 		tree, err := transparency.Build(cmd.Context(), src, c.Size, progress)
 		return tree, signed, err
 	}
+	if src.Kind() == evidence.Directory {
+		return nil, nil, fail("name the state root that it lies in, which has the head file", "sign nothing of %s: nothing vouches for its newest records", src.Path())
+	}
 	key, err := checkpointKey(src, s.key)
 	if err != nil {
 		return nil, nil, err
 	}
 	tree, err := transparency.Build(cmd.Context(), src, src.Tip().Seq, progress)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, wrong(err)
 	}
 	signed, err := tree.Checkpoint().Sign(key)
 	return tree, signed, err

@@ -32,8 +32,12 @@ A file is written beside and renamed, so that its name never shows a part of an
 export; "-" is standard output.
 
 --since begins at the first record not before that time and leaves out nothing
-after it, so that the chain of what is exported can be checked. Where a record
-cannot be read the export ends with exit status 2 and leaves no file.`,
+after it, so that the chain of what is exported can be checked.
+
+A record's position is its own seq: lines of a .jsonl that are there twice, or
+two exports that overlap, lose nothing. A source that is torn, out of order or
+incomplete is exit status 1, and what is missing is reported. If a record cannot
+be read, or is missing before a later one, no file is left.`,
 		Example: `  edgectl journal export --format jsonl --out history.jsonl
   edgectl journal export --format jsonl --out - --from-seq 1000 | jq .type
   edgectl journal export --format parquet --out history.parquet
@@ -53,7 +57,7 @@ cannot be read the export ends with exit status 2 and leaves no file.`,
 			}
 			src, err := e.open()
 			if err != nil {
-				return err
+				return wrong(err)
 			}
 			defer src.Close() //nolint:errcheck // read-only
 			p := newProgress(e.stderr)
@@ -72,9 +76,14 @@ cannot be read the export ends with exit status 2 and leaves no file.`,
 				return err
 			}
 			if out == "-" {
-				return write(e.stdout)
+				err = write(e.stdout)
+			} else {
+				err = exportError(out, export.File(out, src.Path(), write))
 			}
-			return exportError(out, export.File(out, src.Path(), write))
+			if err == nil && e.damage != nil {
+				return errWrong // it was reported; what there is was written
+			}
+			return wrong(err)
 		},
 	}
 	f := cmd.Flags()

@@ -126,9 +126,6 @@ func (l *logged) remark(w io.Writer) error {
 	if l.unread > 0 {
 		fmt.Fprintf(w, "edgectl: %s could not be read and may have passed the filter (first: %d)\n", records(l.unread), l.firstUnread)
 	}
-	if l.src.Torn() {
-		fmt.Fprintln(w, "edgectl: the export ends in a part of a record, which is not shown")
-	}
 	if l.holes > 1 {
 		return fmt.Errorf("%w (holes like this one: %d)", l.hole, l.holes)
 	}

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"github.com/autonomyops/edged/internal/keychange"
 	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/keychange"
 )
 
 // rotateCheckpoint is key rotate checkpoint.

@@ -19,9 +19,10 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/autonomyops/edged/internal/errs"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 func main() {
@@ -87,6 +88,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case e.usage:
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", called.CommandPath())
 	}
+	var found *damaged
+	if errors.As(err, &found) {
+		return exitWrong
+	}
 	return exitNot
 }
 
@@ -97,7 +102,8 @@ type env struct {
 	stdout, stderr io.Writer
 	target         target
 	json           bool
-	usage          bool // the command line itself is at fault: no command has begun
+	damage         error // of the history that was opened; it was reported
+	usage          bool  // the command line itself is at fault: no command has begun
 }
 
 func fail(next, format string, args ...any) error { return errs.Advise(next, format, args...) }

@@ -49,9 +49,6 @@ read, what could not be read is said, and the exit status is 0.`,
 				return err
 			}
 			p.done()
-			if src.Torn() {
-				fmt.Fprintln(e.stderr, "edgectl: the export ends in a part of a record, which is not told")
-			}
 			for _, path := range predecessors(src) {
 				fmt.Fprintf(e.stderr, "edgectl: what was kept of the journal before: --journal %s\n", path)
 			}

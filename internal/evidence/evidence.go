@@ -19,8 +19,10 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
@@ -179,6 +181,26 @@ func (s *Source) Lines() io.Reader {
 		return nil
 	}
 	return io.NewSectionReader(e.f, 0, e.all)
+}
+
+// Damage is why the history is not what it should be, as far as it can be known
+// without verifying it: an export is torn, in disorder or incomplete, or a
+// journal does not agree with the head file beside it. What is there can be
+// read; nothing that stands for the whole may be made of it. nil: no damage is
+// known.
+func (s *Source) Damage() error {
+	if e, ok := s.reader.(*export); ok {
+		return e.damage
+	}
+	_, err := s.view.CheckHead(nil)
+	return err
+}
+
+// IsDamage reports whether an error says that a history is damaged or incomplete,
+// and not that it could not be read.
+func IsDamage(err error) bool {
+	return slices.ContainsFunc([]error{errs.ErrCorrupt, journal.ErrTorn, journal.ErrForeign, journal.ErrRolledBack, journal.ErrRewritten},
+		func(kind error) bool { return errors.Is(err, kind) })
 }
 
 // Torn reports whether an export ends in a part of a record.

@@ -15,9 +15,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// export is a .jsonl: one record's exact bytes a line. A line's place is what
-// says which record it should be; whether it is that record is checked where
-// records are checked.
+// export is a .jsonl: one record's exact bytes a line. A record's place is its
+// own seq; whether it is that record is checked where records are checked.
 type export struct {
 	path  string
 	f     content
@@ -27,6 +26,9 @@ type export struct {
 	id    string
 	first uint64
 	tip   record.Tip
+
+	segments []segment // by line; see arrange
+	damage   error     // what is wrong with its lines
 
 	mu    sync.Mutex
 	index []int64 // offset of line i*stride
@@ -71,7 +73,10 @@ func newExport(path string, f content, size int64, damaged bool) (*export, error
 	e := &export{path: path, f: f, all: size, size: size, index: []int64{0}}
 	err := e.load()
 	if damaged && isDamage(err) && e.survey() {
-		err = nil
+		e.damage, err = err, nil
+	}
+	if err == nil {
+		err = e.arrange()
 	}
 	if err != nil {
 		_ = f.Close() // read-only
@@ -271,6 +276,10 @@ func (e *export) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 			to = min(to, e.tip.Seq)
 		}
 		if from > to {
+			return
+		}
+		if !all && len(e.segments) > 1 {
+			e.inPlace(from, to)(yield)
 			return
 		}
 		seq := from

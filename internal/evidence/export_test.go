@@ -106,17 +106,26 @@ func TestExportDamage(t *testing.T) {
 		read  uint64
 		want  error
 	}{
+		{"whole", lines, uint64(len(lines)), nil},
 		{"gap", slices.Delete(slices.Clone(lines), 2, 3), 2, errs.ErrCorrupt},
-		{"duplicate", slices.Insert(slices.Clone(lines), 2, lines[1]), 2, errs.ErrCorrupt},
+		{"duplicate", slices.Insert(slices.Clone(lines), 2, lines[1]), uint64(len(lines)), nil},
 		{"another journal's record", slices.Replace(slices.Clone(lines), 2, 3, foreign[2]), 2, journal.ErrForeign},
 		{"not a record", slices.Replace(slices.Clone(lines), 2, 3, flipped), 2, errs.ErrCorrupt},
 		{"too long", slices.Replace(slices.Clone(lines), 2, 3, bytes.Repeat([]byte("x"), 1<<20)), 2, errs.ErrCorrupt},
-		{"swapped", slices.Replace(slices.Clone(lines), 2, 4, lines[3], lines[2]), 2, errs.ErrCorrupt},
+		{"swapped", slices.Replace(slices.Clone(lines), 2, 4, lines[3], lines[2]), uint64(len(lines)), errs.ErrCorrupt},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n, err := walk(openLines(t, "", tt.lines...))
+			src := openLines(t, "", tt.lines...)
+			n, err := walk(src)
+			if tt.name == "swapped" {
+				err = src.Damage() // it is all there
+			}
 			if n != tt.read || !errors.Is(err, tt.want) {
 				t.Errorf("%d records, %v", n, err)
+			}
+			// A line that names its record is only found to be none where it is read.
+			if damage := src.Damage(); tt.name != "not a record" && !errors.Is(damage, tt.want) {
+				t.Errorf("damage %v", damage)
 			}
 		})
 	}
@@ -138,6 +147,45 @@ func TestExportDamage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A record's place is its own seq: lines that are there twice, and exports that
+// overlap, lose nothing. Only what is there twice and differs is damage.
+func TestExportOverlaps(t *testing.T) {
+	h := history(t)
+	h.Close()
+	lines := exported(t, h.Dir)
+	n := len(lines)
+	forged := bytes.Replace(lines[5], []byte(`"uptime_ms":`), []byte(`"uptime_ms":1`), 1)
+	for _, tt := range []struct {
+		name   string
+		parts  [][][]byte
+		damage bool
+	}{
+		{"the whole twice", [][][]byte{lines, lines}, false},
+		{"overlapping", [][][]byte{lines[:7], lines[4:]}, false},
+		{"a part again", [][][]byte{lines, lines[3:5]}, false},
+		{"the newest line again", [][][]byte{lines, lines[n-1:]}, false},
+		{"newest first", [][][]byte{lines[4:], lines[:6]}, true}, // all there, out of order
+		{"another record again", [][][]byte{lines, {forged}}, true},
+		{"a hole between", [][][]byte{lines[:3], lines[5:]}, true},
+	} {
+		src := openLines(t, "", slices.Concat(tt.parts...)...)
+		if src.First() != 1 || src.Tip().Seq != uint64(n) || (src.Damage() != nil) != tt.damage {
+			t.Errorf("%s: records %d to %d, damage %v", tt.name, src.First(), src.Tip().Seq, src.Damage())
+		}
+		if got, err := walk(src); tt.name != "a hole between" && (got != uint64(n) || err != nil) {
+			t.Errorf("%s: %d records, %v", tt.name, got, err)
+		}
+		for _, seq := range []uint64{uint64(n), 2, 6} {
+			if rec, err := src.Record(seq); err != nil || !bytes.Equal(rec.Raw, lines[seq-1]) {
+				t.Errorf("%s: record %d: %v", tt.name, seq, err)
+			}
+		}
+	}
+	if torn := openLines(t, string(lines[n-1][:100]), lines[:n-1]...); !errors.Is(torn.Damage(), journal.ErrTorn) {
+		t.Errorf("torn: damage %v", torn.Damage())
+	}
 }
 
 // Lines at an end that are no records hide none of the others from whoever
