@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,11 +22,7 @@ func TestDamagedExports(t *testing.T) {
 	if code, _, errs := call(nil, "journal", "export", "--out", whole, "--state-root", h.Dir); code != 0 {
 		t.Fatal(errs)
 	}
-	node := filepath.Join(dir, "node")
-	if code, _, errs := call(nil, "init", node, "--node", "n"); code != 0 {
-		t.Fatal(errs)
-	}
-	key := filepath.Join(node, "identity/journal-sign.key")
+	key := checkpointKeyFile(t)
 	data, err := os.ReadFile(whole)
 	evidencetest.Check(t, err)
 	lines := slices.Collect(bytes.Lines(data))
@@ -73,4 +71,71 @@ func TestDamagedExports(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Every reader looks at the head file: an older journal beside a newer head is
+// reported by each of them, and nothing is signed of it.
+func TestOlderJournal(t *testing.T) {
+	h := history(t)
+	key := checkpointKeyFile(t)
+	journalDir := filepath.Join(h.Dir, "journal")
+	older := filepath.Join(t.TempDir(), "older")
+	evidencetest.Check(t, os.CopyFS(older, os.DirFS(journalDir)))
+	h.Match()
+	h.Rest()
+	evidencetest.Check(t, os.RemoveAll(journalDir))
+	evidencetest.Check(t, os.CopyFS(journalDir, os.DirFS(older)))
+	out := filepath.Join(t.TempDir(), "out")
+	const says = "acknowledged history is gone, the journal ends at record 8"
+	for _, tt := range []struct {
+		code int
+		args string
+		json bool
+	}{
+		{0, "journal log", false},
+		{0, "journal head", true},
+		{0, "journal show 3 --json", true},
+		{0, "replay --at seq:3 --json", true},
+		{0, "replay diff seq:3 seq:8 --json", true},
+		{0, "replay explain --json", true},
+		{1, "status --json", true},
+		{1, "journal export --out -", false},
+		{1, "journal verify", false},
+		{1, "journal checkpoint --key " + key, false},
+		{1, "journal prove --seq 2 --key " + key, false},
+		{1, "journal tiles --out " + out + " --key " + key, false},
+		{1, "audit bundle --out " + out, false},
+	} {
+		code, stdout, errs := call(nil, append(strings.Fields(tt.args), "--state-root", h.Dir)...)
+		if code != tt.code || !strings.Contains(stdout+errs, says) {
+			t.Errorf("%s: exit %d, %s%s", tt.args, code, stdout, errs)
+		}
+		var object map[string]any
+		if tt.json && (json.Unmarshal([]byte(stdout), &object) != nil || !strings.Contains(fmt.Sprint(object["incomplete"]), says)) {
+			t.Errorf("%s: %s", tt.args, stdout)
+		}
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("something was signed")
+	}
+	if code, lines, _ := call(nil, "journal", "export", "--out", "-", "--state-root", h.Dir); code != 1 || strings.Count(lines, "\n") != 8 {
+		t.Errorf("export: exit %d, %s", code, lines)
+	}
+	// Nothing vouches for a journal without its head file.
+	const bare = "nothing vouches for its newest records"
+	for args, want := range map[string]int{"journal log": 0, "journal export --out -": 0, "status": 0, "journal checkpoint --key " + key: 2} {
+		if code, stdout, errs := call(nil, append(strings.Fields(args), "--journal", older)...); code != want || !strings.Contains(stdout+errs, bare) {
+			t.Errorf("%s: exit %d, %s%s", args, code, stdout, errs)
+		}
+	}
+}
+
+// checkpointKeyFile makes a private checkpoint key.
+func checkpointKeyFile(t *testing.T) string {
+	t.Helper()
+	node := filepath.Join(t.TempDir(), "node")
+	if code, _, errs := call(nil, "init", node, "--node", "n"); code != 0 {
+		t.Fatal(errs)
+	}
+	return filepath.Join(node, "identity/journal-sign.key")
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -79,6 +81,21 @@ func wrong(err error) error {
 		return err
 	}
 	return &damaged{errs.Advise("use another copy; edgectl journal log shows what can be read of this one, journal verify what is wrong with it", "%w", err)}
+}
+
+// writeRead prints what was read of a history as one JSON object. It has the
+// member incomplete, in words, if the history is damaged or incomplete.
+func (e *env) writeRead(v any) error {
+	if e.damage == nil {
+		return writeJSON(e.stdout, v)
+	}
+	var object, member bytes.Buffer
+	if err := errors.Join(writeJSON(&object, v), writeJSON(&member, map[string]string{"incomplete": e.damage.Error()})); err != nil {
+		return err
+	}
+	text := append(bytes.TrimSuffix(object.Bytes(), []byte("}\n")), ',')
+	_, err := e.stdout.Write(append(text, member.Bytes()[1:]...))
+	return err
 }
 
 // writeJSON prints one result on one line.

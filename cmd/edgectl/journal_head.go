@@ -26,7 +26,7 @@ off the node can tell later whether the history was rewritten or cut short.`,
 			}
 			defer src.Close() //nolint:errcheck // read-only
 			tip := src.Tip()
-			return writeJSON(e.stdout, head{Journal: src.ID(), Seq: tip.Seq, Hash: tip.Hash.String()})
+			return e.writeRead(head{Journal: src.ID(), Seq: tip.Seq, Hash: tip.Hash.String()})
 		},
 	}
 	e.jsonFlag(cmd)

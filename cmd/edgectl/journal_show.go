@@ -65,7 +65,7 @@ id or the beginning of it (8 characters or more).`,
 				return err
 			}
 			if e.json {
-				return writeJSON(e.stdout, s)
+				return e.writeRead(s)
 			}
 			return s.print(e.stdout)
 		},

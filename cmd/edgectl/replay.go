@@ -70,7 +70,7 @@ history does not reach is exit 2.`,
 				}
 			}
 			if e.json {
-				return writeJSON(e.stdout, s)
+				return e.writeRead(s)
 			}
 			return s.print(e.stdout, src.Tip().Seq)
 		},

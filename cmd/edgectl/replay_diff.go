@@ -54,7 +54,7 @@ earlier one.`,
 			d := between{From: a.At, To: b.At, Difference: replay.Compare(a.State, b.State)}
 			d.Same = d.Difference.Same()
 			if e.json {
-				return writeJSON(e.stdout, d)
+				return e.writeRead(d)
 			}
 			_, err = io.WriteString(e.stdout, narrate.Difference(d.From.String(), d.To.String(), d.Difference))
 			return err

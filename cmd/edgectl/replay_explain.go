@@ -53,7 +53,7 @@ read, what could not be read is said, and the exit status is 0.`,
 				fmt.Fprintf(e.stderr, "edgectl: what was kept of the journal before: --journal %s\n", path)
 			}
 			if e.json {
-				return writeJSON(e.stdout, rep)
+				return e.writeRead(rep)
 			}
 			out := bufio.NewWriterSize(e.stdout, 64<<10)
 			return cmp.Or(narrate.Report(out, rep), out.Flush())

@@ -27,9 +27,12 @@ import (
 type Status struct {
 	// Healthy: the journal could be read, the newest run reached a good end,
 	// no reconstruction is open, and every file agrees with the journal.
-	Healthy        bool            `json:"healthy"`
-	Problems       []string        `json:"problems"`
-	Notices        []string        `json:"notices"` // no fault, and not to be overlooked
+	Healthy  bool     `json:"healthy"`
+	Problems []string `json:"problems"`
+	Notices  []string `json:"notices"` // no fault, and not to be overlooked
+	// Incomplete says what is missing of the history, or wrong with it, if
+	// anything is known to be.
+	Incomplete     string          `json:"incomplete,omitempty"`
 	Node           string          `json:"node"`
 	Journal        string          `json:"journal"`
 	Head           *Head           `json:"head"`
@@ -142,6 +145,13 @@ func (s *Status) withoutJournal(at string, reason error) error {
 func (s *Status) history(src *evidence.Source) error {
 	tip := src.Tip()
 	s.Journal, s.Head = src.ID(), &Head{Seq: tip.Seq, Hash: tip.Hash.String()}
+	if damage := src.Damage(); damage != nil {
+		s.Incomplete = damage.Error()
+		s.problem("the history is damaged or incomplete: %s", damage)
+	}
+	if src.Kind() == evidence.Directory {
+		s.notice("this is a journal without its head file: nothing vouches for its newest records")
+	}
 	if view := src.View(); view != nil {
 		use := view.Tail()
 		s.Tail = &use
