@@ -52,7 +52,15 @@ func AtTime(t time.Time) Point { return Point{kind: "time", t: t.UTC()} }
 // String is the point as it is written: seq:N, epoch:N or time:T.
 func (p Point) String() string {
 	if p.kind == "time" {
-		return "time:" + p.t.Format(time.RFC3339Nano)
+		// Typed back without a fraction it means all of that second.
+		form := time.RFC3339Nano
+		switch p.t.Nanosecond() {
+		case 0:
+			form = "2006-01-02T15:04:05.0Z07:00"
+		case 999_999_999:
+			form = time.RFC3339
+		}
+		return "time:" + p.t.Format(form)
 	}
 	return fmt.Sprintf("%s:%d", p.kind, p.n)
 }

@@ -75,7 +75,7 @@ func TestFind(t *testing.T) {
 	if from, to, err := replay.Epochs(src, 7); from <= to || err != nil {
 		t.Errorf("epoch 7 is records %d to %d, %v", from, to, err)
 	}
-	if s := at("2026-03-04T01:00:00Z").String(); s != "time:2026-03-04T01:00:00Z" {
+	if s := at("2026-03-04T01:00:00Z").String(); s != "time:2026-03-04T01:00:00.0Z" {
 		t.Error(s)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ only lower it: time that has passed raises it by itself.`,
 			floor := time.Now().UTC()
 			if to != "" {
 				var err error
-				if floor, err = time.Parse(time.RFC3339, to); err != nil {
+				if floor, err = time.Parse(time.RFC3339, strings.ToUpper(to)); err != nil {
 					return fail("write it as 2026-03-04T00:00:00Z", "--to: %w", err)
 				}
 				floor = floor.UTC()

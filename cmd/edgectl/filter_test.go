@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,5 +131,34 @@ func TestLogHidesSnapshots(t *testing.T) {
 	}
 	if _, out, _ := call(nil, "journal", "log", "--json", "--state-root", h.Dir); strings.Count(out, "\n") != 3 {
 		t.Errorf("--json:\n%s", out)
+	}
+}
+
+// A time that log prints includes its record if it is typed back, also with the
+// lower-case letters that RFC 3339 allows.
+func TestPrintedTimes(t *testing.T) {
+	h := history(t)
+	_, out, _ := call(nil, "journal", "log", "--state-root", h.Dir)
+	for line := range strings.Lines(out) {
+		seq, at := strings.Fields(line)[0], strings.Fields(line)[1]
+		for _, at := range []string{at, strings.ToLower(at), strings.Replace(at, "Z", "+00:00", 1)} {
+			for _, flag := range []string{"--since", "--until"} {
+				code, shown, errs := call(nil, "journal", "log", flag, at, "--state-root", h.Dir)
+				if code != 0 || !strings.Contains("\n"+shown, "\n"+seq+" ") {
+					t.Errorf("record %s: %s %s: exit %d, %s%s", seq, flag, at, code, shown, errs)
+				}
+			}
+			code, shown, errs := call(nil, "replay", "--at", "time:"+at, "--json", "--state-root", h.Dir)
+			_, rest, _ := strings.Cut(shown, `"seq":`)
+			found, err := strconv.Atoi(strings.SplitN(rest, ",", 2)[0])
+			want, _ := strconv.Atoi(seq)
+			if code != 0 || err != nil || found < want {
+				t.Errorf("record %s: --at time:%s: exit %d, record %d, %s", seq, at, code, found, errs)
+			}
+		}
+	}
+	when, err := parseEnd("--until", "2026-03-04T10:11:12.5Z", time.Time{})
+	if err != nil || when.Nanosecond() != 500_000_000 {
+		t.Errorf("a fraction: %s, %v", when, err)
 	}
 }

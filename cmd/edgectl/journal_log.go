@@ -54,7 +54,7 @@ The types of records:
 			if want.since, err = parseTime("--since", since, now); err != nil {
 				return err
 			}
-			if want.until, err = parseTime("--until", until, now); err != nil {
+			if want.until, err = parseEnd("--until", until, now); err != nil {
 				return err
 			}
 			if newest < 0 {
@@ -90,7 +90,7 @@ The types of records:
 	f.StringSliceVar(&want.types, "type", nil, "only these types, separated by commas")
 	f.Uint64Var(&want.epoch, "epoch", 0, "only records with this epoch in force")
 	f.StringVar(&since, "since", "", "only records not before: RFC 3339, a date, or an age such as 36h or 7d")
-	f.StringVar(&until, "until", "", "only records not after, written likewise")
+	f.StringVar(&until, "until", "", "only records not after, written likewise; without a fraction, all of that second")
 	f.StringVar(&want.boot, "boot", "", "only records of this boot id (or its beginning)")
 	f.StringVar(&want.run, "run", "", "only records of this run (or its beginning)")
 	f.BoolVar(&want.snapshots, "snapshots", false, "also the records that vouch for snapshots (SnapshotTaken)")

@@ -30,7 +30,8 @@ was then. A point is one of
   seq:N    just after record N
   epoch:N  just after the event that began epoch N
   time:T   just after the last record in sequence whose wall-clock time is not
-           after T (RFC 3339, a date, or an age such as 36h or 7d)
+           after T (RFC 3339, a date, or an age such as 36h or 7d; a second
+           without a fraction is all of that second)
 
 With --out DIR, a new or empty directory, it also writes the node's files as
 they stood: bootstrap/os_fingerprint.json, epoch/current/evidence.json and
@@ -100,7 +101,7 @@ func parsePoint(s string, now time.Time) (replay.Point, error) {
 		if value == "" {
 			break
 		}
-		t, err := parseTime("time:", value, now)
+		t, err := parseEnd("time:", value, now)
 		return replay.AtTime(t), err
 	}
 	return replay.Point{}, fail("write seq:N, epoch:N or time:T, such as epoch:3 or time:2026-03-04T10:00:00Z", "%q is not a point in a history", s)

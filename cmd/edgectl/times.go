@@ -7,13 +7,14 @@ import (
 )
 
 // parseTime reads a point in time as people write it: RFC 3339, a date or a
-// date and time in UTC, or an age (90m, 36h, 7d). "" is the zero time.
+// date and time in UTC, or an age (90m, 36h, 7d). "" is the zero time. The letters
+// of RFC 3339 may be lower case.
 func parseTime(flag, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.Parse(form, s); err == nil {
+		if t, err := time.Parse(form, strings.ToUpper(s)); err == nil {
 			return t.UTC(), nil
 		}
 	}
@@ -26,4 +27,15 @@ func parseTime(flag, s string, now time.Time) (time.Time, error) {
 		return now.UTC().Add(-age), nil
 	}
 	return time.Time{}, fail("write RFC 3339 (2026-03-04T10:00:00Z), a date (2026-03-04) or an age (36h, 7d)", "%s %q is not a time", flag, s)
+}
+
+// parseEnd is parseTime for a time up to which records are meant. Times are
+// printed to the second, so one without a fraction means all of its second: a
+// printed time that is typed back includes its record.
+func parseEnd(flag, s string, now time.Time) (time.Time, error) {
+	t, err := parseTime(flag, s, now)
+	if err == nil && strings.Count(s, ":") >= 2 && t.Nanosecond() == 0 && !strings.Contains(s, ".") {
+		t = t.Add(time.Second - 1)
+	}
+	return t, err
 }
