@@ -40,7 +40,7 @@ func (b *bench) copyBinary() ([]row, error) {
 	}
 	c, cp := took["copy_binary"], took["cp"]
 	mibs := float64(b.copyMiB) / c.seconds()
-	return []row{measured(measure, atMost(1.15, ""), c.over(cp),
+	return []row{measured(measure, atMost(1.0, ""), c.over(cp),
 			fmt.Sprintf("medians: %.2f s (%.0f MiB/s) and %.2f s; the whole reconstruction, content pinned; `cp SRC DST && sync DST`", c.seconds(), mibs, cp.seconds()))},
 		errors.Join(n.remove(), os.Remove(plain))
 }

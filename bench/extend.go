@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,130 +17,170 @@ import (
 
 // pace says how a history is made.
 type pace struct {
-	together int  // records a synced batch
-	session  int  // records between open and close of the journal
-	singly   int  // records at the end that have a session each
-	fold     bool // fold them through the machine, and leave a snapshot a session of several
-	// snapshot is how many records before the end the last snapshot is of,
-	// where that falls among the single ones.
-	snapshot int
+	fold bool // fold it, and settle with a snapshot that a record vouches for
+	tail int  // records that have not settled in the end; 0 if it does not matter
 }
 
+// settleAt is how many records the tail holds when it settles: far more than
+// when a gate settles it, so that a long history is soon made.
+const settleAt = 800
+
 // extend appends copies of entry, each with ids of its own, until the journal
-// of the state root holds total records.
-func extend(dir string, total int, p pace, entry record.Entry) error {
+// of the state root holds total records. Nothing is flushed before the end.
+func extend(dir string, total int, p pace, entry record.Entry) (err error) {
 	fsys, err := durable.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer fsys.Close() //nolint:errcheck // the journal is closed on its own
-	g := &growing{fsys: fsys, pace: p, entry: entry}
-	for {
-		done, err := g.session(uint64(total))
-		if err != nil {
-			return fmt.Errorf("make a history in %s: %w", dir, err)
-		}
-		if done {
-			return nil
-		}
+	g := &growing{pace: p, entry: entry}
+	if err := g.open(unflushed{fsys}); err != nil {
+		return err
 	}
+	err = g.grow(uint64(total))
+	if err = errors.Join(err, g.w.Close()); err != nil {
+		return fmt.Errorf("make a history in %s: %w", dir, err)
+	}
+	return flush(dir)
 }
 
-// newestEntry is the newest record of a state root, as an entry to be copied.
-func newestEntry(dir string) (record.Entry, error) {
-	fsys, err := durable.OpenRoot(dir)
+// tailOf says how much of a state root's tail is used.
+func tailOf(dir string) (use journal.TailUse, err error) {
+	err = viewed(dir, func(v *journal.View) error { use = v.Tail(); return nil })
+	return use, err
+}
+
+func viewed(dir string, use func(v *journal.View) error) error {
+	fsys, err := durable.OpenRootReadOnly(dir)
 	if err != nil {
-		return record.Entry{}, err
+		return err
 	}
 	defer fsys.Close() //nolint:errcheck // only read
 	v, err := journal.OpenView(fsys, journal.DefaultLayout())
 	if err != nil {
-		return record.Entry{}, err
+		return err
 	}
-	r, err := v.Record(v.Tip().Seq)
-	if err := errors.Join(err, v.Close()); err != nil {
-		return record.Entry{}, err
-	}
-	return record.Entry{Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID, UptimeMS: r.UptimeMS,
-		Node: r.Node, Epoch: r.Epoch, Data: append([]byte(nil), r.Data...)}, nil
+	return errors.Join(use(v), v.Close())
+}
+
+// newestEntry is the newest record of a state root, as an entry to be copied.
+func newestEntry(dir string) (e record.Entry, err error) {
+	err = viewed(dir, func(v *journal.View) error {
+		r, err := v.Record(v.Tip().Seq)
+		e = record.Entry{Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID, UptimeMS: r.UptimeMS,
+			Node: r.Node, Epoch: r.Epoch, Data: append([]byte(nil), r.Data...)}
+		return err
+	})
+	return e, err
 }
 
 type growing struct {
-	fsys  durable.FS
 	pace  pace
 	entry record.Entry
+	w     *journal.Writer
 	fold  *machine.Fold
 }
 
-// session opens the journal as a boot does, appends, and leaves it at rest.
-func (g *growing) session(total uint64) (done bool, err error) {
-	layout := journal.DefaultLayout()
-	v, err := journal.OpenView(g.fsys, layout)
+// open opens the journal as a boot does.
+func (g *growing) open(fsys durable.FS) error {
+	v, err := journal.OpenView(fsys, journal.DefaultLayout())
 	if err != nil {
-		return false, err
-	}
-	if g.pace.fold && g.fold == nil {
-		state, _, err := replay.State(v, v.Tip().Seq)
-		if err != nil {
-			return false, errors.Join(err, v.Close())
-		}
-		g.fold = machine.NewFold(state)
-	}
-	act, err := v.CheckHead(nil)
-	if err != nil {
-		return false, errors.Join(err, v.Close())
-	}
-	w, err := journal.OpenWriter(g.fsys, layout, v, act)
-	if err != nil {
-		return false, err
-	}
-	due := uint64(g.pace.session)
-	left := total - min(w.Tip().Seq, total)
-	if left <= uint64(g.pace.singly) {
-		due = 1
-	} else {
-		due = min(due, left-uint64(g.pace.singly))
-	}
-	due = min(due, left)
-	for n := uint64(0); n < due && err == nil; {
-		count := min(due-n, uint64(g.pace.together))
-		err = g.append(w, int(count))
-		n += count
-	}
-	if err == nil && g.fold != nil && (due > 1 || total-w.Tip().Seq == uint64(g.pace.snapshot)) {
-		var data []byte
-		if data, err = machine.EncodeState(g.fold.State()); err == nil {
-			err = w.SaveSnapshot(w.Tip().Seq, data)
-		}
-	}
-	done = w.Tip().Seq >= total
-	return done, errors.Join(err, w.Close())
-}
-
-// append writes one batch of entries, a microsecond apart.
-func (g *growing) append(w *journal.Writer, count int) error {
-	batch := make([]record.Entry, count)
-	for i := range batch {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return err
-		}
-		g.entry.Time = g.entry.Time.Add(time.Microsecond)
-		batch[i] = g.entry
-		batch[i].ID, batch[i].Run = id, id.String()
-	}
-	recs, err := w.AppendBatch(batch)
-	if err != nil || g.fold == nil {
 		return err
 	}
-	for _, r := range recs {
-		event, err := replay.Event(r)
-		if err != nil {
-			return err
+	state, _, err := replay.State(v, v.Tip().Seq)
+	if err != nil {
+		return errors.Join(err, v.Close())
+	}
+	g.fold = machine.NewFold(state)
+	act, err := v.CheckHead(nil)
+	if err != nil {
+		return errors.Join(err, v.Close())
+	}
+	g.w, err = journal.OpenWriter(v, act, "")
+	return err
+}
+
+// grow appends until the journal holds total records.
+func (g *growing) grow(total uint64) error {
+	for g.w.Tip().Seq < total {
+		left, records := total-g.w.Tip().Seq, g.w.Tail().Records
+		var err error
+		// The last settling is so early that as many records follow it as are
+		// wanted, with the one that vouches for the snapshot.
+		if records >= settleAt || g.pace.tail > 0 && left == uint64(g.pace.tail) && records > g.pace.tail {
+			err = g.settle()
+		} else {
+			err = g.append(g.entry)
 		}
-		if err := g.fold.Apply(event); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// settle settles as a gate does.
+func (g *growing) settle() error {
+	if !g.pace.fold {
+		return g.w.Settle(nil)
+	}
+	of := g.w.Tip().Seq
+	data, err := machine.EncodeState(g.fold.State())
+	if err != nil {
+		return err
+	}
+	if err := g.w.Settle(data); err != nil {
+		return err
+	}
+	e := g.entry
+	p := machine.SnapshotTaken{V: 1, Of: of, BLAKE3: record.HashOf(data).String()}
+	e.Type, e.Crit = string(p.Kind()), machine.Critical(p.Kind())
+	if e.Data, err = machine.Encode(p); err != nil {
+		return err
+	}
+	return g.append(e)
+}
+
+// append appends an entry a microsecond after the one before.
+func (g *growing) append(e record.Entry) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	g.entry.Time = g.entry.Time.Add(time.Microsecond)
+	e.ID, e.Run, e.Time = id, id.String(), g.entry.Time
+	r, err := g.w.Append(e)
+	if err != nil || !g.pace.fold {
+		return err
+	}
+	event, err := replay.Event(r)
+	if err != nil {
+		return err
+	}
+	return g.fold.Apply(event)
+}
+
+// unflushed is a disk whose flushes do nothing.
+type unflushed struct{ durable.FS }
+
+func (unflushed) SyncDir(string) error { return nil }
+
+func (u unflushed) Open(name string) (durable.File, error) { return dry(u.FS.Open(name)) }
+
+func (u unflushed) OpenWrite(name string) (durable.File, error) { return dry(u.FS.OpenWrite(name)) }
+
+func (u unflushed) Create(name string, perm fs.FileMode) (durable.File, error) {
+	return dry(u.FS.Create(name, perm))
+}
+
+type unflushedFile struct{ durable.File }
+
+func dry(f durable.File, err error) (durable.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return unflushedFile{f}, nil
+}
+
+func (unflushedFile) Sync() error     { return nil }
+func (unflushedFile) Datasync() error { return nil }

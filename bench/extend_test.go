@@ -15,6 +15,7 @@ import (
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
 )
 
 // begun is a state root whose journal holds one record of a failed run.
@@ -49,41 +50,39 @@ func begun(t *testing.T) string {
 	return dir
 }
 
-// What is made is a whole journal of exactly that length, whatever the pace.
+// What is made is a whole journal of exactly that length, with as many records
+// in its tail as are wanted.
 func TestExtend(t *testing.T) {
-	for _, p := range []pace{
-		{together: 1, session: 1},
-		{together: 7, session: 20, singly: 5, fold: true},
-		{together: 100, session: 30, singly: 1000},
-	} {
-		t.Run(fmt.Sprintf("%+v", p), func(t *testing.T) {
-			dir := begun(t)
-			entry, err := newestEntry(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := extend(dir, 64, p, entry); err != nil {
-				t.Fatal(err)
-			}
-			fsys, err := durable.OpenRoot(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer fsys.Close() //nolint:errcheck // only read
-			v, err := journal.OpenView(fsys, journal.DefaultLayout())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer v.Close() //nolint:errcheck // only read
-			rep, err := journal.Verify(context.Background(), v.Source(), journal.VerifyOptions{})
-			if err != nil || v.Tip().Seq != 64 || len(rep.Findings) != 0 {
-				t.Errorf("%d records, findings %v, %v", v.Tip().Seq, rep.Findings, err)
-			}
-			_, _, ok, err := v.Snapshot(64)
-			if err != nil || ok != p.fold {
-				t.Errorf("a snapshot: %v, %v", ok, err)
-			}
-		})
+	for _, p := range []pace{{}, {fold: true}, {fold: true, tail: 11}, {tail: 5}} {
+		for _, total := range []int{64, 2000} {
+			t.Run(fmt.Sprintf("%+v %d", p, total), func(t *testing.T) {
+				dir := begun(t)
+				entry, err := newestEntry(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := extend(dir, total, p, entry); err != nil {
+					t.Fatal(err)
+				}
+				err = viewed(dir, func(v *journal.View) error {
+					rep, err := journal.Verify(context.Background(), v.Source(), journal.VerifyOptions{})
+					if err != nil || v.Tip().Seq != uint64(total) || len(rep.Findings) != 0 {
+						t.Errorf("%d records, findings %v, %v", v.Tip().Seq, rep.Findings, err)
+					}
+					if n := v.Tail().Records; p.tail > 0 && n != p.tail || n > settleAt {
+						t.Errorf("%d records in the tail", n)
+					}
+					_, start, err := replay.State(v, v.Tip().Seq)
+					if err != nil || len(start.Ignored) > 0 || p.fold && (total > settleAt || p.tail > 0) != (start.Snapshot > 0) {
+						t.Errorf("folded from %+v, %v", start, err)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 

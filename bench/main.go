@@ -25,6 +25,13 @@ import (
 )
 
 func main() {
+	if os.Getenv(isolatedEnv) == "" {
+		exit, err := isolate(os.Args[1:])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+		os.Exit(exit)
+	}
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -35,6 +42,7 @@ func main() {
 type bench struct {
 	edged, edgectl string
 	dir            string // of this run, removed at its end
+	bootID         string // the file in the place of the kernel's boot id
 	runs           int    // rounds of a measurement of the gate
 	historyRuns    int    // rounds of a measurement on the long history
 	boots          int    // of the node with the long history
@@ -51,6 +59,7 @@ type section struct {
 
 var sections = []section{
 	{"clean", (*bench).cleanBoot},
+	{"settling", (*bench).settlingBoot},
 	{"growth", (*bench).growth},
 	{"reconstruction", (*bench).reconstruction},
 	{"copy", (*bench).copyBinary},
@@ -68,6 +77,9 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir) //nolint:errcheck // temporary
+	if err := b.ownBoots(); err != nil {
+		return err
+	}
 	load := loadAverage()
 	b.say("building the reference programs")
 	if err := b.buildReferences(); err != nil {
@@ -107,7 +119,7 @@ func (b *bench) flags(args []string, stderr io.Writer) ([]string, error) {
 	f.IntVar(&b.records, "records", 1_000_000, "records of the long journal")
 	f.IntVar(&b.copyMiB, "copy-mib", 1024, "MiB that copy_binary copies")
 	f.BoolVar(&quick, "quick", false, "2,000 boots, 50,000 records, 128 MiB, 10 rounds: a look, no verdict")
-	f.StringVar(&only, "only", "", "comma-separated sections: clean, growth, reconstruction, copy, binary, history")
+	f.StringVar(&only, "only", "", "comma-separated sections: clean, settling, growth, reconstruction, copy, binary, history")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

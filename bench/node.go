@@ -23,7 +23,9 @@ func (b *bench) newNode(name string) (*node, error) {
 func (b *bench) bootedNode(name string, boots int) (*node, error) {
 	n, err := b.newNode(name)
 	for i := 0; i < boots && err == nil; i++ {
-		_, err = n.boot().run()
+		if err = b.newBoot(); err == nil {
+			_, err = n.boot().run()
+		}
 	}
 	return n, err
 }

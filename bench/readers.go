@@ -17,9 +17,9 @@ func (h *longHistory) readers() ([]row, error) {
 		command command
 		limit   limit
 	}{
-		{"journal export --format csv", h.node.edgectl("journal", "export", "--format", "csv", "--out", "-"), atLeast(3e5, "records/s")},
-		{"journal export --format parquet", h.node.edgectl("journal", "export", "--format", "parquet", "--out", "-"), atLeast(3e5, "records/s")},
-		{"journal export --format journald", h.node.edgectl("journal", "export", "--format", "journald", "--out", "-"), atLeast(3e5, "records/s")},
+		{"journal export --format csv", h.node.edgectl("journal", "export", "--format", "csv", "--out", "-"), atLeast(4e5, "records/s")},
+		{"journal export --format parquet", h.node.edgectl("journal", "export", "--format", "parquet", "--out", "-"), atLeast(4e5, "records/s")},
+		{"journal export --format journald", h.node.edgectl("journal", "export", "--format", "journald", "--out", "-"), atLeast(4e5, "records/s")},
 		{"replay --at the end, no snapshot", command{args: []string{h.edgectl, "replay", "--at", last, "--journal", h.lines}}, atLeast(4e5, "records/s")},
 		{"journal checkpoint (Merkle root of all records)", h.node.edgectl("journal", "checkpoint"), within(time.Second)},
 	} {

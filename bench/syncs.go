@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,12 +26,37 @@ func countCalls(trace []byte) map[string]int {
 	// and waits for nothing. Pebble makes one for each file it creates.
 	probe := regexp.MustCompile(`sync_file_range\([^)]*, 0\)`)
 	calls := map[string]int{}
+	for _, name := range strings.Split(syncCalls, ",") {
+		calls[name] = 0
+	}
 	for lines := bufio.NewScanner(bytes.NewReader(trace)); lines.Scan(); {
-		if m := traced.FindSubmatch(lines.Bytes()); m != nil && !probe.Match(lines.Bytes()) {
+		m := traced.FindSubmatch(lines.Bytes())
+		if m == nil || probe.Match(lines.Bytes()) {
+			continue
+		}
+		if _, counts := calls[string(m[1])]; counts {
 			calls[string(m[1])]++
 		}
 	}
+	maps.DeleteFunc(calls, func(_ string, n int) bool { return n == 0 })
 	return calls
+}
+
+// nameCalls are the system calls by which a process changes names; of those
+// that open a file, the ones that may create it.
+const nameCalls = "openat,openat2,open,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,symlink,symlinkat"
+
+// nameChanges are the calls of a trace that succeeded and changed a name.
+func nameChanges(trace []byte) (changes []string) {
+	opens := regexp.MustCompile(`^(?:\[pid +)?\d*\]? *(open[a-z0-9]*)\(`)
+	named := regexp.MustCompile(`^(?:\[pid +)?\d*\]? *(mkdir|mkdirat|rename[a-z0-9]*|unlink|unlinkat|rmdir|link|linkat|symlink|symlinkat|creat)\(`)
+	for line := range bytes.Lines(trace) {
+		created := opens.Match(line) && bytes.Contains(line, []byte("O_CREAT"))
+		if (created || named.Match(line)) && !bytes.Contains(line, []byte(" = -1 ")) {
+			changes = append(changes, ": "+string(bytes.TrimSpace(line)))
+		}
+	}
+	return changes
 }
 
 // total sums the counts, and says them by name.
@@ -44,20 +70,17 @@ func total(calls map[string]int) (n int, text string) {
 	return n, strings.Join(parts, ", ")
 }
 
-// countSyncs runs a command under strace and counts its sync calls.
-func (b *bench) countSyncs(c command) (map[string]int, error) {
+// trace runs a command under strace and returns its calls that sync or change
+// names.
+func (b *bench) trace(c command) ([]byte, error) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		return nil, err
 	}
 	out := filepath.Join(b.dir, "strace.out")
-	c.args = append([]string{strace, "-f", "-qq", "-e", "trace=" + syncCalls, "-e", "signal=none", "-o", out, "--"}, c.args...)
+	c.args = append([]string{strace, "-f", "-qq", "-e", "trace=" + syncCalls + "," + nameCalls, "-e", "signal=none", "-o", out, "--"}, c.args...)
 	if _, err := c.run(); err != nil {
 		return nil, err
 	}
-	trace, err := os.ReadFile(out)
-	if err != nil {
-		return nil, err
-	}
-	return countCalls(trace), nil
+	return os.ReadFile(out)
 }

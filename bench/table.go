@@ -10,14 +10,20 @@ import (
 type limit struct {
 	value float64
 	least bool // the figure must be at least value; else at most
+	none  bool // the figure must be 0
 	unit  string
 }
+
+// none allows nothing.
+func none() limit { return limit{none: true} }
 
 func atMost(v float64, unit string) limit  { return limit{value: v, unit: unit} }
 func atLeast(v float64, unit string) limit { return limit{value: v, least: true, unit: unit} }
 
 func (l limit) String() string {
 	switch {
+	case l.none:
+		return "0"
 	case l.value == 0:
 		return "–"
 	case l.least:
@@ -33,6 +39,10 @@ func (l limit) verdict(seen float64) string {
 		miss = 1 - seen/l.value
 	}
 	switch {
+	case l.none && seen != 0:
+		return "missed"
+	case l.none:
+		return "met"
 	case l.value == 0:
 		return "–"
 	case miss <= 0:

@@ -19,6 +19,8 @@ func TestVerdict(t *testing.T) {
 		{atLeast(1_000_000, "records/s"), 1_000_000, "≥ 1,000,000 records/s", "met"},
 		{atLeast(1_000_000, "records/s"), 750_000, "≥ 1,000,000 records/s", "missed by 25 %"},
 		{limit{}, 5, "–", "–"},
+		{none(), 0, "0", "met"},
+		{none(), 1, "0", "missed"},
 	} {
 		if got := tt.limit.String(); got != tt.required {
 			t.Errorf("required %q, want %q", got, tt.required)
