@@ -37,14 +37,14 @@ func writeGrowth(dir string, points []growthPoint, side growthSide) error {
 	fmt.Fprintf(&b, `
 The machine had other work meanwhile, so the times of different lines do not
 compare. What does: at the end the old node and itself as it was after 10 boots
-booted in turn, %d times each. The old one's boot took **%.2f** times as long
+booted in turn, %d times each, with as many records in their tails. The old one's boot took **%.2f** times as long
 (median %s and %s), in CPU time %.2f times (%s and %s).
 
 The start of a process costs both the same and is left out here; with it the
 ratio is smaller (`+"`make bench`"+`).
 
 The limits: at most %d files after any boot, at most 1.5 times the records'
-bytes and 4 MiB; the test fails beyond them. A plain run of the tests makes 2,000 boots.
+bytes and 8 MiB; the test fails beyond them. A plain run of the tests makes 2,000 boots.
 `, side.pairs, side.ratio(), millis(side.old), millis(side.young), side.ratioCPU(), millis(side.oldCPU), millis(side.youngCPU), mostFiles)
 	if err := os.WriteFile(filepath.Join(dir, "growth.md"), []byte(b.String()), 0o644); err != nil {
 		return err

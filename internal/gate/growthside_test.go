@@ -1,11 +1,14 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/autonomyops/edged/journal"
 )
 
 // growthSide is the grown node's boot beside a young node's.
@@ -25,6 +28,38 @@ func (s growthSide) String() string {
 		s.ratioCPU(), s.oldCPU.Round(10*time.Microsecond), s.youngCPU.Round(10*time.Microsecond))
 }
 
+// asYoung lets the grown node boot until its tail holds as many records as that
+// of its younger self.
+func (g *grown) asYoung(young string) {
+	g.t.Helper()
+	records := func(dir string) (n int) {
+		g.viewOf(dir, func(v *journal.View) { n = v.Tail().Records })
+		return n
+	}
+	for want := records(young); records(g.root) != want; {
+		g.boot()
+	}
+}
+
+// keepTail keeps what a clean boot writes of a node; the function returned puts
+// it back, in place and flushed.
+func (g *grown) keepTail(dir string) (putBack func()) {
+	g.t.Helper()
+	kept := map[string][]byte{}
+	for _, name := range []string{"journal/tail", "bootstrap/journal_head"} {
+		kept[name] = g.must(os.ReadFile(filepath.Join(dir, name)))
+	}
+	return func() {
+		g.t.Helper()
+		for name, data := range kept {
+			f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
+			g.check(err)
+			_, err = f.WriteAt(data, 0)
+			g.check(errors.Join(err, f.Sync(), f.Close()))
+		}
+	}
+}
+
 // beside boots the grown node and its own younger self in turn, so that what
 // else the machine does meets both.
 func (g *grown) beside(young string) growthSide {
@@ -33,18 +68,15 @@ func (g *grown) beside(young string) growthSide {
 	if raceDetector {
 		s.pairs = 3
 	}
-	kernel, again, keep := g.kernel, g.root, g.file("young.keep")
-	g.check(os.CopyFS(filepath.Join(keep, "journal"), os.DirFS(filepath.Join(young, "journal"))))
-	head := g.must(os.ReadFile(filepath.Join(young, "bootstrap/journal_head")))
+	kernel, again := g.kernel, g.root
+	youngTail, oldTail := g.keepTail(young), g.keepTail(g.root)
 	var old, fresh, oldCPU, freshCPU []time.Duration
 	for range s.pairs {
+		// Each stays as it was, with as full a tail.
+		oldTail()
 		wall, cpu := g.timed()
 		old, oldCPU = append(old, wall), append(oldCPU, cpu)
-		// The young node stays as young as it was.
-		g.check(os.RemoveAll(filepath.Join(young, "journal")))
-		g.check(os.CopyFS(filepath.Join(young, "journal"), os.DirFS(filepath.Join(keep, "journal"))))
-		g.writeFile(filepath.Join(young, "bootstrap/journal_head"), head)
-		g.flush(young)
+		youngTail()
 		g.env["EDGE_STATE_ROOT"], g.root, g.kernel = young, young, "6.8.0-101-generic"
 		wall, cpu = g.timed()
 		fresh, freshCPU = append(fresh, wall), append(freshCPU, cpu)
