@@ -42,7 +42,7 @@ func TestSnapshots(t *testing.T) {
 	g := settled(t, m, 1)
 	tip := g.w.v.cut // the base
 	boot(t, m, 1)
-	want := []Snapshot{{tip.Seq, snapshotAt(tip)}, {tip.Seq, snapshotAt(tip)}}
+	want := []Snapshot{{Seq: tip.Seq, Data: snapshotAt(tip)}, {Seq: tip.Seq, Data: snapshotAt(tip)}}
 	if list := snapshots(t, m, 1<<40); fmt.Sprint(list) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", list, want)
 	}
