@@ -1,6 +1,10 @@
 package store
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/autonomyops/edged/internal/errs"
+)
 
 // snapshots begin where no record's key is: a record's seq is below 2^53.
 const snapshots = "\xff\xff\xff\xff\xff\xff\xff\xffs"
@@ -14,5 +18,10 @@ func recordKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, se
 
 func snapshotKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(firstSnapshot(), seq) }
 
-// seqOf returns the seq that a record's or a snapshot's key ends in.
-func seqOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-8:]) }
+// seqOf reads what recordKey makes. Another key is errs.ErrCorrupt.
+func seqOf(key []byte) (uint64, error) {
+	if len(key) != 8 {
+		return 0, errs.Corrupt("", 0, nil, "read the key %.40x: no record has such a key", key)
+	}
+	return binary.BigEndian.Uint64(key), nil
+}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -134,10 +136,10 @@ func (s *Store) newest() (seq uint64, err error) {
 		return 0, classify("read the newest settled record", s.dir, err)
 	}
 	if it.Last() {
-		seq = seqOf(it.Key())
+		seq, err = seqOf(it.Key())
 	}
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return 0, classify("read the newest settled record", s.dir, err)
+	if err := cmp.Or(err, it.Error(), it.Close()); err != nil {
+		return 0, errs.At(classify("read the newest settled record", s.dir, err), s.dir, 0)
 	}
 	return seq, nil
 }
@@ -177,13 +179,15 @@ func (s *Store) Each(from, to uint64, do func(seq uint64, raw []byte) bool) erro
 	}
 	at := from
 	for ok := it.First(); ok; ok = it.Next() {
-		at = seqOf(it.Key())
-		raw, err := it.ValueAndErr()
-		if err != nil || !do(at, raw) {
+		if at, err = seqOf(it.Key()); err != nil {
+			break
+		}
+		var raw []byte
+		if raw, err = it.ValueAndErr(); err != nil || !do(at, raw) {
 			break
 		}
 	}
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
+	if err := cmp.Or(err, it.Error(), it.Close()); err != nil {
 		return errs.At(classify("read records", s.dir, err), s.dir, at)
 	}
 	return nil
@@ -195,13 +199,13 @@ func (s *Store) Snapshots() (seqs []uint64, err error) {
 	if err != nil {
 		return nil, classify("list the snapshots", s.dir, err)
 	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if len(it.Key()) == len(snapshots)+8 {
-			seqs = append(seqs, seqOf(it.Key()))
-		}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var seq uint64
+		seq, err = seqOf(bytes.TrimPrefix(it.Key(), firstSnapshot()))
+		seqs = append(seqs, seq)
 	}
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return nil, classify("list the snapshots", s.dir, err)
+	if err := cmp.Or(err, it.Error(), it.Close()); err != nil {
+		return nil, errs.At(classify("list the snapshots", s.dir, err), s.dir, 0)
 	}
 	return seqs, nil
 }
