@@ -50,7 +50,7 @@ func isCurrent(name string) bool  { return strings.HasPrefix(path.Base(name), "m
 
 // check refuses what Pebble would read leniently: without its markers it would
 // create an empty database, and it would read a manifest of any size.
-func (f *files) check(dir string, names []string) error {
+func (fl *files) check(dir string, names []string) error {
 	format, manifest := newestMarker(names, "format-version"), newestMarker(names, "manifest")
 	if format == "" || manifest == "" {
 		return errs.Corrupt(dir, 0, nil, "open the journal: the marker of its format or of its manifest is missing")
@@ -63,7 +63,7 @@ func (f *files) check(dir string, names []string) error {
 		return &errs.Error{Kind: errs.ErrNewer, Path: dir, Detail: "open the journal: storage format " + format, Next: errs.NextUpgrade}
 	}
 	at := path.Join(dir, manifest)
-	info, err := f.disk.Lstat(at)
+	info, err := fl.disk.Lstat(at)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errs.Corrupt(at, 0, err, "open the journal: its manifest is missing")
@@ -95,18 +95,18 @@ func newestMarker(names []string, marker string) (value string) {
 
 // inventMarkers lists the newest manifest as the one that counts if no marker
 // names one.
-func (f *files) inventMarkers(dir string) {
-	names, err := f.List(dir)
+func (fl *files) inventMarkers(dir string) {
+	names, err := fl.List(dir)
 	if err != nil || newestMarker(names, "manifest") != "" {
 		return
 	}
 	slices.Sort(names) // numbers have six digits or more, which grow with them
 	for _, n := range names {
 		if isManifest(n) {
-			f.invented = append(f.invented[:0], "marker.manifest.000001."+n)
+			fl.invented = append(fl.invented[:0], "marker.manifest.000001."+n)
 		}
 	}
 	if newestMarker(names, "format-version") == "" {
-		f.invented = append(f.invented, fmt.Sprintf("marker.format-version.000001.%03d", formatVersion))
+		fl.invented = append(fl.invented, fmt.Sprintf("marker.format-version.000001.%03d", formatVersion))
 	}
 }

@@ -79,9 +79,9 @@ type table struct {
 }
 
 // openTable opens a table and checks that it can be walked.
-func (s *files) openTable(path string) (t *table, err error) {
+func (fl *files) openTable(path string) (t *table, err error) {
 	defer recovered("open a table of the journal", path, &err)
-	f, err := s.Open(path)
+	f, err := fl.Open(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, err // callers distinguish it from damage
@@ -93,7 +93,7 @@ func (s *files) openTable(path string) (t *table, err error) {
 		_ = f.Close()
 		return nil, classify("open a table of the journal", path, err)
 	}
-	o := options(s)
+	o := options(fl)
 	o.EnsureDefaults()
 	r, err := sstable.NewReader(context.Background(), readable, o.MakeReaderOptions())
 	if err != nil {

@@ -116,8 +116,8 @@ func dropped(seqs []uint64, seq uint64) (drop []uint64) {
 	return drop
 }
 
-func (f *files) settle(dir string, first uint64, records [][]byte, snap *Snapshot, drop []uint64) (err error) {
-	o := options(f)
+func (fl *files) settle(dir string, first uint64, records [][]byte, snap *Snapshot, drop []uint64) (err error) {
+	o := options(fl)
 	o.ErrorIfNotExists = true
 	db, err := pebble.Open(dir, o)
 	if err != nil {
@@ -140,7 +140,7 @@ func (f *files) settle(dir string, first uint64, records [][]byte, snap *Snapsho
 	if err == nil {
 		err = db.Flush()
 	}
-	if err != nil || f.fault.happened() || db.Metrics().Levels[0].TablesCount < maxL0 {
+	if err != nil || fl.fault.happened() || db.Metrics().Levels[0].TablesCount < maxL0 {
 		return err
 	}
 	levels, err := db.SSTables()
@@ -158,15 +158,15 @@ func (f *files) settle(dir string, first uint64, records [][]byte, snap *Snapsho
 
 // cleanUp removes the files that a failed attempt left. Nothing refers to
 // them as long as the manifest that counts is the one from before.
-func (f *files) cleanUp(dir string, before []File) {
-	after, err := List(f.disk, dir)
+func (fl *files) cleanUp(dir string, before []File) {
+	after, err := List(fl.disk, dir)
 	if err != nil || current(after) != current(before) {
 		return
 	}
 	for _, file := range after {
 		if !slices.ContainsFunc(before, func(b File) bool { return b.Name == file.Name }) {
 			// What stays is removed by the next Settle that succeeds.
-			_ = f.disk.Remove(path.Join(dir, file.Name))
+			_ = fl.disk.Remove(path.Join(dir, file.Name))
 		}
 	}
 }
@@ -211,9 +211,9 @@ func (s *Store) VerifyTables(ctx context.Context, bad func(err error, counts boo
 }
 
 // verifyTable reads every block of a table; Pebble compares the checksums.
-func (f *files) verifyTable(path string) (err error) {
+func (fl *files) verifyTable(path string) (err error) {
 	defer recovered("verify a table of the journal", path, &err)
-	t, err := f.openTable(path)
+	t, err := fl.openTable(path)
 	if err != nil {
 		return err
 	}

@@ -41,30 +41,26 @@ func Create(fsys durable.FS, dir string) error {
 // Open opens the store in dir for reading; it changes nothing and waits for
 // nobody. Every table stays readable until Close, also if a settling removes
 // it meanwhile. Errors are errs.ErrCorrupt, errs.ErrNewer and those of the disk.
-func Open(fsys durable.FS, dir string) (*Store, error) {
-	s := &Store{files: newFiles(fsys, dir, true), dir: dir}
-	err := s.open()
-	if err != nil {
+func Open(fsys durable.FS, dir string) (*Store, error) { return open(newFiles(fsys, dir, true)) }
+
+// OpenDamaged is Open for a salvage: if the marker of the manifest is missing,
+// the newest manifest counts.
+func OpenDamaged(fsys durable.FS, dir string) (*Store, error) {
+	f := newFiles(fsys, dir, true)
+	f.inventMarkers(dir)
+	return open(f)
+}
+
+func open(f *files) (*Store, error) {
+	s := &Store{files: f, dir: f.dir}
+	if err := s.load(); err != nil {
 		_ = s.Close() // the first error says what matters
 		return nil, err
 	}
 	return s, nil
 }
 
-// OpenDamaged is Open for a salvage: a missing marker of the manifest is
-// invented, and the newest manifest counts.
-func OpenDamaged(fsys durable.FS, dir string) (*Store, error) {
-	s := &Store{files: newFiles(fsys, dir, true), dir: dir}
-	s.files.inventMarkers(dir)
-	err := s.open()
-	if err != nil {
-		_ = s.Close() // as above
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *Store) open() error {
+func (s *Store) load() error {
 	names, err := s.files.List(s.dir)
 	if err != nil {
 		return classify("list the journal", s.dir, err)

@@ -54,69 +54,69 @@ func newFiles(fsys durable.FS, dir string, readOnly bool) *files {
 
 // change runs a mutation. A failure is kept and hidden; after one, nothing
 // more is done.
-func (s *files) change(what, name string, do func() error) error {
-	if s.ro {
+func (fl *files) change(what, name string, do func() error) error {
+	if fl.ro {
 		return &fs.PathError{Op: what, Path: name, Err: syscall.EROFS}
 	}
-	if s.fault.happened() {
+	if fl.fault.happened() {
 		return nil
 	}
 	if err := do(); err != nil {
-		s.fault.record(what, name, err)
+		fl.fault.record(what, name, err)
 	}
 	return nil
 }
 
 // Create implements vfs.FS. After a fault every new file is in memory.
-func (s *files) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+func (fl *files) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if !shown(path.Base(name)) {
-		return s.FS.Create(name, c)
+		return fl.FS.Create(name, c)
 	}
 	if isMarker(name) {
 		// Pebble makes the marker durable together with the manifest's name;
 		// a crash may then keep the one without the other.
-		if err := s.syncNames(); err != nil {
+		if err := fl.syncNames(); err != nil {
 			return nil, err
 		}
 	}
 	var f durable.File
-	err := s.change("create", name, func() (err error) {
+	err := fl.change("create", name, func() (err error) {
 		// A file that is there is never replaced: no name is used twice, unless
 		// somebody planted one that has Pebble's numbers begin again.
-		f, err = s.disk.Create(name, 0o640)
+		f, err = fl.disk.Create(name, 0o640)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	if f == nil {
-		return s.FS.Create(name, c)
+		return fl.FS.Create(name, c)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.dirty = true
-	s.moved = s.moved || isCurrent(name)
-	s.later = slices.DeleteFunc(s.later, func(n string) bool { return n == name })
-	return &openFile{s: s, f: f, name: name}, nil
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.dirty = true
+	fl.moved = fl.moved || isCurrent(name)
+	fl.later = slices.DeleteFunc(fl.later, func(n string) bool { return n == name })
+	return &openFile{s: fl, f: f, name: name}, nil
 }
 
 // Open implements vfs.FS.
-func (s *files) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
-	if f, err := s.FS.Open(name, opts...); err == nil || !shown(path.Base(name)) {
+func (fl *files) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	if f, err := fl.FS.Open(name, opts...); err == nil || !shown(path.Base(name)) {
 		return f, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f := s.pinned[name]; f != nil {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if f := fl.pinned[name]; f != nil {
 		return pinnedFile{f}, nil
 	}
-	disk, err := s.disk.Open(name)
+	disk, err := fl.disk.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	f := &openFile{s: s, f: disk, name: name}
-	if s.ro && isTable(name) {
-		s.pinned[name] = f
+	f := &openFile{s: fl, f: disk, name: name}
+	if fl.ro && isTable(name) {
+		fl.pinned[name] = f
 		return pinnedFile{f}, nil
 	}
 	return f, nil
@@ -129,38 +129,38 @@ type pinnedFile struct{ *openFile }
 func (pinnedFile) Close() error { return nil }
 
 // unpin closes the tables that were kept open.
-func (s *files) unpin() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, p := range s.pinned {
+func (fl *files) unpin() {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	for name, p := range fl.pinned {
 		_ = p.f.Close() // nothing was written
-		delete(s.pinned, name)
+		delete(fl.pinned, name)
 	}
 }
 
 // Remove implements vfs.FS.
-func (s *files) Remove(name string) error {
+func (fl *files) Remove(name string) error {
 	if !shown(path.Base(name)) {
-		return s.FS.Remove(name)
+		return fl.FS.Remove(name)
 	}
-	s.mu.Lock()
-	wait := (!s.durable || isMarker(name)) && !s.ro
+	fl.mu.Lock()
+	wait := (!fl.durable || isMarker(name)) && !fl.ro
 	if wait {
-		s.later = append(s.later, name)
+		fl.later = append(fl.later, name)
 	}
-	s.mu.Unlock()
+	fl.mu.Unlock()
 	if wait {
 		return nil
 	}
-	return s.unlink(name)
+	return fl.unlink(name)
 }
 
 // unlink removes a file. The removal need not be durable: what comes back is
 // obsolete, and is removed again.
-func (s *files) unlink(name string) error {
+func (fl *files) unlink(name string) error {
 	var gone error
-	err := s.change("remove", name, func() error {
-		err := s.disk.Remove(name)
+	err := fl.change("remove", name, func() error {
+		err := fl.disk.Remove(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			gone, err = err, nil
 		}
@@ -172,38 +172,38 @@ func (s *files) unlink(name string) error {
 // syncDir makes the names durable. Until a manifest that this process wrote is
 // current, nothing refers to a new name but the manifest to come, before whose
 // marker they are synced in any case: so it waits.
-func (s *files) syncDir() error {
-	s.mu.Lock()
-	wait := !s.moved
-	s.mu.Unlock()
+func (fl *files) syncDir() error {
+	fl.mu.Lock()
+	wait := !fl.moved
+	fl.mu.Unlock()
 	if wait {
 		return nil
 	}
-	return s.syncNames()
+	return fl.syncNames()
 }
 
 // syncNames makes the names durable now, and then does the removals that
 // waited for that.
-func (s *files) syncNames() error {
-	s.mu.Lock()
-	clean := s.ro || s.fault.happened() || !s.dirty
-	s.dirty = s.dirty && clean
-	s.mu.Unlock()
+func (fl *files) syncNames() error {
+	fl.mu.Lock()
+	clean := fl.ro || fl.fault.happened() || !fl.dirty
+	fl.dirty = fl.dirty && clean
+	fl.mu.Unlock()
 	if clean {
 		return nil
 	}
-	err := s.change("sync directory", s.dir, func() error { return s.disk.SyncDir(s.dir) })
-	if err != nil || s.fault.happened() {
+	err := fl.change("sync directory", fl.dir, func() error { return fl.disk.SyncDir(fl.dir) })
+	if err != nil || fl.fault.happened() {
 		return err
 	}
-	s.mu.Lock()
+	fl.mu.Lock()
 	var now []string
-	if s.moved {
-		s.durable, now, s.later = true, s.later, nil
+	if fl.moved {
+		fl.durable, now, fl.later = true, fl.later, nil
 	}
-	s.mu.Unlock()
+	fl.mu.Unlock()
 	for _, n := range now {
-		if err := s.unlink(n); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := fl.unlink(n); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -212,21 +212,21 @@ func (s *files) syncNames() error {
 
 // List implements vfs.FS. Files in memory are not listed: nothing looks for
 // them.
-func (s *files) List(dir string) ([]string, error) {
-	names, err := durable.Names(s.disk, dir)
+func (fl *files) List(dir string) ([]string, error) {
+	names, err := durable.Names(fl.disk, dir)
 	if err != nil {
 		return nil, err
 	}
 	names = slices.DeleteFunc(names, func(n string) bool { return !shown(n) })
-	return append(names, s.invented...), nil
+	return append(names, fl.invented...), nil
 }
 
 // Stat implements vfs.FS.
-func (s *files) Stat(name string) (vfs.FileInfo, error) {
-	if info, err := s.FS.Stat(name); err == nil || !shown(path.Base(name)) {
+func (fl *files) Stat(name string) (vfs.FileInfo, error) {
+	if info, err := fl.FS.Stat(name); err == nil || !shown(path.Base(name)) {
 		return info, err
 	}
-	i, err := s.disk.Lstat(name)
+	i, err := fl.disk.Lstat(name)
 	if err != nil {
 		return nil, err
 	}
@@ -234,9 +234,9 @@ func (s *files) Stat(name string) (vfs.FileInfo, error) {
 }
 
 // OpenDir implements vfs.FS.
-func (s *files) OpenDir(name string) (vfs.File, error) {
-	if _, err := s.disk.Lstat(name); err != nil {
+func (fl *files) OpenDir(name string) (vfs.File, error) {
+	if _, err := fl.disk.Lstat(name); err != nil {
 		return nil, err
 	}
-	return &openDir{s: s}, nil
+	return &openDir{s: fl}, nil
 }
