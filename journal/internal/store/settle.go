@@ -102,14 +102,11 @@ func (s *Store) Holds(base record.Tip) error {
 	return err
 }
 
-// dropped returns the snapshots that are not kept beside those that are here
-// and the one at seq.
+// dropped returns the snapshots, of ascending seqs, that are not kept beside
+// those after them and the one at seq, which is the newest.
 func dropped(seqs []uint64, seq uint64) (drop []uint64) {
-	all := append(slices.Clone(seqs), seq)
-	slices.Sort(all)
-	all = slices.Compact(all)
-	for i, s := range all {
-		if i+1 < len(all) && all[i+1]/ladderStep == s/ladderStep {
+	for i, s := range seqs {
+		if next := append(seqs[i+1:len(seqs):len(seqs)], seq)[0]; s != seq && next/ladderStep == s/ladderStep {
 			drop = append(drop, s)
 		}
 	}
