@@ -165,6 +165,9 @@ func TestSchemas(t *testing.T) {
 		}{},
 	} {
 		s := readSchema(t, name+".schema.json")
+		if strings.HasPrefix(name, "replay-") { // what the command adds to a damaged history
+			delete(s.sub("properties"), "incomplete")
+		}
 		if name == "replay-diff" { // what the command adds
 			for _, member := range []string{"from", "to", "same"} {
 				if s.sub("properties")[member] == nil {
