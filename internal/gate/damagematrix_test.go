@@ -23,7 +23,7 @@ func TestCrashDamageFlips(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, every(397), p.flips(), p.salvaging(20, 2).also)
+			p.judge(t, every(797), p.flips(), p.salvaging(20, 2).also)
 		})
 	}
 }
@@ -44,7 +44,7 @@ func TestCrashDamageTruncations(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, every(127), p.truncations(), p.salvaging(20, 2).also)
+			p.judge(t, every(197), p.truncations(), p.salvaging(20, 2).also)
 		})
 	}
 }

@@ -42,7 +42,7 @@ func deepRow(t *testing.T, row crashRow) (points int) {
 	m.disk = base.Clone()
 	first := m.mutations(row.exit)
 	want := outcome(t, m.disk)
-	outer, inner := every(17), every(19)
+	outer, inner := every(29), every(31)
 	if everyCrash && len(first) > smallSituation {
 		outer, inner = 2, 3
 	}

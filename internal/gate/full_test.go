@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -88,7 +89,20 @@ func TestFullDisk(t *testing.T) {
 }
 
 // listing names every file and directory.
-func (m *memNode) listing() []string { return slices.Sorted(maps.Keys(m.disk.Dump())) }
+func (m *memNode) listing() (names []string) {
+	m.t.Helper()
+	for dirs := []string{"."}; len(dirs) > 0; dirs = dirs[1:] {
+		entries, err := m.disk.ReadDir(dirs[0])
+		m.check(err)
+		for _, e := range entries {
+			name := path.Join(dirs[0], e.Name)
+			if names = append(names, name); e.IsDir() {
+				dirs = append(dirs, name)
+			}
+		}
+	}
+	return names
+}
 
 // wholeAndTidy requires that the journal verifies, holds the records, and that
 // its folder holds the tail and what Pebble needs.

@@ -35,7 +35,7 @@ func growthBoots(t *testing.T) int {
 	if raceDetector {
 		return 100
 	}
-	return 2000
+	return 1000
 }
 
 // growthPoint is the journal after so many boots.

@@ -44,7 +44,7 @@ The start of a process costs both the same and is left out here; with it the
 ratio is smaller (`+"`make bench`"+`).
 
 The limits: at most %d files after any boot, at most 1.5 times the records'
-bytes and 8 MiB; the test fails beyond them. A plain run of the tests makes 2,000 boots.
+bytes and 8 MiB; the test fails beyond them. A plain run of the tests makes 1,000 boots.
 `, side.pairs, side.ratio(), millis(side.old), millis(side.young), side.ratioCPU(), millis(side.oldCPU), millis(side.youngCPU), mostFiles)
 	if err := os.WriteFile(filepath.Join(dir, "growth.md"), []byte(b.String()), 0o644); err != nil {
 		return err

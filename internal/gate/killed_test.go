@@ -29,7 +29,7 @@ func killedRow(t *testing.T, row crashRow) (points int) {
 	m.disk = base.Clone()
 	first := m.mutations(row.exit)
 	want := outcome(t, m.disk)
-	outer, inner := every(11), every(13)
+	outer, inner := every(17), every(23)
 	if everyCrash && len(first) > smallSituation {
 		outer, inner = 3, 3
 	}

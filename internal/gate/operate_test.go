@@ -3,7 +3,9 @@ package gate
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/autonomyops/edged/machine"
 )
@@ -31,4 +33,32 @@ func TestOperate_DrillIsAnsweredByTheNextBoot(t *testing.T) {
 		t.Errorf("events %s", got)
 	}
 	n.silent()
+}
+
+// A drill is admitted only where the reconstruction that it asks for would
+// pass, and once; it can be withdrawn.
+func TestDrill(t *testing.T) {
+	n := newNode(t)
+	n.boot(ExitOK)
+	host := LinuxHost()
+	host.Now = func() time.Time { return n.now }
+	decided := func(decide func(machine.State) (machine.Payload, error), refusal string) {
+		t.Helper()
+		_, err := Operate(context.Background(), n.root, host, decide)
+		if refusal == "" && err != nil || refusal != "" && (err == nil || !strings.Contains(err.Error(), refusal)) {
+			t.Errorf("%v, want %q", err, refusal)
+		}
+	}
+	drill := Drill(host, n.root, time.Time{}, "op", "quarterly")
+	decided(CancelDrill("op", "none"), "no drill is pending")
+	decided(drill, "refused: ")
+	n.deploy(emptyManifest)
+	decided(drill, "")
+	decided(drill, "a drill is pending since record 2")
+	decided(CancelDrill("op", "not now"), "")
+	n.write("runtime/manifest.json.sig", make([]byte, 64))
+	decided(drill, "refused: ")
+	if got := n.kinds(1); got != "DrillRequested DrillCancelled" {
+		t.Errorf("events %s", got)
+	}
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -113,6 +115,14 @@ func TestDamage_Salvaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := damaged(t, damage)
 			m.salvageConfig()
+			before := m.disk.Dump()
+			m.boot(ExitOK, func(o *Options) { o.DryRun = true })
+			if told := m.stdout.String(); !strings.Contains(told, "would append  JournalSalvaged") || !strings.Contains(told, "causes=[salvaged]") {
+				t.Errorf("the dry run says\n%s", told)
+			}
+			if !maps.Equal(before, m.disk.Dump()) {
+				t.Error("the dry run changed the disk")
+			}
 			m.boot(ExitOK)
 			m.logged("level=WARN", "edge.journal.salvaged", "lost=")
 			m.logged("edge.os.update_detected", "cause=salvaged")
@@ -123,6 +133,42 @@ func TestDamage_Salvaged(t *testing.T) {
 			recs, err := records(t, m.disk)
 			if err != nil || !strings.Contains(recs[0], string(machine.KindJournalSalvaged)) {
 				t.Fatalf("%v %v", recs, err)
+			}
+		})
+	}
+}
+
+// Damage does not make another node's journal this one's, nor a newer release's
+// known: neither is salvaged, and nothing is changed.
+func TestDamage_NotSalvaged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		also func(m *memNode)
+		says string
+	}{
+		"another node's": {func(m *memNode) { m.setConfig("edge_domain_id: node-01", "edge_domain_id: node-02") }, "precheck: journal is of another node"},
+		"a newer release's": {func(m *memNode) {
+			onJournal(m.t, m.disk, func(w *journal.Writer, s machine.State) error {
+				e := cleanBoot(m.t, w, s)
+				e.Type, e.Crit, e.Data = "SomethingNew", true, []byte(`{"v":1}`)
+				if _, err := w.Append(e); err != nil {
+					return err
+				}
+				return w.Settle(nil)
+			})
+		}, "precheck: journal is newer than this binary"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := damaged(t, func(m *memNode) { tt.also(m); damages["tail gone"](m) })
+			m.salvageConfig()
+			for _, dry := range []bool{true, false} {
+				before := m.disk.Dump()
+				m.boot(ExitStateRoot, func(o *Options) { o.DryRun = dry })
+				m.logged("level=ERROR", tt.says, "next=")
+				after := m.disk.Dump()
+				delete(after, "bootstrap/last_failure.json")
+				if !maps.Equal(before, after) {
+					t.Error("the disk was changed")
+				}
 			}
 		})
 	}
@@ -282,7 +328,7 @@ func TestCrashSalvageKilled(t *testing.T) {
 			base, now, boots := m.disk, m.now, m.boots
 			m.disk = base.Clone()
 			first := m.mutations(ExitOK)
-			for i := 0; i < len(first); i += every(17) {
+			for i := 0; i < len(first); i += every(37) {
 				m.disk, m.now, m.boots = base.Clone(), now, boots
 				left := m.dies(first[i]).Restart()
 				later, boot := m.now, m.boots
@@ -292,7 +338,7 @@ func TestCrashSalvageKilled(t *testing.T) {
 						t.Fatalf("killed at operation %d: the next run exits %d\n%s", first[i], exit, m.logs.String())
 					}
 				})
-				for j := i % every(13); j < len(second); j += every(13) {
+				for j := i % every(29); j < len(second); j += every(29) {
 					m.now, m.boots, m.disk = later, boot, left.Clone()
 					dying := m.disk
 					dying.SetHook(func(op memfs.Op) error {
