@@ -62,7 +62,7 @@ func scenes(t testing.TB) []scene {
 	add("full", m.Clone(), scene{sizes: []int{9, 2}})
 
 	many := m.Clone()
-	for tables(t, many) < 12 {
+	for tables(t, many) < maxTables {
 		settled(t, many, 1)
 	}
 	add("compact", many, scene{sizes: []int{1}, settle: true})

@@ -35,8 +35,10 @@ func Create(fsys durable.FS, l Layout, first record.Entry, opt CreateOptions) (*
 	case found.Head:
 		return nil, record.Record{}, &errs.Error{Kind: ErrMissing, Path: l.Dir, Detail: "create the journal: " + l.Head + " refers to one", Next: nextRestore}
 	}
-	if err := discard(fsys, found); err != nil {
-		return nil, record.Record{}, err
+	if found.Unfinished != "" {
+		if err := durable.RemoveAll(fsys, found.Unfinished); err != nil {
+			return nil, record.Record{}, errs.Of("discard an unfinished journal", found.Unfinished, err)
+		}
 	}
 	id := opt.ID
 	if id == uuid.Nil {

@@ -21,9 +21,6 @@
 //	                other header with a new generation, synced: from then on
 //	                the frames of older generations count no more
 //
-// block.go, header.go, frame.go, tail.go and headfile.go have the drawings of
-// the formats.
-//
 // # Rules that look odd
 //
 // Each closes a history in which a crash loses an acknowledged record, or an

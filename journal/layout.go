@@ -78,14 +78,3 @@ func lookFor(fsys durable.FS, name string) (durable.Info, bool, error) {
 	}
 	return info, true, nil
 }
-
-// discard removes what a creation left that did not finish.
-func discard(fsys durable.FS, p Presence) error {
-	if p.Unfinished == "" {
-		return nil
-	}
-	if err := durable.RemoveAll(fsys, p.Unfinished); err != nil {
-		return errs.Of("discard an unfinished journal", p.Unfinished, err)
-	}
-	return nil
-}

@@ -38,6 +38,9 @@ const (
 	testJournal = "4f3c2b1a-0d9e-4c8b-8a7f-6e5d4c3b2a19"
 )
 
+// maxTables is the number of tables from which a settling compacts them.
+const maxTables = 12
+
 // must ends the test at an error.
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -15,6 +16,10 @@ import (
 
 // maxManifest is far more than a manifest ever holds, in bytes.
 const maxManifest = 64 << 20
+
+// maxNumber is a number that no file of Pebble's reaches. Pebble goes on from
+// the highest that it finds, and begins again at 0 after the largest of 64 bits.
+const maxNumber = math.MaxUint64 - 1<<32
 
 // File is a file of Pebble's, as a directory listing shows it.
 type File struct {
@@ -49,7 +54,8 @@ func isTable(name string) bool    { return strings.HasSuffix(name, ".sst") }
 func isCurrent(name string) bool  { return strings.HasPrefix(path.Base(name), "marker.manifest.") }
 
 // check refuses what Pebble would read leniently: without its markers it would
-// create an empty database, and it would read a manifest of any size.
+// create an empty database, it would read a manifest of any size, and it panics
+// if a number comes again.
 func (fl *files) check(dir string, names []string) error {
 	format, manifest := newestMarker(names, "format-version"), newestMarker(names, "manifest")
 	if format == "" || manifest == "" {
@@ -61,6 +67,12 @@ func (fl *files) check(dir string, names []string) error {
 	}
 	if n > uint64(formatVersion) {
 		return &errs.Error{Kind: errs.ErrNewer, Path: dir, Detail: "open the journal: storage format " + format, Next: errs.NextUpgrade}
+	}
+	for _, name := range names {
+		digits := strings.TrimSuffix(strings.TrimPrefix(name, "MANIFEST-"), ".sst")
+		if number, err := strconv.ParseUint(digits, 10, 64); err == nil && number > maxNumber {
+			return errs.Corrupt(path.Join(dir, name), 0, nil, "open the journal: no file has so high a number")
+		}
 	}
 	at := path.Join(dir, manifest)
 	info, err := fl.disk.Lstat(at)
