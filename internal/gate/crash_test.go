@@ -125,6 +125,23 @@ func TestCrashMatrix(t *testing.T) {
 	t.Logf("%d crash points", points)
 }
 
+// TestCrashMatrixRealTail does the same with a tail of the gate's own length, for
+// a boot that creates one and a boot that settles one.
+func TestCrashMatrixRealTail(t *testing.T) {
+	createTails(t, realTail)
+	points, rows := 0, 0
+	for _, row := range crashRows() {
+		if row.name == "first run" || row.name == "match, and the tail settles" {
+			rows++
+			t.Run(row.name, func(t *testing.T) { points += crashRowMatrix(t, row) })
+		}
+	}
+	if rows != 2 {
+		t.Fatalf("%d rows", rows)
+	}
+	t.Logf("%d crash points", points)
+}
+
 func crashRowMatrix(t *testing.T, row crashRow) (points int) {
 	m := newMemNode(t)
 	row.setup(m)
