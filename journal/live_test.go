@@ -180,7 +180,7 @@ func (c *chronicle) gates(fsys side, n int, stop <-chan struct{}) error {
 // going on by a few operations between any two of the other's.
 func TestLiveSteps(t *testing.T) {
 	looks, runs := 0, 0
-	for seed := range uint64(60 / every(12)) {
+	for seed := range uint64(max(5, 60/every(12))) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		m, c := newRoot(t), &chronicle{}
 		for range 10 {

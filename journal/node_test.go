@@ -22,8 +22,11 @@ var crashFull = os.Getenv("EDGED_CRASH") == "full"
 
 // every is the stride of a matrix that is not asked to be exhaustive.
 func every(n int) int {
-	if crashFull {
+	switch {
+	case crashFull:
 		return 1
+	case raceDetector:
+		return 10 * n
 	}
 	return n
 }
