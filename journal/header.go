@@ -88,7 +88,7 @@ func parseHeader(b []byte, number int) (h header, state blockState) {
 	}
 	list := b[headerFiles:blockSum]
 	for range binary.BigEndian.Uint32(b[12:]) {
-		if len(list) < 9 || len(list) < 9+int(list[8]) {
+		if len(list) < 9 || list[8] == 0 || len(list) < 9+int(list[8]) {
 			return h, blockBad
 		}
 		n := 9 + int(list[8])
