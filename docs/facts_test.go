@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/autonomyops/edged/internal/metrics"
+	"github.com/autonomyops/edged/internal/gate"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
@@ -105,7 +105,7 @@ func TestRecordMembers(t *testing.T) {
 // TestMetrics: the guide has every metric with its type.
 func TestMetrics(t *testing.T) {
 	at := time.Unix(1, 0)
-	text := metrics.Render(machine.State{}, &metrics.Run{At: at, CertEnd: at}, at)
+	text := gate.Metrics(machine.State{}, &gate.Outcome{At: at, CertEnd: at}, at)
 	told := map[string]string{}
 	for _, r := range rows(section(t, operations, "Metrics")) {
 		if name := strings.Trim(r[0], "`"); strings.HasPrefix(name, "edged_") {

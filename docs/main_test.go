@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/demo"
+	"github.com/autonomyops/edged/internal/testbin"
 )
 
 // build makes the binaries once for all tests of this run, when the first of
@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	build = sync.OnceValues(func() (string, error) { return demo.Build(dir) })
+	build = sync.OnceValues(func() (string, error) { return testbin.Build(dir) })
 	code := m.Run()
 	if err := os.RemoveAll(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 func binaries(t *testing.T) string {
 	t.Helper()
 	bin, err := build()
-	if errors.Is(err, demo.ErrNoGo) {
+	if errors.Is(err, testbin.ErrNoGo) {
 		t.Skip(err)
 	}
 	if err != nil {

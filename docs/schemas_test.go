@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/status"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 	"github.com/autonomyops/edged/replay/explain"
@@ -157,8 +157,8 @@ func TestRecordSchema(t *testing.T) {
 // TestSchemas: the schemas of what is printed have the members of the code.
 func TestSchemas(t *testing.T) {
 	for name, v := range map[string]any{
-		"audit-verify": audit.Report{}, "journal-verify": scrub.Report{}, "state": machine.State{}, "status": status.Status{},
-		"replay-explain": explain.Report{}, "bundle": evidence.About{},
+		"audit-verify": audit.Report{}, "journal-verify": verify.Report{}, "state": machine.State{}, "status": status.Status{},
+		"replay-explain": explain.Report{}, "bundle": history.About{},
 		"replay-diff": struct {
 			From, To struct{} `json:"-"`
 			replay.Difference

@@ -7,22 +7,22 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/replay"
 )
 
 // Whatever record is damaged, what is given is what the whole history gives,
 // or an error: never something else.
 func TestDamaged(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.Eventful()
 	s := h.State
 	src := open(t, h)
 	want := files(t, src, s.Seq)
 	var lines [][]byte
 	for raw, err := range src.RawRecords(1, s.Seq) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		lines = append(lines, bytes.Clone(raw.Raw))
 	}
 	failed := 0
@@ -30,8 +30,8 @@ func TestDamaged(t *testing.T) {
 		damaged := slices.Clone(lines)
 		damaged[k] = []byte(`{"rubbish":true}`)
 		file := filepath.Join(t.TempDir(), "h.jsonl")
-		evidencetest.Export(t, file, damaged...)
-		bad, err := evidence.Open(file)
+		historytest.Export(t, file, damaged...)
+		bad, err := history.Open(file)
 		if err != nil {
 			continue // the first record names the journal
 		}
@@ -58,7 +58,7 @@ func TestDamaged(t *testing.T) {
 			}
 			_, _, _ = replay.Epochs(bad, epoch)
 		}
-		evidencetest.Check(t, bad.Close())
+		historytest.Check(t, bad.Close())
 	}
 	if failed < 10 {
 		t.Errorf("only %d records were ever needed", failed)
@@ -68,29 +68,29 @@ func TestDamaged(t *testing.T) {
 // One edited epoch hides no epoch before it: its beginning is found, whatever
 // record halving was misled by.
 func TestFindEdited(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
-	for serial, hash := range []string{evidencetest.NewOS, evidencetest.OldOS, evidencetest.NewOS, evidencetest.OldOS} {
+	for serial, hash := range []string{historytest.NewOS, historytest.OldOS, historytest.NewOS, historytest.OldOS} {
 		h.Reconstruct(hash, int64(serial+1))
 	}
 	src := open(t, h)
 	var lines [][]byte
 	for raw, err := range src.RawRecords(1, src.Tip().Seq) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		lines = append(lines, bytes.Clone(raw.Raw))
 	}
 	for k := range lines {
 		rec, err := src.Record(uint64(k + 1))
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		if rec.Epoch < 2 {
 			continue
 		}
 		edited := slices.Clone(lines)
 		edited[k] = bytes.Replace(lines[k], fmt.Appendf(nil, `"epoch":%d,"id"`, rec.Epoch), []byte(`"epoch":0,"id"`), 1)
 		file := filepath.Join(t.TempDir(), "h.jsonl")
-		evidencetest.Export(t, file, edited...)
-		bad, err := evidence.Open(file)
-		evidencetest.Check(t, err)
+		historytest.Export(t, file, edited...)
+		bad, err := history.Open(file)
+		historytest.Check(t, err)
 		for epoch := range rec.Epoch {
 			is, err := replay.AtEpoch(epoch).Find(bad)
 			should, errWhole := replay.AtEpoch(epoch).Find(src)
@@ -98,13 +98,13 @@ func TestFindEdited(t *testing.T) {
 				t.Errorf("record %d edited: epoch %d began with record %d: %v, %v", k+1, epoch, is.Seq, err, errWhole)
 			}
 		}
-		evidencetest.Check(t, bad.Close())
+		historytest.Check(t, bad.Close())
 	}
 }
 
 // Whoever has seen enough may stop.
 func TestFilesStop(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.Eventful()
 	s := h.State
 	src := open(t, h)
@@ -112,7 +112,7 @@ func TestFilesStop(t *testing.T) {
 	for n := 1; n <= all; n++ {
 		seen := 0
 		for _, err := range replay.Files(src, s) {
-			evidencetest.Check(t, err)
+			historytest.Check(t, err)
 			if seen++; seen == n {
 				break
 			}
@@ -125,19 +125,19 @@ func TestFilesStop(t *testing.T) {
 
 // An export that begins in the middle holds no epoch's beginning before it.
 func TestBeginsLate(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.Eventful()
 	tip := h.State.Seq
 	src := open(t, h)
 	var lines [][]byte
 	for raw, err := range src.RawRecords(30, tip) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		lines = append(lines, bytes.Clone(raw.Raw))
 	}
 	file := filepath.Join(t.TempDir(), "h.jsonl")
-	evidencetest.Export(t, file, lines...)
-	late, err := evidence.Open(file)
-	evidencetest.Check(t, err)
+	historytest.Export(t, file, lines...)
+	late, err := history.Open(file)
+	historytest.Check(t, err)
 	defer late.Close() //nolint:errcheck // read-only
 	for epoch, ok := range map[uint64]bool{0: false, 1: false, 2: true, 3: true, 4: false} {
 		if _, err := replay.AtEpoch(epoch).Find(late); (err == nil) != ok {

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -72,22 +72,22 @@ func TestCompareLinesProperty(t *testing.T) {
 }
 
 func TestCompare(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	first := h.State
 	if d := replay.Compare(first, first); !d.Same() {
 		t.Errorf("%+v", d)
 	}
-	h.Reconstruct(evidencetest.NewOS, 1)
+	h.Reconstruct(historytest.NewOS, 1)
 	second := h.State
 	h.Append(machine.PrecheckFailed{V: 1, ExitCode: 3, Stage: "certificate", Reason: "expired"})
 	h.Append(machine.DrillRequested{V: 1, By: "op", Reason: "test"})
 	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: "k", By: "op", Reason: "lost"})
-	h.Detect(evidencetest.OldOS)
+	h.Detect(historytest.OldOS)
 	third := h.State
 	d := replay.Compare(first, second)
 	want := map[string]string{"epoch": "0 1", "manifest_serial": " 1", "uname_release": "6.8.0-a 6.8.0-b",
-		"composite_hash": evidencetest.OldOS + " " + evidencetest.NewOS}
+		"composite_hash": historytest.OldOS + " " + historytest.NewOS}
 	check(t, d, want)
 	if got := text(d.OSRelease); got != "-ID=a;+ID=b;" {
 		t.Error(got)
@@ -102,7 +102,7 @@ func TestCompare(t *testing.T) {
 		"open_update": " since record 11, attempt 1, cause os_changed", "last_failure": " record 7, exit 3 at certificate", "drill": " record 8"})
 	salvaged := first
 	salvaged.Salvage = &machine.Salvage{Predecessor: "old"}
-	check(t, replay.Compare(machine.State{}, salvaged), map[string]string{"salvaged_from": " old", "node": " " + evidencetest.Node})
+	check(t, replay.Compare(machine.State{}, salvaged), map[string]string{"salvaged_from": " old", "node": " " + historytest.Node})
 }
 
 func check(t *testing.T, d replay.Difference, want map[string]string) {

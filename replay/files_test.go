@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -36,10 +36,10 @@ func look(t *testing.T, dir string) stood {
 func files(t testing.TB, src replay.History, at uint64) stood {
 	t.Helper()
 	s, _, err := replay.State(src, at)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	found := stood{}
 	for f, err := range replay.Files(src, s) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		if _, twice := found[f.Path]; twice || len(f.Data) == 0 {
 			t.Errorf("record %d: %s twice, or empty", at, f.Path)
 		}
@@ -50,15 +50,15 @@ func files(t testing.TB, src replay.History, at uint64) stood {
 
 // retried is a reconstruction under a manifest of three operations that is
 // interrupted, fails, has another manifest verified in between and comes back.
-func retried(h *evidencetest.History, hash string, serial int64) {
+func retried(h *historytest.History, hash string, serial int64) {
 	ops := func(serial int64, n int) machine.ManifestVerified {
 		m := h.Manifest(serial)
 		m.Operations = n
 		return m
 	}
 	apply := func(i int, text string) {
-		op := evidencetest.Applied()
-		op.Index, op.Dst, op.BLAKE3 = i, fmt.Sprintf("runtime/%d", i), evidencetest.Hash([]byte(text))
+		op := historytest.Applied()
+		op.Index, op.Dst, op.BLAKE3 = i, fmt.Sprintf("runtime/%d", i), historytest.Hash([]byte(text))
 		h.Append(op)
 	}
 	h.Detect(hash)
@@ -80,13 +80,13 @@ func retried(h *evidencetest.History, hash string, serial int64) {
 }
 
 // wide is a reconstruction of more operations than are read in one go.
-func wide(h *evidencetest.History, hash string, serial int64) {
+func wide(h *historytest.History, hash string, serial int64) {
 	h.Detect(hash)
 	m := h.Manifest(serial)
 	m.Operations = machine.MaxOperations
 	h.Append(m)
 	for i := range m.Operations {
-		op := evidencetest.Applied()
+		op := historytest.Applied()
 		op.Index, op.Dst = i, fmt.Sprintf("runtime/%d", i)
 		h.Append(op)
 	}
@@ -94,9 +94,9 @@ func wide(h *evidencetest.History, hash string, serial int64) {
 }
 
 // long is a history with several epochs, and what stood after each publication.
-func long(t *testing.T) (*evidencetest.History, map[uint64]stood) {
+func long(t *testing.T) (*historytest.History, map[uint64]stood) {
 	t.Helper()
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	seen := map[uint64]stood{}
 	publish := func() {
 		h.Publish()
@@ -108,24 +108,24 @@ func long(t *testing.T) (*evidencetest.History, map[uint64]stood) {
 		h.Match()
 	}
 	publish()
-	h.Reconstruct(evidencetest.NewOS, 1)
+	h.Reconstruct(historytest.NewOS, 1)
 	publish()
 	h.Match()
 	publish()
-	retried(h, evidencetest.OldOS, 2)
+	retried(h, historytest.OldOS, 2)
 	publish()
 	for range 70 {
 		h.Match()
 	}
 	h.Settle(h.State)
 	publish()
-	h.Reconstruct(evidencetest.NewOS, 3)
+	h.Reconstruct(historytest.NewOS, 3)
 	publish()
-	h.Reconstruct(evidencetest.OldOS, 4)
+	h.Reconstruct(historytest.OldOS, 4)
 	publish()
-	wide(h, evidencetest.NewOS, 5)
+	wide(h, historytest.NewOS, 5)
 	publish()
-	h.Detect(evidencetest.OldOS)
+	h.Detect(historytest.OldOS)
 	publish() // what a publication during an open one leaves: nothing new
 	return h, seen
 }
@@ -139,14 +139,14 @@ func TestFiles(t *testing.T) {
 	export(t, h.Dir, jsonl)
 	folded := stood{}
 	for _, path := range []string{h.Dir, jsonl} {
-		src, err := evidence.Open(path)
-		evidencetest.Check(t, err)
+		src, err := history.Open(path)
+		historytest.Check(t, err)
 		for seq := uint64(1); seq <= tip; seq++ {
 			if path == jsonl && seq%9 != 0 && seq != tip { // without snapshots each one folds all
 				continue
 			}
 			s, _, err := replay.State(src, seq)
-			evidencetest.Check(t, err)
+			historytest.Check(t, err)
 			if c := s.Current; c != nil && c.Meta.Seq == seq {
 				epochFiles(t, src, folded, *c)
 			}
@@ -168,7 +168,7 @@ func TestFiles(t *testing.T) {
 				t.Errorf("record %d: %s\nstood were %s", seq, top, want)
 			}
 		}
-		evidencetest.Check(t, src.Close())
+		historytest.Check(t, src.Close())
 	}
 	if len(seen) < 8 {
 		t.Errorf("only %d publications", len(seen))
@@ -179,11 +179,11 @@ func TestFiles(t *testing.T) {
 func epochFiles(t *testing.T, src replay.History, into stood, c machine.EpochRecord) {
 	t.Helper()
 	data, err := projections.Evidence(c)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	rec, err := src.Record(c.Manifest.Seq)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	e, err := replay.Event(rec)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	m := e.Payload.(machine.ManifestVerified)
 	dir := fmt.Sprintf("epochs/%d/", c.Rotated.BootEpoch)
 	into[dir+"evidence.json"], into[dir+"manifest.json"], into[dir+"manifest.json.sig"] = string(data), string(m.Manifest), string(m.Signature)
@@ -191,41 +191,41 @@ func epochFiles(t *testing.T, src replay.History, into stood, c machine.EpochRec
 
 func export(t testing.TB, dir, to string) {
 	t.Helper()
-	src, err := evidence.Open(dir)
-	evidencetest.Check(t, err)
+	src, err := history.Open(dir)
+	historytest.Check(t, err)
 	var lines [][]byte
 	for raw, err := range src.RawRecords(1, src.Tip().Seq) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		lines = append(lines, bytes.Clone(raw.Raw))
 	}
-	evidencetest.Check(t, src.Close())
-	evidencetest.Export(t, to, lines...)
+	historytest.Check(t, src.Close())
+	historytest.Export(t, to, lines...)
 }
 
 // Adopted files are given as they were found, until the gate wrote its own.
 func TestFilesOfAdoptedState(t *testing.T) {
 	for epoch, want := range map[uint64]bool{0: false, 3: true} {
-		h := evidencetest.New(t, t.TempDir())
-		file := fmt.Sprintf(`{"composite_hash":%q,"os_release":"ID=a\n","uname_release":"6","boot_epoch":%d,"captured_at":"2026-01-01T00:00:00Z"}`, evidencetest.OldOS, epoch)
+		h := historytest.New(t, t.TempDir())
+		file := fmt.Sprintf(`{"composite_hash":%q,"os_release":"ID=a\n","uname_release":"6","boot_epoch":%d,"captured_at":"2026-01-01T00:00:00Z"}`, historytest.OldOS, epoch)
 		// A boot that failed before it came to the adoption.
 		h.Append(machine.PrecheckFailed{V: 1, ExitCode: 3, Stage: "certificate", Reason: "expired"})
 		h.NextBoot()
 		h.State.Epoch = epoch // the envelope of an adoption carries what it adopts
 		rec := h.Entry(string(machine.KindLegacyStateAdopted), true)
-		data, err := machine.Encode(machine.LegacyStateAdopted{V: 1, BootEpoch: epoch, CompositeHash: evidencetest.OldOS, File: []byte(file), Evidence: []byte("{}")})
-		evidencetest.Check(t, err)
+		data, err := machine.Encode(machine.LegacyStateAdopted{V: 1, BootEpoch: epoch, CompositeHash: historytest.OldOS, File: []byte(file), Evidence: []byte("{}")})
+		historytest.Check(t, err)
 		rec.Data = data
 		h.State.Epoch = 0
 		seq := h.Write(rec).Seq
-		h.Append(h.Capture(machine.RoleMatch, evidencetest.OldOS))
+		h.Append(h.Capture(machine.RoleMatch, historytest.OldOS))
 		var later uint64
 		if epoch == 0 {
-			h.Detect(evidencetest.NewOS)
+			h.Detect(historytest.NewOS)
 			later = h.State.Seq
 		}
 		h.Close()
-		src, err := evidence.Open(h.Dir)
-		evidencetest.Check(t, err)
+		src, err := history.Open(h.Dir)
+		historytest.Check(t, err)
 		got := files(t, src, seq)
 		if (got[projections.FingerprintPath] == file) != want || got[projections.CurrentPath] != "{}" || got[fmt.Sprintf("epochs/%d/evidence.json", epoch)] != "{}" {
 			t.Errorf("epoch %d: %s", epoch, got)
@@ -239,6 +239,6 @@ func TestFilesOfAdoptedState(t *testing.T) {
 		if len(files(t, src, 1)) != 0 {
 			t.Error("there was no baseline at record 1")
 		}
-		evidencetest.Check(t, src.Close())
+		historytest.Check(t, src.Close())
 	}
 }

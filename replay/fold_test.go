@@ -75,7 +75,7 @@ func (s *source) add(t *testing.T, kind string, crit bool, data string) {
 	s.records = append(s.records, rec)
 }
 
-func history(t *testing.T) *source {
+func newHistory(t *testing.T) *source {
 	s := &source{}
 	s.add(t, "FingerprintCaptured", true, `{"v":1,"role":"initial","composite_hash":"a"}`)
 	for range 9 {
@@ -85,7 +85,7 @@ func history(t *testing.T) *source {
 }
 
 func TestState(t *testing.T) {
-	s := history(t)
+	s := newHistory(t)
 	at5, _, err := replay.State(s, 5)
 	if err != nil || at5.Seq != 5 {
 		t.Fatalf("%+v, %v", at5, err)
@@ -150,7 +150,7 @@ func TestStateOfAnotherVersion(t *testing.T) {
 		"no snapshot":     "{",
 		"another record":  "",
 	} {
-		s := history(t)
+		s := newHistory(t)
 		want, _, err := replay.State(s, 5)
 		if err != nil {
 			t.Fatal(err)
@@ -181,15 +181,15 @@ func encoded(t *testing.T, s machine.State) string {
 }
 
 func TestStateRefuses(t *testing.T) {
-	if _, _, err := replay.State(history(t), 11); err == nil {
+	if _, _, err := replay.State(newHistory(t), 11); err == nil {
 		t.Error("a record that does not exist was reached")
 	}
-	s := history(t)
+	s := newHistory(t)
 	s.broken = errors.New("disk")
 	if _, _, err := replay.State(s, 10); !errors.Is(err, s.broken) {
 		t.Errorf("%v", err)
 	}
-	s = history(t)
+	s = newHistory(t)
 	s.add(t, "CoffeeBrewed", false, `{"v":1}`)
 	if got, _, err := replay.State(s, 11); err != nil || got.Seq != 11 {
 		t.Errorf("an unknown event that is not critical: %v", err)
@@ -198,12 +198,12 @@ func TestStateRefuses(t *testing.T) {
 	if _, _, err := replay.State(s, 12); !errors.Is(err, machine.ErrNewer) {
 		t.Errorf("an unknown critical event: %v", err)
 	}
-	s = history(t)
+	s = newHistory(t)
 	s.add(t, "EpochRotated", true, `{"v":1,"boot_epoch":1}`)
 	if _, _, err := replay.State(s, 11); !errors.Is(err, machine.ErrTransition) {
 		t.Errorf("an event that no gate writes: %v", err)
 	}
-	if _, _, err := replay.State(snapshotFails{history(t)}, 10); err == nil {
+	if _, _, err := replay.State(snapshotFails{newHistory(t)}, 10); err == nil {
 		t.Error("a disk that fails at the snapshot")
 	}
 }

@@ -9,37 +9,37 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
 
-func open(t testing.TB, h *evidencetest.History) *evidence.Source {
+func open(t testing.TB, h *historytest.History) *history.Source {
 	t.Helper()
 	h.Close()
-	src, err := evidence.Open(h.Dir)
-	evidencetest.Check(t, err)
+	src, err := history.Open(h.Dir)
+	historytest.Check(t, err)
 	t.Cleanup(func() { _ = src.Close() })
 	return src
 }
 
 func TestFind(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.Append(machine.PrecheckFailed{V: 1, ExitCode: 3, Stage: "certificate", Reason: "expired"}) // 1
 	h.NextBoot()
 	h.First()                                         // 2
 	h.Match()                                         // 3
-	h.Reconstruct(evidencetest.NewOS, 1)              // 4 to 8, epoch 1
-	h.Reconstruct(evidencetest.OldOS, 2)              // 9 to 13, epoch 2
+	h.Reconstruct(historytest.NewOS, 1)               // 4 to 8, epoch 1
+	h.Reconstruct(historytest.OldOS, 2)               // 9 to 13, epoch 2
 	h.At(time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)) // the clock went back
 	h.Match()                                         // 14, at 01:00:01
 	src := open(t, h)
 	at := func(s string) replay.Point {
 		when, err := time.Parse(time.RFC3339, s)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		return replay.AtTime(when)
 	}
 	for _, tt := range []struct {
@@ -82,14 +82,14 @@ func TestFind(t *testing.T) {
 
 // A first run over an unreadable file never has a baseline in epoch 0.
 func TestFindEpochWithoutBaseline(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.Append(machine.PrecheckFailed{V: 1, ExitCode: 3, Stage: "certificate", Reason: "expired"})
 	h.NextBoot()
-	h.Append(h.Capture(machine.RoleDiffers, evidencetest.OldOS))
+	h.Append(h.Capture(machine.RoleDiffers, historytest.OldOS))
 	h.Append(machine.UpdateDetected{V: 1, Cause: machine.CauseTampered, Causes: []machine.Cause{machine.CauseTampered},
-		CurrentHash: evidencetest.OldOS, Changed: []string{}, Attempt: 1})
+		CurrentHash: historytest.OldOS, Changed: []string{}, Attempt: 1})
 	h.Append(h.Manifest(1))
-	h.Append(evidencetest.Applied())
+	h.Append(historytest.Applied())
 	h.Append(h.Rotated())
 	src := open(t, h)
 	for epoch, want := range map[uint64]uint64{0: 1, 1: 6} {

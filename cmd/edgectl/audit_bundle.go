@@ -9,9 +9,9 @@ import (
 
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/buildinfo"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history"
 )
 
 func auditBundle(e *env) *cobra.Command {
@@ -64,14 +64,14 @@ also with --unsigned, which writes what there is.`,
 }
 
 // unsealed says what to do where the bundle cannot be signed.
-func unsealed(src *evidence.Source, err error) error {
+func unsealed(src *history.Source, err error) error {
 	if !errors.Is(err, audit.ErrNoKey) {
 		return err
 	}
 	return fail("run it on the node, where the key is, or pass --unsigned", "sign the bundle of %s: %w", src.Path(), err)
 }
 
-func (e *env) bundle(cmd *cobra.Command, src *evidence.Source, out string, unsigned bool) error {
+func (e *env) bundle(cmd *cobra.Command, src *history.Source, out string, unsigned bool) error {
 	p := newProgress(e.stderr)
 	defer p.done()
 	opt := audit.Options{Software: buildinfo.Software("edgectl"), Progress: p.at}
@@ -97,7 +97,7 @@ func (e *env) bundle(cmd *cobra.Command, src *evidence.Source, out string, unsig
 	}
 	p.done()
 	for _, note := range done.Notes {
-		fmt.Fprintf(e.stderr, "edgectl: %s\n", narrate.Clean(note))
+		fmt.Fprintf(e.stderr, "edgectl: %s\n", display.Clean(note))
 	}
 	return nil
 }

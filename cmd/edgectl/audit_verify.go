@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
@@ -112,7 +112,7 @@ func printAudit(w io.Writer, r audit.Report) error {
 		if f.Seq > 0 {
 			place = fmt.Sprintf("record %d", f.Seq)
 		}
-		fmt.Fprintf(&b, "%s: %s: %s: %s\n", f.Severity, place, f.Code, narrate.Clean(f.Detail))
+		fmt.Fprintf(&b, "%s: %s: %s: %s\n", f.Severity, place, f.Code, display.Clean(f.Detail))
 	}
 	verdict := string(r.Verdict)
 	if !r.OK {

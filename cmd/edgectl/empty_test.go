@@ -7,14 +7,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // An empty value never means "not given", for any flag or argument of any
 // command: `--since "$UNSET"` would judge less than was asked for.
 func TestEmptyValues(t *testing.T) {
-	h := history(t)
-	before := evidencetest.Tree(t, h.Dir)
+	h := newHistory(t)
+	before := historytest.Tree(t, h.Dir)
 	environ := map[string]string{"EDGE_STATE_ROOT": h.Dir}
 	flags := 0
 	refused := func(what string, args ...string) {
@@ -52,5 +52,5 @@ func TestEmptyValues(t *testing.T) {
 	if flags < 100 {
 		t.Errorf("looked at %d flags", flags)
 	}
-	evidencetest.SameTree(t, h.Dir, before)
+	historytest.SameTree(t, h.Dir, before)
 }

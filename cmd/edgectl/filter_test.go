@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -95,9 +95,9 @@ func FuzzPoint(f *testing.F) {
 
 // The journal's own bookkeeping is shown to who asks for it.
 func TestLogHidesSnapshots(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	snapshot := func() {
-		h.Append(machine.SnapshotTaken{V: 1, Of: h.State.Seq, BLAKE3: evidencetest.Hash([]byte("snapshot"))})
+		h.Append(machine.SnapshotTaken{V: 1, Of: h.State.Seq, BLAKE3: historytest.Hash([]byte("snapshot"))})
 	}
 	h.First()
 	snapshot() // 2
@@ -137,7 +137,7 @@ func TestLogHidesSnapshots(t *testing.T) {
 // A time that log prints includes its record if it is typed back, also with the
 // lower-case letters that RFC 3339 allows.
 func TestPrintedTimes(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	_, out, _ := call(nil, "journal", "log", "--state-root", h.Dir)
 	for line := range strings.Lines(out) {
 		seq, at := strings.Fields(line)[0], strings.Fields(line)[1]

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // errSeen ends a follower in a test.
@@ -31,38 +31,38 @@ func steps(all ...func()) func(context.Context) error {
 }
 
 func TestFollow(t *testing.T) {
-	h := history(t)
-	other := evidencetest.New(t, t.TempDir())
+	h := newHistory(t)
+	other := historytest.New(t, t.TempDir())
 	other.First()
 	other.Publish()
 	journalDir, away := filepath.Join(h.Dir, "journal"), filepath.Join(h.Dir, "away")
 	swap := func(from, to string) func() {
-		return func() { evidencetest.Check(t, os.Rename(from, to)) }
+		return func() { historytest.Check(t, os.Rename(from, to)) }
 	}
 	var before map[string]string
 	var shown []string
 	var stderr bytes.Buffer
 	e := &env{stderr: &stderr}
-	src, err := evidence.Open(h.Dir)
-	evidencetest.Check(t, err)
+	src, err := history.Open(h.Dir)
+	historytest.Check(t, err)
 	at := positionOf(src)
-	evidencetest.Check(t, src.Close())
+	historytest.Check(t, src.Close())
 	err = e.follow(t.Context(), h.Dir, at, steps(
 		func() {}, // nothing happened
-		func() { before = evidencetest.Tree(t, h.Dir) },
-		func() { evidencetest.SameTree(t, h.Dir, before); h.Match() }, // not at rest: its record is in a log
-		func() { before = evidencetest.Tree(t, h.Dir) },
-		func() { evidencetest.SameTree(t, h.Dir, before); h.Match(); h.Rest() },
+		func() { before = historytest.Tree(t, h.Dir) },
+		func() { historytest.SameTree(t, h.Dir, before); h.Match() }, // not at rest: its record is in a log
+		func() { before = historytest.Tree(t, h.Dir) },
+		func() { historytest.SameTree(t, h.Dir, before); h.Match(); h.Rest() },
 		func() { h.Match(); h.Match(); h.Rest() },
 		swap(journalDir, away),
 		func() {}, // still gone: said once
 		func() {
-			evidencetest.Check(t, os.CopyFS(journalDir, os.DirFS(filepath.Join(other.Dir, "journal"))))
+			historytest.Check(t, os.CopyFS(journalDir, os.DirFS(filepath.Join(other.Dir, "journal"))))
 			head, err := os.ReadFile(filepath.Join(other.Dir, "bootstrap/journal_head"))
-			evidencetest.Check(t, err)
-			evidencetest.Check(t, os.WriteFile(filepath.Join(h.Dir, "bootstrap/journal_head"), head, 0o600))
+			historytest.Check(t, err)
+			historytest.Check(t, os.WriteFile(filepath.Join(h.Dir, "bootstrap/journal_head"), head, 0o600))
 		},
-	), func(src *evidence.Source, from uint64) error {
+	), func(src *history.Source, from uint64) error {
 		shown = append(shown, fmt.Sprintf("%d-%d", from, src.Tip().Seq))
 		return nil
 	})
@@ -75,25 +75,25 @@ func TestFollow(t *testing.T) {
 }
 
 func TestFollowEnds(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	file := filepath.Join(t.TempDir(), "h.jsonl")
 	if code, _, errs := call(nil, "journal", "export", "--out", file, "--state-root", h.Dir); code != 0 {
 		t.Fatal(errs)
 	}
 	e := &env{stderr: &bytes.Buffer{}}
 	whole, err := os.ReadFile(file)
-	evidencetest.Check(t, err)
-	src, err := evidence.Open(file)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
+	src, err := history.Open(file)
+	historytest.Check(t, err)
 	at := positionOf(src)
-	evidencetest.Check(t, src.Close())
+	historytest.Check(t, src.Close())
 	lines := bytes.SplitAfter(whole, []byte("\n"))
 	full := errors.New("full")
 	err = e.follow(t.Context(), file, at, steps(
-		func() { evidencetest.Check(t, os.WriteFile(file, bytes.Join(lines[:3], nil), 0o600)) },
-		func() { evidencetest.Check(t, os.WriteFile(file, whole, 0o600)) },
+		func() { historytest.Check(t, os.WriteFile(file, bytes.Join(lines[:3], nil), 0o600)) },
+		func() { historytest.Check(t, os.WriteFile(file, whole, 0o600)) },
 		func() { t.Error("looked again after an error") },
-	), func(src *evidence.Source, from uint64) error {
+	), func(src *history.Source, from uint64) error {
 		if from != 4 {
 			t.Errorf("shown from %d", from)
 		}

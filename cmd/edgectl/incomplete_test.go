@@ -10,13 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // Lines that are there twice lose no record in any format; a torn, reordered or
 // incomplete export is exit 1, and nothing is signed of it.
 func TestDamagedExports(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	dir := t.TempDir()
 	whole := filepath.Join(dir, "whole.jsonl")
 	if code, _, errs := call(nil, "journal", "export", "--out", whole, "--state-root", h.Dir); code != 0 {
@@ -24,7 +24,7 @@ func TestDamagedExports(t *testing.T) {
 	}
 	key := checkpointKeyFile(t)
 	data, err := os.ReadFile(whole)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	lines := slices.Collect(bytes.Lines(data))
 	_, checkpoint, _ := call(nil, "journal", "checkpoint", "--key", key, "--journal", whole)
 	want := map[string]string{}
@@ -46,7 +46,7 @@ func TestDamagedExports(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.jsonl")
-			evidencetest.Check(t, os.WriteFile(path, bytes.Join(slices.Concat(tt.parts...), nil), 0o600))
+			historytest.Check(t, os.WriteFile(path, bytes.Join(slices.Concat(tt.parts...), nil), 0o600))
 			for format, whole := range want {
 				code, out, errs := call(nil, "journal", "export", "--format", format, "--out", "-", "--journal", path)
 				if code != tt.code || !strings.Contains(errs, tt.says) || code == 0 && out != whole {
@@ -76,15 +76,15 @@ func TestDamagedExports(t *testing.T) {
 // Every reader looks at the head file: an older journal beside a newer head is
 // reported by each of them, and nothing is signed of it.
 func TestOlderJournal(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	key := checkpointKeyFile(t)
 	journalDir := filepath.Join(h.Dir, "journal")
 	older := filepath.Join(t.TempDir(), "older")
-	evidencetest.Check(t, os.CopyFS(older, os.DirFS(journalDir)))
+	historytest.Check(t, os.CopyFS(older, os.DirFS(journalDir)))
 	h.Match()
 	h.Rest()
-	evidencetest.Check(t, os.RemoveAll(journalDir))
-	evidencetest.Check(t, os.CopyFS(journalDir, os.DirFS(older)))
+	historytest.Check(t, os.RemoveAll(journalDir))
+	historytest.Check(t, os.CopyFS(journalDir, os.DirFS(older)))
 	out := filepath.Join(t.TempDir(), "out")
 	const says = "acknowledged history is gone, the journal ends at record 8"
 	for _, tt := range []struct {

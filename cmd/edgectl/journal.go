@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/history"
 )
 
 func journalCommand(e *env) *cobra.Command {
@@ -31,12 +31,12 @@ mount, they leave every byte and every modification time as they found it.`,
 }
 
 // open opens the history that is meant.
-func (e *env) open() (*evidence.Source, error) { return e.openAs(evidence.Open) }
+func (e *env) open() (*history.Source, error) { return e.openAs(history.Open) }
 
 // openDamaged opens it for those who tell what is damaged.
-func (e *env) openDamaged() (*evidence.Source, error) { return e.openAs(evidence.OpenDamaged) }
+func (e *env) openDamaged() (*history.Source, error) { return e.openAs(history.OpenDamaged) }
 
-func (e *env) openAs(open func(string) (*evidence.Source, error)) (*evidence.Source, error) {
+func (e *env) openAs(open func(string) (*history.Source, error)) (*history.Source, error) {
 	path, err := e.evidence()
 	if err != nil {
 		return nil, err
@@ -47,9 +47,9 @@ func (e *env) openAs(open func(string) (*evidence.Source, error)) (*evidence.Sou
 	}
 	src.EndWith(e.ctx)
 	if e.damage = src.Damage(); e.damage != nil {
-		fmt.Fprintf(e.stderr, "edgectl: the history is damaged or incomplete: %s\n", narrate.Clean(e.damage.Error()))
+		fmt.Fprintf(e.stderr, "edgectl: the history is damaged or incomplete: %s\n", display.Clean(e.damage.Error()))
 	}
-	if src.Kind() == evidence.Directory {
+	if src.Kind() == history.Directory {
 		fmt.Fprintf(e.stderr, "edgectl: %s is a journal without its head file: nothing vouches for its newest records\n", path)
 	}
 	return src, nil
@@ -57,7 +57,7 @@ func (e *env) openAs(open func(string) (*evidence.Source, error)) (*evidence.Sou
 
 // openWhole opens a history for what stands for the whole of it. One that is
 // damaged or incomplete is wrong.
-func (e *env) openWhole() (*evidence.Source, error) {
+func (e *env) openWhole() (*history.Source, error) {
 	src, err := e.open()
 	if err == nil && e.damage != nil {
 		err = e.damage
@@ -77,7 +77,7 @@ func (d *damaged) Unwrap() error { return d.error }
 
 // wrong makes damage of a history the outcome of a check. Other errors stay.
 func wrong(err error) error {
-	if !evidence.IsDamage(err) {
+	if !history.IsDamage(err) {
 		return err
 	}
 	return &damaged{errs.Advise("use another copy; edgectl journal log shows what can be read of this one, journal verify what is wrong with it", "%w", err)}

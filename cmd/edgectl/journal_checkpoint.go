@@ -9,7 +9,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/replay"
@@ -66,7 +66,7 @@ func (s *sealing) flags(cmd *cobra.Command) {
 }
 
 // openSealed opens the history that is meant, for a commitment to it.
-func (e *env) openSealed() (*evidence.Source, error) {
+func (e *env) openSealed() (*history.Source, error) {
 	src, err := e.openWhole()
 	if errors.Is(err, errs.ErrNotFound) {
 		return nil, fail("edged precheck makes it at its first run", "nothing to commit to: %w", err)
@@ -76,7 +76,7 @@ func (e *env) openSealed() (*evidence.Source, error) {
 
 // commit builds the tree of a history and gives the signed checkpoint that is
 // over it: one that is made of all its records, or the one that was named.
-func (e *env) commit(cmd *cobra.Command, src *evidence.Source, s sealing) (*transparency.Tree, []byte, error) {
+func (e *env) commit(cmd *cobra.Command, src *history.Source, s sealing) (*transparency.Tree, []byte, error) {
 	p := newProgress(e.stderr)
 	defer p.done()
 	progress := func(done, total uint64) { p.at("hash", done, total) }
@@ -88,7 +88,7 @@ func (e *env) commit(cmd *cobra.Command, src *evidence.Source, s sealing) (*tran
 		tree, err := transparency.Build(cmd.Context(), src, c.Size, progress)
 		return tree, signed, err
 	}
-	if src.Kind() == evidence.Directory {
+	if src.Kind() == history.Directory {
 		return nil, nil, fail("name the state root that it lies in, which has the head file", "sign nothing of %s: nothing vouches for its newest records", src.Path())
 	}
 	key, err := checkpointKey(src, s.key)
@@ -104,7 +104,7 @@ func (e *env) commit(cmd *cobra.Command, src *evidence.Source, s sealing) (*tran
 }
 
 // readCheckpoint reads the checkpoint that was named, by whomever it is signed.
-func readCheckpoint(src *evidence.Source, s sealing) (transparency.Checkpoint, []byte, error) {
+func readCheckpoint(src *history.Source, s sealing) (transparency.Checkpoint, []byte, error) {
 	if s.key != "" {
 		return transparency.Checkpoint{}, nil, fail("drop one of them", "--key makes a checkpoint, --checkpoint names one")
 	}
@@ -124,13 +124,13 @@ func readCheckpoint(src *evidence.Source, s sealing) (transparency.Checkpoint, [
 
 // checkpointKey reads the private key, and makes sure that it is the one that
 // the history names: one that was changed may not be put in place yet.
-func checkpointKey(src *evidence.Source, file string) (transparency.Signer, error) {
+func checkpointKey(src *history.Source, file string) (transparency.Signer, error) {
 	var data []byte
 	var err error
 	switch {
 	case file != "":
 		data, err = durable.ReadHostFile(file, transparency.MaxKey)
-	case src.Kind() != evidence.StateRoot:
+	case src.Kind() != history.StateRoot:
 		return transparency.Signer{}, fail("name the private key with --key FILE, or a checkpoint that there is", "%s %s holds no checkpoint key", article(string(src.Kind())), src.Kind())
 	default:
 		file = stateroot.CheckpointKey
@@ -152,7 +152,7 @@ func checkpointKey(src *evidence.Source, file string) (transparency.Signer, erro
 }
 
 // inForce refuses a key that is not the one that the history names last.
-func inForce(src *evidence.Source, file string, key transparency.Verifier) error {
+func inForce(src *history.Source, file string, key transparency.Verifier) error {
 	state, _, err := replay.State(src, src.Tip().Seq)
 	if err != nil {
 		return fail("edgectl journal verify --deep tells what is wrong with it", "nothing is signed for a history that does not replay: %w", err)

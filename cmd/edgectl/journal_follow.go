@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 )
 
 // followEvery is how often a followed journal is looked at. A look at one that
@@ -50,14 +50,14 @@ type followed struct {
 	seq     uint64
 }
 
-func positionOf(src *evidence.Source) followed { return followed{src.ID(), src.Tip().Seq} }
+func positionOf(src *history.Source) followed { return followed{src.ID(), src.Tip().Seq} }
 
 // follow looks at path at each tick and has show tell what was appended, until
 // a tick fails. A journal that a salvage has swapped in is told from its
 // beginning. While there is nothing readable at path it waits, and says so
 // once. The error is that of tick or of show.
 func (e *env) follow(ctx context.Context, path string, at followed, tick func(context.Context) error,
-	show func(src *evidence.Source, from uint64) error) error {
+	show func(src *history.Source, from uint64) error) error {
 	seen, waiting := "", false
 	for {
 		if err := tick(ctx); err != nil {
@@ -68,7 +68,7 @@ func (e *env) follow(ctx context.Context, path string, at followed, tick func(co
 		if now == seen {
 			continue
 		}
-		src, err := evidence.OpenDamaged(path)
+		src, err := history.OpenDamaged(path)
 		if err != nil {
 			if !waiting {
 				fmt.Fprintf(e.stderr, "edgectl: waiting: %s\n", strings.TrimSpace(err.Error()))
@@ -99,24 +99,24 @@ func (e *env) follow(ctx context.Context, path string, at followed, tick func(co
 // sight is what tells evidence that was written to from evidence at rest:
 // names, sizes and times of the files around the newest record.
 func sight(path string) string {
-	at, kind, err := evidence.Detect(path)
+	at, kind, err := history.Detect(path)
 	if err != nil {
 		return err.Error()
 	}
-	if kind != evidence.StateRoot && kind != evidence.Directory {
+	if kind != history.StateRoot && kind != history.Directory {
 		info, err := os.Stat(at)
 		if err != nil {
 			return err.Error()
 		}
 		return fmt.Sprint(at, info.Size(), info.ModTime())
 	}
-	root, err := evidence.OpenTree(at)
+	root, err := history.OpenTree(at)
 	if err != nil {
 		return err.Error()
 	}
 	defer root.Close() //nolint:errcheck // read-only
 	var b strings.Builder
-	layout := evidence.Layout(kind)
+	layout := history.Layout(kind)
 	infos, err := root.ReadDir(layout.Dir)
 	fmt.Fprintln(&b, at, err)
 	for _, i := range infos {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -78,7 +78,7 @@ The types of records:
 				return err
 			}
 			if err == nil {
-				err = e.follow(cmd.Context(), src.Path(), positionOf(src), e.tick, func(src *evidence.Source, from uint64) error {
+				err = e.follow(cmd.Context(), src.Path(), positionOf(src), e.tick, func(src *history.Source, from uint64) error {
 					_, err := e.log(cmd, src, want, 0, from, src.Tip().Seq)
 					return err
 				})
@@ -138,7 +138,7 @@ func listTypes() string {
 // goes on behind what cannot be read. With a limit, only the newest lines are
 // kept until the end is reached. It returns how many records passed; the error
 // is of the first record that is not there, when all else was shown.
-func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest int, from, to uint64) (passed uint64, err error) {
+func (e *env) log(cmd *cobra.Command, src *history.Source, want filter, newest int, from, to uint64) (passed uint64, err error) {
 	begin := from
 	if want.all() && newest > 0 && to >= from && uint64(newest) < to-from+1 {
 		begin = to - uint64(newest) + 1
@@ -158,9 +158,9 @@ func (e *env) log(cmd *cobra.Command, src *evidence.Source, want filter, newest 
 
 // readLog reads the records from to to. The error is that of the output or of
 // ctx.
-func (e *env) readLog(ctx context.Context, src *evidence.Source, want filter, newest int, from, to uint64) (*logged, error) {
+func (e *env) readLog(ctx context.Context, src *history.Source, want filter, newest int, from, to uint64) (*logged, error) {
 	l := &logged{src: src, want: want, json: e.json, out: bufio.NewWriterSize(e.stdout, 64<<10),
-		keep: newLastLines(newest), lines: narrate.NewLines(src.Tip().Seq), order: replay.NewOrder(from)}
+		keep: newLastLines(newest), lines: display.NewLines(src.Tip().Seq), order: replay.NewOrder(from)}
 	p := newProgress(e.stderr)
 	if terminal(e.stdout) {
 		p = newProgress(nil) // the history itself shows how far it is

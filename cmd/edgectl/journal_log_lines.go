@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
 )
@@ -16,12 +16,12 @@ import (
 // logged is one reading of a history for journal log: the lines that pass, and
 // what has to be said about those that cannot be shown.
 type logged struct {
-	src   *evidence.Source
+	src   *history.Source
 	want  filter
 	json  bool
 	out   *bufio.Writer
 	keep  *lastLines
-	lines narrate.Lines
+	lines display.Lines
 
 	order  *replay.Order
 	passed uint64

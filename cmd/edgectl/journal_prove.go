@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
@@ -57,7 +57,7 @@ Either is by a new checkpoint of the whole journal, or by the one that
 	return cmd
 }
 
-func (e *env) proveRecord(cmd *cobra.Command, src *evidence.Source, seq uint64, s sealing) error {
+func (e *env) proveRecord(cmd *cobra.Command, src *history.Source, seq uint64, s sealing) error {
 	if tip := src.Tip().Seq; seq == 0 || seq > tip {
 		return fail("name one of them", "there is no record %d: here are those from %d to %d", seq, src.First(), tip)
 	}
@@ -78,7 +78,7 @@ func (e *env) proveRecord(cmd *cobra.Command, src *evidence.Source, seq uint64, 
 	return err
 }
 
-func (e *env) proveGrowth(cmd *cobra.Command, src *evidence.Source, from string, s sealing) error {
+func (e *env) proveGrowth(cmd *cobra.Command, src *history.Source, from string, s sealing) error {
 	text, err := durable.ReadHostFile(from, transparency.MaxCheckpoint)
 	if err != nil {
 		return fail("name a checkpoint file", "read the older checkpoint: %w", err)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -75,7 +75,7 @@ id or the beginning of it (8 characters or more).`,
 }
 
 // find gives the seq that name means.
-func find(src *evidence.Source, name string) (uint64, error) {
+func find(src *history.Source, name string) (uint64, error) {
 	if seq, err := strconv.ParseUint(name, 10, 64); err == nil && len(name) < 8 {
 		return seq, nil
 	}
@@ -120,7 +120,7 @@ const fullID = 36
 
 // likely looks for an id where the ids around it would have it, were they in
 // order: those of one clock that never went back are.
-func likely(src *evidence.Source, id string) (uint64, bool) {
+func likely(src *history.Source, id string) (uint64, bool) {
 	first, tip := src.First(), src.Tip().Seq
 	var failed error
 	at := first + uint64(sort.Search(int(tip-first+1), func(i int) bool {
@@ -137,7 +137,7 @@ func likely(src *evidence.Source, id string) (uint64, bool) {
 	return at, err == nil && rec.ID == id
 }
 
-func show(src *evidence.Source, seq uint64) (*shown, error) {
+func show(src *history.Source, seq uint64) (*shown, error) {
 	rec, err := src.Record(seq)
 	if err != nil {
 		return nil, err
@@ -165,7 +165,7 @@ func show(src *evidence.Source, seq uint64) (*shown, error) {
 }
 
 // near describes a neighbour, nil where there is none.
-func near(src *evidence.Source, seq uint64) *neighbour {
+func near(src *history.Source, seq uint64) *neighbour {
 	rec, err := src.Record(seq)
 	if errors.Is(err, errs.ErrNotFound) {
 		return nil
@@ -180,11 +180,11 @@ func (s *shown) print(w io.Writer) error {
 	r := s.record
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-9s %s\n", name, narrate.Clean(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&b, "%-9s %s\n", name, display.Clean(fmt.Sprintf(format, args...)))
 	}
 	row("record", "%d of journal %s", r.Seq, r.Journal)
-	row("type", "%s  %s", r.Type, narrate.Payload(r))
-	row("time", "%s, %d ms after boot", r.Time.Format(narrate.TimeForm), r.UptimeMS)
+	row("type", "%s  %s", r.Type, display.Payload(r))
+	row("time", "%s, %d ms after boot", r.Time.Format(display.TimeForm), r.UptimeMS)
 	row("boot", "%s", r.BootID)
 	row("run", "%s", r.Run)
 	row("node", "%s, epoch %d", r.Node, r.Epoch)
@@ -197,7 +197,7 @@ func (s *shown) print(w io.Writer) error {
 	if err := json.Indent(&text, r.Raw, "  ", "  "); err != nil {
 		return fmt.Errorf("print record %d: %w", r.Seq, err)
 	}
-	fmt.Fprintf(&b, "\n  %s\n", narrate.CleanJSON(text.String()))
+	fmt.Fprintf(&b, "\n  %s\n", display.CleanJSON(text.String()))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -210,16 +210,16 @@ func (n *neighbour) String() string {
 	case n.Hash == "":
 		return fmt.Sprintf("%d  %s", n.Seq, n.Type)
 	}
-	return fmt.Sprintf("%d  %s  %s", n.Seq, n.Type, narrate.Short(n.Hash))
+	return fmt.Sprintf("%d  %s  %s", n.Seq, n.Type, display.Short(n.Hash))
 }
 
 func states(b *strings.Builder, name string, s *machine.State, unknown string) {
 	lines := []string{"unknown: " + unknown}
 	if s != nil {
-		lines = narrate.State(*s)
+		lines = display.State(*s)
 	}
 	for _, line := range lines {
-		fmt.Fprintf(b, "%-9s %s\n", name, narrate.Clean(line))
+		fmt.Fprintf(b, "%-9s %s\n", name, display.Clean(line))
 		name = ""
 	}
 }

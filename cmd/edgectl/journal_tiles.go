@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/evidence"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
@@ -65,7 +65,7 @@ tree of a checkpoint that there is already, and needs no private key.`,
 
 // sealed is the checkpoint to write the tree of. One that was named is not
 // held against the records here: writing the tiles does.
-func (e *env) sealed(cmd *cobra.Command, src *evidence.Source, s sealing) ([]byte, error) {
+func (e *env) sealed(cmd *cobra.Command, src *history.Source, s sealing) ([]byte, error) {
 	if s.checkpoint != "" {
 		_, signed, err := readCheckpoint(src, s)
 		return signed, err
@@ -74,7 +74,7 @@ func (e *env) sealed(cmd *cobra.Command, src *evidence.Source, s sealing) ([]byt
 	return signed, err
 }
 
-func (e *env) tiles(cmd *cobra.Command, src *evidence.Source, out string, signed []byte) error {
+func (e *env) tiles(cmd *cobra.Command, src *history.Source, out string, signed []byte) error {
 	c, err := transparency.Read(signed)
 	if err != nil {
 		return err

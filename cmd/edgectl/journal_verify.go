@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -42,7 +42,7 @@ Findings are errors or warnings; only an error makes the exit status 1.`,
 				defer debug.SetGCPercent(debug.SetGCPercent(400))
 			}
 			p := newProgress(e.stderr)
-			rep, err := scrub.Verify(cmd.Context(), path, scrub.Options{Deep: deep, Progress: p.at})
+			rep, err := verify.Path(cmd.Context(), path, verify.Options{Deep: deep, Progress: p.at})
 			p.done()
 			if err != nil {
 				return err
@@ -63,13 +63,13 @@ Findings are errors or warnings; only an error makes the exit status 1.`,
 	return cmd
 }
 
-func printReport(w io.Writer, r scrub.Report, deep bool) error {
+func printReport(w io.Writer, r verify.Report, deep bool) error {
 	for _, f := range r.Findings {
 		place := "journal"
 		if f.Seq > 0 {
 			place = fmt.Sprintf("record %d", f.Seq)
 		}
-		if _, err := fmt.Fprintf(w, "%s: %s: %s: %s\n", f.Severity, place, f.Code, narrate.Clean(f.Detail)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s: %s: %s: %s\n", f.Severity, place, f.Code, display.Clean(f.Detail)); err != nil {
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func printReport(w io.Writer, r scrub.Report, deep bool) error {
 			errs++
 		}
 		// What is damaged, or was not judged to its end, is not verified.
-		if f.Code == scrub.CodeStopped || f.Severity == journal.SeverityError {
+		if f.Code == verify.CodeStopped || f.Severity == journal.SeverityError {
 			deep = false
 		}
 	}

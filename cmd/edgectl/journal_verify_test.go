@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -17,12 +17,12 @@ func TestPrintReport_Deep(t *testing.T) {
 	}{
 		"faultless":                {nil, true},
 		"a warning":                {[]journal.Finding{{Severity: journal.SeverityWarning, Code: journal.CodeTimeBackwards}}, true},
-		"it begins in the middle":  {[]journal.Finding{{Severity: journal.SeverityWarning, Code: scrub.CodeStopped}}, false},
-		"written by newer release": {[]journal.Finding{{Severity: journal.SeverityError, Code: scrub.CodeStopped}}, false},
+		"it begins in the middle":  {[]journal.Finding{{Severity: journal.SeverityWarning, Code: verify.CodeStopped}}, false},
+		"written by newer release": {[]journal.Finding{{Severity: journal.SeverityError, Code: verify.CodeStopped}}, false},
 		"a record damaged":         {[]journal.Finding{{Severity: journal.SeverityError, Code: journal.CodeHashMismatch}}, false},
 	} {
 		var out bytes.Buffer
-		if err := printReport(&out, scrub.Report{Findings: tt.findings}, true); err != nil {
+		if err := printReport(&out, verify.Report{Findings: tt.findings}, true); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(out.String(), "verified deeply"); got != tt.deep {

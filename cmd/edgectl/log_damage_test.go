@@ -8,13 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // exportOf gives the lines of a history of 8 records.
 func exportOf(t *testing.T) []string {
 	t.Helper()
-	_, out, _ := call(nil, "journal", "log", "--json", "--state-root", history(t).Dir)
+	_, out, _ := call(nil, "journal", "log", "--json", "--state-root", newHistory(t).Dir)
 	return strings.Split(strings.TrimSpace(out), "\n")
 }
 
@@ -22,7 +22,7 @@ func exportOf(t *testing.T) []string {
 func logOf(t *testing.T, lines []string, args ...string) (code int, seqs, errs string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.jsonl")
-	evidencetest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+	historytest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	code, out, errs := call(nil, append([]string{"journal", "log", "--journal", path}, args...)...)
 	var all []string
 	for line := range strings.Lines(out) {
@@ -71,7 +71,7 @@ func TestLogBadEnd(t *testing.T) {
 			t.Errorf("exit %d, %s, said %q", code, seqs, said)
 		}
 		path := filepath.Join(t.TempDir(), "x.jsonl")
-		evidencetest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+		historytest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 		if code, out, errs := call(nil, "replay", "explain", "--journal", path); code != 0 || strings.Count(out, "UNREADABLE") != 1 || !strings.Contains(out, "EPOCH 1") {
 			t.Errorf("explained: exit %d, %s%s", code, out, errs)
 		}
@@ -114,7 +114,7 @@ func TestLogEditedEpoch(t *testing.T) {
 
 // A damaged block hides its own records and no others.
 func TestLogDamagedBlock(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	for range 1700 { // settled twelve times, and then compacted to one large table
 		h.Match()
@@ -123,11 +123,11 @@ func TestLogDamagedBlock(t *testing.T) {
 	h.Close()
 	_, out, _ := call(nil, "journal", "log", "--state-root", h.Dir)
 	whole := strings.Count(out, "\n")
-	table := evidencetest.Largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
+	table := historytest.Largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
 	data, err := os.ReadFile(table)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	data[len(data)/2] ^= 1
-	evidencetest.Check(t, os.WriteFile(table, data, 0o600))
+	historytest.Check(t, os.WriteFile(table, data, 0o600))
 	tip := h.State.Seq
 	code, out, errs := call(nil, "journal", "log", "--state-root", h.Dir)
 	n := strings.Count(out, "\n")

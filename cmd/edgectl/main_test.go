@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -22,12 +22,12 @@ func call(env map[string]string, args ...string) (code int, stdout, stderr strin
 	return code, out.String(), errs.String()
 }
 
-func history(t *testing.T) *evidencetest.History {
+func newHistory(t *testing.T) *historytest.History {
 	t.Helper()
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	h.Match()
-	h.Reconstruct(evidencetest.NewOS, 1)
+	h.Reconstruct(historytest.NewOS, 1)
 	h.Match()
 	h.Publish()
 	return h
@@ -35,7 +35,7 @@ func history(t *testing.T) *evidencetest.History {
 
 // Wherever the state root is named, the same history is read.
 func TestTarget(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	code, want, _ := call(nil, "journal", "head", "--state-root", h.Dir)
 	if code != 0 || !strings.Contains(want, `"seq":8`) {
 		t.Fatalf("%d, %s", code, want)
@@ -46,8 +46,8 @@ func TestTarget(t *testing.T) {
 	}
 	cfg := filepath.Join(node, "bootstrap/config.yaml")
 	data, err := os.ReadFile(cfg)
-	evidencetest.Check(t, err)
-	evidencetest.Check(t, os.WriteFile(cfg, bytes.ReplaceAll(data, []byte(`root: "`+node+`"`), []byte(`root: "`+h.Dir+`"`)), 0o600))
+	historytest.Check(t, err)
+	historytest.Check(t, os.WriteFile(cfg, bytes.ReplaceAll(data, []byte(`root: "`+node+`"`), []byte(`root: "`+h.Dir+`"`)), 0o600))
 	for _, tt := range []struct {
 		env  map[string]string
 		args []string
@@ -71,7 +71,7 @@ func TestTarget(t *testing.T) {
 }
 
 func TestLogFilters(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	boot := h.State.Run.BootID
 	for _, tt := range []struct {
 		args string
@@ -108,12 +108,12 @@ func TestLogFilters(t *testing.T) {
 
 // Damage is shown where it is, and what is whole beside it.
 func TestLogOfADamagedExport(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	_, out, _ := call(nil, "journal", "log", "--json", "--state-root", h.Dir)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	lines[2] = lines[2][1:]
 	path := filepath.Join(t.TempDir(), "x.jsonl")
-	evidencetest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"+lines[4][:50]), 0o600))
+	historytest.Check(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"+lines[4][:50]), 0o600))
 	code, out, errs := call(nil, "journal", "log", "--journal", path)
 	if code != 0 || strings.Count(out, "\n") != 8 || !strings.Contains(out, "3  -                     unreadable: decode record: ") {
 		t.Errorf("%d\n%s", code, out)
@@ -124,7 +124,7 @@ func TestLogOfADamagedExport(t *testing.T) {
 }
 
 func TestShow(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	root := []string{"journal", "show", "--state-root", h.Dir}
 	_, byID, _ := call(nil, "journal", "log", "--json", "--state-root", h.Dir, "--type", "OpApplied")
 	_, rest, _ := strings.Cut(byID, `"id":"`)
@@ -148,7 +148,7 @@ func TestShow(t *testing.T) {
 
 // What is not known is said, and not made up.
 func TestShowWithoutTheBeginning(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	path := filepath.Join(t.TempDir(), "x.jsonl")
 	if code, _, errs := call(nil, "journal", "export", "--from-seq", "5", "--out", path, "--state-root", h.Dir); code != 0 {
 		t.Fatal(errs)
@@ -161,10 +161,10 @@ func TestShowWithoutTheBeginning(t *testing.T) {
 	if code != 0 || !strings.Contains(out, `"state_before":null,"state_after":null,"state_unknown":"`) {
 		t.Errorf("%d, %s", code, out)
 	}
-	h2 := evidencetest.New(t, t.TempDir())
+	h2 := historytest.New(t, t.TempDir())
 	h2.First()
 	h2.Wild = true
-	h2.Append(evidencetest.Applied())
+	h2.Append(historytest.Applied())
 	h2.Append(machine.DrillCancelled{V: 1})
 	h2.Rest()
 	code, out, _ = call(nil, "journal", "show", "2", "--state-root", h2.Dir)

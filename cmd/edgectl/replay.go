@@ -11,9 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/internal/extract"
+	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -128,7 +127,7 @@ type where struct {
 }
 
 func (w where) String() string {
-	return fmt.Sprintf("%s: record %d, %s, epoch %d, %s", w.Point, w.Seq, w.Time.Format(narrate.TimeForm), w.Epoch, w.Type)
+	return fmt.Sprintf("%s: record %d, %s, epoch %d, %s", w.Point, w.Seq, w.Time.Format(display.TimeForm), w.Epoch, w.Type)
 }
 
 type wrote struct {
@@ -137,7 +136,7 @@ type wrote struct {
 	BLAKE3 string `json:"blake3"`
 }
 
-func stateAt(src *evidence.Source, p replay.Point) (*then, error) {
+func stateAt(src *history.Source, p replay.Point) (*then, error) {
 	rec, err := p.Find(src)
 	if err != nil {
 		return nil, err
@@ -151,7 +150,7 @@ func stateAt(src *evidence.Source, p replay.Point) (*then, error) {
 }
 
 // extract writes the files of then to a directory.
-func (s *then) extract(src *evidence.Source, out string) error {
+func (s *then) extract(src *history.Source, out string) error {
 	var files iter.Seq2[replay.File, error] = func(yield func(replay.File, error) bool) {
 		for f, err := range replay.Files(src, s.State) {
 			if err == nil {
@@ -162,7 +161,7 @@ func (s *then) extract(src *evidence.Source, out string) error {
 			}
 		}
 	}
-	if err := extract.Dir(out, src.Path(), files); err != nil {
+	if err := history.Extract(out, src.Path(), files); err != nil {
 		return err
 	}
 	s.Out = out
@@ -170,7 +169,7 @@ func (s *then) extract(src *evidence.Source, out string) error {
 }
 
 func (s *then) print(w io.Writer, tip uint64) error {
-	text := narrate.Stand(s.record, tip, s.State)
+	text := display.Stand(s.record, tip, s.State)
 	if s.Out != "" {
 		epochs := 0
 		for _, f := range s.Files {
@@ -178,7 +177,7 @@ func (s *then) print(w io.Writer, tip uint64) error {
 				epochs++
 			}
 		}
-		text += fmt.Sprintf("\n%d files written to %s, epochs with evidence: %d\n", len(s.Files), narrate.Clean(s.Out), epochs)
+		text += fmt.Sprintf("\n%d files written to %s, epochs with evidence: %d\n", len(s.Files), display.Clean(s.Out), epochs)
 	}
 	_, err := io.WriteString(w, text)
 	return err

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -56,7 +56,7 @@ earlier one.`,
 			if e.json {
 				return e.writeRead(d)
 			}
-			_, err = io.WriteString(e.stdout, narrate.Difference(d.From.String(), d.To.String(), d.Difference))
+			_, err = io.WriteString(e.stdout, display.Difference(d.From.String(), d.To.String(), d.Difference))
 			return err
 		},
 	}

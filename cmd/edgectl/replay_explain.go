@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/replay/explain"
 )
@@ -56,7 +56,7 @@ read, what could not be read is said, and the exit status is 0.`,
 				return e.writeRead(rep)
 			}
 			out := bufio.NewWriterSize(e.stdout, 64<<10)
-			return cmp.Or(narrate.Report(out, rep), out.Flush())
+			return cmp.Or(display.Report(out, rep), out.Flush())
 		},
 	}
 	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "only this epoch")
@@ -66,8 +66,8 @@ read, what could not be read is said, and the exit status is 0.`,
 
 // predecessors are the records that salvages have kept, beside a journal that
 // continues others.
-func predecessors(src *evidence.Source) (paths []string) {
-	if src.Kind() != evidence.StateRoot {
+func predecessors(src *history.Source) (paths []string) {
+	if src.Kind() != history.StateRoot {
 		return nil
 	}
 	names, err := src.FS().ReadDir(".")

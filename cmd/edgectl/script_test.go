@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 func TestMain(m *testing.M) {
@@ -89,7 +89,7 @@ func rot(ts *testscript.TestScript, _ bool, args []string) {
 	tail := filepath.Join(ts.MkAbs(args[0]), "tail")
 	data, err := os.ReadFile(tail)
 	ts.Check(err)
-	evidencetest.RotFrames(data)
+	historytest.RotFrames(data)
 	ts.Check(os.WriteFile(tail, data, 0o600))
 	tables, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.sst"))
 	ts.Check(err)
@@ -103,11 +103,11 @@ func rot(ts *testscript.TestScript, _ bool, args []string) {
 
 // remember DIR and unchanged DIR: contents, modes and times of everything.
 func remember(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Setenv("TREE", fmt.Sprint(evidencetest.Tree(asTB(ts), ts.MkAbs(args[0]))))
+	ts.Setenv("TREE", fmt.Sprint(historytest.Tree(asTB(ts), ts.MkAbs(args[0]))))
 }
 
 func unchanged(ts *testscript.TestScript, _ bool, args []string) {
-	if now := fmt.Sprint(evidencetest.Tree(asTB(ts), ts.MkAbs(args[0]))); now != ts.Getenv("TREE") {
+	if now := fmt.Sprint(historytest.Tree(asTB(ts), ts.MkAbs(args[0]))); now != ts.Getenv("TREE") {
 		ts.Fatalf("%s changed:\n%s\n%s", args[0], ts.Getenv("TREE"), now)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // endedBy is the signal that ended a command, 0 if it ended by itself.
@@ -32,7 +32,7 @@ func endedBy(t *testing.T, err error) syscall.Signal {
 
 // A command whose output is closed ends by SIGPIPE, and says nothing.
 func TestClosedOutput(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	for _, args := range [][]string{
 		{"journal", "log"},
 		{"journal", "log", "--json", "-n", "3"},
@@ -50,30 +50,30 @@ func TestClosedOutput(t *testing.T) {
 		{"version"},
 	} {
 		r, w, err := os.Pipe()
-		evidencetest.Check(t, err)
-		evidencetest.Check(t, r.Close())
+		historytest.Check(t, err)
+		historytest.Check(t, r.Close())
 		cmd := exec.Command("edgectl", append(args, "--state-root", h.Dir)...)
 		var errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = w, &errs
 		if sig := endedBy(t, cmd.Run()); sig != syscall.SIGPIPE || errs.Len() > 0 {
 			t.Errorf("%v: ended by %d, %s", args, sig, errs.String())
 		}
-		evidencetest.Check(t, w.Close())
+		historytest.Check(t, w.Close())
 	}
 }
 
 // A follower ends when its output is closed, although nothing is appended.
 func TestFollowIntoHead(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	cmd := exec.Command("edgectl", "journal", "log", "--follow", "--state-root", h.Dir)
 	out, err := cmd.StdoutPipe()
-	evidencetest.Check(t, err)
-	evidencetest.Check(t, cmd.Start())
+	historytest.Check(t, err)
+	historytest.Check(t, cmd.Start())
 	lines := bufio.NewScanner(out)
 	for range 8 { // all there are
 		lines.Scan()
 	}
-	evidencetest.Check(t, out.Close())
+	historytest.Check(t, out.Close())
 	if sig := endedBy(t, cmd.Wait()); sig != syscall.SIGPIPE {
 		t.Errorf("ended by %d", sig)
 	}
@@ -81,16 +81,16 @@ func TestFollowIntoHead(t *testing.T) {
 
 // An interrupted command ends by the signal that it got, and leaves no file.
 func TestInterrupted(t *testing.T) {
-	h := history(t)
+	h := newHistory(t)
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		cmd := exec.Command("edgectl", "journal", "log", "--follow", "--state-root", h.Dir)
 		out, err := cmd.StdoutPipe()
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
-		evidencetest.Check(t, cmd.Start())
+		historytest.Check(t, cmd.Start())
 		bufio.NewScanner(out).Scan() // it follows
-		evidencetest.Check(t, cmd.Process.Signal(sig))
+		historytest.Check(t, cmd.Process.Signal(sig))
 		if got := endedBy(t, cmd.Wait()); got != sig || errs.Len() > 0 {
 			t.Errorf("%v: ended by %v, %s", sig, got, errs.String())
 		}
@@ -107,7 +107,7 @@ func TestInterrupted(t *testing.T) {
 		var out, errs bytes.Buffer
 		code := run(ctx, append(strings.Fields(args), "--state-root", h.Dir), os.Getenv, &out, &errs)
 		left, err := os.ReadDir(dir)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		if code != 2 || len(left) > 0 || out.Len() > 0 {
 			t.Errorf("%s: exit %d, left %v, %s%s", args, code, left, out.String(), errs.String())
 		}

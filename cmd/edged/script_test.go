@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/autonomyops/edged/internal/demo"
+	"github.com/autonomyops/edged/internal/testbin"
 )
 
 func TestMain(m *testing.M) {
@@ -56,7 +56,7 @@ func exit(ts *testscript.TestScript, neg bool, args []string) {
 
 // TestBinaryScript: the binary that is shipped, from outside.
 func TestBinaryScript(t *testing.T) {
-	edged := filepath.Join(demo.Binaries(t), "edged")
+	edged := filepath.Join(testbin.Binaries(t), "edged")
 	file, err := elf.Open(edged)
 	if err != nil {
 		t.Fatal(err)

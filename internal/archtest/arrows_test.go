@@ -79,13 +79,17 @@ var arrows = []arrow{
 		reason: "commands are thin and import others: what two of them need belongs in a package of its own",
 	},
 	{
+		from: "./internal/display/...", not: "./internal/history/... ./internal/verify ./internal/audit",
+		reason: "display turns values into text: it opens nothing",
+	},
+	{
 		from: "./cmd/edged", deep: true,
-		not:    "./internal/export ./internal/transparency ./internal/evidence/... github.com/parquet-go/parquet-go/...",
+		not:    "./internal/export ./internal/transparency ./internal/history/... ./internal/verify ./internal/display github.com/parquet-go/parquet-go/...",
 		reason: "everything linked into edged is paid at every boot: what serves people lives in edgectl",
 	},
 	{
 		from: "./cmd/...", deep: true,
-		not: "testing/... ./internal/durable/memfs ./internal/archtest ./fixtures/... pgregory.net/rapid github.com/gowebpki/jcs " +
+		not: "testing/... ./internal/hosttest ./internal/testbin ./internal/durable/memfs ./internal/archtest ./fixtures/... pgregory.net/rapid github.com/gowebpki/jcs " +
 			"github.com/rogpeppe/go-internal/testscript",
 		reason: "tools of the tests are no part of the product",
 	},

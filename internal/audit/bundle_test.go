@@ -15,8 +15,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
@@ -25,13 +25,13 @@ type signer struct{ private, public string }
 
 func newSigner(t testing.TB) signer {
 	t.Helper()
-	private, public, err := note.GenerateKey(rand.Reader, evidencetest.Node)
-	evidencetest.Check(t, err)
+	private, public, err := note.GenerateKey(rand.Reader, historytest.Node)
+	historytest.Check(t, err)
 	return signer{private, public}
 }
 
 // checkpoint signs the first size records of src, computed by tlog itself.
-func (s signer) checkpoint(t testing.TB, src *evidence.Source, size uint64) []byte {
+func (s signer) checkpoint(t testing.TB, src *history.Source, size uint64) []byte {
 	t.Helper()
 	var hashes []tlog.Hash
 	read := tlog.HashReaderFunc(func(at []int64) ([]tlog.Hash, error) {
@@ -42,13 +42,13 @@ func (s signer) checkpoint(t testing.TB, src *evidence.Source, size uint64) []by
 		return out, nil
 	})
 	for raw, err := range src.RawRecords(1, size) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		more, err := tlog.StoredHashes(int64(raw.Seq-1), bytes.Clone(raw.Raw), read)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		hashes = append(hashes, more...)
 	}
 	root, err := tlog.TreeHash(int64(size), read)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return s.sign(t, fmt.Sprintf("edged/%s\n%d\n%s\n", src.ID(), size, root))
 }
 
@@ -57,44 +57,44 @@ func (s signer) sign(t testing.TB, text string) []byte {
 	t.Helper()
 	parts := strings.SplitN(s.private, "+", 5)
 	held, err := transparency.NewVerifier(s.public)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	origin, _, _ := strings.Cut(text, "\n")
 	named, err := note.NewEd25519VerifierKey(origin, held.Key())
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	key, err := note.NewSigner("PRIVATE+KEY+" + origin + "+" + strings.SplitN(named, "+", 3)[1] + "+" + parts[4])
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	signed, err := note.Sign(&note.Note{Text: text}, key)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return signed
 }
 
 // bundle makes a bundle of what lies at path.
 func (s signer) bundle(t testing.TB, path string) []byte {
 	t.Helper()
-	src, err := evidence.Open(path)
-	evidencetest.Check(t, err)
+	src, err := history.Open(path)
+	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	var out bytes.Buffer
 	_, err = audit.Write(context.Background(), &out, src, audit.Options{Checkpoint: s.checkpoint(t, src, src.Tip().Seq), Public: s.public, Software: "edgectl test"})
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return out.Bytes()
 }
 
 func write(t testing.TB, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "audit.tar.zst")
-	evidencetest.Check(t, os.WriteFile(path, data, 0o600))
+	historytest.Check(t, os.WriteFile(path, data, 0o600))
 	return path
 }
 
-func begin(t testing.TB) *evidencetest.History {
+func begin(t testing.TB) *historytest.History {
 	t.Helper()
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	h.Match()
-	h.Reconstruct(evidencetest.NewOS, 1)
+	h.Reconstruct(historytest.NewOS, 1)
 	h.Match()
-	h.Reconstruct(evidencetest.OldOS, 2)
+	h.Reconstruct(historytest.OldOS, 2)
 	h.Publish()
 	return h
 }
@@ -110,5 +110,5 @@ func TestCheckScript(t *testing.T) {
 	dir := t.TempDir()
 	out, err := exec.Command("sh", "-c", `tar --zstd -C "$1" -xf "$0" && sh "$1/audit/check.sh"; find "$1"; cat "$1/audit/README.txt" "$1/audit/bundle.json"`, path, dir).CombinedOutput()
 	t.Logf("%s", out)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 }

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
@@ -28,16 +28,16 @@ func (a *auditor) since(ctx context.Context, path string) error {
 	if path == "" {
 		return nil
 	}
-	_, kind, err := evidence.Detect(path)
+	_, kind, err := history.Detect(path)
 	switch {
-	case errors.Is(err, evidence.ErrNotEvidence):
+	case errors.Is(err, history.ErrNotEvidence):
 		return a.sinceText(ctx, path)
 	case err != nil:
 		return fmt.Errorf("read what the history is to be compared with: %w", err)
-	case kind == evidence.Bundle:
+	case kind == history.Bundle:
 		return a.sinceBundle(ctx, path)
 	}
-	old, err := evidence.Open(path)
+	old, err := history.Open(path)
 	if err != nil {
 		return fmt.Errorf("%s %w: %w", path, ErrSince, err)
 	}
@@ -57,9 +57,9 @@ func (a *auditor) since(ctx context.Context, path string) error {
 
 // soundSince verifies records that were kept, each line of them: of a doubled
 // one, a reader that goes by positions would not see what comes after it.
-func (a *auditor) soundSince(ctx context.Context, path string, kept ...*evidence.Source) error {
+func (a *auditor) soundSince(ctx context.Context, path string, kept ...*history.Source) error {
 	for _, src := range kept {
-		rep, err := scrub.Source(ctx, src, scrub.Options{Progress: a.progress})
+		rep, err := verify.Source(ctx, src, verify.Options{Progress: a.progress})
 		if err != nil {
 			return fmt.Errorf("%s %w: %w", path, ErrSince, err)
 		}
@@ -82,7 +82,7 @@ func damagedSince(path, format string, args ...any) error {
 
 // sinceText compares with a checkpoint.
 func (a *auditor) sinceText(ctx context.Context, path string) error {
-	f, err := evidence.OpenFile(path)
+	f, err := history.OpenFile(path)
 	if err != nil {
 		return fmt.Errorf("read what the history is to be compared with: %w", err)
 	}
@@ -131,7 +131,7 @@ func (a *auditor) sinceBundle(ctx context.Context, path string) error {
 		return damagedSince(path, "%v", p.damage)
 	}
 	old := p.records
-	var before []*evidence.Source
+	var before []*history.Source
 	for _, name := range slices.Sorted(maps.Keys(p.before)) {
 		before = append(before, p.before[name])
 	}
@@ -159,7 +159,7 @@ func (a *auditor) sinceBundle(ctx context.Context, path string) error {
 
 // history is the journal with this id: the one that is judged, or one that it
 // continues.
-func (a *auditor) history(id string) (src *evidence.Source, ok bool) {
+func (a *auditor) history(id string) (src *history.Source, ok bool) {
 	for _, src := range a.all() {
 		if src.ID() == id {
 			return src, true
@@ -169,7 +169,7 @@ func (a *auditor) history(id string) (src *evidence.Source, ok bool) {
 }
 
 // gone says that records which were seen are not here, from the first on.
-func (a *auditor) gone(src *evidence.Source, id string, seen uint64, first Difference) {
+func (a *auditor) gone(src *history.Source, id string, seen uint64, first Difference) {
 	have := uint64(0)
 	if src != nil {
 		have = src.Tip().Seq
@@ -192,9 +192,9 @@ func (a *auditor) foreign(id string, seen uint64) {
 
 // sinceRecords compares with the records that were seen, and with those that
 // came with them of the journals before.
-func (a *auditor) sinceRecords(ctx context.Context, old *evidence.Source, before []*evidence.Source) (same bool, err error) {
+func (a *auditor) sinceRecords(ctx context.Context, old *history.Source, before []*history.Source) (same bool, err error) {
 	a.report.Since = &Seen{Journal: old.ID(), Events: old.Tip().Seq}
-	for _, seen := range append([]*evidence.Source{old}, before...) {
+	for _, seen := range append([]*history.Source{old}, before...) {
 		if same, err := a.compare(ctx, seen); err != nil || !same {
 			return false, err
 		}
@@ -203,7 +203,7 @@ func (a *auditor) sinceRecords(ctx context.Context, old *evidence.Source, before
 }
 
 // compare looks for the first record of old that is not here.
-func (a *auditor) compare(ctx context.Context, old *evidence.Source) (same bool, err error) {
+func (a *auditor) compare(ctx context.Context, old *history.Source) (same bool, err error) {
 	id, tip := old.ID(), old.Tip()
 	src, ok := a.history(id)
 	if !ok {
@@ -271,7 +271,7 @@ func (a *auditor) sinceCheckpoint(ctx context.Context, old transparency.Checkpoi
 }
 
 // root computes the Merkle root of the first size records.
-func (a *auditor) root(ctx context.Context, src *evidence.Source, size uint64) (tlog.Hash, error) {
+func (a *auditor) root(ctx context.Context, src *history.Source, size uint64) (tlog.Hash, error) {
 	return transparency.Root(ctx, src, size, func(done, total uint64) { a.progress("root", done, total) })
 }
 

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 	"github.com/autonomyops/edged/replay"
@@ -31,7 +31,7 @@ type epoch struct {
 // eachEpoch replays a whole history and gives each epoch that it completes.
 // What ends it early, other than visit's error or ctx, is damage: err says
 // what, and upTo how many records were replayed.
-func eachEpoch(ctx context.Context, src *evidence.Source, progress func(done, total uint64), visit func(epoch) error) (upTo uint64, damage, err error) {
+func eachEpoch(ctx context.Context, src *history.Source, progress func(done, total uint64), visit func(epoch) error) (upTo uint64, damage, err error) {
 	fold := machine.NewFold(machine.State{})
 	var verified machine.ManifestVerified
 	var verifiedAt uint64
@@ -77,7 +77,7 @@ func eachEpoch(ctx context.Context, src *evidence.Source, progress func(done, to
 
 // addEpochs puts the epochs of a history, and the keys they were verified
 // under, into the bundle. The note says what could not be.
-func (b *builder) addEpochs(src *evidence.Source) (note string, err error) {
+func (b *builder) addEpochs(src *history.Source) (note string, err error) {
 	upTo, damage, err := eachEpoch(b.ctx, src, func(done, total uint64) { b.progress("replay", done, total) }, func(e epoch) error {
 		if b.epochs[e.number] {
 			return nil // of the journal before: the newer one comes first

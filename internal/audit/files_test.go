@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -78,7 +78,7 @@ func TestScriptReplaced(t *testing.T) {
 // The verifier in a bundle is the file that docs/ holds.
 func TestVerifierIsTheOneOfDocs(t *testing.T) {
 	want, err := os.ReadFile("../../docs/verify.py")
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	b := takeApart(t, newSigner(t).bundle(t, begin(t).Dir))
 	if !bytes.Equal(b.files["verify.py"], want) {
 		t.Error("verify.py of a bundle is not docs/verify.py")
@@ -121,7 +121,7 @@ func TestNewestRecordDamaged(t *testing.T) {
 	early := filepath.Join(t.TempDir(), "early.jsonl")
 	lines := bytes.SplitAfter(older.files["records.jsonl"], []byte("\n"))
 	lines[4] = bytes.Replace(lines[4], []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
-	evidencetest.Check(t, os.WriteFile(early, bytes.Join(lines[:5], nil), 0o600))
+	historytest.Check(t, os.WriteFile(early, bytes.Join(lines[:5], nil), 0o600))
 	b := takeApart(t, whole)
 	b.lines(func(l [][]byte) [][]byte { l[12] = append([]byte("{ "), l[12][1:]...); return l })
 	path := write(t, b.pack(t))

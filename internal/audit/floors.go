@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/replay"
 )
 
@@ -12,7 +12,7 @@ import (
 // its records, as far as they can be folded: no floor may be lower, and no key
 // another. Higher is lawful: the files beside a journal can prove more than
 // what is left of it.
-func floors(after, before *evidence.Source) []string {
+func floors(after, before *history.Source) []string {
 	rec, err := after.Record(1)
 	if err != nil {
 		return nil // found before

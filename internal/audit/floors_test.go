@@ -8,8 +8,8 @@ import (
 
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/history/historytest"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
@@ -58,7 +58,7 @@ func TestWarningsBeforeASalvage(t *testing.T) {
 	data, _ := sealed(t, h.Dir)
 	for _, path := range []string{write(t, data), h.Dir} {
 		r := verdict(t, path, audit.VerifyOptions{})
-		if !r.OK || r.Verdict != audit.Salvaged || !has(r, scrub.CodeKeyReplace) || !says(r, "predecessor.jsonl: journal "+was+": the manifest key was replaced") {
+		if !r.OK || r.Verdict != audit.Salvaged || !has(r, verify.CodeKeyReplace) || !says(r, "predecessor.jsonl: journal "+was+": the manifest key was replaced") {
 			t.Errorf("%s: %+v", path, r)
 		}
 	}
@@ -70,9 +70,9 @@ func TestWarningsBeforeASalvage(t *testing.T) {
 	kept := pretend(t, &s, lines[:12])
 	before := lines[12]
 	tail, err := record.Decode(before)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	p, err := machine.Decode(machine.KindJournalSalvaged, true, s.entries[0].Data)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	salvage := p.(machine.JournalSalvaged)
 	salvage.Size, salvage.LastHash = 13, tail.Hash.String()
 	s.put(t, 1, salvage)

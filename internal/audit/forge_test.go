@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
@@ -25,12 +25,12 @@ type story struct {
 
 func read(t testing.TB, path string) story {
 	t.Helper()
-	src, err := evidence.Open(path)
-	evidencetest.Check(t, err)
+	src, err := history.Open(path)
+	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	s := story{id: src.ID()}
 	for r, err := range src.Records(1, src.Tip().Seq) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		s.entries = append(s.entries, record.Entry{ID: uuid.MustParse(r.ID), Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID,
 			UptimeMS: r.UptimeMS, Run: r.Run, Node: r.Node, Epoch: r.Epoch, Data: bytes.Clone(r.Data)})
 	}
@@ -44,7 +44,7 @@ func (s story) lines(t testing.TB) [][]byte {
 	var prev record.Hash
 	for i, e := range s.entries {
 		raw, err := record.Encode(s.id, uint64(i+1), prev, e)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		prev = record.HashOf(raw)
 		lines = append(lines, raw)
 	}
@@ -65,7 +65,7 @@ func (s story) swap(t testing.TB, seq int, old, new string) {
 func (s story) put(t testing.TB, seq int, p machine.Payload) {
 	t.Helper()
 	data, err := machine.Encode(p)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	s.entries[seq-1].Type, s.entries[seq-1].Crit, s.entries[seq-1].Data = string(p.Kind()), machine.Critical(p.Kind()), data
 }
 
@@ -76,12 +76,12 @@ func (s signer) forged(t testing.TB, lines, kept [][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "forged.jsonl")
-	evidencetest.Export(t, path, lines...)
+	historytest.Export(t, path, lines...)
 	data := s.bundle(t, path)
 	if kept != nil {
 		b := takeApart(t, data)
 		before := filepath.Join(dir, "before.jsonl")
-		evidencetest.Export(t, before, kept...)
+		historytest.Export(t, before, kept...)
 		for name, text := range takeApart(t, s.bundle(t, before)).files {
 			if strings.HasPrefix(name, "epochs/") || strings.HasPrefix(name, "keys/manifest-") {
 				b.set(name, text)
@@ -95,7 +95,7 @@ func (s signer) forged(t testing.TB, lines, kept [][]byte) string {
 		data = b.pack(t)
 	}
 	out := filepath.Join(dir, "forged.tar.zst")
-	evidencetest.Check(t, os.WriteFile(out, data, 0o600))
+	historytest.Check(t, os.WriteFile(out, data, 0o600))
 	return out
 }
 
@@ -103,7 +103,7 @@ func (s signer) forged(t testing.TB, lines, kept [][]byte) string {
 func verdict(t testing.TB, path string, opt audit.VerifyOptions) audit.Report {
 	t.Helper()
 	rep, err := audit.Verify(context.Background(), path, opt)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return rep
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -15,7 +15,7 @@ import (
 func FuzzSums(f *testing.F) {
 	files := map[string]record.Hash{}
 	var lines []string
-	for _, name := range []string{evidence.BundleAbout, "README.txt", "epochs/1/evidence.json", "records.jsonl"} {
+	for _, name := range []string{history.BundleAbout, "README.txt", "epochs/1/evidence.json", "records.jsonl"} {
 		files[name] = record.HashOf([]byte(name))
 		lines = append(lines, fmt.Sprintf("%s  %s\n", files[name], name))
 	}
@@ -30,11 +30,11 @@ func FuzzSums(f *testing.F) {
 		p := &parts{findings: &findings{}}
 		s := newSums(list)
 		for _, line := range lines {
-			if name := strings.TrimSpace(line[66:]); name != evidence.BundleAbout {
+			if name := strings.TrimSpace(line[66:]); name != history.BundleAbout {
 				s.file(p, name, files[name])
 			}
 		}
-		s.end(p, files[evidence.BundleAbout])
+		s.end(p, files[history.BundleAbout])
 		if len(p.list) > 0 {
 			return
 		}

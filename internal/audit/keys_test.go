@@ -9,23 +9,23 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
 
 // rotate journals that the next key follows this one.
-func (s signer) rotate(t *testing.T, h *evidencetest.History) signer {
+func (s signer) rotate(t *testing.T, h *historytest.History) signer {
 	t.Helper()
 	next := newSigner(t)
 	old, err := transparency.NewSigner(s.private)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	key, err := transparency.NewSigner(next.private)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	event, err := transparency.Rotate(h.State.Journal, old, key)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	h.NextBoot()
 	h.Append(event)
 	h.Rest()
@@ -38,10 +38,10 @@ func TestKeysFollowed(t *testing.T) {
 	h := begin(t)
 	first := newSigner(t)
 	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
-	src, err := evidence.Open(h.Dir)
-	evidencetest.Check(t, err)
-	evidencetest.Check(t, os.WriteFile(checkpoint, first.checkpoint(t, src, 13), 0o600))
-	evidencetest.Check(t, src.Close())
+	src, err := history.Open(h.Dir)
+	historytest.Check(t, err)
+	historytest.Check(t, os.WriteFile(checkpoint, first.checkpoint(t, src, 13), 0o600))
+	historytest.Check(t, src.Close())
 	second := first.rotate(t, h)
 	third := second.rotate(t, h)
 	path := write(t, third.bundle(t, h.Dir))
@@ -123,7 +123,7 @@ func TestKeysReplaced(t *testing.T) {
 	h := begin(t)
 	stolen, next := newSigner(t), newSigner(t)
 	v, err := transparency.NewVerifier(next.public)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	h.NextBoot()
 	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: v.BLAKE3(), By: "op", Reason: "stolen"})
 	h.Rest()
@@ -165,9 +165,9 @@ func TestKeysSeveral(t *testing.T) {
 	stolen, next := newSigner(t), newSigner(t)
 	forged := write(t, stolen.bundle(t, h.Dir))
 	older := filepath.Join(t.TempDir(), "older")
-	evidencetest.Check(t, os.WriteFile(older, takeApart(t, stolen.bundle(t, h.Dir)).files["checkpoint"], 0o600))
+	historytest.Check(t, os.WriteFile(older, takeApart(t, stolen.bundle(t, h.Dir)).files["checkpoint"], 0o600))
 	v, err := transparency.NewVerifier(next.public)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	h.NextBoot()
 	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: v.BLAKE3(), By: "op", Reason: "stolen"})
 	h.Rest()

@@ -13,13 +13,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // long is a history of more records than pass between two looks at whether
 // the command was interrupted, as an export.
-func long(t *testing.T, h *evidencetest.History) string {
+func long(t *testing.T, h *historytest.History) string {
 	t.Helper()
 	s := read(t, h.Dir)
 	for range 2200 {
@@ -28,7 +28,7 @@ func long(t *testing.T, h *evidencetest.History) string {
 		s.entries = append(s.entries, e)
 	}
 	path := filepath.Join(t.TempDir(), "long.jsonl")
-	evidencetest.Export(t, path, s.lines(t)...)
+	historytest.Export(t, path, s.lines(t)...)
 	return path
 }
 
@@ -37,14 +37,14 @@ func TestInterrupted(t *testing.T) {
 	path := long(t, begin(t))
 	key := newSigner(t)
 	bundle := write(t, key.bundle(t, path))
-	open := func() *evidence.Source {
-		src, err := evidence.Open(path)
-		evidencetest.Check(t, err)
+	open := func() *history.Source {
+		src, err := history.Open(path)
+		historytest.Check(t, err)
 		t.Cleanup(func() { _ = src.Close() })
 		return src
 	}
 	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
-	evidencetest.Check(t, os.WriteFile(checkpoint, key.checkpoint(t, open(), 1200), 0o600))
+	historytest.Check(t, os.WriteFile(checkpoint, key.checkpoint(t, open(), 1200), 0o600))
 	for stage, work := range map[string]func(context.Context, func(string, uint64, uint64)) error{
 		"replay": func(ctx context.Context, p func(string, uint64, uint64)) error {
 			_, err := audit.Write(ctx, io.Discard, open(), audit.Options{Progress: p})
@@ -88,12 +88,12 @@ func judge(path string, opt audit.VerifyOptions) func(context.Context, func(stri
 // A disk that is full at any point is told, and so is a closed pipe.
 func TestEveryWriteFails(t *testing.T) {
 	h := begin(t)
-	src, err := evidence.Open(h.Dir)
-	evidencetest.Check(t, err)
+	src, err := history.Open(h.Dir)
+	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	var whole bytes.Buffer
 	_, err = audit.Write(context.Background(), &whole, src, audit.Options{})
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	for room := 0; room < whole.Len(); room += 97 {
 		if _, err := audit.Write(context.Background(), &small{room}, src, audit.Options{}); !errors.Is(err, errFull) {
 			t.Fatalf("room for %d bytes of %d: %v", room, whole.Len(), err)
@@ -119,7 +119,7 @@ func TestClockBeyondTheArchive(t *testing.T) {
 		s := read(t, h.Dir)
 		s.entries[len(s.entries)-1].Time = at
 		path := filepath.Join(t.TempDir(), "x.jsonl")
-		evidencetest.Export(t, path, s.lines(t)...)
+		historytest.Export(t, path, s.lines(t)...)
 		if r := verdict(t, write(t, newSigner(t).bundle(t, path)), audit.VerifyOptions{}); !r.OK {
 			t.Errorf("%s: %+v", at, r)
 		}

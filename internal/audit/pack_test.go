@@ -12,7 +12,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // archive is a bundle taken apart by tar and zstd alone, to be altered.
@@ -25,7 +25,7 @@ type archive struct {
 func takeApart(t testing.TB, data []byte) *archive {
 	t.Helper()
 	dec, err := zstd.NewReader(bytes.NewReader(data))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	defer dec.Close()
 	a := &archive{files: map[string][]byte{}}
 	for r := tar.NewReader(dec); ; {
@@ -33,9 +33,9 @@ func takeApart(t testing.TB, data []byte) *archive {
 		if errors.Is(err, io.EOF) {
 			return a
 		}
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		text, err := io.ReadAll(r)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		name := strings.TrimPrefix(h.Name, "audit/")
 		a.names, a.files[name] = append(a.names, name), text
 	}
@@ -67,7 +67,7 @@ func (a *archive) pack(t testing.TB) []byte {
 		var sums []byte
 		for _, name := range a.names {
 			if name != "B3SUMS" {
-				sums = fmt.Appendf(sums, "%s  %s\n", evidencetest.Hash(a.files[name]), name)
+				sums = fmt.Appendf(sums, "%s  %s\n", historytest.Hash(a.files[name]), name)
 			}
 		}
 		a.files["B3SUMS"] = sums
@@ -77,18 +77,18 @@ func (a *archive) pack(t testing.TB) []byte {
 	var plain bytes.Buffer
 	w := tar.NewWriter(&plain)
 	for _, name := range a.names {
-		evidencetest.Check(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "audit/" + name, Size: int64(len(a.files[name])), Mode: 0o644}))
+		historytest.Check(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "audit/" + name, Size: int64(len(a.files[name])), Mode: 0o644}))
 		_, err := w.Write(a.files[name])
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 	}
-	evidencetest.Check(t, w.Close())
+	historytest.Check(t, w.Close())
 	return compress(t, plain.Bytes())
 }
 
 func compress(t testing.TB, plain []byte) []byte {
 	t.Helper()
 	enc, err := zstd.NewWriter(nil)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return enc.EncodeAll(plain, nil)
 }
 

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
@@ -25,12 +25,12 @@ func predecessorName(n int) string {
 
 // isPredecessor reports whether a bundle's file is of a journal before this one.
 func isPredecessor(name string) bool {
-	return name == stateroot.PredecessorRecords || strings.HasPrefix(name, "predecessor.") && evidence.IsLines(name)
+	return name == stateroot.PredecessorRecords || strings.HasPrefix(name, "predecessor.") && history.IsLines(name)
 }
 
 // continues reports whether src holds exactly the records that a salvage says
 // it kept.
-func continues(s machine.JournalSalvaged, src *evidence.Source) error {
+func continues(s machine.JournalSalvaged, src *history.Source) error {
 	tip := src.Tip()
 	switch {
 	case src.ID() != s.Predecessor:
@@ -48,7 +48,7 @@ func continues(s machine.JournalSalvaged, src *evidence.Source) error {
 // predecessors opens, from the newest back, the journals that src continues,
 // as far as their records are beside it. The note says where they end and why;
 // it is empty where the story is whole. The caller closes them.
-func predecessors(src *evidence.Source) (kept []*evidence.Source, note string) {
+func predecessors(src *history.Source) (kept []*history.Source, note string) {
 	for at := src; len(kept) < maxPredecessors; at = kept[len(kept)-1] {
 		s, salvaged := replay.Salvaged(at)
 		switch {
@@ -67,8 +67,8 @@ func predecessors(src *evidence.Source) (kept []*evidence.Source, note string) {
 }
 
 // beside looks through a state root for the records that a salvage kept.
-func beside(src *evidence.Source, s machine.JournalSalvaged) *evidence.Source {
-	if src.Kind() != evidence.StateRoot {
+func beside(src *history.Source, s machine.JournalSalvaged) *history.Source {
+	if src.Kind() != history.StateRoot {
 		return nil
 	}
 	entries, err := src.FS().ReadDir(".")
@@ -82,11 +82,11 @@ func beside(src *evidence.Source, s machine.JournalSalvaged) *evidence.Source {
 		}
 	}
 	for _, name := range names {
-		before, err := evidence.Open(filepath.Join(src.Path(), filepath.FromSlash(name)))
+		before, err := history.Open(filepath.Join(src.Path(), filepath.FromSlash(name)))
 		if err != nil {
 			continue // of a salvage that kept nothing, or of none
 		}
-		if before.Kind() == evidence.Export && continues(s, before) == nil {
+		if before.Kind() == history.Export && continues(s, before) == nil {
 			return before
 		}
 		_ = before.Close() // read-only
@@ -95,7 +95,7 @@ func beside(src *evidence.Source, s machine.JournalSalvaged) *evidence.Source {
 }
 
 // hashOf gives the hash of a record, "" where there is none that can be read.
-func hashOf(src *evidence.Source, seq uint64) string {
+func hashOf(src *history.Source, seq uint64) string {
 	for raw, err := range src.RawRecords(seq, seq) {
 		if err == nil {
 			return record.HashOf(raw.Raw).String()

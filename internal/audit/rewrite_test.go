@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -75,7 +75,7 @@ func attacks() []attack {
 			for range 5 {
 				e := s.entries[1]
 				e.ID, e.Epoch = uuid.Must(uuid.NewV7()), s.entries[6].Epoch
-				e.Data = bytes.ReplaceAll(e.Data, []byte(evidencetest.OldOS), []byte(evidencetest.NewOS))
+				e.Data = bytes.ReplaceAll(e.Data, []byte(historytest.OldOS), []byte(historytest.NewOS))
 				s.entries = append(s.entries, e)
 			}
 			return nil
@@ -107,14 +107,14 @@ func attacks() []attack {
 			return nil
 		}, audit.Rewritten, 7, false},
 		{"a manifest signed by another key", func(t *testing.T, s *story) [][]byte {
-			other := evidencetest.Key("other")
+			other := historytest.Key("other")
 			for _, seq := range []int{5, 11} {
 				var old machine.ManifestVerified
 				p, err := machine.Decode(machine.KindManifestVerified, true, s.entries[seq-1].Data)
-				evidencetest.Check(t, err)
+				historytest.Check(t, err)
 				old = p.(machine.ManifestVerified)
 				old.Key = other.Public().(ed25519.PublicKey)
-				old.KeyBLAKE3, old.Signature = evidencetest.Hash(old.Key), ed25519.Sign(other, old.Manifest)
+				old.KeyBLAKE3, old.Signature = historytest.Hash(old.Key), ed25519.Sign(other, old.Manifest)
 				s.put(t, seq, old)
 			}
 			return nil
@@ -146,10 +146,10 @@ func pretend(t *testing.T, s *story, lines [][]byte, alter ...func(*machine.Jour
 	fold := machine.NewFold(machine.State{})
 	for _, line := range lines {
 		rec, err := record.Decode(line)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		e, err := replay.Event(rec)
-		evidencetest.Check(t, err)
-		evidencetest.Check(t, fold.Apply(e))
+		historytest.Check(t, err)
+		historytest.Check(t, fold.Apply(e))
 		p.LastHash = rec.Hash.String()
 	}
 	if state := fold.State(); len(lines) > 0 {
@@ -171,12 +171,12 @@ func TestRewritten(t *testing.T) {
 	key := newSigner(t)
 	honest := filepath.Join(h.Dir, "honest.jsonl")
 	s := read(t, h.Dir)
-	evidencetest.Export(t, honest, s.lines(t)...)
+	historytest.Export(t, honest, s.lines(t)...)
 	older := filepath.Join(h.Dir, "older.jsonl")
-	evidencetest.Export(t, older, s.lines(t)[:8]...)
+	historytest.Export(t, older, s.lines(t)[:8]...)
 	olderBundle := write(t, key.bundle(t, older))
 	olderCheckpoint := filepath.Join(h.Dir, "older.checkpoint")
-	evidencetest.Check(t, os.WriteFile(olderCheckpoint, takeApart(t, key.bundle(t, older)).files["checkpoint"], 0o600))
+	historytest.Check(t, os.WriteFile(olderCheckpoint, takeApart(t, key.bundle(t, older)).files["checkpoint"], 0o600))
 
 	fine := write(t, key.bundle(t, h.Dir))
 	for _, since := range []string{olderCheckpoint, olderBundle, older} {

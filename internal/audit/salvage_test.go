@@ -10,17 +10,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/audit"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/salvage"
 	"github.com/autonomyops/edged/journal"
 )
 
 // salvaged takes the newest records of a history away, and salvages it.
-func salvaged(t *testing.T, h *evidencetest.History, keep int) {
+func salvaged(t *testing.T, h *historytest.History, keep int) {
 	t.Helper()
 	lines := read(t, h.Dir).lines(t)
-	evidencetest.Check(t, os.RemoveAll(filepath.Join(h.Dir, "journal")))
-	evidencetest.Check(t, os.Rename(filepath.Join(h.Dir, "bootstrap/journal_head"), filepath.Join(h.Dir, "head")))
+	historytest.Check(t, os.RemoveAll(filepath.Join(h.Dir, "journal")))
+	historytest.Check(t, os.Rename(filepath.Join(h.Dir, "bootstrap/journal_head"), filepath.Join(h.Dir, "head")))
 	s := read(t, exported(t, lines))
 	for i, e := range s.entries[:keep] {
 		if i > 0 {
@@ -28,20 +28,20 @@ func salvaged(t *testing.T, h *evidencetest.History, keep int) {
 			continue
 		}
 		w, _, err := journal.Create(h.FS, journal.DefaultLayout(), e, journal.CreateOptions{ID: uuid.MustParse(s.id)})
-		evidencetest.Check(t, err)
-		evidencetest.Check(t, w.Close())
+		historytest.Check(t, err)
+		historytest.Check(t, w.Close())
 		h.Wild = true
 	}
 	h.Rest()
-	evidencetest.Check(t, os.Rename(filepath.Join(h.Dir, "head"), filepath.Join(h.Dir, "bootstrap/journal_head")))
-	_, err := salvage.Install(h.FS, salvage.Who{By: "test", Reason: "rolled back", Node: evidencetest.Node, Run: uuid.NewString(), BootID: uuid.NewString(),
+	historytest.Check(t, os.Rename(filepath.Join(h.Dir, "head"), filepath.Join(h.Dir, "bootstrap/journal_head")))
+	_, err := salvage.Install(h.FS, salvage.Who{By: "test", Reason: "rolled back", Node: historytest.Node, Run: uuid.NewString(), BootID: uuid.NewString(),
 		Now: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(len(lines)) * time.Hour), NewID: uuid.NewV7})
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 }
 
 func exported(t *testing.T, lines [][]byte) string {
 	path := filepath.Join(t.TempDir(), "x.jsonl")
-	evidencetest.Export(t, path, lines...)
+	historytest.Export(t, path, lines...)
 	return path
 }
 
@@ -54,7 +54,7 @@ func TestSalvaged(t *testing.T) {
 	seen := func(n int) (checkpoint, bundle string) {
 		data := key.bundle(t, exported(t, lines[:n]))
 		checkpoint = filepath.Join(t.TempDir(), "checkpoint")
-		evidencetest.Check(t, os.WriteFile(checkpoint, takeApart(t, data).files["checkpoint"], 0o600))
+		historytest.Check(t, os.WriteFile(checkpoint, takeApart(t, data).files["checkpoint"], 0o600))
 		return checkpoint, write(t, data)
 	}
 	salvaged(t, h, 10)
@@ -123,7 +123,7 @@ func TestSalvaged(t *testing.T) {
 		if err != nil || len(kept) != 1 {
 			t.Fatal(kept, err)
 		}
-		evidencetest.Check(t, os.RemoveAll(kept[0]))
+		historytest.Check(t, os.RemoveAll(kept[0]))
 		if _, done := sealed(t, h.Dir); len(done.Notes) != 1 || !strings.Contains(done.Notes[0], "not beside it") {
 			t.Errorf("%q", done.Notes)
 		}
@@ -149,7 +149,7 @@ func TestSalvagedTwice(t *testing.T) {
 	}
 }
 
-func appendDrills(t *testing.T, h *evidencetest.History, n int) {
+func appendDrills(t *testing.T, h *historytest.History, n int) {
 	t.Helper()
 	for range n {
 		e := h.Entry("NoSuchKind", false)

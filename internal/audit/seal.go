@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/replay"
@@ -18,8 +18,8 @@ var ErrNoKey = errors.New("its checkpoint key cannot be read")
 // Seal makes a checkpoint over exactly the records of src with the key of the
 // state root that it lies in, and gives the key that verifies it. The error is
 // ErrNoKey where there is no such key.
-func Seal(ctx context.Context, src *evidence.Source, progress func(stage string, done, total uint64)) (checkpoint []byte, public string, err error) {
-	if src.Kind() != evidence.StateRoot {
+func Seal(ctx context.Context, src *history.Source, progress func(stage string, done, total uint64)) (checkpoint []byte, public string, err error) {
+	if src.Kind() != history.StateRoot {
 		return nil, "", fmt.Errorf("%w: %s holds none", ErrNoKey, src.Kind())
 	}
 	private, _, err := durable.ReadFile(src.FS(), stateroot.CheckpointKey, transparency.MaxKey)

@@ -26,7 +26,7 @@ func (a *auditor) keyName(older bool) string {
 
 // rotations finds the changes of the checkpoint key that both keys have signed
 // for, oldest first, and which key each record puts in force. A statement that
-// does not hold, or of a key that was not in force, leads nowhere; scrub has
+// does not hold, or of a key that was not in force, leads nowhere; package verify has
 // found it.
 func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error) {
 	var all []transparency.Rotation

@@ -12,7 +12,7 @@ import (
 
 	"github.com/zeebo/blake3"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -90,21 +90,21 @@ func (s *spool) write(w io.Writer, at time.Time) error {
 	}
 	archive := tar.NewWriter(w)
 	for _, f := range s.files {
-		if f.name != evidence.BundleAbout {
+		if f.name != history.BundleAbout {
 			continue
 		}
 		if err := s.member(archive, f, at); err != nil {
 			return err
 		}
 	}
-	if err := header(archive, evidence.BundleSums, int64(len(sums)), at); err != nil {
+	if err := header(archive, history.BundleSums, int64(len(sums)), at); err != nil {
 		return err
 	}
 	if _, err := archive.Write(sums); err != nil {
 		return err
 	}
 	for _, f := range s.files {
-		if f.name == evidence.BundleAbout {
+		if f.name == history.BundleAbout {
 			continue
 		}
 		if err := s.member(archive, f, at); err != nil {
@@ -132,7 +132,7 @@ func header(archive *tar.Writer, name string, size int64, at time.Time) error {
 	if at.Unix() < 0 || at.Unix() > most {
 		at = time.Unix(0, 0)
 	}
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: evidence.BundleDir + name, Size: size, Mode: 0o644, ModTime: at.Truncate(time.Second), Format: tar.FormatUSTAR}
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: history.BundleDir + name, Size: size, Mode: 0o644, ModTime: at.Truncate(time.Second), Format: tar.FormatUSTAR}
 	if size > most {
 		h.Format = tar.FormatPAX
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/replay"
@@ -14,7 +14,7 @@ import (
 // told judges the journals that a bundle's continues, from the newest back:
 // each must be exactly what the salvage after it says it kept.
 func (a *auditor) told(ctx context.Context, p *parts) error {
-	var before []*evidence.Source
+	var before []*history.Source
 	note := ""
 	at := a.src
 	for n := 1; ; n++ {
@@ -52,11 +52,11 @@ func (a *auditor) told(ctx context.Context, p *parts) error {
 }
 
 // keep gives a source back to who closes it.
-func (p *parts) keep(name string, src *evidence.Source) { p.before[name] = src }
+func (p *parts) keep(name string, src *history.Source) { p.before[name] = src }
 
 // predecessor judges the records of a journal before this one.
-func (a *auditor) predecessor(ctx context.Context, name string, src *evidence.Source) error {
-	rep, err := scrub.Source(ctx, src, scrub.Options{Deep: true, Progress: a.progress})
+func (a *auditor) predecessor(ctx context.Context, name string, src *history.Source) error {
+	rep, err := verify.Source(ctx, src, verify.Options{Deep: true, Progress: a.progress})
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a *auditor) predecessor(ctx context.Context, name string, src *evidence.So
 		switch {
 		case f.Severity == journal.SeverityError:
 			a.bad(CodeStory, f.Seq, "%s: journal %s: %s: %s", name, src.ID(), f.Code, f.Detail)
-		case f.Code == scrub.CodeKeyReplace, f.Code == scrub.CodeKey, f.Code == scrub.CodeStopped:
+		case f.Code == verify.CodeKeyReplace, f.Code == verify.CodeKey, f.Code == verify.CodeStopped:
 			// A salvage must not hide that a key was changed without a word of
 			// the old one, or that something was not judged.
 			a.warn(f.Code, f.Seq, "%s: journal %s: %s", name, src.ID(), f.Detail)
@@ -74,7 +74,7 @@ func (a *auditor) predecessor(ctx context.Context, name string, src *evidence.So
 }
 
 // story says what the history continues, and what was lost on the way.
-func (a *auditor) story(before []*evidence.Source, note string) {
+func (a *auditor) story(before []*history.Source, note string) {
 	a.before = before
 	for n, after := range a.all() {
 		if n == len(before) {

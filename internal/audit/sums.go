@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -39,7 +39,7 @@ func (s *sums) next() {
 			return
 		}
 		s.hash, s.name = hash, name
-		if name != evidence.BundleAbout {
+		if name != history.BundleAbout {
 			return
 		}
 		s.about, s.told = hash, true
@@ -86,7 +86,7 @@ func (s *sums) file(p *parts, name string, hash record.Hash) {
 // end says what the list names beyond the last file.
 func (s *sums) end(p *parts, about record.Hash) {
 	if s == nil {
-		p.bad(CodeAbsent, 0, "the bundle holds no %s", evidence.BundleSums)
+		p.bad(CodeAbsent, 0, "the bundle holds no %s", history.BundleSums)
 		return
 	}
 	for s.more {
@@ -95,8 +95,8 @@ func (s *sums) end(p *parts, about record.Hash) {
 	}
 	switch {
 	case s.broken != nil:
-		p.bad(CodeForm, 0, "%s: %v; what follows is held against no list", evidence.BundleSums, s.broken)
+		p.bad(CodeForm, 0, "%s: %v; what follows is held against no list", history.BundleSums, s.broken)
 	case !s.told || s.about != about:
-		p.bad(CodeFile, 0, "%s is not the one that the list of hashes names", evidence.BundleAbout)
+		p.bad(CodeFile, 0, "%s is not the one that the list of hashes names", history.BundleAbout)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/autonomyops/edged/docs"
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
@@ -22,14 +22,14 @@ const (
 
 // parts are a bundle, taken apart.
 type parts struct {
-	about      evidence.About
+	about      history.About
 	checkpoint []byte
 	public     []byte
 	epochs     map[string]record.Hash // files beneath epochs/
 	keys       map[string]record.Hash // of manifests, beneath keys/
-	records    *evidence.Source       // as far as they verify; nil where there are none
+	records    *history.Source        // as far as they verify; nil where there are none
 	damage     error                  // what keeps records from being all of them
-	before     map[string]*evidence.Source
+	before     map[string]*history.Source
 	*findings
 }
 
@@ -46,14 +46,14 @@ func (p *parts) close() {
 // records are unpacked, and of the others what the verdict needs is kept. What
 // is wrong with them goes to found.
 func takeApart(ctx context.Context, path string, found *findings) (*parts, error) {
-	p := &parts{findings: found, epochs: map[string]record.Hash{}, keys: map[string]record.Hash{}, before: map[string]*evidence.Source{}}
+	p := &parts{findings: found, epochs: map[string]record.Hash{}, keys: map[string]record.Hash{}, before: map[string]*history.Source{}}
 	var sums *sums
 	var about record.Hash
-	err := evidence.WalkBundle(path, func(m evidence.Member, r io.Reader) error {
+	err := history.WalkBundle(path, func(m history.Member, r io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if m.Name == evidence.BundleSums {
+		if m.Name == history.BundleSums {
 			list, err := readSums(path, m, r)
 			sums = newSums(list)
 			return err
@@ -63,7 +63,7 @@ func takeApart(ctx context.Context, path string, found *findings) (*parts, error
 			return err
 		}
 		hash := record.Hash(h.Sum(nil))
-		if m.Name == evidence.BundleAbout {
+		if m.Name == history.BundleAbout {
 			about = hash // the list comes after it
 			return nil
 		}
@@ -77,13 +77,13 @@ func takeApart(ctx context.Context, path string, found *findings) (*parts, error
 	}
 	sums.end(p, about)
 	if p.records == nil {
-		p.bad(CodeAbsent, 0, "the bundle holds no %s", evidence.BundleRecords)
+		p.bad(CodeAbsent, 0, "the bundle holds no %s", history.BundleRecords)
 	}
 	return p, nil
 }
 
 // readSums takes the list of hashes into memory, in one piece of its size.
-func readSums(path string, m evidence.Member, r io.Reader) ([]byte, error) {
+func readSums(path string, m history.Member, r io.Reader) ([]byte, error) {
 	if m.Size > maxSums {
 		return nil, fmt.Errorf("read %s of %s: it has %d bytes, the limit is %d; ask for a bundle that edgectl audit bundle made", m.Name, path, m.Size, maxSums)
 	}
@@ -113,13 +113,13 @@ func (p *parts) note(name string, hash record.Hash) {
 }
 
 // take keeps what is needed of one file, and reads it to its end.
-func (p *parts) take(path string, m evidence.Member, r io.Reader) (err error) {
-	if m.Name == evidence.BundleRecords || isPredecessor(m.Name) {
+func (p *parts) take(path string, m history.Member, r io.Reader) (err error) {
+	if m.Name == history.BundleRecords || isPredecessor(m.Name) {
 		return p.takeLines(path, m, r)
 	}
 	var text []byte
 	switch m.Name {
-	case evidence.BundleAbout, checkpointName, publicName:
+	case history.BundleAbout, checkpointName, publicName:
 		if text, err = io.ReadAll(io.LimitReader(r, maxText+1)); err != nil {
 			return err
 		}
@@ -129,8 +129,8 @@ func (p *parts) take(path string, m evidence.Member, r io.Reader) (err error) {
 		p.checkpoint = text
 	case publicName:
 		p.public = text
-	case evidence.BundleAbout:
-		if p.about, err = evidence.ParseAbout(text); err != nil {
+	case history.BundleAbout:
+		if p.about, err = history.ParseAbout(text); err != nil {
 			p.bad(CodeAbout, 0, "%s: %v", m.Name, err)
 		}
 	}
@@ -139,19 +139,19 @@ func (p *parts) take(path string, m evidence.Member, r io.Reader) (err error) {
 }
 
 // takeLines unpacks a history.
-func (p *parts) takeLines(path string, m evidence.Member, r io.Reader) error {
-	if m.Name != evidence.BundleRecords && len(p.before) >= maxPredecessors {
+func (p *parts) takeLines(path string, m history.Member, r io.Reader) error {
+	if m.Name != history.BundleRecords && len(p.before) >= maxPredecessors {
 		p.bad(CodeStory, 0, "%s: more than %d journals before this one", m.Name, maxPredecessors)
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
-	src, damage, err := evidence.Unpack(path, m, r)
+	src, damage, err := history.Unpack(path, m, r)
 	if err != nil {
 		return err
 	}
 	p.ended(m.Name, src)
 	switch {
-	case m.Name == evidence.BundleRecords:
+	case m.Name == history.BundleRecords:
 		p.records, p.damage = src, damage
 	case damage != nil:
 		p.bad(CodeStory, 0, "%s: %s", m.Name, journal.FindingOf(damage).Detail)
@@ -164,7 +164,7 @@ func (p *parts) takeLines(path string, m evidence.Member, r io.Reader) error {
 
 // ended says if the last of some lines is whole and has no line feed: b3sum and
 // other readers of lines then see another file than was written.
-func (f *findings) ended(name string, src *evidence.Source) {
+func (f *findings) ended(name string, src *history.Source) {
 	lines, ok := src.Lines().(*io.SectionReader)
 	if !ok || lines.Size() == 0 || src.Torn() {
 		return

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -22,7 +22,7 @@ const (
 	Inconsistent Verdict = "inconsistent" // the records hold, something else in the evidence does not
 )
 
-// Codes of the findings that only an audit has, beside those of scrub and
+// Codes of the findings that only an audit has, beside those of verify and
 // journal. They are part of the JSON contract: none is renamed.
 const (
 	CodeFile        = "bundle_file"          // a file is not the one that the list of hashes names
@@ -57,7 +57,7 @@ type Report struct {
 	OK       bool              `json:"ok"`
 	Journal  string            `json:"journal"`
 	Events   uint64            `json:"events"`
-	Head     scrub.Head        `json:"head"`
+	Head     verify.Head       `json:"head"`
 	Key      string            `json:"key"`
 	Since    *Seen             `json:"since"`
 	First    *Difference       `json:"first_difference"`

@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/scrub"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -35,8 +35,8 @@ type VerifyOptions struct {
 // auditor judges one history.
 type auditor struct {
 	report   Report
-	src      *evidence.Source
-	before   []*evidence.Source      // the journals that it continues, newest first
+	src      *history.Source
+	before   []*history.Source       // the journals that it continues, newest first
 	given    int                     // how many keys the auditor holds
 	keys     []transparency.Verifier // that are believed
 	signers  []transparency.Verifier // those of them that may have signed the bundle
@@ -65,12 +65,12 @@ func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error)
 		a.keys = append(a.keys, v)
 	}
 	a.given = len(a.keys)
-	_, kind, err := evidence.Detect(path)
+	_, kind, err := history.Detect(path)
 	if err != nil {
 		return Report{}, err
 	}
 	judge := a.unbundled
-	if kind == evidence.Bundle {
+	if kind == history.Bundle {
 		judge = a.bundle
 	}
 	return judge(ctx, path, opt)
@@ -116,12 +116,12 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 
 // unbundled judges a history that is no bundle: nobody has signed it.
 func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
-	src, err := evidence.Open(path)
+	src, err := history.Open(path)
 	if errors.Is(err, errs.ErrNewer) {
 		return Report{}, err
 	}
 	if err != nil {
-		rep, err := scrub.Verify(ctx, path, scrub.Options{Progress: a.progress})
+		rep, err := verify.Path(ctx, path, verify.Options{Progress: a.progress})
 		if err != nil {
 			return Report{}, err
 		}
@@ -164,7 +164,7 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 // and the key is then for what Since names.
 func (a *auditor) unsigned(opt VerifyOptions) {
 	const next = "a bundle that edgectl audit bundle makes on the node has one"
-	if a.given > 0 && !a.vouched && (a.src.Kind() == evidence.Export || opt.Since == "") {
+	if a.given > 0 && !a.vouched && (a.src.Kind() == history.Export || opt.Since == "") {
 		a.bad(CodeUnsigned, 0, "there is no checkpoint: no key that was given has signed all that is here; %s", next)
 		return
 	}
@@ -189,12 +189,12 @@ func (a *auditor) done() (Report, error) {
 func (a *auditor) takeOver(list []journal.Finding, take func(journal.Finding)) {
 	stopped := map[uint64]bool{}
 	for _, f := range list {
-		if f.Code == scrub.CodePayload || f.Code == scrub.CodeTransition {
+		if f.Code == verify.CodePayload || f.Code == verify.CodeTransition {
 			stopped[f.Seq] = true
 		}
 	}
 	for _, f := range list {
-		if f.Code == journal.CodeNewer || f.Code == scrub.CodeStopped && f.Severity == journal.SeverityError && !stopped[f.Seq] {
+		if f.Code == journal.CodeNewer || f.Code == verify.CodeStopped && f.Severity == journal.SeverityError && !stopped[f.Seq] {
 			a.newer = &errs.Error{Kind: errs.ErrNewer, Seq: f.Seq, Detail: "judge a history", Next: "judge it with the release that wrote it, or a later one"}
 		}
 		take(f)
@@ -203,7 +203,7 @@ func (a *auditor) takeOver(list []journal.Finding, take func(journal.Finding)) {
 
 // records judges form, place and links, and what a replay can tell.
 func (a *auditor) records(ctx context.Context) error {
-	rep, err := scrub.Source(ctx, a.src, scrub.Options{Deep: a.src.Tip().Seq > 0, Progress: a.progress})
+	rep, err := verify.Source(ctx, a.src, verify.Options{Deep: a.src.Tip().Seq > 0, Progress: a.progress})
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (a *auditor) damaged(findings []journal.Finding) {
 		case journal.CodeBrokenLink, journal.CodeHashMismatch, journal.CodeDuplicate, journal.CodeGap, journal.CodeWrongJournal,
 			journal.CodeNotCanonical, journal.CodeOversized, journal.CodeHeadMismatch:
 			a.once(CodeRewritten, f)
-		case journal.CodeTornTail, scrub.CodeMissing:
+		case journal.CodeTornTail, verify.CodeMissing:
 			a.once(CodeTruncated, f)
 		}
 	})
@@ -260,4 +260,4 @@ func (a *auditor) once(code string, f journal.Finding) {
 }
 
 // all is the history and those that it continues.
-func (a *auditor) all() []*evidence.Source { return append([]*evidence.Source{a.src}, a.before...) }
+func (a *auditor) all() []*history.Source { return append([]*history.Source{a.src}, a.before...) }

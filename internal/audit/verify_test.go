@@ -12,20 +12,20 @@ import (
 
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
 func TestIntact(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)
-	before := evidencetest.Tree(t, h.Dir)
+	before := historytest.Tree(t, h.Dir)
 	path := write(t, key.bundle(t, h.Dir))
-	evidencetest.SameTree(t, h.Dir, before)
+	historytest.SameTree(t, h.Dir, before)
 	r := verdict(t, path, audit.VerifyOptions{Key: key.public})
 	text, err := json.Marshal(r)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	want := `{"verdict":"intact","ok":true,"journal":"` + h.State.Journal + `","events":13,"head":{"seq":13,"hash":"` + h.State.Hash +
 		`"},"key":"given","since":null,"first_difference":null,"findings":[]}`
 	if string(text) != want {
@@ -48,7 +48,7 @@ func TestAltered(t *testing.T) {
 	whole := key.bundle(t, h.Dir)
 	honest := write(t, whole)
 	checkpoint := filepath.Join(t.TempDir(), "checkpoint")
-	evidencetest.Check(t, os.WriteFile(checkpoint, takeApart(t, whole).files["checkpoint"], 0o600))
+	historytest.Check(t, os.WriteFile(checkpoint, takeApart(t, whole).files["checkpoint"], 0o600))
 	for _, tt := range []struct {
 		name  string
 		alter func(b *archive)
@@ -104,8 +104,8 @@ func TestAltered(t *testing.T) {
 			b.files["checkpoint"] = key.sign(t, lines[0]+"\n13\n"+strings.Repeat("A", 43)+"=\n")
 		}, audit.CodeRewritten, audit.Rewritten},
 		{"a checkpoint over fewer", func(b *archive) {
-			src, err := evidence.Open(h.Dir)
-			evidencetest.Check(t, err)
+			src, err := history.Open(h.Dir)
+			historytest.Check(t, err)
 			defer src.Close() //nolint:errcheck // read-only
 			b.files["checkpoint"] = key.checkpoint(t, src, 12)
 		}, audit.CodeCheckpoint, audit.Inconsistent},
@@ -178,9 +178,9 @@ func TestOtherEvidence(t *testing.T) {
 	key := newSigner(t)
 	b := takeApart(t, key.bundle(t, h.Dir))
 	older := filepath.Join(t.TempDir(), "older")
-	evidencetest.Check(t, os.WriteFile(older, b.files["checkpoint"], 0o600))
+	historytest.Check(t, os.WriteFile(older, b.files["checkpoint"], 0o600))
 	export := filepath.Join(t.TempDir(), "x.jsonl")
-	evidencetest.Check(t, os.WriteFile(export, b.files["records.jsonl"], 0o600))
+	historytest.Check(t, os.WriteFile(export, b.files["records.jsonl"], 0o600))
 	for _, path := range []string{h.Dir, filepath.Join(h.Dir, "journal"), export} {
 		r := verdict(t, path, audit.VerifyOptions{Since: older})
 		if !r.OK || r.Verdict != audit.Intact || !has(r, audit.CodeUnsigned) || !has(r, audit.CodeKeyOrigin) || r.Key != audit.KeyNone {
@@ -198,7 +198,7 @@ func TestOtherEvidence(t *testing.T) {
 	h.NextBoot()
 	h.Match()
 	h.Rest()
-	evidencetest.Export(t, export, read(t, h.Dir).lines(t)...)
+	historytest.Export(t, export, read(t, h.Dir).lines(t)...)
 	for name, tt := range map[string]struct {
 		path, since string
 		ok          bool
@@ -212,7 +212,7 @@ func TestOtherEvidence(t *testing.T) {
 			t.Errorf("%s, and a key is held: %+v", name, r)
 		}
 	}
-	evidencetest.Check(t, os.WriteFile(export, append([]byte("{}\n"), b.files["records.jsonl"]...), 0o600))
+	historytest.Check(t, os.WriteFile(export, append([]byte("{}\n"), b.files["records.jsonl"]...), 0o600))
 	if r := verdict(t, export, audit.VerifyOptions{}); r.OK || r.Verdict != audit.Rewritten {
 		t.Errorf("%+v", r)
 	}
@@ -223,21 +223,21 @@ func TestCannot(t *testing.T) {
 	key := newSigner(t)
 	path := write(t, key.bundle(t, h.Dir))
 	text := filepath.Join(t.TempDir(), "text")
-	evidencetest.Check(t, os.WriteFile(text, []byte("edged/x\n1\nnothing\n"), 0o600))
+	historytest.Check(t, os.WriteFile(text, []byte("edged/x\n1\nnothing\n"), 0o600))
 	damaged := filepath.Join(t.TempDir(), "damaged.jsonl")
 	lines := read(t, h.Dir).lines(t)
 	lines[3] = bytes.Replace(lines[3], []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
-	evidencetest.Export(t, damaged, lines...)
+	historytest.Export(t, damaged, lines...)
 	for _, tt := range []struct {
 		name, path string
 		opt        audit.VerifyOptions
 		want       error
 		says       string
 	}{
-		{"absent", path + "x", audit.VerifyOptions{}, evidence.ErrAbsent, "does not exist"},
-		{"no evidence", text, audit.VerifyOptions{}, evidence.ErrNotEvidence, "does not begin with a record"},
+		{"absent", path + "x", audit.VerifyOptions{}, history.ErrAbsent, "does not exist"},
+		{"no evidence", text, audit.VerifyOptions{}, history.ErrNotEvidence, "does not begin with a record"},
 		{"no key", path, audit.VerifyOptions{Key: "x"}, transparency.ErrKey, "NAME+HASH+KEY"},
-		{"since nothing", path, audit.VerifyOptions{Since: path + "x"}, evidence.ErrAbsent, "does not exist"},
+		{"since nothing", path, audit.VerifyOptions{Since: path + "x"}, history.ErrAbsent, "does not exist"},
 		{"since a text", path, audit.VerifyOptions{Since: text}, audit.ErrSince, "name a checkpoint"},
 		{"since what is damaged", path, audit.VerifyOptions{Since: damaged}, audit.ErrSince, "damaged itself"},
 	} {

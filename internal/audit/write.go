@@ -14,8 +14,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/autonomyops/edged/docs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal/record"
 )
@@ -50,7 +50,7 @@ type Options struct {
 
 // Written is what a bundle was made of.
 type Written struct {
-	About evidence.About
+	About history.About
 	// Notes say what the bundle does not hold.
 	Notes []string
 }
@@ -60,7 +60,7 @@ type builder struct {
 	*spool
 	ctx      context.Context
 	progress func(stage string, done, total uint64)
-	before   []*evidence.Source // the journals that this one continues
+	before   []*history.Source // the journals that this one continues
 	epochs   map[uint64]bool
 	keys     map[string]bool
 }
@@ -77,7 +77,7 @@ func (b *builder) close() error {
 // does not depend on the number of records. It judges nothing that it can
 // still write down: a history that cannot be replayed to its end is bundled
 // whole, with a note. Errors are what cannot be read of src, or written to w.
-func Write(ctx context.Context, w io.Writer, src *evidence.Source, opt Options) (done Written, err error) {
+func Write(ctx context.Context, w io.Writer, src *history.Source, opt Options) (done Written, err error) {
 	if first := src.First(); first != 1 {
 		return Written{}, fmt.Errorf("make an audit bundle of %s: it begins at record %d, and a bundle holds a whole history; name the journal itself", src.Path(), first)
 	}
@@ -94,7 +94,7 @@ func Write(ctx context.Context, w io.Writer, src *evidence.Source, opt Options) 
 	if err != nil {
 		return Written{}, err
 	}
-	done.About = evidence.About{Format: evidence.BundleFormat, V: evidence.BundleVersion, Journal: src.ID(), Node: newest.Node, Events: newest.Seq,
+	done.About = history.About{Format: history.BundleFormat, V: history.BundleVersion, Journal: src.ID(), Node: newest.Node, Events: newest.Seq,
 		Head: newest.Hash.String(), Signed: opt.Checkpoint != nil, Software: opt.Software}
 	if done.Notes, err = b.addHistories(src); err != nil {
 		return Written{}, err
@@ -112,14 +112,14 @@ func Write(ctx context.Context, w io.Writer, src *evidence.Source, opt Options) 
 }
 
 // addHistories adds the journal and those it continues.
-func (b *builder) addHistories(src *evidence.Source) (notes []string, err error) {
+func (b *builder) addHistories(src *history.Source) (notes []string, err error) {
 	var note string
 	b.before, note = predecessors(src)
 	if note != "" {
 		notes = append(notes, note)
 	}
-	for i, s := range append([]*evidence.Source{src}, b.before...) {
-		name := evidence.BundleRecords
+	for i, s := range append([]*history.Source{src}, b.before...) {
+		name := history.BundleRecords
 		if i > 0 {
 			name = predecessorName(i)
 		}
@@ -137,7 +137,7 @@ func (b *builder) addHistories(src *evidence.Source) (notes []string, err error)
 }
 
 // lines streams a history's exact records, one a line.
-func (b *builder) lines(src *evidence.Source) func(w io.Writer) error {
+func (b *builder) lines(src *history.Source) func(w io.Writer) error {
 	return func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 256<<10)
 		for raw, err := range src.RawRecords(1, src.Tip().Seq) {
@@ -174,23 +174,23 @@ func (b *builder) addSignature(opt Options) error {
 func (b *builder) addTexts(done Written) error {
 	about, err := json.MarshalIndent(done.About, "", "  ")
 	if err != nil {
-		return fmt.Errorf("write %s: %w", evidence.BundleAbout, err)
+		return fmt.Errorf("write %s: %w", history.BundleAbout, err)
 	}
 	page, err := template.New(readmeName).Parse(readme)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", readmeName, err)
 	}
 	shown := done // what a seized disk holds is not to write to a terminal
-	shown.About.Node = narrate.Clean(done.About.Node)
+	shown.About.Node = display.Clean(done.About.Node)
 	shown.Notes = make([]string, len(done.Notes))
 	for i, note := range done.Notes {
-		shown.Notes[i] = narrate.Clean(note)
+		shown.Notes[i] = display.Clean(note)
 	}
 	var text bytes.Buffer
 	if err := page.Execute(&text, shown); err != nil {
 		return fmt.Errorf("write %s: %w", readmeName, err)
 	}
-	return errors.Join(b.add(evidence.BundleAbout, append(about, '\n')), b.add(readmeName, text.Bytes()), b.add(checkName, checkScript),
+	return errors.Join(b.add(history.BundleAbout, append(about, '\n')), b.add(readmeName, text.Bytes()), b.add(checkName, checkScript),
 		b.add(verifierName, docs.Verifier))
 }
 

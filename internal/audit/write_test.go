@@ -13,8 +13,8 @@ import (
 
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
@@ -24,22 +24,22 @@ import (
 // install puts a checkpoint key into a state root.
 func (s signer) install(t testing.TB, dir string) {
 	t.Helper()
-	evidencetest.Check(t, os.WriteFile(filepath.Join(dir, "identity/journal-sign.key"), []byte(s.private+"\n"), 0o600))
-	evidencetest.Check(t, os.WriteFile(filepath.Join(dir, "identity/journal-sign.pub"), []byte(s.public+"\n"), 0o600))
+	historytest.Check(t, os.WriteFile(filepath.Join(dir, "identity/journal-sign.key"), []byte(s.private+"\n"), 0o600))
+	historytest.Check(t, os.WriteFile(filepath.Join(dir, "identity/journal-sign.pub"), []byte(s.public+"\n"), 0o600))
 }
 
 // sealed makes a bundle as the command does.
 func sealed(t testing.TB, path string) ([]byte, audit.Written) {
 	t.Helper()
-	src, err := evidence.Open(path)
-	evidencetest.Check(t, err)
+	src, err := history.Open(path)
+	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	opt := audit.Options{Software: "edgectl test"}
 	opt.Checkpoint, opt.Public, err = audit.Seal(context.Background(), src, func(string, uint64, uint64) {})
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	var out bytes.Buffer
 	done, err := audit.Write(context.Background(), &out, src, opt)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return out.Bytes(), done
 }
 
@@ -61,15 +61,15 @@ func TestWrite(t *testing.T) {
 	// No private key, whole or in part, under any name.
 	seed := strings.SplitN(key.private, "+", 5)[4] // base64 may hold a plus itself
 	for name, text := range b.files {
-		if bytes.Contains(text, []byte("PRIVATE")) || bytes.Contains(text, []byte(seed)) || bytes.Contains(text, evidencetest.Key("manifest").Seed()) {
+		if bytes.Contains(text, []byte("PRIVATE")) || bytes.Contains(text, []byte(seed)) || bytes.Contains(text, historytest.Key("manifest").Seed()) {
 			t.Errorf("%s holds a private key", name)
 		}
 	}
 	// Every epoch's evidence is what was published.
 	current, err := os.ReadFile(filepath.Join(h.Dir, projections.CurrentPath))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	previous, err := os.ReadFile(filepath.Join(h.Dir, projections.PreviousPath))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	if !bytes.Equal(b.files["epochs/2/evidence.json"], current) || !bytes.Equal(b.files["epochs/1/evidence.json"], previous) {
 		t.Error("the evidence of an epoch is not the one that was published")
 	}
@@ -100,15 +100,15 @@ func TestWriteWhatCannotBeReplayed(t *testing.T) {
 
 func TestUnsigned(t *testing.T) {
 	h := begin(t)
-	src, err := evidence.Open(h.Dir)
-	evidencetest.Check(t, err)
+	src, err := history.Open(h.Dir)
+	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	if _, _, err := audit.Seal(context.Background(), src, nil); !errors.Is(err, audit.ErrNoKey) {
 		t.Errorf("sealed without a key: %v", err)
 	}
 	var out bytes.Buffer
 	done, err := audit.Write(context.Background(), &out, src, audit.Options{})
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	if len(done.Notes) != 1 || done.About.Signed {
 		t.Errorf("%+v", done)
 	}
@@ -122,8 +122,8 @@ func TestSealRefuses(t *testing.T) {
 	h := begin(t)
 	key, other := newSigner(t), newSigner(t)
 	at := func(dir string) error {
-		src, err := evidence.Open(dir)
-		evidencetest.Check(t, err)
+		src, err := history.Open(dir)
+		historytest.Check(t, err)
 		defer src.Close() //nolint:errcheck // read-only
 		_, _, err = audit.Seal(context.Background(), src, func(string, uint64, uint64) {})
 		return err
@@ -143,15 +143,15 @@ func TestWriteFails(t *testing.T) {
 	h := begin(t)
 	later := filepath.Join(t.TempDir(), "later.jsonl")
 	lines := read(t, h.Dir).lines(t)
-	evidencetest.Export(t, later, lines[4:]...)
-	src, err := evidence.Open(later)
-	evidencetest.Check(t, err)
+	historytest.Export(t, later, lines[4:]...)
+	src, err := history.Open(later)
+	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	if _, err := audit.Write(context.Background(), io.Discard, src, audit.Options{}); err == nil || !strings.Contains(err.Error(), "begins at record 5") {
 		t.Errorf("a part of a history: %v", err)
 	}
-	whole, err := evidence.Open(h.Dir)
-	evidencetest.Check(t, err)
+	whole, err := history.Open(h.Dir)
+	historytest.Check(t, err)
 	defer whole.Close() //nolint:errcheck // read-only
 	full := errors.New("full")
 	if _, err := audit.Write(context.Background(), fails{full}, whole, audit.Options{}); !errors.Is(err, full) {
@@ -176,9 +176,9 @@ func TestWriteDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "damaged.jsonl")
 	lines := read(t, h.Dir).lines(t)
 	lines[6] = bytes.Repeat([]byte("x"), record.MaxLen+300<<10)
-	evidencetest.Export(t, path, lines...)
-	src, err := evidence.Open(path)
-	evidencetest.Check(t, err)
+	historytest.Export(t, path, lines...)
+	src, err := history.Open(path)
+	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	if _, err := audit.Write(context.Background(), io.Discard, src, audit.Options{}); !errors.Is(err, errs.ErrCorrupt) {
 		t.Errorf("got %v", err)

@@ -1,3 +1,4 @@
+// Package demo tests run.sh: the main job end to end, as a script for people.
 package demo
 
 import (
@@ -7,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/autonomyops/edged/internal/testbin"
 )
 
 // script runs run.sh and gives what it printed on both streams.
@@ -22,7 +25,7 @@ func script(t *testing.T, bin string, args ...string) (string, error) {
 }
 
 func TestRunScript(t *testing.T) {
-	bin := Binaries(t)
+	bin := testbin.Binaries(t)
 	dir := filepath.Join(t.TempDir(), "demo")
 	for _, round := range []string{"first", "again"} {
 		out, err := script(t, bin, dir)

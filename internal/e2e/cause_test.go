@@ -46,16 +46,16 @@ sync -f $STATE; btrfs -q qgroup limit $(($(btrfs qgroup show --raw $STATE | awk 
 		t.Run(c.name, func(t *testing.T) {
 			h := mounted(t, c.mkfs, c.mib)
 			h.boot("", 0)
-			h.sh(c.breaks)
-			_, errs, exit := h.run(replaced + " edged precheck")
-			h.sh(c.restores)
+			h.Sh(c.breaks)
+			_, errs, exit := h.Run(replaced + " edged precheck")
+			h.Sh(c.restores)
 			if exit == 0 {
 				t.Errorf("exit 0\n%s", errs)
 			}
 			h.contains(errs, append(c.wants, "level=ERROR")...)
 			// With the cause gone the node comes back, and nothing was damaged.
 			h.boot(replaced, 0)
-			h.sh(`edgectl journal verify --deep`)
+			h.Sh(`edgectl journal verify --deep`)
 		})
 	}
 }
@@ -65,18 +65,18 @@ sync -f $STATE; btrfs -q qgroup limit $(($(btrfs qgroup show --raw $STATE | awk 
 func TestE2E_CleanupIsAWarning(t *testing.T) {
 	h := mounted(t, "mkfs.ext4", 64)
 	h.boot("", 0)
-	h.sh(`echo half >$STATE/bootstrap/last_failure.json.tmp; chattr +i $STATE/bootstrap/last_failure.json.tmp
+	h.Sh(`echo half >$STATE/bootstrap/last_failure.json.tmp; chattr +i $STATE/bootstrap/last_failure.json.tmp
 echo mine >$STATE/bootstrap/x.tmp; chattr +i $STATE/bootstrap/x.tmp`)
 	h.contains(h.boot("", 0), "level=WARN", "edge.cleanup.failed", "last_failure.json.tmp is immutable", "chattr -i")
-	h.sh(`chattr -i $STATE/bootstrap/last_failure.json.tmp`)
+	h.Sh(`chattr -i $STATE/bootstrap/last_failure.json.tmp`)
 	h.equal("what the next boot says", h.boot("", 0), "")
-	h.sh(`! test -e $STATE/bootstrap/last_failure.json.tmp; test "$(cat $STATE/bootstrap/x.tmp)" = mine; chattr -i $STATE/bootstrap/x.tmp`)
+	h.Sh(`! test -e $STATE/bootstrap/last_failure.json.tmp; test "$(cat $STATE/bootstrap/x.tmp)" = mine; chattr -i $STATE/bootstrap/x.tmp`)
 
-	h.sh(`mkdir $STATE/epoch/epoch_7.tmp; mount -t tmpfs none $STATE/epoch/epoch_7.tmp; echo x >$STATE/epoch/epoch_7.tmp/evidence.json`)
+	h.Sh(`mkdir $STATE/epoch/epoch_7.tmp; mount -t tmpfs none $STATE/epoch/epoch_7.tmp; echo x >$STATE/epoch/epoch_7.tmp/evidence.json`)
 	h.contains(h.boot("", 2), "mounted over a part of it")
-	h.env = append(h.env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1")
+	h.Env = append(h.Env, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1")
 	h.contains(h.boot("", 0), "level=WARN", "edge.cleanup.failed", "epoch_7.tmp is a mount point", "umount ")
-	h.sh(`test -s $STATE/epoch/epoch_7.tmp/evidence.json; umount $STATE/epoch/epoch_7.tmp`)
+	h.Sh(`test -s $STATE/epoch/epoch_7.tmp/evidence.json; umount $STATE/epoch/epoch_7.tmp`)
 	h.equal("what the next boot says", h.boot("", 0), "")
-	h.sh(`! test -e $STATE/epoch/epoch_7.tmp`)
+	h.Sh(`! test -e $STATE/epoch/epoch_7.tmp`)
 }

@@ -36,8 +36,8 @@ func tree(dir string) string {
 
 // lived is a node with an epoch, the journal at rest: most records have settled.
 func lived(h *host) {
-	h.t.Helper()
-	h.env = append(h.env, "OUT="+h.dir+"/out")
+	h.T.Helper()
+	h.Env = append(h.Env, "OUT="+h.Dir+"/out")
 	h.boots(33)
 	h.boot("setarch --uname-2.6", 0)
 	h.boot("setarch --uname-2.6", 0)
@@ -53,15 +53,15 @@ func TestE2E_EvidenceOnReadOnlyMount(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := mounted(t, mkfs, c.mib)
 			lived(h)
-			h.sh(`umount $STATE`)
-			image := h.sh(`b3sum --no-names $DIR/image`)
-			h.sh(`mount -o loop,` + c.options + ` $DIR/image $STATE`)
-			before := h.sh(tree("$STATE"))
-			h.sh(look)
-			h.equal("the tree", h.sh(tree("$STATE")), before)
-			h.sh(`umount $STATE`)
-			h.equal("the device", h.sh(`b3sum --no-names $DIR/image`), image)
-			h.sh(`mount -o loop $DIR/image $STATE`)
+			h.Sh(`umount $STATE`)
+			image := h.Sh(`b3sum --no-names $DIR/image`)
+			h.Sh(`mount -o loop,` + c.options + ` $DIR/image $STATE`)
+			before := h.Sh(tree("$STATE"))
+			h.Sh(look)
+			h.equal("the tree", h.Sh(tree("$STATE")), before)
+			h.Sh(`umount $STATE`)
+			h.equal("the device", h.Sh(`b3sum --no-names $DIR/image`), image)
+			h.Sh(`mount -o loop $DIR/image $STATE`)
 		})
 	}
 }
@@ -70,13 +70,13 @@ func TestE2E_EvidenceOnReadOnlyMount(t *testing.T) {
 func TestE2E_EvidenceOnWritableCopy(t *testing.T) {
 	h := newHost(t, "setarch", "b3sum")
 	lived(h)
-	h.sh(`cp -a $STATE $DIR/copy`)
-	original := h.state
-	h.env = append(h.env, "STATE="+h.dir+"/copy", "EDGE_STATE_ROOT="+h.dir+"/copy")
-	before := h.sh(tree("$STATE"))
-	h.sh(look)
-	h.equal("the copy", h.sh(tree("$STATE")), before)
-	h.equal("what the copy says", h.sh(`edgectl journal head --journal $DIR/copy`), h.sh(`edgectl journal head --journal `+original))
+	h.Sh(`cp -a $STATE $DIR/copy`)
+	original := h.State
+	h.Env = append(h.Env, "STATE="+h.Dir+"/copy", "EDGE_STATE_ROOT="+h.Dir+"/copy")
+	before := h.Sh(tree("$STATE"))
+	h.Sh(look)
+	h.equal("the copy", h.Sh(tree("$STATE")), before)
+	h.equal("what the copy says", h.Sh(`edgectl journal head --journal $DIR/copy`), h.Sh(`edgectl journal head --journal `+original))
 }
 
 // A copy that was made of a node whose gate was killed is read the same way.
@@ -84,10 +84,10 @@ func TestE2E_EvidenceOfAKilledNode(t *testing.T) {
 	h := newHost(t, "setarch", "b3sum")
 	lived(h)
 	killedInReconstruction(h)
-	h.sh(`cp -a $STATE $DIR/copy`)
-	h.env = append(h.env, "STATE="+h.dir+"/copy", "EDGE_STATE_ROOT="+h.dir+"/copy")
-	before := h.sh(tree("$STATE"))
-	h.sh(look)
-	h.equal("the copy", h.sh(tree("$STATE")), before)
-	h.contains(h.sh(`edgectl replay explain`), "runtime/small", "update-open", "boot-unfinished")
+	h.Sh(`cp -a $STATE $DIR/copy`)
+	h.Env = append(h.Env, "STATE="+h.Dir+"/copy", "EDGE_STATE_ROOT="+h.Dir+"/copy")
+	before := h.Sh(tree("$STATE"))
+	h.Sh(look)
+	h.equal("the copy", h.Sh(tree("$STATE")), before)
+	h.contains(h.Sh(`edgectl replay explain`), "runtime/small", "update-open", "boot-unfinished")
 }

@@ -41,9 +41,9 @@ func bootCases() []bootCase {
 		{"reconstruction", another, 1, func(h *host) { h.boot("", 0) }},
 		{"boot after a kill", another, 1, func(h *host) {
 			h.boot("", 0)
-			for when := 1; h.sh(`edgectl journal verify --json | jq '[.findings[] | select(.code == "head_behind")] | length'`) == "0"; when++ {
+			for when := 1; h.Sh(`edgectl journal verify --json | jq '[.findings[] | select(.code == "head_behind")] | length'`) == "0"; when++ {
 				if when > 20 {
-					h.t.Fatal("no kill leaves a record that is not acknowledged")
+					h.T.Fatal("no kill leaves a record that is not acknowledged")
 				}
 				h.inject(another, injection{"pwrite64", "signal=KILL", fmt.Sprint(when)})
 			}
@@ -65,28 +65,28 @@ type faulted struct {
 func newFaulted(t *testing.T, c bootCase) *faulted {
 	t.Helper()
 	h := newHost(t, "strace", "setarch", "cp")
-	h.sh(`head -c 200000 /dev/urandom >$STATE/runtime/binaries/edged
+	h.Sh(`head -c 200000 /dev/urandom >$STATE/runtime/binaries/edged
 printf 'a: b\n' >$STATE/bootstrap/config.new
 printf '%s' '` + faultManifest + `' >$STATE/runtime/manifest.json
 edgectl manifest sign --state-root $STATE --key $STATE/demo/manifest-verify.key`)
 	c.prepare(h)
-	f := &faulted{host: h, bootCase: c, base: filepath.Join(h.dir, "base")}
+	f := &faulted{host: h, bootCase: c, base: filepath.Join(h.Dir, "base")}
 	f.history = f.acknowledged()
 	f.epoch = f.bootEpoch()
-	h.sh(`cp -a $STATE $DIR/base`)
+	h.Sh(`cp -a $STATE $DIR/base`)
 	return f
 }
 
 // restore puts the state root back to where the case begins.
 func (f *faulted) restore() {
-	f.t.Helper()
-	f.sh(`rm -rf $STATE && cp -a $DIR/base $STATE`)
+	f.T.Helper()
+	f.Sh(`rm -rf $STATE && cp -a $DIR/base $STATE`)
 }
 
 // bootEpoch is the fingerprint's, 0 where there is none yet.
 func (f *faulted) bootEpoch() uint64 {
-	f.t.Helper()
-	data, err := os.ReadFile(f.state + "/bootstrap/os_fingerprint.json")
+	f.T.Helper()
+	data, err := os.ReadFile(f.State + "/bootstrap/os_fingerprint.json")
 	if os.IsNotExist(err) {
 		return 0
 	}
@@ -97,7 +97,7 @@ func (f *faulted) bootEpoch() uint64 {
 		err = json.Unmarshal(data, &doc)
 	}
 	if err != nil || doc.BootEpoch == nil {
-		f.t.Fatalf("%v: the fingerprint is %q", err, data)
+		f.T.Fatalf("%v: the fingerprint is %q", err, data)
 	}
 	return *doc.BootEpoch
 }
@@ -105,15 +105,15 @@ func (f *faulted) bootEpoch() uint64 {
 // acknowledged are the records that the head file vouches for; none where
 // there is no head file yet.
 func (f *faulted) acknowledged() []string {
-	f.t.Helper()
-	root, err := durable.OpenRootReadOnly(f.state)
+	f.T.Helper()
+	root, err := durable.OpenRootReadOnly(f.State)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	defer root.Close()
 	head, err := journal.ReadHead(root, journal.DefaultLayout())
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	slot, ok := head.Newest()
 	if !ok {
@@ -123,15 +123,15 @@ func (f *faulted) acknowledged() []string {
 }
 
 func (f *faulted) records(root durable.FS) (all []string) {
-	f.t.Helper()
+	f.T.Helper()
 	view, err := journal.OpenView(root, journal.DefaultLayout())
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	defer view.Close()
 	for rec, err := range view.Records(1, view.Tip().Seq) {
 		if err != nil {
-			f.t.Fatal(err)
+			f.T.Fatal(err)
 		}
 		all = append(all, string(rec.Raw))
 	}
@@ -143,7 +143,7 @@ func (f *faulted) records(root durable.FS) (all []string) {
 // (137). An exit 2 with a trace of Go's is a panic; only where the fault met a call of Go's own, on the event descriptor
 // of its scheduler and not on the disk, that is another way of being killed.
 func (f *faulted) ended(i injection, o outcome) {
-	f.t.Helper()
+	f.T.Helper()
 	exit, logs := o.exit, o.logs
 	if exit == 2 && strings.Contains(logs, "fatal error: runtime: netpoll") {
 		return
@@ -151,15 +151,15 @@ func (f *faulted) ended(i injection, o outcome) {
 	switch exit {
 	case 0, 1, 2, 3, 5, 137:
 	default:
-		f.t.Fatalf("%s, %s: exit %d\n%s", f.name, i, exit, logs)
+		f.T.Fatalf("%s, %s: exit %d\n%s", f.name, i, exit, logs)
 	}
 	for _, part := range []string{"panic", "goroutine ", "fatal error"} {
 		if strings.Contains(logs, part) {
-			f.t.Fatalf("%s, %s: exit %d\n%s", f.name, i, exit, logs)
+			f.T.Fatalf("%s, %s: exit %d\n%s", f.name, i, exit, logs)
 		}
 	}
 	if exit != 0 && exit != 137 && !o.muted && !strings.Contains(logs, "level=ERROR") {
-		f.t.Fatalf("%s, %s: exit %d without a word of why\n%s", f.name, i, exit, logs)
+		f.T.Fatalf("%s, %s: exit %d without a word of why\n%s", f.name, i, exit, logs)
 	}
 }
 
@@ -168,7 +168,7 @@ func (f *faulted) ended(i injection, o outcome) {
 // advanced exactly once, and a journal that edgectl finds intact. It reports
 // whether the fault met the boot.
 func (f *faulted) survives(i injection) bool {
-	f.t.Helper()
+	f.T.Helper()
 	const tries = 5
 	var o outcome
 	for try := 1; try == 1 || o.broken && try <= tries; try++ {
@@ -182,18 +182,18 @@ func (f *faulted) survives(i injection) bool {
 	f.injected++
 	acked := f.acknowledged()
 	if len(acked) < len(f.history) {
-		f.t.Fatalf("%s, %s: %d records were acknowledged, and now %d", f.name, i, len(f.history), len(acked))
+		f.T.Fatalf("%s, %s: %d records were acknowledged, and now %d", f.name, i, len(f.history), len(acked))
 	}
-	_, logs, exit := f.run(f.kernel + " edged precheck")
+	_, logs, exit := f.Run(f.kernel + " edged precheck")
 	if exit != 0 {
-		f.t.Fatalf("%s, %s: the next boot exits %d\n%s", f.name, i, exit, logs)
+		f.T.Fatalf("%s, %s: the next boot exits %d\n%s", f.name, i, exit, logs)
 	}
 	if got := f.bootEpoch(); got != f.epoch+f.rotates {
-		f.t.Fatalf("%s, %s: epoch %d, want %d", f.name, i, got, f.epoch+f.rotates)
+		f.T.Fatalf("%s, %s: epoch %d, want %d", f.name, i, got, f.epoch+f.rotates)
 	}
-	root, err := durable.OpenRootReadOnly(f.state)
+	root, err := durable.OpenRootReadOnly(f.State)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	defer root.Close()
 	all := f.records(root)
@@ -202,20 +202,20 @@ func (f *faulted) survives(i injection) bool {
 			n -= len(acked)
 		}
 		if n >= len(all) || all[n] != raw {
-			f.t.Fatalf("%s, %s: acknowledged record %d is lost or changed", f.name, i, n+1)
+			f.T.Fatalf("%s, %s: acknowledged record %d is lost or changed", f.name, i, n+1)
 		}
 	}
 	if got := uint64(strings.Count(strings.Join(all, "\n"), `"type":"EpochRotated"`)); got != f.epoch+f.rotates {
-		f.t.Fatalf("%s, %s: %d rotations in the history, want %d", f.name, i, got, f.epoch+f.rotates)
+		f.T.Fatalf("%s, %s: %d rotations in the history, want %d", f.name, i, got, f.epoch+f.rotates)
 	}
-	if out, errs, exit := f.run(`edgectl journal verify --deep`); exit != 0 {
-		f.t.Fatalf("%s, %s: journal verify --deep: exit %d\n%s%s", f.name, i, exit, out, errs)
+	if out, errs, exit := f.Run(`edgectl journal verify --deep`); exit != 0 {
+		f.T.Fatalf("%s, %s: journal verify --deep: exit %d\n%s%s", f.name, i, exit, out, errs)
 	}
 	if f.rotates > 0 {
-		want, err := os.ReadFile(f.state + "/runtime/binaries/edged")
-		got, errGot := os.ReadFile(f.state + "/runtime/edged")
+		want, err := os.ReadFile(f.State + "/runtime/binaries/edged")
+		got, errGot := os.ReadFile(f.State + "/runtime/edged")
 		if err != nil || errGot != nil || !bytes.Equal(want, got) {
-			f.t.Fatalf("%s, %s: what the operation installed is not its source: %v, %v", f.name, i, err, errGot)
+			f.T.Fatalf("%s, %s: what the operation installed is not its source: %v, %v", f.name, i, err, errGot)
 		}
 	}
 	return true

@@ -25,9 +25,9 @@ func TestE2E_FullDisk(t *testing.T) {
 		{"ext4 with no free block", "mkfs.ext4", 64, true, func(h *host) { h.fillBlocks(64 << 20) }},
 		{"ext4 with no free inode", "mkfs.ext4 -N 192", 64, true, func(h *host) { h.fillFiles(192, 0) }},
 		{"btrfs with no metadata space and no free block", "mkfs.btrfs -m single -d single", 160, false, func(h *host) {
-			h.sh(`lsattr $STATE/journal/tail $STATE/bootstrap/journal_head | awk '$1 !~ /C/ {print; bad = 1} END {exit bad}'`)
+			h.Sh(`lsattr $STATE/journal/tail $STATE/bootstrap/journal_head | awk '$1 !~ /C/ {print; bad = 1} END {exit bad}'`)
 			// What files have once taken is metadata's no more: so not all of it.
-			h.sh("head -c 90M /dev/zero >" + h.fillDir() + "/data; sync -f $STATE")
+			h.Sh("head -c 90M /dev/zero >" + h.fillDir() + "/data; sync -f $STATE")
 			h.fillFiles(60_000, 2000) // so small that their content is metadata
 			h.fillBlocks(160 << 20)
 		}},
@@ -37,7 +37,7 @@ func TestE2E_FullDisk(t *testing.T) {
 			h.boot("", 0)
 			h.boot("", 0)
 			const listing = `cd $STATE && find . -path ./edge -prune -o -printf '%p %y %m %i\n' | LC_ALL=C sort`
-			before, records := h.sh(listing), h.count()
+			before, records := h.Sh(listing), h.count()
 			c.fill(h)
 			const boots = 300
 			logs := h.boots(boots)
@@ -47,22 +47,22 @@ func TestE2E_FullDisk(t *testing.T) {
 			}
 			h.contains(logs, "no space left", "next=")
 			if c.steady {
-				h.equal("the listing", h.sh(listing), before)
+				h.equal("the listing", h.Sh(listing), before)
 			}
-			h.equal("boots", h.sh(`edgectl journal export --format jsonl --out - | grep -c FingerprintCaptured`), fmt.Sprint(boots+2))
-			h.sh(`rm -rf $STATE/edge/segments/fill; sync -f $STATE`)
+			h.equal("boots", h.Sh(`edgectl journal export --format jsonl --out - | grep -c FingerprintCaptured`), fmt.Sprint(boots+2))
+			h.Sh(`rm -rf $STATE/edge/segments/fill; sync -f $STATE`)
 			h.equal("with space", h.boots(40), "")
-			h.sh(`[ "$(edgectl journal log --type SnapshotTaken | wc -l)" -ge 1 ]`)
-			h.sh(`edgectl journal verify --deep`)
-			h.equal("strange files of the journal", h.sh(`ls $STATE/journal | grep -vE '^(tail|marker[.].*|MANIFEST-[0-9]{6}|[0-9]{6}[.]sst)$' || true`), "")
+			h.Sh(`[ "$(edgectl journal log --type SnapshotTaken | wc -l)" -ge 1 ]`)
+			h.Sh(`edgectl journal verify --deep`)
+			h.equal("strange files of the journal", h.Sh(`ls $STATE/journal | grep -vE '^(tail|marker[.].*|MANIFEST-[0-9]{6}|[0-9]{6}[.]sst)$' || true`), "")
 		})
 	}
 }
 
 // count is the number of records.
 func (h *host) count() int {
-	h.t.Helper()
-	n, err := strconv.Atoi(h.sh(`edgectl journal head --json | jq .seq`))
+	h.T.Helper()
+	n, err := strconv.Atoi(h.Sh(`edgectl journal head --json | jq .seq`))
 	h.must(err)
 	return n
 }
@@ -70,8 +70,8 @@ func (h *host) count() int {
 // boots boots so many times, each in a boot of its own: the kernel's boot id is
 // another each time. It returns the logs.
 func (h *host) boots(n int) (logs string) {
-	h.t.Helper()
-	_, logs, exit := h.run(`unshare -m bash -euc '
+	h.T.Helper()
+	_, logs, exit := h.Run(`unshare -m bash -euc '
 : >$DIR/boot_id
 mount --bind $DIR/boot_id /proc/sys/kernel/random/boot_id
 for i in $(seq ` + strconv.Itoa(n) + `); do
@@ -79,7 +79,7 @@ for i in $(seq ` + strconv.Itoa(n) + `); do
 	edged precheck
 done'`)
 	if exit != 0 {
-		h.t.Fatalf("one of %d boots exits %d\n%s", n, exit, logs)
+		h.T.Fatalf("one of %d boots exits %d\n%s", n, exit, logs)
 	}
 	return logs
 }
@@ -87,7 +87,7 @@ done'`)
 // fillBlocks fills the state root's filesystem, which is not larger than limit,
 // to its last block.
 func (h *host) fillBlocks(limit int64) {
-	h.t.Helper()
+	h.T.Helper()
 	dir := h.fillDir()
 	for size := 1 << 20; size >= 512; size /= 2 {
 		f, err := os.Create(filepath.Join(dir, fmt.Sprint("blocks-", size)))
@@ -104,7 +104,7 @@ func (h *host) fillBlocks(limit int64) {
 		}
 		h.must(f.Close())
 		if !errors.Is(err, syscall.ENOSPC) {
-			h.t.Fatalf("the disk is not full: %v", err)
+			h.T.Fatalf("the disk is not full: %v", err)
 		}
 	}
 }
@@ -112,24 +112,24 @@ func (h *host) fillBlocks(limit int64) {
 // fillFiles makes files of that size until there is no room, but not more than
 // limit.
 func (h *host) fillFiles(limit, size int) {
-	h.t.Helper()
+	h.T.Helper()
 	dir, data := h.fillDir(), make([]byte, size)
 	for i := range limit {
 		err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), data, 0o600)
 		if i%1000 == 0 && err == nil {
-			h.sh(`sync -f $STATE`)
+			h.Sh(`sync -f $STATE`)
 		}
 		if errors.Is(err, syscall.ENOSPC) {
 			return
 		}
 		h.must(err)
 	}
-	h.t.Fatalf("there is room for more than %d files", limit)
+	h.T.Fatalf("there is room for more than %d files", limit)
 }
 
 func (h *host) fillDir() string {
-	h.t.Helper()
-	dir := filepath.Join(h.state, "edge/segments/fill")
+	h.T.Helper()
+	dir := filepath.Join(h.State, "edge/segments/fill")
 	if err := os.MkdirAll(dir, 0o755); !errors.Is(err, syscall.ENOSPC) {
 		h.must(err)
 	}
@@ -137,8 +137,8 @@ func (h *host) fillDir() string {
 }
 
 func (h *host) must(err error) {
-	h.t.Helper()
+	h.T.Helper()
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 }

@@ -5,14 +5,14 @@ import "testing"
 // What the gate leaves for node_exporter is what Prometheus reads.
 func TestE2E_Metrics(t *testing.T) {
 	h := newHost(t, "promtool", "setarch")
-	h.sh(`sed -i "s|metrics_file: .*|metrics_file: $DIR/edged.prom|" $EDGE_CONFIG`)
+	h.Sh(`sed -i "s|metrics_file: .*|metrics_file: $DIR/edged.prom|" $EDGE_CONFIG`)
 	for _, boot := range []string{"", "setarch --uname-2.6"} {
 		h.boot(boot, 0)
-		h.sh(`promtool check metrics <$DIR/edged.prom`)
+		h.Sh(`promtool check metrics <$DIR/edged.prom`)
 	}
-	h.contains(h.sh(`cat $DIR/edged.prom`), "edged_boot_epoch 1", "edged_precheck_last_exit_code 0", "edged_certificate_remaining_seconds ")
-	h.sh(`rm $STATE/runtime/manifest.json.sig`)
+	h.contains(h.Sh(`cat $DIR/edged.prom`), "edged_boot_epoch 1", "edged_precheck_last_exit_code 0", "edged_certificate_remaining_seconds ")
+	h.Sh(`rm $STATE/runtime/manifest.json.sig`)
 	h.boot("", 5)
-	h.sh(`promtool check metrics <$DIR/edged.prom`)
-	h.contains(h.sh(`cat $DIR/edged.prom`), "edged_precheck_last_exit_code 5", "edged_reconstruction_attempts 1")
+	h.Sh(`promtool check metrics <$DIR/edged.prom`)
+	h.contains(h.Sh(`cat $DIR/edged.prom`), "edged_precheck_last_exit_code 5", "edged_reconstruction_attempts 1")
 }

@@ -18,15 +18,15 @@ func TestE2E_MountOverAPart(t *testing.T) {
 		{"runtime/binaries", `mount -t tmpfs none $STATE/runtime/binaries`},
 		{"bootstrap/journal_head", `cp $STATE/bootstrap/journal_head $DIR/head; mount --bind $DIR/head $STATE/bootstrap/journal_head`},
 	} {
-		h.sh(`rm -rf $DIR/kept; cp -a $STATE/journal $DIR/kept`)
-		h.sh(c.mount)
-		records := h.sh(`edgectl journal head`)
-		h.contains(h.boot("", 2), "level=ERROR", "mounted over a part of it", c.name+" is ", "umount "+h.state+"/"+c.name)
-		if _, errs, exit := h.run(`edgectl drill --reason "must not be lost"`); exit == 0 || !strings.Contains(errs, "mounted over a part of it") {
+		h.Sh(`rm -rf $DIR/kept; cp -a $STATE/journal $DIR/kept`)
+		h.Sh(c.mount)
+		records := h.Sh(`edgectl journal head`)
+		h.contains(h.boot("", 2), "level=ERROR", "mounted over a part of it", c.name+" is ", "umount "+h.State+"/"+c.name)
+		if _, errs, exit := h.Run(`edgectl drill --reason "must not be lost"`); exit == 0 || !strings.Contains(errs, "mounted over a part of it") {
 			t.Errorf("a drill with %s: exit %d\n%s", c.mount, exit, errs)
 		}
-		h.equal("records after "+c.mount, h.sh(`edgectl journal head`), records)
-		h.sh(`umount $STATE/` + c.name)
+		h.equal("records after "+c.mount, h.Sh(`edgectl journal head`), records)
+		h.Sh(`umount $STATE/` + c.name)
 	}
 	for _, mount := range []string{`mount --bind $STATE/journal $STATE/journal`, `mount --bind $STATE $STATE; mount --bind $STATE/epoch $STATE/epoch`,
 		`mount -t tmpfs none $STATE/edge`} {
@@ -36,8 +36,8 @@ func TestE2E_MountOverAPart(t *testing.T) {
 
 // withMounts boots with more mounts, in a mount namespace of their own.
 func (h *host) withMounts(mount string, want int) string {
-	h.t.Helper()
-	h.env = append(h.env, "MOUNT="+mount)
+	h.T.Helper()
+	h.Env = append(h.Env, "MOUNT="+mount)
 	return h.boot(`unshare -m bash -euc 'eval "$MOUNT"; exec "$@"' sh`, want)
 }
 
@@ -45,12 +45,12 @@ func (h *host) withMounts(mount string, want int) string {
 func btrfs(t *testing.T) *host {
 	t.Helper()
 	h := bare(t, "mkfs.btrfs", "btrfs", "losetup", "chroot", "jq")
-	h.sh(`truncate -s 300M $DIR/image; mkfs.btrfs -q $DIR/image; mkdir $DIR/top $DIR/root`)
-	if _, errs, exit := h.run(`mount -o loop $DIR/image $DIR/top`); exit != 0 {
+	h.Sh(`truncate -s 300M $DIR/image; mkfs.btrfs -q $DIR/image; mkdir $DIR/top $DIR/root`)
+	if _, errs, exit := h.Run(`mount -o loop $DIR/image $DIR/top`); exit != 0 {
 		t.Skipf("btrfs does not mount here: %s", errs)
 	}
-	t.Cleanup(func() { h.sh(`umount $DIR/top`) })
-	h.sh(`
+	t.Cleanup(func() { h.Sh(`umount $DIR/top`) })
+	h.Sh(`
 for os in os1 os2; do
 	btrfs -q subvolume create $DIR/top/$os
 	mkdir -p $DIR/top/$os/{proc,dev,etc,bin,persist}
@@ -63,8 +63,8 @@ done`)
 // in runs a command in the image os, with more mounted first, and returns its
 // log and exit code.
 func (h *host) in(os, mounts, command string) (stderr string, exit int) {
-	h.t.Helper()
-	_, errs, exit := h.run(fmt.Sprintf(`unshare -m bash -euc '
+	h.T.Helper()
+	_, errs, exit := h.Run(fmt.Sprintf(`unshare -m bash -euc '
 mount -o subvol=%s $(findmnt -no SOURCE $DIR/top | cut -d[ -f1) $DIR/root
 mount -t proc proc $DIR/root/proc
 mount --rbind /dev $DIR/root/dev
@@ -78,7 +78,7 @@ exec env -i PATH=/bin EDGE_CONFIG=/persist/edge/bootstrap/config.yaml EDGE_STATE
 // replaced with the image: it is no persistent partition. One beside it is.
 func TestE2E_NestedSubvolume(t *testing.T) {
 	h := btrfs(t)
-	h.sh(`btrfs -q subvolume create $DIR/top/os1/persist/edge`)
+	h.Sh(`btrfs -q subvolume create $DIR/top/os1/persist/edge`)
 	if errs, exit := h.in("os1", "", "edgectl init /persist/edge --demo"); exit != 0 {
 		t.Fatal(errs)
 	}
@@ -89,9 +89,9 @@ func TestE2E_NestedSubvolume(t *testing.T) {
 		}
 		h.contains(errs, "level=ERROR", "a part of the root filesystem", "/os1/persist/edge")
 	}
-	h.sh(`! test -e $DIR/top/os1/persist/edge/journal`)
+	h.Sh(`! test -e $DIR/top/os1/persist/edge/journal`)
 
-	h.sh(`btrfs -q subvolume create $DIR/top/persist; mkdir $DIR/top/persist/edge`)
+	h.Sh(`btrfs -q subvolume create $DIR/top/persist; mkdir $DIR/top/persist/edge`)
 	const beside = "mount -o subvol=persist $(findmnt -no SOURCE $DIR/top) persist; mount --bind persist/edge persist/edge"
 	if errs, exit := h.in("os1", beside, "edgectl init /persist/edge --demo"); exit != 0 {
 		t.Fatal(errs)
@@ -103,6 +103,6 @@ func TestE2E_NestedSubvolume(t *testing.T) {
 		}
 		h.contains(errs, c.event)
 	}
-	h.equal("filesystem of the boot's event", h.sh(`edgectl journal export --journal $DIR/top/persist/edge --format jsonl --out - |
+	h.equal("filesystem of the boot's event", h.Sh(`edgectl journal export --journal $DIR/top/persist/edge --format jsonl --out - |
 		jq -rs 'map(select(.type=="FingerprintCaptured"))[0]|.data.filesystem + " " + .data.mount_check'`), "btrfs enforced")
 }

@@ -16,10 +16,10 @@ func TestE2E_OSReplaced(t *testing.T) {
 
 	// The composite is what b3sum says of the same bytes.
 	h.equal("composite_hash",
-		h.sh(`jq -r .composite_hash $STATE/bootstrap/os_fingerprint.json`),
-		h.sh(`{ cat /etc/os-release /usr/lib/os-release; printf %s "$(uname -r)"; } | b3sum --no-names`))
+		h.Sh(`jq -r .composite_hash $STATE/bootstrap/os_fingerprint.json`),
+		h.Sh(`{ cat /etc/os-release /usr/lib/os-release; printf %s "$(uname -r)"; } | b3sum --no-names`))
 
-	_, logs, exit := h.run(anotherOS)
+	_, logs, exit := h.Run(anotherOS)
 	if exit != 0 {
 		t.Fatalf("exit %d\n%s", exit, logs)
 	}
@@ -27,7 +27,7 @@ func TestE2E_OSReplaced(t *testing.T) {
 	if strings.Contains(logs, "uname_release") {
 		t.Errorf("the kernel did not change:\n%s", logs)
 	}
-	h.equal("the os that the epoch was verified for", h.sh(`jq -r .os_release $STATE/bootstrap/os_fingerprint.json | head -1`), "ID=other")
+	h.equal("the os that the epoch was verified for", h.Sh(`jq -r .os_release $STATE/bootstrap/os_fingerprint.json | head -1`), "ID=other")
 }
 
 func TestE2E_KernelReplaced(t *testing.T) {
@@ -35,9 +35,9 @@ func TestE2E_KernelReplaced(t *testing.T) {
 	h.boot("", 0)
 	logs := h.boot("setarch --uname-2.6", 0)
 	h.contains(logs, "edge.os.update_detected", "changed=[uname_release]", "boot_epoch=1")
-	h.equal("kernel", h.sh(`jq -r .uname_release $STATE/bootstrap/os_fingerprint.json`), h.sh(`setarch --uname-2.6 uname -r`))
-	h.equal("composite_hash", h.sh(`jq -r .composite_hash $STATE/bootstrap/os_fingerprint.json`),
-		h.sh(`setarch --uname-2.6 sh -c '{ cat /etc/os-release /usr/lib/os-release; printf %s "$(uname -r)"; } | b3sum --no-names'`))
+	h.equal("kernel", h.Sh(`jq -r .uname_release $STATE/bootstrap/os_fingerprint.json`), h.Sh(`setarch --uname-2.6 uname -r`))
+	h.equal("composite_hash", h.Sh(`jq -r .composite_hash $STATE/bootstrap/os_fingerprint.json`),
+		h.Sh(`setarch --uname-2.6 sh -c '{ cat /etc/os-release /usr/lib/os-release; printf %s "$(uname -r)"; } | b3sum --no-names'`))
 	h.equal("a clean boot's words", h.boot("setarch --uname-2.6", 0), "")
 }
 
@@ -47,8 +47,8 @@ func TestE2E_ChainByShell(t *testing.T) {
 	h.boot("", 0)
 	h.boot("setarch --uname-2.6", 0)
 	h.boot("", 0)
-	h.sh(`edgectl journal export --format jsonl --out $DIR/journal.jsonl`)
-	h.sh(`
+	h.Sh(`edgectl journal export --format jsonl --out $DIR/journal.jsonl`)
+	h.Sh(`
 prev=$(printf '0%.0s' {1..64}); seq=0
 while IFS= read -r line; do
 	seq=$((seq + 1))
@@ -58,20 +58,20 @@ while IFS= read -r line; do
 done <$DIR/journal.jsonl
 [ $seq -ge 9 ] || { echo "only $seq records" >&2; exit 1; }
 [ "$prev" = "$(edgectl journal head --json | jq -r .hash)" ] || { echo "the head is another record" >&2; exit 1; }`)
-	h.equal("a flipped byte", h.sh(`sed '2s/"epoch":0/"epoch":1/' $DIR/journal.jsonl >$DIR/bad.jsonl; edgectl journal verify --journal $DIR/bad.jsonl >/dev/null && echo passed || echo found`), "found")
+	h.equal("a flipped byte", h.Sh(`sed '2s/"epoch":0/"epoch":1/' $DIR/journal.jsonl >$DIR/bad.jsonl; edgectl journal verify --journal $DIR/bad.jsonl >/dev/null && echo passed || echo found`), "found")
 }
 
 // Mission data is never read, written or moved.
 func TestE2E_MissionDataUntouched(t *testing.T) {
 	h := newHost(t, "setarch", "b3sum")
-	h.sh(`mkdir -p $STATE/edge/segments $STATE/edge/relay
+	h.Sh(`mkdir -p $STATE/edge/segments $STATE/edge/relay
 head -c 1000000 /dev/urandom >$STATE/edge/segments/0001.seg; head -c 5000 /dev/urandom >$STATE/edge/relay/relay.db
 ln $STATE/edge/segments/0001.seg $STATE/edge/segments/hard; ln -s /nowhere $STATE/edge/segments/soft`)
 	tree := `cd $STATE/edge && { find . -printf '%p %i %m %u %T@ %s %l\n' | sort; find . -type f | sort | xargs b3sum; }`
-	before := h.sh(tree)
+	before := h.Sh(tree)
 	h.boot("", 0)
 	h.boot("setarch --uname-2.6", 0)
-	h.sh(`sed -i 's/"composite_hash": "./"composite_hash": "0/' $STATE/bootstrap/os_fingerprint.json`)
+	h.Sh(`sed -i 's/"composite_hash": "./"composite_hash": "0/' $STATE/bootstrap/os_fingerprint.json`)
 	h.boot("setarch --uname-2.6", 0)
-	h.equal("edge/", h.sh(tree), before)
+	h.equal("edge/", h.Sh(tree), before)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
@@ -43,10 +43,10 @@ func TestE2E_ReadersAreNeutral(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, "b3sum", "setarch", "strace")
 			prepare(h)
-			before := h.sh(untouched)
+			before := h.Sh(untouched)
 			for _, read := range readings {
-				h.sh(read)
-				h.equal(read, h.sh(untouched), before)
+				h.Sh(read)
+				h.equal(read, h.Sh(untouched), before)
 			}
 		})
 	}
@@ -57,9 +57,9 @@ func TestE2E_ReadersAreNeutral(t *testing.T) {
 func TestE2E_ReadersOnALiveNode(t *testing.T) {
 	h := newHost(t, "mount", "umount")
 	h.boots(3)
-	h.sh(`mkdir $DIR/view && mount --bind $STATE $DIR/view && mount -o remount,bind,ro $DIR/view`)
-	t.Cleanup(func() { h.sh(`umount $DIR/view`) })
-	if _, _, exit := h.run(`touch $DIR/view/x`); exit == 0 {
+	h.Sh(`mkdir $DIR/view && mount --bind $STATE $DIR/view && mount -o remount,bind,ro $DIR/view`)
+	t.Cleanup(func() { h.Sh(`umount $DIR/view`) })
+	if _, _, exit := h.Run(`touch $DIR/view/x`); exit == 0 {
 		t.Fatal("the mount takes writes")
 	}
 	const boots = 100 // some of which settle
@@ -75,7 +75,7 @@ func TestE2E_ReadersOnALiveNode(t *testing.T) {
 					return
 				default:
 				}
-				out, errs, exit := h.run(`EDGE_STATE_ROOT=$DIR/view ` + read)
+				out, errs, exit := h.Run(`EDGE_STATE_ROOT=$DIR/view ` + read)
 				if exit != 0 {
 					t.Errorf("%s beside a gate: exit %d\n%.2000s%s", read, exit, out, errs)
 					return
@@ -91,8 +91,8 @@ func TestE2E_ReadersOnALiveNode(t *testing.T) {
 	}
 	close(stop)
 	readers.Wait()
-	h.sh(`edgectl journal verify --deep`)
-	h.equal("boots", h.sh(`edgectl journal export --format jsonl --out - | grep -c FingerprintCaptured`), fmt.Sprint(3+boots))
+	h.Sh(`edgectl journal verify --deep`)
+	h.equal("boots", h.Sh(`edgectl journal export --format jsonl --out - | grep -c FingerprintCaptured`), fmt.Sprint(3+boots))
 	for _, read := range readings {
 		if counts[read] == 0 {
 			t.Errorf("%s never ended", read)
@@ -114,7 +114,7 @@ func TestE2E_ExportHoldsNoGateUp(t *testing.T) {
 	}
 	defer r.Close()
 	cmd := exec.Command("bash", "-c", `exec edgectl journal export --format jsonl --out -`)
-	cmd.Env, cmd.Dir, cmd.Stdout = h.env, h.dir, w
+	cmd.Env, cmd.Dir, cmd.Stdout = h.Env, h.Dir, w
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {
@@ -128,7 +128,7 @@ func TestE2E_ExportHoldsNoGateUp(t *testing.T) {
 	const boots = 40 // one of which settles
 	passed := make(chan string, 1)
 	go func() {
-		_, errs, exit := h.run(fmt.Sprintf(`for i in $(seq %d); do edged precheck; done`, boots))
+		_, errs, exit := h.Run(fmt.Sprintf(`for i in $(seq %d); do edged precheck; done`, boots))
 		passed <- fmt.Sprintf("exit %d %s", exit, errs)
 	}()
 	select {
@@ -148,24 +148,24 @@ func TestE2E_ExportHoldsNoGateUp(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("the export: %v\n%s", err, errs.String())
 	}
-	now := h.sh(`edgectl journal export --format jsonl --out -`) + "\n"
+	now := h.Sh(`edgectl journal export --format jsonl --out -`) + "\n"
 	if before := strings.Count(string(rest), "\n"); !strings.HasPrefix(now, string(rest)) || before < 40_000 {
 		t.Errorf("the export has %d records, or other ones than the journal", before)
 	}
 	if got := strings.Count(now, `"FingerprintCaptured"`); got != 1+boots {
 		t.Errorf("%d boots in the history, want %d", got, 1+boots)
 	}
-	h.sh(`edgectl journal verify --deep`)
+	h.Sh(`edgectl journal verify --deep`)
 }
 
 // fill appends records of a kind that means nothing, in no time that a boot
 // takes.
 func (h *host) fill(records int) {
-	h.t.Helper()
-	root, err := durable.OpenRoot(h.state)
+	h.T.Helper()
+	root, err := durable.OpenRoot(h.State)
 	h.must(err)
 	defer root.Close()
-	disk := evidencetest.Unflushed{FS: root}
+	disk := historytest.Unflushed{FS: root}
 	view, err := journal.OpenView(disk, journal.DefaultLayout())
 	h.must(err)
 	act, err := view.CheckHead(nil)

@@ -60,11 +60,11 @@ func muted(trace string) bool {
 
 // inject boots under strace with the fault.
 func (h *host) inject(kernel string, i injection) outcome {
-	h.t.Helper()
+	h.T.Helper()
 	const patience = 2 * time.Minute
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	trace := filepath.Join(h.dir, "trace")
+	trace := filepath.Join(h.Dir, "trace")
 	// Without --seccomp-bpf, under which strace 6.1 loses most of the signals.
 	args := append(strings.Fields(kernel), "strace", "-f", "-qq", "-o", trace, "-e", "trace="+i.syscall,
 		"-e", "inject="+i.syscall+":"+i.what+":when="+i.when, "edged", "precheck")
@@ -76,12 +76,12 @@ func (h *host) inject(kernel string, i injection) outcome {
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
-	cmd.Env, cmd.Dir = h.env, h.dir
+	cmd.Env, cmd.Dir = h.Env, h.Dir
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		h.t.Fatalf("%s: the boot does not end within %v\n%s", i, patience, errs.String())
+		h.T.Fatalf("%s: the boot does not end within %v\n%s", i, patience, errs.String())
 	}
 	var failed *exec.ExitError
 	exit := 0
@@ -91,11 +91,11 @@ func (h *host) inject(kernel string, i injection) outcome {
 	case errors.As(err, &failed):
 		exit = failed.ExitCode()
 	case err != nil:
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	text, err := os.ReadFile(trace)
 	if err != nil {
-		h.t.Fatal(err)
+		h.T.Fatal(err)
 	}
 	return outcome{
 		hit:    exit == 137 || strings.Contains(string(text), "(INJECTED)"),
@@ -108,7 +108,7 @@ func (h *host) inject(kernel string, i injection) outcome {
 
 // path is the PATH that commands are found by: the last one set counts.
 func (h *host) path() (path string) {
-	for _, e := range h.env {
+	for _, e := range h.Env {
 		if p, ok := strings.CutPrefix(e, "PATH="); ok {
 			path = p
 		}
@@ -185,7 +185,7 @@ func TestE2E_CrashInjected(t *testing.T) {
 }
 
 func (f *faulted) sweep(s sweep, what string) {
-	f.t.Helper()
+	f.T.Helper()
 	step := s.step
 	if os.Getenv("EDGED_CRASH") == "full" {
 		step = 1
@@ -203,7 +203,7 @@ func (f *faulted) sweep(s sweep, what string) {
 // does, the boot may end in an exit code of the table; then the next one is as
 // if nothing had been.
 func (f *faulted) persistent() {
-	f.t.Helper()
+	f.T.Helper()
 	for _, call := range []string{"fdatasync", "fsync", "pwrite64", "openat2"} {
 		for _, what := range []string{eio, full} {
 			for _, when := range []string{"1+", "2+", "4+", "7+"} {

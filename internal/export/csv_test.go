@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -18,7 +18,7 @@ func table(t testing.TB, text []byte) ([]string, []map[string]string) {
 	t.Helper()
 	r := csv.NewReader(bytes.NewReader(text)) // LazyQuotes off, every line of one length
 	all, err := r.ReadAll()
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	var rows []map[string]string
 	for _, line := range all[1:] {
 		row := map[string]string{}
@@ -61,7 +61,7 @@ func TestCSVHoldsTheRecord(t *testing.T) {
 	}
 	for i, line := range lines {
 		rec, err := record.Decode(line)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		for name, want := range map[string]string{
 			"v": "1", "journal": rec.Journal, "seq": fmt.Sprint(i + 1), "id": rec.ID, "type": rec.Type, "crit": fmt.Sprint(rec.Crit),
 			"time": rec.Time.Format("2006-01-02T15:04:05.000000000Z"), "boot_id": rec.BootID, "uptime_ms": fmt.Sprint(rec.UptimeMS),
@@ -73,7 +73,7 @@ func TestCSVHoldsTheRecord(t *testing.T) {
 			}
 		}
 	}
-	if rows[0]["role"] != "initial" || rows[1]["role"] != "match" || rows[0]["composite_hash"] != evidencetest.OldOS || rows[0]["uname_release"] == "" {
+	if rows[0]["role"] != "initial" || rows[1]["role"] != "match" || rows[0]["composite_hash"] != historytest.OldOS || rows[0]["uname_release"] == "" {
 		t.Errorf("columns of data: %v", rows[0])
 	}
 	if header[0] != "v" || header[len(header)-1] != "data" {
@@ -95,7 +95,7 @@ func TestCSVTexts(t *testing.T) {
 		e.Node = text
 		entries = append(entries, e)
 	}
-	text := exported(t, history(t, entries...), "csv")
+	text := exported(t, newHistory(t, entries...), "csv")
 	if n := bytes.Count(text, []byte("\n")); n != len(texts)+1 || bytes.Count(text, []byte("\r\n")) != n || bytes.Count(text, []byte("\r")) != n {
 		t.Errorf("%d line feeds: a record must be a line, and a line must end in CR LF", n)
 	}
@@ -115,7 +115,7 @@ func TestCSVTexts(t *testing.T) {
 
 // An absent value is nothing, the empty text a quoted nothing.
 func TestCSVAbsent(t *testing.T) {
-	text := exported(t, history(t, data(t, map[string]any{"v": 1, "reason": ""}), data(t, map[string]any{"v": 1, "reason": 7})), "csv")
+	text := exported(t, newHistory(t, data(t, map[string]any{"v": 1, "reason": ""}), data(t, map[string]any{"v": 1, "reason": 7})), "csv")
 	lines := strings.Split(string(text), "\r\n")
 	if !strings.Contains(lines[1], `,"","{""`) || !strings.Contains(lines[2], `,,"{""`) {
 		t.Errorf("%s", text)
@@ -135,13 +135,13 @@ func FuzzCSVText(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		_, err := export.Write(&out, history(t, e), "csv", export.Options{})
-		evidencetest.Check(t, err)
+		_, err := export.Write(&out, newHistory(t, e), "csv", export.Options{})
+		historytest.Check(t, err)
 		r := csv.NewReader(&out)
 		header, err := r.Read()
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		line, err := r.Read()
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		if got := undo(line[len(header)-2]); got != text {
 			t.Errorf("%q comes back as %q", text, got)
 		}

@@ -12,28 +12,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 )
 
 // open gives a history of ten records, an hour apart, and their bytes.
-func open(t *testing.T) (*evidence.Source, [][]byte, []time.Time) {
+func open(t *testing.T) (*history.Source, [][]byte, []time.Time) {
 	t.Helper()
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	for range 9 {
 		h.Match()
 	}
 	h.Close()
-	src, err := evidence.Open(h.Dir)
-	evidencetest.Check(t, err)
-	t.Cleanup(func() { evidencetest.Check(t, src.Close()) })
+	src, err := history.Open(h.Dir)
+	historytest.Check(t, err)
+	t.Cleanup(func() { historytest.Check(t, src.Close()) })
 	var lines [][]byte
 	var times []time.Time
 	for rec, err := range src.Records(1, 10) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		lines, times = append(lines, bytes.Clone(rec.Raw)), append(times, rec.Time)
 	}
 	return src, lines, times
@@ -69,7 +69,7 @@ func TestJSONLIsTheExactBytes(t *testing.T) {
 }
 
 // broken is a history that cannot be read beyond its second record.
-type broken struct{ *evidence.Source }
+type broken struct{ *history.Source }
 
 var errBroken = errors.New("broken")
 
@@ -118,7 +118,7 @@ func TestFileIsWholeOrAbsent(t *testing.T) {
 	path := filepath.Join(dir, "x.jsonl")
 	read := func() string {
 		data, err := os.ReadFile(path)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		return string(data)
 	}
 	fails := func(w io.Writer) error {
@@ -131,14 +131,14 @@ func TestFileIsWholeOrAbsent(t *testing.T) {
 	if names, _ := os.ReadDir(dir); len(names) != 0 {
 		t.Errorf("a failed export left %v", names)
 	}
-	evidencetest.Check(t, export.File(path, "", text("one")))
+	historytest.Check(t, export.File(path, "", text("one")))
 	if err := export.File(path, "", fails); !errors.Is(err, errBroken) || read() != "one" {
 		t.Errorf("%v, %q", err, read())
 	}
-	evidencetest.Check(t, export.File(path, "", text("two")))
+	historytest.Check(t, export.File(path, "", text("two")))
 	link := filepath.Join(dir, "link")
-	evidencetest.Check(t, os.Symlink("x.jsonl", link))
-	evidencetest.Check(t, export.File(link, "", text("three")))
+	historytest.Check(t, os.Symlink("x.jsonl", link))
+	historytest.Check(t, export.File(link, "", text("three")))
 	if got := read(); got != "three" {
 		t.Errorf("through a link: %q", got)
 	}
@@ -148,7 +148,7 @@ func TestFileIsWholeOrAbsent(t *testing.T) {
 }
 
 func TestFileThatIsNone(t *testing.T) {
-	evidencetest.Check(t, export.File("/dev/null", "", text("gone")))
+	historytest.Check(t, export.File("/dev/null", "", text("gone")))
 	if info, err := os.Stat("/dev/null"); err != nil || info.Mode().IsRegular() {
 		t.Fatalf("/dev/null was replaced: %v, %v", info.Mode(), err)
 	}
@@ -163,11 +163,11 @@ func TestFileThatIsNone(t *testing.T) {
 
 func TestEvidenceIsNotWrittenTo(t *testing.T) {
 	root := t.TempDir()
-	evidencetest.Check(t, os.Mkdir(filepath.Join(root, "sub"), 0o700))
+	historytest.Check(t, os.Mkdir(filepath.Join(root, "sub"), 0o700))
 	link := filepath.Join(t.TempDir(), "link")
-	evidencetest.Check(t, os.Symlink(filepath.Join(root, "sub"), link))
+	historytest.Check(t, os.Symlink(filepath.Join(root, "sub"), link))
 	file := filepath.Join(root, "sub", "history.jsonl")
-	evidencetest.Check(t, os.WriteFile(file, []byte("x"), 0o600))
+	historytest.Check(t, os.WriteFile(file, []byte("x"), 0o600))
 	t.Chdir(root)
 	for _, tt := range []struct{ path, keepOut string }{
 		{filepath.Join(root, "x"), root},
@@ -180,6 +180,6 @@ func TestEvidenceIsNotWrittenTo(t *testing.T) {
 			t.Errorf("%s: %v", tt.path, err)
 		}
 	}
-	evidencetest.Check(t, export.File(filepath.Join(t.TempDir(), "x"), root, text("y")))
-	evidencetest.Check(t, export.File(filepath.Join(root, "sub", "y"), file, text("y")))
+	historytest.Check(t, export.File(filepath.Join(t.TempDir(), "x"), root, text("y")))
+	historytest.Check(t, export.File(filepath.Join(root, "sub", "y"), file, text("y")))
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 )
 
 // ErrInside: the file would be written into the evidence.
@@ -88,7 +88,7 @@ func syncDir(dir string) error {
 
 // Outside gives [ErrInside] where path is keepOut, or would lie in it.
 func Outside(path, keepOut string) error {
-	inside, err := evidence.Within(path, keepOut)
+	inside, err := history.Within(path, keepOut)
 	if inside {
 		return ErrInside
 	}

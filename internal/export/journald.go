@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/zeebo/blake3"
 
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -148,8 +148,8 @@ func (e *entryWriter) messageID(kind string) string {
 
 // message is one line for people.
 func message(r *row) string {
-	kind := narrate.Clean(r.Type)
-	words := narrate.Payload(r.Record)
+	kind := display.Clean(r.Type)
+	words := display.Payload(r.Record)
 	if words == "" {
 		return kind
 	}

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
@@ -64,7 +64,7 @@ func TestJournaldHoldsTheRecord(t *testing.T) {
 	}
 	for i, line := range lines {
 		rec, err := record.Decode(line)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		for name, want := range map[string]string{
 			"__REALTIME_TIMESTAMP": fmt.Sprint(rec.Time.UnixMicro()), "__MONOTONIC_TIMESTAMP": fmt.Sprint(rec.UptimeMS * 1000),
 			"_BOOT_ID": strings.ReplaceAll(rec.BootID, "-", ""), "SYSLOG_IDENTIFIER": export.Identifier, "MESSAGE_ID": export.MessageID(rec.Type),
@@ -85,7 +85,7 @@ func TestJournaldHoldsTheRecord(t *testing.T) {
 // Whatever stands in a record, its entry is one entry, and systemd takes it.
 func TestJournaldEdges(t *testing.T) {
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	src := history(t,
+	src := newHistory(t,
 		record.Entry{Node: "line\nMESSAGE=forged\n\n__REALTIME_TIMESTAMP=1", Type: "Odd\nEDGE_TYPE=EpochRotated"},
 		record.Entry{Node: "tab\tand ünïcödé", BootID: "not a boot id", Run: "\x7f"},
 		record.Entry{BootID: "not a boot id either", Time: far, UptimeMS: 1<<53 - 1},
@@ -120,15 +120,15 @@ func TestJournaldEdges(t *testing.T) {
 	}
 }
 
-// The line for people is narrate's, whatever kind.
+// The line for people is display.Payload's, whatever kind.
 func TestJournaldMessages(t *testing.T) {
 	var list []record.Entry
 	add := func(p machine.Payload) {
 		raw, err := machine.Encode(p)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		list = append(list, record.Entry{Type: string(p.Kind()), Crit: machine.Critical(p.Kind()), Data: raw})
 	}
-	add(machine.FingerprintCaptured{V: 1, Role: machine.RoleMatch, CompositeHash: evidencetest.OldOS})
+	add(machine.FingerprintCaptured{V: 1, Role: machine.RoleMatch, CompositeHash: historytest.OldOS})
 	add(machine.FingerprintCaptured{V: 1, Role: machine.RoleInitial, CompositeHash: "short"})
 	add(machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest", Path: "runtime/manifest.json", Reason: "line\n\"quoted\", ünïcödé \x1b[31m", Attempt: 2})
 	add(machine.EpochRotated{V: 1, BootEpoch: 3, DurationMS: 61})
@@ -138,12 +138,12 @@ func TestJournaldMessages(t *testing.T) {
 		record.Entry{Type: "PrecheckFailed", Data: []byte(`{"exit_code":"5","reason":"r","stage":"s","v":1}`)},
 		record.Entry{Type: "FingerprintCaptured", Crit: true, Data: []byte(`{"v":1}`)},
 		record.Entry{Type: "Later", Data: []byte(`{"reason":"r","v":1}`)})
-	src := history(t, list...)
+	src := newHistory(t, list...)
 	for i, e := range entries(t, exported(t, src, "journald")) {
 		rec, err := record.Decode(src.raw[i])
-		evidencetest.Check(t, err)
-		if want := strings.TrimSuffix(rec.Type+": "+narrate.Payload(rec), ": "); e["MESSAGE"] != want {
-			t.Errorf("%q, narrate says %q", e["MESSAGE"], want)
+		historytest.Check(t, err)
+		if want := strings.TrimSuffix(rec.Type+": "+display.Payload(rec), ": "); e["MESSAGE"] != want {
+			t.Errorf("%q, display says %q", e["MESSAGE"], want)
 		}
 	}
 }
@@ -152,10 +152,10 @@ func TestJournaldMessages(t *testing.T) {
 // never changes.
 func TestMessageIDsAreFixed(t *testing.T) {
 	page, err := os.ReadFile("../../docs/formats.md")
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	var listed []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `([0-9a-f]{32})` \\| `(\\w+)` \\| (\\d) \\|$").FindAllStringSubmatch(string(page), -1) {
-		src := history(t, record.Entry{Type: m[2]})
+		src := newHistory(t, record.Entry{Type: m[2]})
 		e := entries(t, exported(t, src, "journald"))[0]
 		if e["MESSAGE_ID"] != m[1] || e["PRIORITY"] != m[3] || export.MessageID(m[2]) != m[1] {
 			t.Errorf("%s has %s, %s; the page has %s, %s", m[2], e["MESSAGE_ID"], e["PRIORITY"], m[1], m[3])

@@ -9,8 +9,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -18,7 +18,7 @@ import (
 func opened(t testing.TB, data []byte) (*parquet.File, []map[string]string) {
 	t.Helper()
 	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	names := f.Schema().Columns()
 	var rows []map[string]string
 	for _, g := range f.RowGroups() {
@@ -39,7 +39,7 @@ func opened(t testing.TB, data []byte) (*parquet.File, []map[string]string) {
 				break
 			}
 		}
-		evidencetest.Check(t, reader.Close())
+		historytest.Check(t, reader.Close())
 	}
 	return f, rows
 }
@@ -51,14 +51,14 @@ func TestParquetHoldsTheRecord(t *testing.T) {
 		{Time: time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC), Crit: true, Epoch: 1<<53 - 1, UptimeMS: 1<<53 - 1},
 		{Time: time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), Node: "ünïcödé \x00"},
 	}
-	src := history(t, entries...)
+	src := newHistory(t, entries...)
 	f, rows := opened(t, exported(t, src, "parquet"))
 	if f.NumRows() != 4 || len(rows) != 4 {
 		t.Fatalf("%d rows", f.NumRows())
 	}
 	for i, raw := range src.raw {
 		rec, err := record.Decode(raw)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		for name, want := range map[string]string{
 			"v": "1", "journal": rec.Journal, "seq": fmt.Sprint(rec.Seq), "id": rec.ID, "type": rec.Type, "crit": fmt.Sprint(rec.Crit),
 			"time_nanos": fmt.Sprint(rec.Time.Nanosecond() % 1000), "boot_id": rec.BootID, "uptime_ms": fmt.Sprint(rec.UptimeMS),
@@ -125,7 +125,7 @@ func TestParquetRowGroups(t *testing.T) {
 	for i := range entries {
 		entries[i] = data(t, map[string]any{"v": 1, "reason": text})
 	}
-	src := history(t, entries...)
+	src := newHistory(t, entries...)
 	f, rows := opened(t, exported(t, src, "parquet"))
 	if len(f.RowGroups()) != 2 || len(rows) != 300 || rows[299]["seq"] != "300" {
 		t.Errorf("%d row groups, %d rows", len(f.RowGroups()), len(rows))

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
@@ -45,7 +45,7 @@ func (m made) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 const journalID = "2716a3ec-1c1e-4b0c-8a54-0d1de6f7a001"
 
 // history chains entries. What an entry leaves out is filled in.
-func history(t testing.TB, entries ...record.Entry) made {
+func newHistory(t testing.TB, entries ...record.Entry) made {
 	t.Helper()
 	var m made
 	var prev record.Hash
@@ -66,7 +66,7 @@ func history(t testing.TB, entries ...record.Entry) made {
 			e.Data = []byte(`{"v":1}`)
 		}
 		raw, err := record.Encode(journalID, uint64(i+1), prev, e)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		m.raw, prev = append(m.raw, raw), record.HashOf(raw)
 	}
 	return m
@@ -76,7 +76,7 @@ func history(t testing.TB, entries ...record.Entry) made {
 func data(t testing.TB, v map[string]any) record.Entry {
 	t.Helper()
 	raw, err := json.Marshal(v)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return record.Entry{Data: raw}
 }
 
@@ -85,7 +85,7 @@ func exported(t testing.TB, src export.Source, format string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	n, err := export.Write(&out, src, format, export.Options{})
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	if n != src.Tip().Seq {
 		t.Fatalf("%d records of %d", n, src.Tip().Seq)
 	}
@@ -106,7 +106,7 @@ func many(t testing.TB, n int) made {
 			entries[i] = data(t, map[string]any{"v": 1, "os_fingerprint": map[string]any{"composite_hash": "cd"}, "duration_ms": 60, "manifest_serial": nil})
 		}
 	}
-	return history(t, entries...)
+	return newHistory(t, entries...)
 }
 
 func TestSameTwiceAndInOrder(t *testing.T) {
@@ -191,7 +191,7 @@ func TestProgress(t *testing.T) {
 			}
 			seen = n
 		}})
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		if seen < 8000 {
 			t.Errorf("%s: the last was %d", format, seen)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -215,7 +215,7 @@ func blocks(name string) bool { return name == layout.Head || name == "journal/t
 // writtenBlocks are those that hold anything.
 func writtenBlocks(data []byte) map[int]bool {
 	written := map[int]bool{}
-	for _, n := range evidencetest.Blocks(data) {
+	for _, n := range historytest.Blocks(data) {
 		written[n] = true
 	}
 	return written
@@ -230,8 +230,8 @@ func (p *patient) flips() iter.Seq[harm] {
 			good := bytesOf(p.t, p.disk, name)
 			written := writtenBlocks(good)
 			for i := range good {
-				n := i / evidencetest.BlockLen
-				if blocks(name) && !written[n] && i%evidencetest.BlockLen != 37*n%evidencetest.BlockLen {
+				n := i / historytest.BlockLen
+				if blocks(name) && !written[n] && i%historytest.BlockLen != 37*n%historytest.BlockLen {
 					continue
 				}
 				for bit := range 8 {
@@ -260,7 +260,7 @@ func (p *patient) truncations() iter.Seq[harm] {
 			good := bytesOf(p.t, p.disk, name)
 			written := writtenBlocks(good)
 			for n := range good {
-				if at := n % evidencetest.BlockLen; blocks(name) && good[n] == 0 && at != 0 && (at%16 != 0 || !written[n/evidencetest.BlockLen]) {
+				if at := n % historytest.BlockLen; blocks(name) && good[n] == 0 && at != 0 && (at%16 != 0 || !written[n/historytest.BlockLen]) {
 					continue
 				}
 				cut := good[:n]
@@ -287,18 +287,18 @@ func (p *patient) blockFaults() iter.Seq[harm] {
 			for _, o := range p.older {
 				before = append(before, bytesOf(p.t, o.disk, name))
 			}
-			used := evidencetest.Blocks(good)
+			used := historytest.Blocks(good)
 			for _, n := range used {
-				at := n * evidencetest.BlockLen
-				put := map[string][]byte{"zeroed": make([]byte, evidencetest.BlockLen)}
+				at := n * historytest.BlockLen
+				put := map[string][]byte{"zeroed": make([]byte, historytest.BlockLen)}
 				for _, other := range used {
-					put[fmt.Sprintf("as block %d", other)] = good[other*evidencetest.BlockLen:][:evidencetest.BlockLen]
+					put[fmt.Sprintf("as block %d", other)] = good[other*historytest.BlockLen:][:historytest.BlockLen]
 				}
 				for i, old := range before {
-					put["as it was "+p.older[i].name] = old[at:][:evidencetest.BlockLen]
+					put["as it was "+p.older[i].name] = old[at:][:historytest.BlockLen]
 				}
 				for _, how := range slices.Sorted(maps.Keys(put)) {
-					if slices.Equal(put[how], good[at:][:evidencetest.BlockLen]) {
+					if slices.Equal(put[how], good[at:][:historytest.BlockLen]) {
 						continue
 					}
 					if !yield(harm{fmt.Sprintf("%s, block %d %s", name, n, how), func(d *damagedDisk) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/fault"
-	"github.com/autonomyops/edged/internal/metrics"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -24,7 +23,7 @@ func replaceableMetrics(dir *durable.Root, name string) error {
 	switch {
 	case isNotExist(err):
 		return nil
-	case err == nil && len(data) > 0 && !bytes.HasPrefix(data, []byte(metrics.Begin)):
+	case err == nil && len(data) > 0 && !bytes.HasPrefix(data, []byte(metricsBegin)):
 		return errNotMetrics
 	}
 	return err
@@ -37,7 +36,7 @@ func (r *run) writeMetrics(exit int) {
 		return
 	}
 	now := r.host.Now()
-	outcome := metrics.Run{ExitCode: exit, Seconds: now.Sub(r.began).Seconds(), At: now, CertEnd: r.certEnd}
+	outcome := Outcome{ExitCode: exit, Seconds: now.Sub(r.began).Seconds(), At: now, CertEnd: r.certEnd}
 	var state machine.State
 	if h := r.history; h != nil {
 		state = h.state
@@ -48,7 +47,7 @@ func (r *run) writeMetrics(exit int) {
 	path := r.cfg.Gate.MetricsFile
 	err := inFolder(path, replaceableMetrics)
 	if err == nil {
-		err = r.replaceHostFile(path, []byte(metrics.Render(state, &outcome, r.clock.used)))
+		err = r.replaceHostFile(path, []byte(Metrics(state, &outcome, r.clock.used)))
 	}
 	if err = fault.Explain(err); err != nil {
 		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", err.Error()),

@@ -11,7 +11,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -245,7 +245,7 @@ func historyRows() []situation {
 			{"a bit of the newest record flipped", true, func(s *stage) {
 				s.settled(oneOp)
 				s.boot(ExitOK)
-				s.flip("journal/tail", s.newestFrame()*evidencetest.BlockLen+100)
+				s.flip("journal/tail", s.newestFrame()*historytest.BlockLen+100)
 				s.lost("corrupt")
 			}},
 			{"the tail gone", true, func(s *stage) {
@@ -256,15 +256,15 @@ func historyRows() []situation {
 			{"both headers bad, and the first frame stands for the newest", true, func(s *stage) {
 				s.settledTail()
 				s.flip("journal/tail", 40)
-				s.flip("journal/tail", evidencetest.BlockLen+40)
+				s.flip("journal/tail", historytest.BlockLen+40)
 				s.happens(ExitOK, "FingerprintCaptured:match")
 				s.silent()
 			}},
 			{"both headers bad, and the first frame", true, func(s *stage) {
 				s.settledTail()
 				s.flip("journal/tail", 40)
-				s.flip("journal/tail", evidencetest.BlockLen+40)
-				s.flip("journal/tail", evidencetest.FirstFrame*evidencetest.BlockLen+40)
+				s.flip("journal/tail", historytest.BlockLen+40)
+				s.flip("journal/tail", historytest.FirstFrame*historytest.BlockLen+40)
 				s.lost("both headers are bad")
 			}},
 			{"the newest header bad", true, func(s *stage) {
@@ -376,7 +376,7 @@ func (s *stage) settledTail() {
 // newestFrame is the number of the last block of the tail that holds anything.
 func (n *node) newestFrame() int {
 	n.t.Helper()
-	used := evidencetest.Blocks(n.read("journal/tail"))
+	used := historytest.Blocks(n.read("journal/tail"))
 	return used[len(used)-1]
 }
 

@@ -2,7 +2,7 @@ package gate
 
 import (
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
@@ -21,4 +21,4 @@ func openQuick(path string, opt stateroot.Options) (Root, error) {
 
 type quickRoot struct{ Root }
 
-func (q quickRoot) FS() durable.FS { return evidencetest.Unflushed{FS: q.Root.FS()} }
+func (q quickRoot) FS() durable.FS { return historytest.Unflushed{FS: q.Root.FS()} }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -40,9 +40,9 @@ var damages = map[string]func(m *memNode){
 	},
 	"a bit flipped in the newest record": func(m *memNode) {
 		m.tail(func(data []byte) {
-			used := evidencetest.Blocks(data)
+			used := historytest.Blocks(data)
 			for at := used[len(used)-1]; ; at-- { // behind it lie records that have settled
-				if b := data[at*evidencetest.BlockLen:]; binary.BigEndian.Uint64(b[24:]) == headSeq(m.t, m.disk) {
+				if b := data[at*historytest.BlockLen:]; binary.BigEndian.Uint64(b[24:]) == headSeq(m.t, m.disk) {
 					b[500] ^= 1
 					return
 				}
@@ -51,8 +51,8 @@ var damages = map[string]func(m *memNode){
 	},
 	"both headers and the first frame bad": func(m *memNode) {
 		m.tail(func(data []byte) {
-			for _, at := range []int{0, 1, evidencetest.FirstFrame} {
-				data[at*evidencetest.BlockLen+50] ^= 1
+			for _, at := range []int{0, 1, historytest.FirstFrame} {
+				data[at*historytest.BlockLen+50] ^= 1
 			}
 		})
 	},

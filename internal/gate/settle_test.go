@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -247,9 +247,9 @@ func TestSettle_ForgedSnapshot(t *testing.T) {
 		"in Pebble": func(m *memNode) { // that in the tail is lost
 			forgeSnapshot(t, m.disk)
 			m.tail(func(data []byte) {
-				for _, n := range evidencetest.Blocks(data) {
-					if n >= 2 && n < evidencetest.FirstFrame {
-						data[n*evidencetest.BlockLen+5] ^= 1
+				for _, n := range historytest.Blocks(data) {
+					if n >= 2 && n < historytest.FirstFrame {
+						data[n*historytest.BlockLen+5] ^= 1
 					}
 				}
 			})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable/memfs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -41,7 +41,7 @@ func (m *memNode) aged() {
 func (m *memNode) fill(room int) {
 	m.t.Helper()
 	onJournal(m.t, m.disk, func(w *journal.Writer, _ machine.State) error {
-		room = int(w.Tail().FreeBytes)/evidencetest.BlockLen - room
+		room = int(w.Tail().FreeBytes)/historytest.BlockLen - room
 		return nil
 	})
 	m.cleanBoots(room)

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
@@ -121,12 +121,12 @@ func forgeInTail(t *testing.T, data []byte) {
 	t.Helper()
 	forged := 0
 	for n := range 2 {
-		header := data[n*evidencetest.BlockLen:][:evidencetest.BlockLen]
+		header := data[n*historytest.BlockLen:][:historytest.BlockLen]
 		length := binary.BigEndian.Uint64(header[88:])
 		if length == 0 {
 			continue // not written, or of no snapshot
 		}
-		area := data[(2+n*evidencetest.SnapBlocks)*evidencetest.BlockLen:]
+		area := data[(2+n*historytest.SnapBlocks)*historytest.BlockLen:]
 		s, err := machine.DecodeState(area[:length])
 		if err != nil {
 			t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 // that is not ours.
 func TestCanonicalBytes(t *testing.T) {
 	n := livedNode(t)
-	n.sh(`edgectl journal export --format jsonl --out h.jsonl`)
-	for _, r := range records(t, filepath.Join(n.dir, "h.jsonl")) {
+	n.Sh(`edgectl journal export --format jsonl --out h.jsonl`)
+	for _, r := range records(t, filepath.Join(n.Dir, "h.jsonl")) {
 		canonical, err := jcs.Transform(r.raw)
 		if err != nil || !bytes.Equal(canonical, r.raw) {
 			t.Errorf("record %d, %s: %v\n%s\n%s", r.Seq, r.Type, err, r.raw, canonical)

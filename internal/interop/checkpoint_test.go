@@ -19,32 +19,32 @@ import (
 
 // file reads a file of the scratch folder.
 func (n *node) file(name string) []byte {
-	n.t.Helper()
-	data, err := os.ReadFile(filepath.Join(n.dir, name))
+	n.T.Helper()
+	data, err := os.ReadFile(filepath.Join(n.Dir, name))
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	return data
 }
 
 // records are the exact bytes of every record.
 func (n *node) records() [][]byte {
-	n.t.Helper()
-	n.sh("edgectl journal export --format jsonl --out records.jsonl")
+	n.T.Helper()
+	n.Sh("edgectl journal export --format jsonl --out records.jsonl")
 	return bytes.Split(bytes.TrimSuffix(n.file("records.jsonl"), []byte("\n")), []byte("\n"))
 }
 
 // public is the node's checkpoint key as the file has it.
 func (n *node) public() note.Verifier {
-	n.t.Helper()
+	n.T.Helper()
 	return n.verifier(string(n.file("state/identity/journal-sign.pub")))
 }
 
 func (n *node) verifier(vkey string) note.Verifier {
-	n.t.Helper()
+	n.T.Helper()
 	v, err := note.NewVerifier(strings.TrimSpace(vkey))
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	return v
 }
@@ -52,8 +52,8 @@ func (n *node) verifier(vkey string) note.Verifier {
 // logKey is the node's checkpoint key as software that reads logs wants it:
 // under the name of the origin, which docs/formats.md says how to make.
 func (n *node) logKey() note.Verifier {
-	n.t.Helper()
-	return n.verifier(named(n.t, n.origin(), string(n.file("state/identity/journal-sign.pub"))))
+	n.T.Helper()
+	return n.verifier(named(n.T, n.origin(), string(n.file("state/identity/journal-sign.pub"))))
 }
 
 // named is the text of a public key under another name.
@@ -68,7 +68,7 @@ func named(t testing.TB, name, vkey string) string {
 }
 
 // origin is what a checkpoint of this journal begins with.
-func (n *node) origin() string { return "edged/" + n.sh("edgectl journal head | jq -r .journal") }
+func (n *node) origin() string { return "edged/" + n.Sh("edgectl journal head | jq -r .journal") }
 
 // policy asks for this origin and a signature by this key.
 func policy(origin string, v note.Verifier) torchwood.Policy {
@@ -108,7 +108,7 @@ func TestCheckpointIsRead(t *testing.T) {
 	n.history()
 	records, v, origin := n.records(), n.logKey(), n.origin()
 	root := merkleRoot(t, records)
-	n.sh("edgectl journal checkpoint >checkpoint && edgectl init other --demo --node other")
+	n.Sh("edgectl journal checkpoint >checkpoint && edgectl init other --demo --node other")
 	signed := n.file("checkpoint")
 	stranger := n.verifier(named(t, origin, string(n.file("other/identity/journal-sign.pub"))))
 
@@ -157,9 +157,9 @@ func TestCheckpointKeyIsFollowed(t *testing.T) {
 	n.history()
 	first := string(n.file("state/identity/journal-sign.pub"))
 	for range 3 {
-		n.sh("edgectl key rotate checkpoint && edged precheck")
+		n.Sh("edgectl key rotate checkpoint && edged precheck")
 	}
-	n.sh("edgectl journal checkpoint >checkpoint")
+	n.Sh("edgectl journal checkpoint >checkpoint")
 	held := strings.TrimSpace(first)
 	for _, rec := range n.records() {
 		var r struct {
@@ -207,26 +207,26 @@ func TestWriteCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.sh("mkdir kept")
+	n.Sh("mkdir kept")
 	write := "EDGE_CHECKPOINT_DIR=$DIR/kept sh " + script
-	out, errs, exit := n.run(write)
+	out, errs, exit := n.Run(write)
 	if exit != 2 || !strings.Contains(errs, "edged precheck") {
 		t.Errorf("before the first boot: exit %d, %s%s", exit, out, errs)
 	}
-	if left := n.sh("ls -A kept"); left != "" {
+	if left := n.Sh("ls -A kept"); left != "" {
 		t.Errorf("before the first boot it leaves %q", left)
 	}
 	n.history()
-	id := n.sh("edgectl journal head | jq -r .journal")
-	size := n.sh("edgectl journal head | jq -r .seq")
+	id := n.Sh("edgectl journal head | jq -r .journal")
+	size := n.Sh("edgectl journal head | jq -r .seq")
 	if os.Geteuid() == 0 {
 		write = "unshare -m sh -euc 'mount --bind $STATE $STATE && mount -o remount,bind,ro $STATE && ! touch $STATE/x 2>/dev/null && " + write + "'"
 	} else {
 		t.Log("not root: not tried on a read-only mount")
 	}
 	for range 2 {
-		n.sh(write)
-		if left, want := n.sh("ls -A kept"), id+"."+size+".checkpoint"; left != want {
+		n.Sh(write)
+		if left, want := n.Sh("ls -A kept"), id+"."+size+".checkpoint"; left != want {
 			t.Errorf("it leaves %q, want %s", left, want)
 		}
 	}

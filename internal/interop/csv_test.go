@@ -20,15 +20,15 @@ with open(sys.argv[1], newline="", encoding="utf-8") as f:
 
 func TestCSV(t *testing.T) {
 	n := livedNode(t, "python3", "b3sum")
-	n.sh(`edgectl journal export --format jsonl --out h.jsonl; edgectl journal export --format csv --out h.csv`)
-	if err := os.WriteFile(filepath.Join(n.dir, "read.py"), []byte(readCSV), 0o600); err != nil {
+	n.Sh(`edgectl journal export --format jsonl --out h.jsonl; edgectl journal export --format csv --out h.csv`)
+	if err := os.WriteFile(filepath.Join(n.Dir, "read.py"), []byte(readCSV), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var rows [][]string
-	if err := json.Unmarshal([]byte(n.sh(`python3 read.py h.csv`)), &rows); err != nil {
+	if err := json.Unmarshal([]byte(n.Sh(`python3 read.py h.csv`)), &rows); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(filepath.Join(n.dir, "h.csv"))
+	f, err := os.Open(filepath.Join(n.Dir, "h.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestCSV(t *testing.T) {
 	if err != nil || !slices.EqualFunc(strict, rows, slices.Equal) {
 		t.Errorf("two strict readers disagree: %v", err)
 	}
-	lines := records(t, filepath.Join(n.dir, "h.jsonl"))
+	lines := records(t, filepath.Join(n.Dir, "h.jsonl"))
 	if len(rows) != len(lines)+1 {
 		t.Fatalf("%d rows of %d", len(rows)-1, len(lines))
 	}

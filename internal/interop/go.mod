@@ -12,7 +12,10 @@ require (
 )
 
 require (
+	github.com/autonomyops/edged v0.0.0
 	golang.org/x/crypto v0.52.0 // indirect
-	golang.org/x/sync v0.20.0 // indirect
-	golang.org/x/text v0.37.0 // indirect
+	golang.org/x/sync v0.25.0 // indirect
+	golang.org/x/text v0.44.0 // indirect
 )
+
+replace github.com/autonomyops/edged => ../..

@@ -33,24 +33,24 @@ func remote(t testing.TB) string {
 // imported has systemd import an export of path, verify what it made of it,
 // and gives the entries by journalctl.
 func (n *node) imported(path string) []map[string]json.RawMessage {
-	n.t.Helper()
-	n.sh(`edgectl journal export --format journald --out in.export --journal ` + path)
-	n.sh(remote(n.t) + ` -o out.journal in.export`)
-	if _, said, exit := n.run(`journalctl --file out.journal --verify`); exit != 0 || !strings.Contains(said, "PASS: ") {
-		n.t.Errorf("journalctl --verify: exit %d, %s", exit, said)
+	n.T.Helper()
+	n.Sh(`edgectl journal export --format journald --out in.export --journal ` + path)
+	n.Sh(remote(n.T) + ` -o out.journal in.export`)
+	if _, said, exit := n.Run(`journalctl --file out.journal --verify`); exit != 0 || !strings.Contains(said, "PASS: ") {
+		n.T.Errorf("journalctl --verify: exit %d, %s", exit, said)
 	}
 	return n.journalctl("")
 }
 
 func (n *node) journalctl(match string) []map[string]json.RawMessage {
-	n.t.Helper()
+	n.T.Helper()
 	var all []map[string]json.RawMessage
-	lines := bufio.NewScanner(strings.NewReader(n.sh(`journalctl --file out.journal --all --no-pager -o json ` + match)))
+	lines := bufio.NewScanner(strings.NewReader(n.Sh(`journalctl --file out.journal --all --no-pager -o json ` + match)))
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var entry map[string]json.RawMessage
 		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil {
-			n.t.Fatal(err)
+			n.T.Fatal(err)
 		}
 		all = append(all, entry)
 	}
@@ -107,8 +107,8 @@ func agree(t testing.TB, got []map[string]json.RawMessage, want []line) {
 
 func TestJournald(t *testing.T) {
 	n := livedNode(t, "journalctl", "b3sum")
-	n.sh(`edgectl journal export --format jsonl --out h.jsonl`)
-	all := records(t, filepath.Join(n.dir, "h.jsonl"))
+	n.Sh(`edgectl journal export --format jsonl --out h.jsonl`)
+	all := records(t, filepath.Join(n.Dir, "h.jsonl"))
 	agree(t, n.imported("$STATE"), all)
 	kinds := map[string]int{}
 	for _, r := range all {
@@ -181,9 +181,9 @@ func forged(t testing.TB, path string) []line {
 
 func TestJournaldEdges(t *testing.T) {
 	n := newNode(t, "journalctl", "b3sum")
-	path := filepath.Join(n.dir, "forged.jsonl")
+	path := filepath.Join(n.Dir, "forged.jsonl")
 	all := forged(t, path)
-	n.sh(`edgectl journal verify --journal forged.jsonl`)
+	n.Sh(`edgectl journal verify --journal forged.jsonl`)
 	agree(t, n.imported(path), all)
 	if got := n.journalctl("EDGE_TYPE=PrecheckFailed"); len(got) != len(all) {
 		t.Errorf("%d entries of %d", len(got), len(all))

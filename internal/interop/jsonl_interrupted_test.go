@@ -15,14 +15,14 @@ var formats = []string{"jsonl", "csv", "parquet", "journald"}
 func TestExportKilled(t *testing.T) {
 	n := livedNode(t)
 	for _, f := range formats {
-		out, said, exit := n.run(`ulimit -f 4; edgectl journal export --format ` + f + ` --out h.` + f)
+		out, said, exit := n.Run(`ulimit -f 4; edgectl journal export --format ` + f + ` --out h.` + f)
 		if exit == 0 {
 			t.Errorf("%s: not interrupted: %s%s", f, out, said)
 		}
-		if _, err := os.Stat(filepath.Join(n.dir, "h."+f)); err == nil {
+		if _, err := os.Stat(filepath.Join(n.Dir, "h."+f)); err == nil {
 			t.Errorf("%s: a part stands under the final name", f)
 		}
-		n.sh(`edgectl journal export --format ` + f + ` --out h.` + f + `; edgectl journal export --format ` + f + ` --out - | cmp - h.` + f)
+		n.Sh(`edgectl journal export --format ` + f + ` --out h.` + f + `; edgectl journal export --format ` + f + ` --out - | cmp - h.` + f)
 	}
 }
 
@@ -34,7 +34,7 @@ func TestExportBrokenPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range formats {
-		out, said, exit := n.run(`edgectl journal export --journal ` + history + ` --format ` + f + ` --out - | head -c 4 | wc -c; echo ${PIPESTATUS[*]}`)
+		out, said, exit := n.Run(`edgectl journal export --journal ` + history + ` --format ` + f + ` --out - | head -c 4 | wc -c; echo ${PIPESTATUS[*]}`)
 		if exit != 0 || strings.Join(strings.Fields(out), " ") != "4 0 0 0" || said != "" {
 			t.Errorf("%s: exit %d, %q, %q", f, exit, out, said)
 		}
@@ -51,16 +51,16 @@ func TestExportFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	const small = `mkdir -p small; unshare -m sh -ec 'mount -t tmpfs -o size=48k none small; %s'`
-	if _, said, exit := n.run(fmt.Sprintf(small, "true")); exit != 0 {
+	if _, said, exit := n.Run(fmt.Sprintf(small, "true")); exit != 0 {
 		t.Skipf("nothing can be mounted here: %s", said)
 	}
 	for _, f := range formats {
-		_, said, exit := n.run(fmt.Sprintf(small, `edgectl journal export --journal `+history+` --format `+f+` --out small/x || { [ $? = 2 ]; [ -z "$(ls -A small)" ]; exit 3; }`))
+		_, said, exit := n.Run(fmt.Sprintf(small, `edgectl journal export --journal `+history+` --format `+f+` --out small/x || { [ $? = 2 ]; [ -z "$(ls -A small)" ]; exit 3; }`))
 		if exit != 3 || !strings.Contains(said, "no space left") || !strings.Contains(said, "next: ") {
 			t.Errorf("%s: exit %d, %s", f, exit, said)
 		}
 	}
-	if _, said, exit := n.run(`edgectl journal export --format jsonl --journal ` + history + ` --out /dev/full`); exit != 2 || !strings.Contains(said, "no space left") {
+	if _, said, exit := n.Run(`edgectl journal export --format jsonl --journal ` + history + ` --out /dev/full`); exit != 2 || !strings.Contains(said, "no space left") {
 		t.Errorf("/dev/full: exit %d, %s", exit, said)
 	}
 }
@@ -68,13 +68,13 @@ func TestExportFullDisk(t *testing.T) {
 // Where a record cannot be read there is no file, in any format.
 func TestExportDamaged(t *testing.T) {
 	n := livedNode(t)
-	n.sh(`edgectl journal export --out h.jsonl; sed '5s/"crit":/"crit": /' h.jsonl > bad.jsonl`)
+	n.Sh(`edgectl journal export --out h.jsonl; sed '5s/"crit":/"crit": /' h.jsonl > bad.jsonl`)
 	for _, f := range formats[1:] {
-		_, said, exit := n.run(`edgectl journal export --journal bad.jsonl --format ` + f + ` --out h.` + f)
+		_, said, exit := n.Run(`edgectl journal export --journal bad.jsonl --format ` + f + ` --out h.` + f)
 		if exit != 2 || !strings.Contains(said, "record 5") {
 			t.Errorf("%s: exit %d, %s", f, exit, said)
 		}
-		if left := n.sh(`ls -A | grep "h\.` + f + `" || true`); left != "" {
+		if left := n.Sh(`ls -A | grep "h\.` + f + `" || true`); left != "" {
 			t.Errorf("%s left %s", f, left)
 		}
 	}

@@ -17,13 +17,13 @@ func livedNode(t testing.TB, tools ...string) *node {
 	n := newNode(t, tools...)
 	n.boot()
 	n.boot()
-	n.sh(`: > $STATE/bootstrap/os_fingerprint.json`)
+	n.Sh(`: > $STATE/bootstrap/os_fingerprint.json`)
 	n.boot()
-	n.sh(`mv $STATE/tls $STATE/away; edged precheck && exit 1 || [ $? = 3 ]; mv $STATE/away $STATE/tls`)
-	n.sh(`edgectl drill --reason '=1+1, "quoted", back\slash, ünïcödé'`)
-	n.sh(`mv $STATE/runtime/manifest.json.sig $STATE/away; edged precheck && exit 1 || [ $? = 5 ]; mv $STATE/away $STATE/runtime/manifest.json.sig`)
+	n.Sh(`mv $STATE/tls $STATE/away; edged precheck && exit 1 || [ $? = 3 ]; mv $STATE/away $STATE/tls`)
+	n.Sh(`edgectl drill --reason '=1+1, "quoted", back\slash, ünïcödé'`)
+	n.Sh(`mv $STATE/runtime/manifest.json.sig $STATE/away; edged precheck && exit 1 || [ $? = 5 ]; mv $STATE/away $STATE/runtime/manifest.json.sig`)
 	n.boot()
-	n.sh(`edgectl drill --reason '-2'; edgectl drill --cancel --reason '@never mind'`)
+	n.Sh(`edgectl drill --reason '-2'; edgectl drill --cancel --reason '@never mind'`)
 	n.boot()
 	return n
 }
@@ -99,20 +99,20 @@ echo $n $want
 
 func TestJSONLChain(t *testing.T) {
 	n := livedNode(t, "sh", "b3sum", "jq")
-	if err := os.WriteFile(filepath.Join(n.dir, "chain"), []byte(chain), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(n.Dir, "chain"), []byte(chain), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n.sh(`edgectl journal export --format jsonl --out h.jsonl`)
-	want := n.sh(`edgectl journal head | jq -r '"\(.seq) \(.hash)"'`)
-	if got := n.sh(`sh chain h.jsonl`); got != want {
+	n.Sh(`edgectl journal export --format jsonl --out h.jsonl`)
+	want := n.Sh(`edgectl journal head | jq -r '"\(.seq) \(.hash)"'`)
+	if got := n.Sh(`sh chain h.jsonl`); got != want {
 		t.Errorf("the chain ends in %q, edgectl journal head says %q", got, want)
 	}
-	if got := n.sh(`jq -s 'map(.journal) | unique | length' h.jsonl`); got != "1" {
+	if got := n.Sh(`jq -s 'map(.journal) | unique | length' h.jsonl`); got != "1" {
 		t.Errorf("%s journals", got)
 	}
 	// And the verifier is one: a changed byte breaks it.
-	n.sh(`sed '3s/"run":"0/"run":"1/' h.jsonl > bad.jsonl; cmp -s h.jsonl bad.jsonl && exit 1 || true`)
-	if out, _, exit := n.run(`sh chain bad.jsonl`); exit == 0 || !strings.Contains(out, "record 4: a broken link") {
+	n.Sh(`sed '3s/"run":"0/"run":"1/' h.jsonl > bad.jsonl; cmp -s h.jsonl bad.jsonl && exit 1 || true`)
+	if out, _, exit := n.Run(`sh chain bad.jsonl`); exit == 0 || !strings.Contains(out, "record 4: a broken link") {
 		t.Errorf("a changed record: exit %d, %s", exit, out)
 	}
 }
@@ -120,7 +120,7 @@ func TestJSONLChain(t *testing.T) {
 // Whatever an export is made from, it is the same.
 func TestJSONLFromAnywhere(t *testing.T) {
 	n := livedNode(t, "jq")
-	n.sh(`edgectl journal export --format jsonl --out h.jsonl
+	n.Sh(`edgectl journal export --format jsonl --out h.jsonl
 		for f in jsonl csv parquet journald; do
 			edgectl journal export --format $f --out a.$f
 			edgectl journal export --format $f --out b.$f --journal $STATE/journal

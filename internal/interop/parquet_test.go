@@ -15,32 +15,32 @@ import (
 
 // duckdb runs queries in DuckDB, which npm installs into the scratch folder.
 func (n *node) duckdb(queries map[string]string) map[string][]map[string]any {
-	n.t.Helper()
+	n.T.Helper()
 	for _, name := range []string{"package.json", "query.mjs"} {
 		text, err := os.ReadFile(filepath.Join("duckdb", name))
 		if err == nil {
-			err = os.WriteFile(filepath.Join(n.dir, name), text, 0o600)
+			err = os.WriteFile(filepath.Join(n.Dir, name), text, 0o600)
 		}
 		if err != nil {
-			n.t.Fatal(err)
+			n.T.Fatal(err)
 		}
 	}
-	if _, said, exit := n.run(`[ -d node_modules ] || npm install --no-audit --no-fund --ignore-scripts --no-package-lock --loglevel error`); exit != 0 {
-		n.t.Skipf("npm cannot fetch DuckDB, so it was asked nothing: %.300s", said)
+	if _, said, exit := n.Run(`[ -d node_modules ] || npm install --no-audit --no-fund --ignore-scripts --no-package-lock --loglevel error`); exit != 0 {
+		n.T.Skipf("npm cannot fetch DuckDB, so it was asked nothing: %.300s", said)
 	}
 	text, err := json.Marshal(queries)
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	cmd := exec.Command("node", "query.mjs")
-	cmd.Dir, cmd.Env, cmd.Stdin = n.dir, append(n.env, "TZ=UTC"), strings.NewReader(string(text))
+	cmd.Dir, cmd.Env, cmd.Stdin = n.Dir, append(n.Env, "TZ=UTC"), strings.NewReader(string(text))
 	out, err := cmd.Output()
 	if err != nil {
-		n.t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr)
+		n.T.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr)
 	}
 	var answers map[string][]map[string]any
 	if err := json.Unmarshal(out, &answers); err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	return answers
 }
@@ -131,28 +131,28 @@ func flat(rows []map[string]any, members ...string) []string {
 }
 
 func (n *node) ask(histories ...string) {
-	n.t.Helper()
+	n.T.Helper()
 	var files []string
 	var journals [][]line
 	for i, h := range histories {
-		name := filepath.Join(n.dir, strconv.Itoa(i))
-		n.sh(fmt.Sprintf(`edgectl journal export --journal %s --format parquet --out %s.parquet; edgectl journal export --journal %s --format jsonl --out %s.jsonl`, h, name, h, name))
+		name := filepath.Join(n.Dir, strconv.Itoa(i))
+		n.Sh(fmt.Sprintf(`edgectl journal export --journal %s --format parquet --out %s.parquet; edgectl journal export --journal %s --format jsonl --out %s.jsonl`, h, name, h, name))
 		files = append(files, "'"+name+".parquet'")
-		journals = append(journals, records(n.t, name+".jsonl"))
+		journals = append(journals, records(n.T, name+".jsonl"))
 	}
 	queries := map[string]string{}
 	for name, sql := range questions {
 		queries[name] = strings.ReplaceAll(sql, "$ ", "read_parquet(["+strings.Join(files, ",")+"]) ")
 	}
-	got, want := n.duckdb(queries), answers(n.t, journals...)
+	got, want := n.duckdb(queries), answers(n.T, journals...)
 	for name, members := range map[string][]string{
 		"types": {"seq", "crit", "time", "up", "epoch", "data", "code", "reason"}, "kinds": {"type", "n"}, "epochs per quarter": {"q", "n"},
 		"reconstruction by cause": {"cause", "n", "total"}, "failures by stage": {"stage", "exit_code", "n"}, "boots by software": {"software", "n"}, "links": {"n"},
 	} {
 		if rows := flat(got[name], members...); !slices.Equal(rows, want[name]) {
-			n.t.Errorf("%s: DuckDB says\n%v\nthe lines say\n%v", name, rows, want[name])
+			n.T.Errorf("%s: DuckDB says\n%v\nthe lines say\n%v", name, rows, want[name])
 		} else {
-			n.t.Logf("%s: %v", name, rows)
+			n.T.Logf("%s: %v", name, rows)
 		}
 	}
 	var times []string
@@ -163,7 +163,7 @@ func (n *node) ask(histories ...string) {
 	}
 	slices.Sort(times)
 	if rows := flat(got["exact times"], "seq", "exact"); !slices.Equal(rows, times) {
-		n.t.Errorf("times: %v\nwant %v", rows[:2], times[:2])
+		n.T.Errorf("times: %v\nwant %v", rows[:2], times[:2])
 	}
 }
 

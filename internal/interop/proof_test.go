@@ -21,7 +21,7 @@ func TestInclusionProofs(t *testing.T) {
 	root := merkleRoot(t, records)
 	trusted := policy(origin, n.logKey())
 	for i, rec := range records {
-		n.sh("edgectl journal prove --seq " + itoa(i+1) + " >proof")
+		n.Sh("edgectl journal prove --seq " + itoa(i+1) + " >proof")
 		text := n.file("proof")
 		if err := torchwood.VerifyProof(trusted, tlog.RecordHash(rec), text); err != nil {
 			t.Fatalf("torchwood, record %d: %v\n%s", i+1, err, text)
@@ -54,9 +54,9 @@ func TestConsistencyProofs(t *testing.T) {
 	var kept []string
 	for i := range 6 {
 		name := "old." + itoa(i)
-		n.sh("edgectl journal checkpoint >" + name)
+		n.Sh("edgectl journal checkpoint >" + name)
 		kept = append(kept, name)
-		n.sh("edgectl drill --reason more && edged precheck && edged precheck")
+		n.Sh("edgectl drill --reason more && edged precheck && edged precheck")
 	}
 	records := n.records()
 	newest := merkleRoot(t, records)
@@ -73,13 +73,13 @@ func TestConsistencyProofs(t *testing.T) {
 			}
 			Proof []string
 		}
-		if err := json.Unmarshal([]byte(n.sh("edgectl journal prove --json --from "+name)), &said); err != nil {
+		if err := json.Unmarshal([]byte(n.Sh("edgectl journal prove --json --from "+name)), &said); err != nil {
 			t.Fatal(err)
 		}
 		if said.Old.Size != uint64(old.N) || said.Old.Root != old.Hash.String() || said.New.Size != uint64(len(records)) || said.New.Root != newest.String() {
 			t.Errorf("%s: %+v", name, said)
 		}
-		text := n.sh("edgectl journal prove --from " + name)
+		text := n.Sh("edgectl journal prove --from " + name)
 		for _, h := range said.Proof {
 			if !strings.Contains(text, "\n"+h) {
 				t.Errorf("%s: %s is not in the text form", name, h)

@@ -92,7 +92,7 @@ func TestSchemas(t *testing.T) {
 	is := compiled(t, true)
 	kinds := map[string]bool{}
 	for _, lines := range []string{"edgectl journal log --json", "cat state/journal.salvage-*/predecessor.jsonl"} {
-		for line := range strings.SplitSeq(n.sh(lines), "\n") {
+		for line := range strings.SplitSeq(n.Sh(lines), "\n") {
 			valid(t, is["record"], "record", line)
 			var r struct{ Type string }
 			if err := json.Unmarshal([]byte(line), &r); err != nil {
@@ -107,7 +107,7 @@ func TestSchemas(t *testing.T) {
 			t.Errorf("this node's history has no %s: it shows nothing of it", kind)
 		}
 	}
-	n.sh("edgectl audit bundle --out b.tar.zst && tar --zstd -xf b.tar.zst")
+	n.Sh("edgectl audit bundle --out b.tar.zst && tar --zstd -xf b.tar.zst")
 	for _, tt := range []struct{ schema, command string }{
 		{"os_fingerprint", "cat state/bootstrap/os_fingerprint.json"},
 		{"evidence", "cat state/epoch/current/evidence.json"},
@@ -132,7 +132,7 @@ func TestSchemas(t *testing.T) {
 		{"last_failure", "rm -r state/journal; edged precheck 2>/dev/null; [ $? = 2 ] && cat state/bootstrap/last_failure.json"},
 		{"status", "edgectl status --json; [ $? = 1 ]"},
 	} {
-		out, errs, exit := n.run("set +e +o pipefail; " + tt.command)
+		out, errs, exit := n.Run("set +e +o pipefail; " + tt.command)
 		if exit != 0 {
 			t.Errorf("%s: exit status %d\n%s", tt.command, exit, errs)
 			continue
@@ -143,7 +143,7 @@ func TestSchemas(t *testing.T) {
 
 // eventful gives the node a history with all that a node here can meet.
 func (n *node) eventful() {
-	n.t.Helper()
+	n.T.Helper()
 	for _, step := range []string{
 		"edged precheck",
 		"edgectl drill --reason wrong && edgectl drill --cancel --reason 'not this one'",
@@ -165,8 +165,8 @@ func (n *node) eventful() {
 		"cp -a state/journal older && edged precheck && rm -r state/journal && mv older state/journal",
 		"edgectl journal salvage --install --reason 'rolled back' && edged precheck && edged precheck",
 	} {
-		if out, errs, exit := n.run(step); exit != 0 {
-			n.t.Fatalf("%s\nexit status %d\n%s%s", step, exit, out, errs)
+		if out, errs, exit := n.Run(step); exit != 0 {
+			n.T.Fatalf("%s\nexit status %d\n%s%s", step, exit, out, errs)
 		}
 	}
 }
@@ -176,8 +176,8 @@ func TestSchemasCanFail(t *testing.T) {
 	n := newNode(t)
 	n.boot()
 	is := compiled(t, false)
-	record := strings.Split(n.sh("edgectl journal log --json"), "\n")[0]
-	fingerprint := n.sh("cat state/bootstrap/os_fingerprint.json")
+	record := strings.Split(n.Sh("edgectl journal log --json"), "\n")[0]
+	fingerprint := n.Sh("cat state/bootstrap/os_fingerprint.json")
 	for _, tt := range []struct{ schema, text, old, new string }{
 		{"record", record, `"crit":true`, `"crit":false`},
 		{"record", record, `"crit":true`, `"crit":1`},

@@ -21,9 +21,9 @@ const fsck = "github.com/transparency-dev/tessera/cmd/fsck@v1.0.4"
 
 // longHistory gives the node more records than a tile holds.
 func (n *node) longHistory() {
-	n.t.Helper()
+	n.T.Helper()
 	n.boot()
-	n.sh(`for i in $(seq 20); do edgectl drill --reason "$i"; edged precheck; done >/dev/null 2>&1
+	n.Sh(`for i in $(seq 20); do edgectl drill --reason "$i"; edged precheck; done >/dev/null 2>&1
 while [ "$(edgectl journal head | jq .seq)" -lt 300 ]; do for i in $(seq 20); do edged precheck; done; done`)
 }
 
@@ -32,13 +32,13 @@ while [ "$(edgectl journal head | jq .seq)" -lt 300 ]; do for i in $(seq 20); do
 func TestTilesAreRead(t *testing.T) {
 	n := newNode(t, "jq")
 	n.longHistory()
-	n.sh("edgectl journal tiles --out tiles >/dev/null")
+	n.Sh("edgectl journal tiles --out tiles >/dev/null")
 	records := n.records()
 	c, _, err := torchwood.VerifyCheckpoint(n.file("tiles/checkpoint"), policy(n.origin(), n.logKey()))
 	if err != nil || c.N != int64(len(records)) {
 		t.Fatalf("%+v, %v, want %d records", c, err, len(records))
 	}
-	fs, err := torchwood.NewTileFS(os.DirFS(filepath.Join(n.dir, "tiles")))
+	fs, err := torchwood.NewTileFS(os.DirFS(filepath.Join(n.Dir, "tiles")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,22 +67,22 @@ func TestTilesFsck(t *testing.T) {
 	}
 	n := newNode(t, "go", "jq")
 	n.boot()
-	n.sh("edgectl journal tiles --out tiles")
+	n.Sh("edgectl journal tiles --out tiles")
 	n.longHistory()
-	n.sh("edgectl journal tiles --out tiles && GOBIN=$DIR/tools GOFLAGS= go -C / install " + fsck)
-	size, origin := n.sh("edgectl journal head | jq .seq"), n.origin()
+	n.Sh("edgectl journal tiles --out tiles && GOBIN=$DIR/tools GOFLAGS= go -C / install " + fsck)
+	size, origin := n.Sh("edgectl journal head | jq .seq"), n.origin()
 	success := "Successfully fsck'd log with size " + size + " and root "
 	if said := n.fsck(origin, "tiles"); !strings.Contains(said, success) {
 		t.Fatalf("%q is missing:\n%s", success, said)
 	}
-	files := strings.Fields(n.sh("cd tiles && find . -type f"))
+	files := strings.Fields(n.Sh("cd tiles && find . -type f"))
 	judged := 0
 	for _, name := range files {
 		if !n.current(name, size) {
 			continue // of the smaller tree; nobody needs it any more
 		}
 		judged++
-		n.sh("rm -rf bad && cp -r tiles bad && printf X | dd of=bad/" + name + " bs=1 seek=20 conv=notrunc status=none")
+		n.Sh("rm -rf bad && cp -r tiles bad && printf X | dd of=bad/" + name + " bs=1 seek=20 conv=notrunc status=none")
 		if said := n.fsck(origin, "bad"); strings.Contains(said, "Successfully") {
 			t.Errorf("with %s altered:\n%s", name, said)
 		}
@@ -97,10 +97,10 @@ func TestTilesFsck(t *testing.T) {
 
 // current says whether a file is part of the tree of that size.
 func (n *node) current(name, size string) bool {
-	n.t.Helper()
+	n.T.Helper()
 	total, err := strconv.Atoi(size)
 	if err != nil {
-		n.t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	_, width, partial := strings.Cut(name, ".p/")
 	if !partial {
@@ -114,15 +114,15 @@ func (n *node) current(name, size string) bool {
 
 // fsck returns what the checker says.
 func (n *node) fsck(origin, dir string) string {
-	n.t.Helper()
-	ctx, stop := context.WithTimeout(n.t.Context(), time.Minute)
+	n.T.Helper()
+	ctx, stop := context.WithTimeout(n.T.Context(), time.Minute)
 	defer stop()
-	key := filepath.Join(n.dir, "log.pub")
-	if err := os.WriteFile(key, []byte(named(n.t, n.origin(), string(n.file("state/identity/journal-sign.pub")))), 0o600); err != nil {
-		n.t.Fatal(err)
+	key := filepath.Join(n.Dir, "log.pub")
+	if err := os.WriteFile(key, []byte(named(n.T, n.origin(), string(n.file("state/identity/journal-sign.pub")))), 0o600); err != nil {
+		n.T.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(n.dir, "tools/fsck"), "--ui=false", "--N=8",
-		"--storage_url=file://"+filepath.Join(n.dir, dir), "--origin="+origin, "--public_key="+key)
+	cmd := exec.CommandContext(ctx, filepath.Join(n.Dir, "tools/fsck"), "--ui=false", "--N=8",
+		"--storage_url=file://"+filepath.Join(n.Dir, dir), "--origin="+origin, "--public_key="+key)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out) + err.Error()

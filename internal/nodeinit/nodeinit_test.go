@@ -17,7 +17,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/nodeinit"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -27,7 +27,7 @@ import (
 func layOut(t *testing.T, dir string, opt nodeinit.Options) *nodeinit.Result {
 	t.Helper()
 	res, err := nodeinit.Init(context.Background(), dir, opt)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return res
 }
 
@@ -42,7 +42,7 @@ func action(r *nodeinit.Result, path string) nodeinit.Item {
 func read(t *testing.T, parts ...string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(parts...))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return data
 }
 
@@ -64,7 +64,7 @@ func TestPlain(t *testing.T) {
 		}
 	}
 	cfg, err := config.Load(filepath.Join(dir, "bootstrap/config.yaml"))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	if cfg.Identity.EdgeDomainID != "node-1" || cfg.Root.Root != dir || cfg.Storage.LocalRoot != filepath.Join(dir, "edge/segments") || cfg.Transport.CAKeyFile != "" {
 		t.Errorf("%+v", cfg)
 	}
@@ -79,7 +79,7 @@ func TestPlain(t *testing.T) {
 func salt(t *testing.T, dir string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "bootstrap/config.yaml"))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	found := regexp.MustCompile(`(?m)^  fleet_salt: "([0-9a-f]{64})"$`).FindSubmatch(data)
 	if found == nil {
 		t.Fatalf("no salt in\n%s", data)
@@ -115,32 +115,32 @@ func TestCheckpointKey(t *testing.T) {
 	check := func() {
 		t.Helper()
 		signer, err := note.NewSigner(strings.TrimSpace(string(read(t, private))))
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		verifier, err := note.NewVerifier(strings.TrimSpace(string(read(t, public))))
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		msg, err := note.Sign(&note.Note{Text: "edged/x\n1\nAAAA\n"}, signer)
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		if _, err := note.Open(msg, note.VerifierList(verifier)); err != nil || signer.Name() != "node-1" {
 			t.Errorf("%s: %v", signer.Name(), err)
 		}
 	}
 	check()
 	old := read(t, public)
-	evidencetest.Check(t, os.Remove(public))
+	historytest.Check(t, os.Remove(public))
 	res := layOut(t, dir, nodeinit.Options{})
 	if action(res, "identity/journal-sign.pub").Action != nodeinit.Created || !bytes.Equal(read(t, public), old) {
 		t.Error("the public half was not made from the private one")
 	}
 	check()
-	evidencetest.Check(t, os.Remove(private))
+	historytest.Check(t, os.Remove(private))
 	if res = layOut(t, dir, nodeinit.Options{}); action(res, "identity/journal-sign.key").Action != nodeinit.Skipped {
 		t.Errorf("%+v", action(res, "identity/journal-sign.key"))
 	}
 	if _, err := os.Stat(private); !errors.Is(err, os.ErrNotExist) {
 		t.Error("a private half was made that does not belong to the public one")
 	}
-	evidencetest.Check(t, os.WriteFile(private, []byte("garbage\n"), 0o600))
-	evidencetest.Check(t, os.Remove(public))
+	historytest.Check(t, os.WriteFile(private, []byte("garbage\n"), 0o600))
+	historytest.Check(t, os.Remove(public))
 	if res = layOut(t, dir, nodeinit.Options{}); action(res, "identity/journal-sign.pub").Action != nodeinit.Skipped {
 		t.Errorf("%+v", action(res, "identity/journal-sign.pub"))
 	}
@@ -150,21 +150,21 @@ func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	layOut(t, dir, nodeinit.Options{Node: "node-1", Demo: true})
 	cfg, err := config.Load(filepath.Join(dir, "bootstrap/config.yaml"))
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	tls, err := tlscert.Open(tlscert.Paths{Cert: cfg.Transport.CertFile, Key: cfg.Transport.KeyFile, CA: cfg.Transport.CAFile, CAKey: cfg.Transport.CAKeyFile})
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	bundle, err := tls.Load()
-	evidencetest.Check(t, errors.Join(err, tls.Close()))
-	evidencetest.Check(t, tlscert.Check(bundle, time.Now(), tlscert.MinLeft))
-	evidencetest.Check(t, bundle.Leaf.CheckSignatureFrom(bundle.CAs[0]))
+	historytest.Check(t, errors.Join(err, tls.Close()))
+	historytest.Check(t, tlscert.Check(bundle, time.Now(), tlscert.MinLeft))
+	historytest.Check(t, bundle.Leaf.CheckSignatureFrom(bundle.CAs[0]))
 	if _, err := tlscert.Rotate(bundle, 30, tlscert.Times{Now: time.Now()}); err != nil {
 		t.Errorf("the demonstration's certificate cannot be rotated: %v", err)
 	}
 	root, err := durable.OpenRoot(dir)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	defer root.Close() //nolint:errcheck // read only here
 	files, err := manifest.Read(root)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	if m, err := files.Verify(); err != nil || len(m.Operations) != 0 {
 		t.Errorf("%+v, %v", m, err)
 	}
@@ -179,7 +179,7 @@ func TestDemo(t *testing.T) {
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for path, line := range evidencetest.Tree(t, dir) {
+	for path, line := range historytest.Tree(t, dir) {
 		f := strings.Fields(line)
 		out[path] = f[0] + " " + f[len(f)-1]
 		if strings.HasPrefix(line, "d") {
@@ -193,9 +193,9 @@ func tree(t *testing.T, dir string) map[string]string {
 func TestAddsWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	res := layOut(t, dir, nodeinit.Options{Node: "node-1", Demo: true})
-	before := evidencetest.Tree(t, dir)
+	before := historytest.Tree(t, dir)
 	again := layOut(t, dir, nodeinit.Options{Demo: true})
-	evidencetest.SameTree(t, dir, before)
+	historytest.SameTree(t, dir, before)
 	for _, item := range again.Items {
 		if item.Action != nodeinit.Kept {
 			t.Errorf("%+v", item)
@@ -208,7 +208,7 @@ func TestAddsWhatIsMissing(t *testing.T) {
 		}
 		path := filepath.Join(dir, item.Path)
 		data := read(t, path)
-		evidencetest.Check(t, os.Remove(path))
+		historytest.Check(t, os.Remove(path))
 		got := action(layOut(t, dir, nodeinit.Options{Node: "node-1", Demo: true}), item.Path)
 		for p, line := range tree(t, dir) {
 			if p != path && whole[p] != line {
@@ -225,8 +225,8 @@ func TestAddsWhatIsMissing(t *testing.T) {
 		if item.Path == "bootstrap/config.yaml" {
 			info = 0o640
 		}
-		evidencetest.Check(t, os.WriteFile(path, data, info))
-		evidencetest.Check(t, os.Chmod(path, info))
+		historytest.Check(t, os.WriteFile(path, data, info))
+		historytest.Check(t, os.Chmod(path, info))
 	}
 }
 
@@ -234,14 +234,14 @@ func TestNothingIsBlessedUnasked(t *testing.T) {
 	dir := t.TempDir()
 	layOut(t, dir, nodeinit.Options{Node: "node-1", Demo: true})
 	sig := filepath.Join(dir, "runtime/manifest.json.sig")
-	evidencetest.Check(t, os.Remove(sig))
-	evidencetest.Check(t, os.WriteFile(filepath.Join(dir, "runtime/manifest.json"), []byte(`{"version":"1","operations":[]}`), 0o600))
+	historytest.Check(t, os.Remove(sig))
+	historytest.Check(t, os.WriteFile(filepath.Join(dir, "runtime/manifest.json"), []byte(`{"version":"1","operations":[]}`), 0o600))
 	if got := action(layOut(t, dir, nodeinit.Options{Demo: true}), "runtime/manifest.json.sig"); got.Action != nodeinit.Skipped {
 		t.Errorf("%+v", got)
 	}
 	// Another public key: nothing is signed that the node would refuse.
-	evidencetest.Check(t, os.Remove(filepath.Join(dir, "runtime/manifest.json")))
-	evidencetest.Check(t, os.WriteFile(filepath.Join(dir, "identity/manifest-verify.pub"), evidencetest.Key("other").Public().(ed25519.PublicKey), 0o600))
+	historytest.Check(t, os.Remove(filepath.Join(dir, "runtime/manifest.json")))
+	historytest.Check(t, os.WriteFile(filepath.Join(dir, "identity/manifest-verify.pub"), historytest.Key("other").Public().(ed25519.PublicKey), 0o600))
 	res := layOut(t, dir, nodeinit.Options{Demo: true})
 	if got := action(res, "runtime/manifest.json.sig"); got.Action != nodeinit.Skipped {
 		t.Errorf("%+v", got)
@@ -253,20 +253,20 @@ func TestNothingIsBlessedUnasked(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	evidencetest.Check(t, os.WriteFile(file, nil, 0o600))
+	historytest.Check(t, os.WriteFile(file, nil, 0o600))
 	link := filepath.Join(t.TempDir(), "link")
-	evidencetest.Check(t, os.Symlink(t.TempDir(), link))
+	historytest.Check(t, os.Symlink(t.TempDir(), link))
 	named := t.TempDir()
 	layOut(t, named, nodeinit.Options{Node: "one"})
 	blocked := t.TempDir()
-	evidencetest.Check(t, os.WriteFile(filepath.Join(blocked, "epoch"), nil, 0o600))
+	historytest.Check(t, os.WriteFile(filepath.Join(blocked, "epoch"), nil, 0o600))
 	badKey := t.TempDir()
-	evidencetest.Check(t, os.Mkdir(filepath.Join(badKey, "demo"), 0o700))
-	evidencetest.Check(t, os.WriteFile(filepath.Join(badKey, "demo/manifest-verify.key"), []byte("short"), 0o600))
+	historytest.Check(t, os.Mkdir(filepath.Join(badKey, "demo"), 0o700))
+	historytest.Check(t, os.WriteFile(filepath.Join(badKey, "demo/manifest-verify.key"), []byte("short"), 0o600))
 	badCA := t.TempDir()
-	evidencetest.Check(t, os.Mkdir(filepath.Join(badCA, "tls"), 0o700))
+	historytest.Check(t, os.Mkdir(filepath.Join(badCA, "tls"), 0o700))
 	for _, name := range []string{"ca.crt", "ca.key"} {
-		evidencetest.Check(t, os.WriteFile(filepath.Join(badCA, "tls", name), []byte("short"), 0o600))
+		historytest.Check(t, os.WriteFile(filepath.Join(badCA, "tls", name), []byte("short"), 0o600))
 	}
 	for _, tt := range []struct {
 		name, dir string
@@ -294,7 +294,7 @@ func TestRefuses(t *testing.T) {
 func TestGateIsRunning(t *testing.T) {
 	dir := t.TempDir()
 	root, err := durable.OpenRoot(dir)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	defer root.Close() //nolint:errcheck // releases the lock
 	if held, err := root.TryLock(); !held || err != nil {
 		t.Fatal(held, err)

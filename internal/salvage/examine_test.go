@@ -14,7 +14,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
@@ -42,9 +42,9 @@ func TestExamine_Whole(t *testing.T) {
 
 // A rotation under which no epoch was completed yet is not undone.
 func TestExamine_NewestKey(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
-	h.Reconstruct(evidencetest.NewOS, 1)
+	h.Reconstruct(historytest.NewOS, 1)
 	for _, key := range []string{"second", "third"} {
 		h.NextBoot()
 		h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: key, By: "op", Reason: "lost"})
@@ -61,7 +61,7 @@ func TestExamine_NewestKey(t *testing.T) {
 
 // What does not follow is kept all the same; of its floors the epoch is known.
 func TestExamine_NotFoldable(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.Wild = true
 	h.First()
 	odd := h.Entry(string(machine.KindEpochRotated), true)
@@ -82,7 +82,7 @@ func TestExamine_NotFoldable(t *testing.T) {
 // A newer release's journal has floors that this one does not know: a key that
 // was replaced would come back.
 func TestExamine_Newer(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.Wild = true
 	h.First()
 	h.Write(h.Entry("OfTheFuture", true))
@@ -102,7 +102,7 @@ func TestExamine_Foreign(t *testing.T) {
 	h, m := grown(t)
 	for name, who := range map[string]Who{
 		"name": {Node: "another"},
-		"pin":  {Node: evidencetest.Node, Predecessor: uuid.NewString()},
+		"pin":  {Node: historytest.Node, Predecessor: uuid.NewString()},
 	} {
 		who.Run, who.NewID = uuid.NewString(), uuid.NewV7
 		before := m.Dump()
@@ -236,7 +236,7 @@ func TestWrite(t *testing.T) {
 	rec, err := plan.Write(out)
 	check(t, err)
 	all := records(t, out)
-	if len(all) != 1 || all[0].Hash != rec.Hash || all[0].Journal != plan.ID.String() || all[0].Node != evidencetest.Node || all[0].Epoch != 1 {
+	if len(all) != 1 || all[0].Hash != rec.Hash || all[0].Journal != plan.ID.String() || all[0].Node != historytest.Node || all[0].Epoch != 1 {
 		t.Errorf("%+v", all)
 	}
 	if all[0].Journal == h.State.Journal {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -62,7 +62,7 @@ func TestInstall(t *testing.T) {
 			tt.damage(m)
 			damaged := under(m.Dump(), stateroot.Journal)
 			who := someone()
-			who.Node, who.Predecessor = evidencetest.Node, h.State.Journal
+			who.Node, who.Predecessor = historytest.Node, h.State.Journal
 			in, err := Install(m, who)
 			check(t, err)
 			salvagedDisk(t, m, in, damaged)
@@ -152,7 +152,7 @@ func losesPower(m *memfs.FS, n int) *memfs.FS {
 
 func theNode() Who {
 	who := someone()
-	who.Node = evidencetest.Node
+	who.Node = historytest.Node
 	return who
 }
 

@@ -13,14 +13,14 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 )
 
-var check = evidencetest.Check
+var check = historytest.Check
 
 // someone asks for a salvage. The node is the predecessor's.
 func someone() Who {
@@ -33,12 +33,12 @@ const grownRecords = 9
 
 // grown is a history at epoch 1, serial 7, and its disk. Its newest two records
 // are in the tail, the others have settled.
-func grown(t *testing.T) (*evidencetest.History, *memfs.FS) {
+func grown(t *testing.T) (*historytest.History, *memfs.FS) {
 	t.Helper()
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	h.Match()
-	h.Reconstruct(evidencetest.NewOS, 7)
+	h.Reconstruct(historytest.NewOS, 7)
 	h.Settle(h.State)
 	h.Match()
 	h.Publish()
@@ -174,7 +174,7 @@ func rot(t *testing.T, m *memfs.FS, table func([]byte) []byte) {
 		case strings.HasSuffix(name, ".sst"):
 			data = table(data)
 		case e.Name == "tail":
-			evidencetest.RotFrames(data)
+			historytest.RotFrames(data)
 		default:
 			continue
 		}

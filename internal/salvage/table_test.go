@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
 // A table that is gone or cut short takes with it what only it held, and what
 // came after that: the rest is kept, and what is lost is said.
 func TestExamine_TableLost(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	h.Settle(h.State)
 	for range 3 {
@@ -42,7 +42,7 @@ func TestExamine_TableLost(t *testing.T) {
 				check(t, d.Remove(name))
 			}
 			who := someone()
-			who.Node = evidencetest.Node
+			who.Node = historytest.Node
 			e, have, err := examine(t, d, who)
 			check(t, err)
 			kept[len(have)] = true
@@ -74,14 +74,14 @@ func TestExamine_TailLost(t *testing.T) {
 		kept int
 	}{
 		"gone":                {func([]byte) []byte { return nil }, grownRecords - 2},
-		"cut to its headers":  {func(b []byte) []byte { return b[:2*evidencetest.BlockLen] }, grownRecords - 2},
-		"cut in a frame":      {func(b []byte) []byte { return b[:(evidencetest.FirstFrame+1)*evidencetest.BlockLen+100] }, grownRecords - 1},
-		"without headers":     {func(b []byte) []byte { clear(b[:2*evidencetest.BlockLen]); return b }, grownRecords},
-		"one frame damaged":   {func(b []byte) []byte { b[evidencetest.FirstFrame*evidencetest.BlockLen+200] ^= 1; return b }, grownRecords - 2},
-		"every frame damaged": {func(b []byte) []byte { evidencetest.RotFrames(b); return b }, grownRecords - 2},
+		"cut to its headers":  {func(b []byte) []byte { return b[:2*historytest.BlockLen] }, grownRecords - 2},
+		"cut in a frame":      {func(b []byte) []byte { return b[:(historytest.FirstFrame+1)*historytest.BlockLen+100] }, grownRecords - 1},
+		"without headers":     {func(b []byte) []byte { clear(b[:2*historytest.BlockLen]); return b }, grownRecords},
+		"one frame damaged":   {func(b []byte) []byte { b[historytest.FirstFrame*historytest.BlockLen+200] ^= 1; return b }, grownRecords - 2},
+		"every frame damaged": {func(b []byte) []byte { historytest.RotFrames(b); return b }, grownRecords - 2},
 		"of another generation": {func(b []byte) []byte {
-			frames := evidencetest.FirstFrame * evidencetest.BlockLen
-			copy(b[frames:], b[frames+2*evidencetest.BlockLen:][:evidencetest.BlockLen])
+			frames := historytest.FirstFrame * historytest.BlockLen
+			copy(b[frames:], b[frames+2*historytest.BlockLen:][:historytest.BlockLen])
 			return b
 		}, grownRecords - 2},
 	} {

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
@@ -54,7 +54,7 @@ func (s *Status) failureFile(tree durable.FS) {
 	}
 }
 
-func (s *Status) projections(src *evidence.Source, state machine.State) error {
+func (s *Status) projections(src *history.Source, state machine.State) error {
 	files, err := projections.Read(src.FS())
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/display"
 )
 
 const unknown = "unknown"
@@ -16,7 +16,7 @@ const unknown = "unknown"
 func (s *Status) Print(w io.Writer) error {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s %s\n", name, narrate.Clean(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&b, "%-12s %s\n", name, display.Clean(fmt.Sprintf(format, args...)))
 	}
 	row("node", "%s", cmp.Or(s.Node, "unknown"))
 	if s.Head == nil {
@@ -114,7 +114,7 @@ func (s *Status) printUpdate(row printRow) {
 	if u.Serial != nil {
 		serial = fmt.Sprint(*u.Serial)
 	}
-	row("", "manifest %s, serial %s, operations %d", narrate.Short(u.Manifest), serial, u.Operations)
+	row("", "manifest %s, serial %s, operations %d", display.Short(u.Manifest), serial, u.Operations)
 }
 
 func (s *Status) printFiles(row printRow) {
@@ -135,18 +135,18 @@ func (s *Status) printKeys(row printRow) {
 		if hash == "" {
 			return none
 		}
-		return narrate.Short(hash)
+		return display.Short(hash)
 	}
 	row("keys", "manifest %s, deployed %s", key(s.Keys.Manifest, "none yet"), key(s.Keys.Deployed, "none"))
 	if n := len(s.Keys.Successors); n > 0 {
-		row("", "followed by %s", narrate.Short(s.Keys.Successors[n-1]))
+		row("", "followed by %s", display.Short(s.Keys.Successors[n-1]))
 	}
 	if s.Keys.Checkpoint != "" {
-		row("", "checkpoint %s", narrate.Short(s.Keys.Checkpoint))
+		row("", "checkpoint %s", display.Short(s.Keys.Checkpoint))
 	}
 }
 
-func at(t time.Time) string { return t.UTC().Format(narrate.TimeForm) }
+func at(t time.Time) string { return t.UTC().Format(display.TimeForm) }
 
 // bytes writes a number of bytes in the unit that fits.
 func bytes(n int64) string {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -100,13 +100,13 @@ type Failure struct {
 // The error is for what is no evidence of a node at all.
 func Read(path string) (Status, error) {
 	s := Status{Problems: []string{}, Notices: []string{}, Projections: []Projection{}}
-	at, kind, err := evidence.Detect(path)
+	at, kind, err := history.Detect(path)
 	if err != nil {
 		return s, err
 	}
-	src, err := evidence.Open(path)
+	src, err := history.Open(path)
 	if err != nil {
-		if kind != evidence.StateRoot {
+		if kind != history.StateRoot {
 			return s, err
 		}
 		return s, s.withoutJournal(at, err)
@@ -115,7 +115,7 @@ func Read(path string) (Status, error) {
 	if err := s.history(src); err != nil {
 		s.problem("the history cannot be replayed: %s", err)
 	}
-	if tree := src.FS(); tree != nil && kind == evidence.StateRoot {
+	if tree := src.FS(); tree != nil && kind == history.StateRoot {
 		s.failureFile(tree)
 		s.deployedKeys(tree)
 	}
@@ -142,14 +142,14 @@ func (s *Status) withoutJournal(at string, reason error) error {
 	return nil
 }
 
-func (s *Status) history(src *evidence.Source) error {
+func (s *Status) history(src *history.Source) error {
 	tip := src.Tip()
 	s.Journal, s.Head = src.ID(), &Head{Seq: tip.Seq, Hash: tip.Hash.String()}
 	if damage := src.Damage(); damage != nil {
 		s.Incomplete = damage.Error()
 		s.problem("the history is damaged or incomplete: %s", damage)
 	}
-	if src.Kind() == evidence.Directory {
+	if src.Kind() == history.Directory {
 		s.notice("this is a journal without its head file: nothing vouches for its newest records")
 	}
 	if view := src.View(); view != nil {
@@ -180,7 +180,7 @@ func (s *Status) history(src *evidence.Source) error {
 	if d := state.Drill; d != nil {
 		s.notice("the next boot is a drill, requested by %s: %s", d.By, d.Reason)
 	}
-	if src.Kind() == evidence.StateRoot {
+	if src.Kind() == history.StateRoot {
 		if err := s.projections(src, state); err != nil {
 			return err
 		}

@@ -8,34 +8,34 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/status"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
 )
 
 // settled is a node with one reconstruction behind it, at rest, published.
-func settled(t *testing.T) *evidencetest.History {
+func settled(t *testing.T) *historytest.History {
 	t.Helper()
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
-	h.Reconstruct(evidencetest.NewOS, 3)
+	h.Reconstruct(historytest.NewOS, 3)
 	publish(t, h)
 	return h
 }
 
-func publish(t *testing.T, h *evidencetest.History) {
+func publish(t *testing.T, h *historytest.History) {
 	t.Helper()
 	files, err := projections.Read(h.FS)
-	evidencetest.Check(t, err)
-	evidencetest.Check(t, projections.Publish(h.FS, h.State, files, 1))
+	historytest.Check(t, err)
+	historytest.Check(t, projections.Publish(h.FS, h.State, files, 1))
 	h.Rest()
 }
 
 func read(t *testing.T, path string) status.Status {
 	t.Helper()
 	s, err := status.Read(path)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return s
 }
 
@@ -43,50 +43,50 @@ func read(t *testing.T, path string) status.Status {
 func TestStatus(t *testing.T) {
 	tests := []struct {
 		name    string
-		make    func(*testing.T, *evidencetest.History)
+		make    func(*testing.T, *historytest.History)
 		problem string   // "" for a healthy node
 		says    []string // of the screen
 	}{
-		{"healthy", func(*testing.T, *evidencetest.History) {}, "",
+		{"healthy", func(*testing.T, *historytest.History) {}, "",
 			[]string{"node         test-node", "1, settled", ", ok, from record 2", "to epoch 1, cause os_changed", "serial 3, operations 1", "kernel  6.8.0-a -> 6.8.0-b", "none journaled", "verdict      healthy"}},
-		{"failed", func(_ *testing.T, h *evidencetest.History) {
+		{"failed", func(_ *testing.T, h *historytest.History) {
 			h.NextBoot()
 			h.Append(machine.PrecheckFailed{V: 1, ExitCode: 3, Stage: "cert", Path: "node.crt", Reason: "expired"})
 			h.Rest()
 		}, "the last boot failed with exit code 3", []string{"exit 3 at cert: expired", "NOT HEALTHY"}},
-		{"open", func(_ *testing.T, h *evidencetest.History) { h.Detect(evidencetest.OldOS); h.Rest() },
+		{"open", func(_ *testing.T, h *historytest.History) { h.Detect(historytest.OldOS); h.Rest() },
 			"a reconstruction is open since record 8, attempt 1", []string{"0 of unknown operations applied"}},
-		{"unfinished", func(_ *testing.T, h *evidencetest.History) {
-			h.Detect(evidencetest.OldOS)
+		{"unfinished", func(_ *testing.T, h *historytest.History) {
+			h.Detect(historytest.OldOS)
 			h.Append(h.Manifest(4))
 			h.Rest()
 		}, "the last boot has not reached its end", []string{"0 of 1 operations applied"}},
-		{"edited", func(t *testing.T, h *evidencetest.History) {
+		{"edited", func(t *testing.T, h *historytest.History) {
 			name := filepath.Join(h.Dir, projections.CurrentPath)
 			data, err := os.ReadFile(name)
-			evidencetest.Check(t, err)
-			evidencetest.Check(t, os.WriteFile(name, bytes.Replace(data, []byte(`"boot_epoch": 1`), []byte(`"boot_epoch": 7`), 1), 0o600))
+			historytest.Check(t, err)
+			historytest.Check(t, os.WriteFile(name, bytes.Replace(data, []byte(`"boot_epoch": 1`), []byte(`"boot_epoch": 7`), 1), 0o600))
 		}, "epoch/current/evidence.json: ", []string{"repair     epoch/current/evidence.json"}},
-		{"drill and break-glass", func(_ *testing.T, h *evidencetest.History) {
+		{"drill and break-glass", func(_ *testing.T, h *historytest.History) {
 			h.NextBoot()
 			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, OldKey: h.State.Keys.Manifest, NewKey: strings.Repeat("d", 64), By: "x", Reason: "y"})
 			h.Append(machine.DrillRequested{V: 1, By: "ann", Reason: "quarterly"})
 			h.Rest()
 		}, "", []string{", acted, ", "KEY REPLACED WITHOUT THE OLD ONE, 1 times", "drill, requested by ann: quarterly", "followed by dddddddddddd"}},
-		{"failure that could not be journaled", func(t *testing.T, h *evidencetest.History) {
+		{"failure that could not be journaled", func(t *testing.T, h *historytest.History) {
 			left := `{"v":1,"time":"2036-01-01T00:00:00Z","node":"test-node","exit_code":2,"stage":"journal","path":"journal","reason":"no space left","next":"free some"}`
-			evidencetest.Check(t, os.WriteFile(filepath.Join(h.Dir, "bootstrap/last_failure.json"), []byte(left), 0o600))
+			historytest.Check(t, os.WriteFile(filepath.Join(h.Dir, "bootstrap/last_failure.json"), []byte(left), 0o600))
 		}, "a boot after the last one journaled failed with exit code 2: no space left", []string{"next: free some"}},
-		{"key of nobody", func(t *testing.T, h *evidencetest.History) {
-			evidencetest.Check(t, os.WriteFile(filepath.Join(h.Dir, "identity/manifest-verify.pub"), bytes.Repeat([]byte{7}, 32), 0o600))
+		{"key of nobody", func(t *testing.T, h *historytest.History) {
+			historytest.Check(t, os.WriteFile(filepath.Join(h.Dir, "identity/manifest-verify.pub"), bytes.Repeat([]byte{7}, 32), 0o600))
 		}, "which no rotation leads to", nil},
-		{"key that is none", func(t *testing.T, h *evidencetest.History) {
-			evidencetest.Check(t, os.WriteFile(filepath.Join(h.Dir, "identity/manifest-verify.pub"), []byte("short"), 0o600))
+		{"key that is none", func(t *testing.T, h *historytest.History) {
+			historytest.Check(t, os.WriteFile(filepath.Join(h.Dir, "identity/manifest-verify.pub"), []byte("short"), 0o600))
 		}, "identity/manifest-verify.pub: ", nil},
-		{"damaged", func(t *testing.T, h *evidencetest.History) {
+		{"damaged", func(t *testing.T, h *historytest.History) {
 			names, err := filepath.Glob(filepath.Join(h.Dir, "journal", "marker.manifest.*"))
-			evidencetest.Check(t, err)
-			evidencetest.Check(t, os.Remove(names[0]))
+			historytest.Check(t, err)
+			historytest.Check(t, os.Remove(names[0]))
 		}, "the journal cannot be read: ", []string{"journal      unknown", "epoch        unknown", "last boot    unknown", "projections  unknown"}},
 	}
 	for _, tt := range tests {
@@ -99,7 +99,7 @@ func TestStatus(t *testing.T) {
 				t.Errorf("healthy %t, problems: %s", s.Healthy, all)
 			}
 			var screen bytes.Buffer
-			evidencetest.Check(t, s.Print(&screen))
+			historytest.Check(t, s.Print(&screen))
 			for _, want := range tt.says {
 				if !strings.Contains(screen.String(), want) {
 					t.Errorf("the screen does not say %q:\n%s", want, screen.String())
@@ -115,7 +115,7 @@ func TestStatus(t *testing.T) {
 
 // Before its first boot a node has a status, and it is not a healthy one.
 func TestStatusBeforeTheFirstBoot(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	s := read(t, h.Dir)
 	if s.Healthy || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], "no boot has run here yet") {
 		t.Errorf("%+v", s)
@@ -124,7 +124,7 @@ func TestStatusBeforeTheFirstBoot(t *testing.T) {
 	publish(t, h)
 	s = read(t, h.Dir)
 	var screen bytes.Buffer
-	evidencetest.Check(t, s.Print(&screen))
+	historytest.Check(t, s.Print(&screen))
 	if !s.Healthy || s.LastUpdate != nil || !strings.Contains(screen.String(), "last update  none yet") {
 		t.Errorf("after the first boot: %s", screen.String())
 	}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
 )
@@ -39,7 +39,7 @@ type System struct {
 const farthest = 10_000
 
 // lastUpdate tells how the running epoch began; nil before the first one.
-func lastUpdate(src *evidence.Source, state machine.State) (*Update, error) {
+func lastUpdate(src *history.Source, state machine.State) (*Update, error) {
 	c := state.Current
 	if c == nil {
 		return nil, nil
@@ -47,7 +47,7 @@ func lastUpdate(src *evidence.Source, state machine.State) (*Update, error) {
 	r := c.Rotated
 	u := &Update{Epoch: r.BootEpoch, Seq: c.Meta.Seq, Time: r.RotatedAt, DurationMS: r.DurationMS, Manifest: r.ManifestHash,
 		Serial: r.ManifestSerial, Operations: len(c.Operations), Changed: []string{},
-		To: System{Name: narrate.System(r.OSFingerprint.OSRelease), Kernel: r.OSFingerprint.UnameRelease}}
+		To: System{Name: display.System(r.OSFingerprint.OSRelease), Kernel: r.OSFingerprint.UnameRelease}}
 	begun, seq, err := beginning(src, c.Meta.Seq)
 	if err != nil || begun == nil {
 		return u, err
@@ -59,14 +59,14 @@ func lastUpdate(src *evidence.Source, state machine.State) (*Update, error) {
 		return u, err
 	}
 	if b := before.Baseline; b != nil {
-		u.From = &System{Name: narrate.System(b.OSRelease), Kernel: b.UnameRelease}
+		u.From = &System{Name: display.System(b.OSRelease), Kernel: b.UnameRelease}
 	}
 	return u, nil
 }
 
 // beginning finds the newest UpdateDetected before an EpochRotated; nil where
 // an export does not hold it.
-func beginning(src *evidence.Source, rotated uint64) (*machine.UpdateDetected, uint64, error) {
+func beginning(src *history.Source, rotated uint64) (*machine.UpdateDetected, uint64, error) {
 	first := src.First()
 	if rotated > farthest {
 		first = max(first, rotated-farthest)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // One edited epoch hides no record of another one: whatever record it is, the
@@ -25,7 +25,7 @@ func TestEditedEpoch(t *testing.T) {
 				continue
 			}
 			file := filepath.Join(t.TempDir(), "h.jsonl")
-			evidencetest.Export(t, file, edited...)
+			historytest.Export(t, file, edited...)
 			src := reopen(t, file)
 			want := map[uint64][]string{}
 			for _, e := range tell(t, src).Epochs {

@@ -13,24 +13,24 @@ import (
 	"testing"
 
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence"
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/replay"
 	"github.com/autonomyops/edged/replay/explain"
 )
 
 // open gives a history at rest.
-func open(t testing.TB, h *evidencetest.History) *evidence.Source {
+func open(t testing.TB, h *historytest.History) *history.Source {
 	t.Helper()
 	h.Close()
 	return reopen(t, h.Dir)
 }
 
-func reopen(t testing.TB, path string) *evidence.Source {
+func reopen(t testing.TB, path string) *history.Source {
 	t.Helper()
-	src, err := evidence.Open(path)
-	evidencetest.Check(t, err)
+	src, err := history.Open(path)
+	historytest.Check(t, err)
 	t.Cleanup(func() { _ = src.Close() })
 	return src
 }
@@ -42,7 +42,7 @@ func tell(t testing.TB, src replay.History, epoch ...uint64) *explain.Report {
 		opt.Epoch = &epoch[0]
 	}
 	rep, err := explain.Explain(t.Context(), src, opt)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	return rep
 }
 
@@ -63,8 +63,8 @@ func same(t *testing.T, what string, got, want []string) {
 	}
 }
 
-func eventful(t testing.TB) *evidence.Source {
-	h := evidencetest.New(t, t.TempDir())
+func eventful(t testing.TB) *history.Source {
+	h := historytest.New(t, t.TempDir())
 	h.Eventful()
 	return open(t, h)
 }
@@ -157,15 +157,15 @@ func TestOneEpoch(t *testing.T) {
 
 func TestBeginnings(t *testing.T) {
 	for _, tt := range []struct {
-		make  func(*evidencetest.History)
+		make  func(*historytest.History)
 		why   explain.Why
 		flags []string
 		cause string
 	}{
-		{(*evidencetest.History).Adopted, explain.WhyAdopted, []string{"boot-unfinished x1", "legacy-adopted x1", "mount-check-skipped x2"}, "legacy"},
-		{(*evidencetest.History).Salvaged, explain.WhySalvaged, []string{"mount-check-skipped x1", "salvaged x1"}, "salvaged"},
+		{(*historytest.History).Adopted, explain.WhyAdopted, []string{"boot-unfinished x1", "legacy-adopted x1", "mount-check-skipped x2"}, "legacy"},
+		{(*historytest.History).Salvaged, explain.WhySalvaged, []string{"mount-check-skipped x1", "salvaged x1"}, "salvaged"},
 	} {
-		h := evidencetest.New(t, t.TempDir())
+		h := historytest.New(t, t.TempDir())
 		tt.make(h)
 		rep := tell(t, open(t, h))
 		if len(rep.Epochs) != 2 || rep.Epochs[0].Why != tt.why || rep.Epochs[0].CleanBoots.Count != 0 ||
@@ -182,7 +182,7 @@ func lines(t *testing.T) [][]byte {
 	src := eventful(t)
 	var all [][]byte
 	for raw, err := range src.RawRecords(1, src.Tip().Seq) {
-		evidencetest.Check(t, err)
+		historytest.Check(t, err)
 		all = append(all, bytes.Clone(raw.Raw))
 	}
 	return all
@@ -220,7 +220,7 @@ func TestDamaged(t *testing.T) {
 		{"it ends in the middle", func(l [][]byte) [][]byte { return l[:20] }, map[int]string{0: "update-open"}, 0},
 	} {
 		file := filepath.Join(t.TempDir(), "h.jsonl")
-		evidencetest.Export(t, file, tt.damage(slices.Clone(whole))...)
+		historytest.Export(t, file, tt.damage(slices.Clone(whole))...)
 		rep := tell(t, reopen(t, file))
 		if len(rep.Unreadable) != tt.holes {
 			t.Errorf("%s: unreadable: %v", tt.name, rep.Unreadable)
@@ -239,7 +239,7 @@ func TestDamaged(t *testing.T) {
 // What is missing, and not the newest record, is what is said to be missing.
 func TestMissing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "h.jsonl")
-	evidencetest.Export(t, file, slices.Delete(lines(t), 5, 8)...)
+	historytest.Export(t, file, slices.Delete(lines(t), 5, 8)...)
 	rep := tell(t, reopen(t, file))
 	if len(rep.Unreadable) != 1 || rep.Unreadable[0] != (explain.Unreadable{Seq: 6, Last: 8, Reason: "record 9 stands in this place"}) {
 		t.Errorf("%+v", rep.Unreadable)
@@ -251,7 +251,7 @@ func TestCutReconstruction(t *testing.T) {
 	whole := lines(t)
 	for from := range whole {
 		file := filepath.Join(t.TempDir(), "h.jsonl")
-		evidencetest.Export(t, file, whole[from:]...)
+		historytest.Export(t, file, whole[from:]...)
 		rep := tell(t, reopen(t, file))
 		if rep.First.Seq != uint64(from+1) || len(rep.Epochs) == 0 {
 			t.Errorf("from record %d: %+v", from+1, rep)
@@ -261,7 +261,7 @@ func TestCutReconstruction(t *testing.T) {
 
 // holed is a history whose storage gives out in places.
 type holed struct {
-	*evidence.Source
+	*history.Source
 	bad map[uint64]bool
 }
 
@@ -301,7 +301,7 @@ func TestHoles(t *testing.T) {
 }
 
 func TestInterrupted(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	for range 1100 {
 		h.Match()

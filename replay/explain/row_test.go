@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
+	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/machine"
 )
 
@@ -13,18 +13,18 @@ import (
 // ended, although it found the baseline.
 func TestDrillCutShort(t *testing.T) {
 	for name, tt := range map[string]struct {
-		between func(*evidencetest.History)
+		between func(*historytest.History)
 		clean   uint64
 		flags   []string
 	}{
-		"killed": {func(*evidencetest.History) {}, 0, []string{"boot-unfinished x1", "mount-check-skipped x2"}},
-		"cancelled": {func(h *evidencetest.History) {
+		"killed": {func(*historytest.History) {}, 0, []string{"boot-unfinished x1", "mount-check-skipped x2"}},
+		"cancelled": {func(h *historytest.History) {
 			h.NextBoot()
 			h.Append(machine.DrillCancelled{V: 1, By: "op", Reason: "not now"})
 		}, 1, []string{"mount-check-skipped x2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := evidencetest.New(t, t.TempDir())
+			h := historytest.New(t, t.TempDir())
 			h.First()
 			h.NextBoot()
 			h.Append(machine.DrillRequested{V: 1, By: "op", Reason: "quarterly"})
@@ -42,13 +42,13 @@ func TestDrillCutShort(t *testing.T) {
 // A SnapshotTaken at the end of a boot or at its beginning is no part of it: the
 // story is the same without.
 func TestSnapshotsAreNotTold(t *testing.T) {
-	story := func(snapshot func(h *evidencetest.History)) string {
-		h := evidencetest.New(t, t.TempDir())
+	story := func(snapshot func(h *historytest.History)) string {
+		h := historytest.New(t, t.TempDir())
 		h.First()
 		snapshot(h)
 		h.NextBoot()
 		snapshot(h) // and the power fails
-		h.Reconstruct(evidencetest.NewOS, 1)
+		h.Reconstruct(historytest.NewOS, 1)
 		snapshot(h)
 		h.Match()
 		rep := tell(t, open(t, h))
@@ -61,8 +61,8 @@ func TestSnapshotsAreNotTold(t *testing.T) {
 		}
 		return fmt.Sprintf("%d boots, %s", rep.Boots, strings.Join(all, ", "))
 	}
-	want := story(func(*evidencetest.History) {})
-	got := story(func(h *evidencetest.History) {
+	want := story(func(*historytest.History) {})
+	got := story(func(h *historytest.History) {
 		e := h.Entry(string(machine.KindSnapshotTaken), false)
 		e.UptimeMS = 60_000 // settling took a minute
 		e.Data = fmt.Appendf(nil, `{"blake3":"%064d","of":%d,"v":1}`, 0, h.State.Seq)

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/internal/evidence/narrate"
-	"github.com/autonomyops/edged/internal/evidence/scrub"
 	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -40,7 +40,7 @@ func Damaged(ctx context.Context, root string, host gate.Host) error {
 // of it is damaged: old records, and blocks of tables that hold none. Sooner or
 // later a boot compacts them, and ends there.
 func rotten(ctx context.Context, root string) error {
-	rep, err := scrub.Verify(ctx, root, scrub.Options{Storage: true})
+	rep, err := verify.Path(ctx, root, verify.Options{Storage: true})
 	if err != nil {
 		return errs.Advise("edgectl journal verify --deep tells what cannot be read", "%s: the journal cannot be verified: %w", root, err)
 	}
@@ -49,7 +49,7 @@ func rotten(ctx context.Context, root string) error {
 		switch {
 		case f.Severity != journal.SeverityError:
 		case f.Code == journal.CodeNewer, f.Code == journal.CodeIO:
-			return notDamage(root, errors.New(narrate.Clean(f.Detail)))
+			return notDamage(root, errors.New(display.Clean(f.Detail)))
 		default:
 			bad = true
 		}

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autonomyops/edged/internal/evidence/evidencetest"
 	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
 // Damage that no boot reads yet may be salvaged before the boot whose
 // settling meets it; a whole journal may not.
 func TestSalvageDamage(t *testing.T) {
-	h := evidencetest.New(t, t.TempDir())
+	h := historytest.New(t, t.TempDir())
 	h.First()
 	for range 40 {
 		h.Match()
@@ -26,16 +26,16 @@ func TestSalvageDamage(t *testing.T) {
 	if err := Damaged(t.Context(), h.Dir, host); err == nil || !strings.Contains(err.Error(), "the journal is whole") {
 		t.Fatalf("whole: %v", err)
 	}
-	table := evidencetest.Largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
+	table := historytest.Largest(t, filepath.Join(h.Dir, "journal", "*.sst"))
 	good, err := os.ReadFile(table)
-	evidencetest.Check(t, err)
+	historytest.Check(t, err)
 	bad := append([]byte(nil), good...)
 	bad[len(bad)/20] ^= 1
-	evidencetest.Check(t, os.WriteFile(table, bad, 0o600))
+	historytest.Check(t, os.WriteFile(table, bad, 0o600))
 	if err := Damaged(t.Context(), h.Dir, host); err != nil {
 		t.Errorf("an old record is damaged: %v", err)
 	}
-	evidencetest.Check(t, os.WriteFile(table, good, 0o600))
+	historytest.Check(t, os.WriteFile(table, good, 0o600))
 	if err := Damaged(t.Context(), h.Dir, host); err == nil {
 		t.Error("mended, and it may still be salvaged")
 	}

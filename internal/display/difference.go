@@ -1,0 +1,69 @@
+package display
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// Difference tells what differs between two points, each named by a line.
+func Difference(from, to string, d replay.Difference) string {
+	r := &rows{names: 18}
+	r.row("from", "%s", from)
+	r.row("to", "%s", to)
+	if d.Same() {
+		r.row("", "nothing differs but the records in between")
+		return r.b.String()
+	}
+	for _, c := range d.Changes {
+		r.change(strings.ReplaceAll(c.What, "_", " "), cmp.Or(c.From, "none"), cmp.Or(c.To, "none"))
+	}
+	if len(d.OSRelease) > 0 {
+		r.line("os-release")
+		for _, l := range d.OSRelease {
+			r.verbatim(2, l.Op+" "+l.Text)
+		}
+	}
+	for _, f := range d.Files {
+		r.change(f.Path, place(f.From), place(f.To))
+	}
+	return r.b.String()
+}
+
+// change shows two values on one row, or beneath each other where they are long.
+func (r *rows) change(name, from, to string) {
+	if row := fmt.Sprintf("%-*s %s -> %s", r.names, Clean(name), Clean(from), Clean(to)); len(row) <= Width {
+		r.line(row)
+		return
+	}
+	for _, part := range fold(Clean(name), Width) {
+		r.line(part)
+	}
+	r.verbatim(2, "- "+from)
+	r.verbatim(2, "+ "+to)
+}
+
+// lines shows the lines in which two texts differ.
+func (r *rows) lines(all []replay.Line) {
+	for _, l := range all {
+		r.verbatim(r.names+1, l.Op+" "+l.Text)
+	}
+}
+
+func place(f *replay.Installed) string {
+	if f == nil {
+		return "not installed"
+	}
+	return fmt.Sprintf("%s, %d bytes, %s", Short(f.BLAKE3), f.Bytes, f.Mode)
+}
+
+func list(causes []machine.Cause) string {
+	names := make([]string, len(causes))
+	for i, c := range causes {
+		names[i] = string(c)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,181 @@
+// Package display renders records, states and reports as text for a terminal.
+//
+// What a record says was written by whoever wrote the record: every text that
+// leaves this package is printable ASCII (and the ellipsis of a text cut
+// short), so that no history can move a cursor or paint a screen.
+package display
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/autonomyops/edged/journal/record"
+	"github.com/autonomyops/edged/machine"
+)
+
+// Width is the longest line, in columns.
+const Width = 80
+
+// TimeForm is how a wall-clock time is written: UTC, to the second.
+const TimeForm = "2006-01-02T15:04:05Z"
+
+// Lines formats records as lines of one width.
+type Lines struct {
+	seq int // columns of the largest sequence number
+}
+
+// NewLines formats a history that ends at record tip.
+func NewLines(tip uint64) Lines {
+	return Lines{seq: len(fmt.Sprint(tip))}
+}
+
+// Record is one line of at most Width columns, without its end: seq, time,
+// epoch, kind, and what happened.
+func (l Lines) Record(r record.Record) string {
+	return l.line(r.Seq, fmt.Sprintf("%s  e%-2d %-19s  %s", r.Time.UTC().Format(TimeForm), r.Epoch, Clean(r.Type), Payload(r)))
+}
+
+// Unreadable is the line of bytes that are no record.
+func (l Lines) Unreadable(seq uint64, err error) string {
+	return l.line(seq, fmt.Sprintf("%-*s  unreadable: %s", len(TimeForm), "-", Clean(err.Error())))
+}
+
+func (l Lines) line(seq uint64, rest string) string {
+	return Cut(strings.TrimRight(fmt.Sprintf("%*d  %s", l.seq, seq, rest), " "), Width)
+}
+
+// Payload says in a few words what a record's data means; "" where its kind
+// says it all.
+func Payload(r record.Record) string {
+	p, err := machine.Decode(machine.Kind(r.Type), r.Crit, r.Data)
+	if err != nil {
+		return Clean("not understood: " + err.Error())
+	}
+	return Clean(words(p))
+}
+
+// words has the most telling thing first: a narrow line keeps it.
+func words(p machine.Payload) string {
+	switch p := p.(type) {
+	case machine.FingerprintCaptured:
+		return fmt.Sprintf("%s %s", p.Role, Short(p.CompositeHash))
+	case machine.UpdateDetected:
+		s := string(p.Cause)
+		if p.Attempt > 1 {
+			s += fmt.Sprintf(" attempt %d", p.Attempt)
+		}
+		if len(p.Changed) > 0 {
+			s += ": " + strings.Join(p.Changed, ", ")
+		}
+		return s
+	case machine.ManifestVerified:
+		s := plural(p.Operations, "operation")
+		if p.Serial != nil {
+			s += fmt.Sprintf(", serial %d", *p.Serial)
+		}
+		return s + ", key " + Short(p.KeyBLAKE3)
+	case machine.OpApplied:
+		s := fmt.Sprintf("#%d %s", p.Index, p.Dst)
+		if p.AlreadyInPlace {
+			s += " (in place)"
+		}
+		return s
+	case machine.EpochRotated:
+		return fmt.Sprintf("epoch %d in %s", p.BootEpoch, time.Duration(p.DurationMS)*time.Millisecond)
+	case machine.PrecheckFailed:
+		return fmt.Sprintf("exit %d at %s: %s", p.ExitCode, p.Stage, p.Reason)
+	case machine.UpdateAbandoned:
+		return fmt.Sprintf("update #%d: %s", p.UpdateSeq, p.Reason)
+	case machine.LegacyStateAdopted:
+		return fmt.Sprintf("epoch %d, %s", p.BootEpoch, Short(p.CompositeHash))
+	case machine.SnapshotTaken:
+		return fmt.Sprintf("of %d: %s", p.Of, Short(p.BLAKE3))
+	case machine.ProjectionRepaired:
+		return fmt.Sprintf("%s: %s", p.Reason, p.Path)
+	case machine.HeadRebuilt:
+		return fmt.Sprintf("at %d: %s", p.Seq, p.Found)
+	case machine.CertificateRotated:
+		return "valid to " + p.NotAfter.UTC().Format(TimeForm)
+	case machine.DrillRequested:
+		return by(p.By, p.Reason)
+	case machine.DrillCancelled:
+		return by(p.By, p.Reason)
+	case machine.KeyRotated:
+		return fmt.Sprintf("%s %s -> %s", p.Purpose, Short(p.OldKey), Short(p.NewKey))
+	case machine.KeyReplaced:
+		return fmt.Sprintf("%s -> %s, %s", p.Purpose, Short(p.NewKey), by(p.By, p.Reason))
+	case machine.ClockReset:
+		return "to " + p.New.UTC().Format(TimeForm) + ", " + by(p.By, p.Reason)
+	case machine.NodeRenamed:
+		return fmt.Sprintf("%s -> %s, %s", p.Old, p.New, by(p.By, p.Reason))
+	case machine.JournalSalvaged:
+		return fmt.Sprintf("from %s, %s kept: %s", p.Predecessor, plural(int(min(p.Size, 1<<52)), "record"), p.Lost)
+	case machine.Unknown:
+		return "a kind that this version does not know"
+	}
+	return ""
+}
+
+func by(who, reason string) string {
+	if who == "" {
+		return reason
+	}
+	return who + ": " + reason
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Short is the beginning of a hash, enough to tell two apart by eye.
+func Short(hash string) string {
+	if len(hash) <= 12 {
+		return hash
+	}
+	return hash[:12]
+}
+
+// Cut shortens printable ASCII to width columns; the last one shows that it
+// was cut.
+func Cut(s string, width int) string {
+	if len(s) <= width {
+		return s
+	}
+	return strings.TrimRight(s[:width-1], " ") + "…"
+}
+
+// Clean replaces everything but printable ASCII.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r > '~':
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// CleanJSON escapes, within JSON text, every character that a terminal might
+// act on or show as another: the text stays JSON and means the same.
+func CleanJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n', r >= ' ' && r <= '~':
+			b.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, "\\u%04x\\u%04x", hi, lo)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,156 @@
+package display
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/autonomyops/edged/replay/explain"
+)
+
+// Report tells a report as an incident report is written: what was seen, what
+// was done about it, what deserves a second look. The error is that of w.
+func Report(w io.Writer, rep *explain.Report) error {
+	r := &rows{names: 11}
+	r.head(rep)
+	r.flags(rep)
+	for _, e := range rep.Epochs {
+		r.b.WriteByte('\n')
+		r.era(e)
+		if _, err := io.WriteString(w, r.b.String()); err != nil {
+			return err
+		}
+		r.b.Reset()
+	}
+	_, err := io.WriteString(w, r.b.String())
+	return err
+}
+
+func (r *rows) head(rep *explain.Report) {
+	r.row("node", "%s", rep.Node)
+	r.row("journal", "%s", rep.Journal)
+	if rep.First.Seq == 0 {
+		r.row("records", "none that can be read")
+	} else {
+		r.row("records", "%d to %d, %s to %s", rep.First.Seq, rep.Last.Seq, moment(rep.First.Time), moment(rep.Last.Time))
+		r.row("boots", "%d", rep.Boots)
+	}
+	for _, u := range rep.Unreadable {
+		rest := ""
+		if u.Rest {
+			rest = "; nothing behind it was read"
+		}
+		r.row("UNREADABLE", "%s: %s%s", u.Records(), u.Reason, rest)
+	}
+	r.b.WriteByte('\n')
+}
+
+// era tells one epoch.
+func (r *rows) era(e *explain.Epoch) {
+	for _, part := range fold(Clean(fmt.Sprintf("EPOCH %d: %s", e.Epoch, whyOf(e))), Width) {
+		r.line(part)
+	}
+	r.row("began", "%s, record %d", moment(e.Began.Time), e.Began.Seq)
+	if rec := e.Reconstruction; rec != nil {
+		r.reconstruction(rec)
+	}
+	if s := e.System; s != nil {
+		r.row("system", "%s", cmp.Or(System(s.OSRelease), "not named"))
+		r.row("kernel", "%s", s.Kernel)
+	} else {
+		r.row("system", "no baseline")
+	}
+	if b := e.CleanBoots; b.Count == 1 {
+		r.row("clean boots", "1, %s (record %d)", moment(b.First.Time), b.First.Seq)
+	} else if b.Count > 1 {
+		r.row("clean boots", "%d, %s to %s (records %d to %d)", b.Count, moment(b.First.Time), moment(b.Last.Time), b.First.Seq, b.Last.Seq)
+	} else {
+		r.row("clean boots", "none")
+	}
+	for _, ev := range e.Events {
+		r.row("event", "%s, record %d: %s%s", moment(ev.First.Time), ev.First.Seq, ev.Detail, again(ev.Count, ev.Last))
+	}
+	for _, f := range e.Failures {
+		r.row("failure", "%s, record %d: exit %d at %s: %s (%s)%s", moment(f.First.Time), f.First.Seq,
+			f.ExitCode, f.Stage, f.Reason, f.Path, again(f.Count, f.Last))
+	}
+	for _, u := range e.Updates {
+		r.row(updateName(u.Result), "%s", causesOf(u.Causes))
+		r.reconstruction(u)
+	}
+	for _, f := range e.Flags {
+		r.row("! flag", "%s%s: %s", f.Code, times(f.Count), f.Detail)
+	}
+}
+
+func updateName(result explain.Result) string {
+	if result == explain.Open {
+		return "OPEN"
+	}
+	return string(result)
+}
+
+func again(count uint64, last explain.Moment) string {
+	if count < 2 {
+		return ""
+	}
+	return fmt.Sprintf("; %d times in a row, until %s, record %d", count, moment(last.Time), last.Seq)
+}
+
+func times(count uint64) string {
+	if count < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" x %d", count)
+}
+
+// flags sums up what was flagged, each code with what it stands for.
+func (r *rows) flags(rep *explain.Report) {
+	type sum struct {
+		severity explain.Severity
+		count    uint64
+		epochs   int
+		first    explain.Moment
+	}
+	sums := map[string]*sum{}
+	for _, e := range rep.Epochs {
+		for _, f := range e.Flags {
+			s := sums[f.Code]
+			if s == nil {
+				s = &sum{severity: f.Severity, first: f.First}
+				sums[f.Code] = s
+			}
+			s.count += f.Count
+			s.epochs++
+		}
+	}
+	r.line("FLAGS")
+	if len(sums) == 0 {
+		r.line("none: every boot was clean, or did what it was asked for")
+		return
+	}
+	for _, severity := range []explain.Severity{explain.Warning, explain.Notice} {
+		for _, code := range explain.Flags() {
+			s := sums[code]
+			if s == nil || s.severity != severity {
+				continue
+			}
+			r.row(string(severity), "%s%s, first at record %d: %s", code, times(s.count), s.first.Seq, explain.Meaning(code))
+		}
+	}
+}
+
+// lasted writes milliseconds as people say them.
+func lasted(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	switch {
+	case d < 0:
+		return "less than nothing: the wall clock went back"
+	case d < time.Minute:
+		return d.String()
+	case d < 48*time.Hour:
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%d days", int64(d/(24*time.Hour)))
+}

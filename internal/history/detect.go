@@ -1,0 +1,157 @@
+package history
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/journal/record"
+)
+
+// zstdMagic begins a Zstandard frame, as an audit bundle does.
+var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+
+// Detect says what lies at path, without opening its journal. The first
+// result is the path with its links resolved. A directory that holds a journal
+// that cannot be used is still one: saying so is for who opens it.
+func Detect(path string) (at string, kind Kind, err error) {
+	at, info, err := resolve(path)
+	switch {
+	case isNotExist(err):
+		return "", "", absent(path)
+	case err != nil:
+		return "", "", unreadable(path, err)
+	case info.Mode().IsRegular():
+		kind, err := detectFile(path, at)
+		return at, kind, err
+	case info.IsDir():
+		kind, err := detectDir(path, at)
+		return at, kind, err
+	}
+	return "", "", notEvidence(path, "it is a "+describe(info.Mode()))
+}
+
+func detectFile(path, at string) (Kind, error) {
+	root, name, err := beside(at)
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	f, err := root.Open(name)
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	defer f.Close() //nolint:errcheck // read-only
+	head := make([]byte, record.MaxLen+2)
+	n, _ := f.ReadAt(head, 0) // what cannot be read here is reported by who opens it
+	if head = head[:n]; n == 0 {
+		return "", notEvidence(path, "it is empty")
+	}
+	if isZstd(head) || isTar(head) {
+		return Bundle, nil // what is in it is seen when it is opened
+	}
+	if err := changed(path, head); err != nil {
+		return "", err
+	}
+	if head[0] != '{' {
+		return "", notEvidence(path, "it does not begin with a record")
+	}
+	return Export, nil
+}
+
+// isZstd reports whether a file begins with a Zstandard frame, as an audit
+// bundle does, or with a skippable one, which parallel compressors put first.
+func isZstd(head []byte) bool {
+	return bytes.HasPrefix(head, zstdMagic) || len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18})
+}
+
+// tarHead is how much of a file isTar looks at, in bytes.
+const tarHead = 262
+
+// isTar reports whether a file begins as a tar archive does.
+func isTar(head []byte) bool {
+	return len(head) >= tarHead && string(head[tarHead-5:tarHead]) == "ustar"
+}
+
+// changed names what others did to a file on its way. Its content may be
+// honest; what is judged is the bytes that were written.
+func changed(path string, head []byte) error {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	found, next := "", "copy it again, as bytes"
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		found, next = "it is compressed by gzip", "unpack it with gunzip"
+	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")), bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		found = "it begins with a byte-order mark: a program saved it as text"
+	case bytes.HasSuffix(line, []byte("\r")) && len(line) < len(head):
+		found = "its lines end in CR LF: it was copied as text"
+	default:
+		return nil
+	}
+	return &Error{Path: path, Kind: ErrChanged, Err: errors.New(found), Next: next}
+}
+
+func detectDir(path, at string) (Kind, error) {
+	root, err := durable.OpenRootReadOnly(at)
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	names, err := root.ReadDir(".")
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	layout, about := false, false
+	for _, n := range names {
+		switch {
+		case n.Name == BundleAbout && !n.IsDir():
+			about = true
+		case n.Name == stateroot.Journal && n.IsDir():
+			return StateRoot, nil
+		case n.Name == stateroot.Bootstrap && n.IsDir():
+			layout = true
+		case !n.IsDir() && ofJournal(n.Name):
+			return Directory, nil
+		}
+	}
+	if layout {
+		return StateRoot, nil // before its first boot, or with its journal gone
+	}
+	if about {
+		return "", &Error{Path: path, Kind: ErrNotEvidence, Err: errors.New("it is what an audit bundle unpacks to"),
+			Next: "name the archive, or run check.sh in it"}
+	}
+	return "", notEvidence(path, "it holds no journal")
+}
+
+// ofJournal reports whether a journal directory has files of such a name. Any
+// one of them will do: a directory with some of them missing is a damaged
+// journal, and not something else.
+func ofJournal(name string) bool {
+	return name == journal.TailName || strings.HasPrefix(name, "marker.") || strings.HasPrefix(name, "MANIFEST-") ||
+		filepath.Ext(name) == ".sst" && strings.Trim(strings.TrimSuffix(name, ".sst"), "0123456789") == ""
+}
+
+// beside opens the directory that a file lies in, so that the file is read as
+// all evidence is: regular files only, never blocking, access time left alone.
+func beside(at string) (*durable.Root, string, error) {
+	root, err := durable.OpenRootReadOnly(filepath.Dir(at))
+	return root, filepath.Base(at), err
+}
+
+func describe(m os.FileMode) string {
+	switch {
+	case m&os.ModeNamedPipe != 0:
+		return "FIFO"
+	case m&os.ModeSocket != 0:
+		return "socket"
+	case m&os.ModeDevice != 0:
+		return "device"
+	}
+	return m.Type().String()
+}

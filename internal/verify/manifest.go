@@ -1,0 +1,137 @@
+package verify
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"path"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/digest"
+	"github.com/autonomyops/edged/internal/manifest"
+	"github.com/autonomyops/edged/internal/signing"
+	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+)
+
+// keyring holds the public keys that the history has shown, by their BLAKE3:
+// a statement of rotation names the old key by hash only.
+type keyring map[string]ed25519.PublicKey
+
+// manifest verifies what a ManifestVerified says it verified.
+func (d *deep) manifest(seq uint64, p machine.ManifestVerified, before machine.State) {
+	if sum := digest.Of(p.Manifest); sum != p.ManifestHash {
+		d.bad(CodeManifest, seq, "the manifest's BLAKE3 is %s, the event says %s", sum, p.ManifestHash)
+	}
+	if sum := digest.Of(p.Key); sum != p.KeyBLAKE3 {
+		d.bad(CodeKey, seq, "the key's BLAKE3 is %s, the event says %s", sum, p.KeyBLAKE3)
+	}
+	switch {
+	case len(p.Key) != ed25519.PublicKeySize:
+		d.bad(CodeSignature, seq, "the key has %d bytes, want %d", len(p.Key), ed25519.PublicKeySize)
+	case len(p.Signature) != ed25519.SignatureSize:
+		d.bad(CodeSignature, seq, "the signature has %d bytes, want %d", len(p.Signature), ed25519.SignatureSize)
+	case errors.Is(signing.CheckPublic(p.Key), signing.ErrWeakKey):
+		d.bad(CodeSignature, seq, "key %s: %v", p.KeyBLAKE3, signing.ErrWeakKey)
+	case !signing.Verify(p.Key, p.Manifest, p.Signature):
+		d.bad(CodeSignature, seq, "the signature over the manifest does not verify under key %s", p.KeyBLAKE3)
+	default:
+		d.keys[digest.Of(p.Key)] = p.Key
+	}
+	if !before.AcceptsManifestKey(p.KeyBLAKE3) {
+		d.bad(CodeKey, seq, "the key is %s, the last epoch was completed under %s, and no rotation or replacement leads from one to the other",
+			p.KeyBLAKE3, before.Keys.Manifest)
+	}
+	d.admit(seq, p, before)
+}
+
+// admit holds what the event says of the manifest against the manifest.
+// Whether it had expired is not judged again: that depended on the clock.
+func (d *deep) admit(seq uint64, p machine.ManifestVerified, before machine.State) {
+	m, err := manifest.Parse(p.Manifest)
+	d.last = m
+	if err != nil {
+		d.bad(CodeManifest, seq, "the manifest: %v", err)
+		return
+	}
+	if len(m.Operations) != p.Operations {
+		d.bad(CodeManifest, seq, "the manifest has %d operations, the event says %d", len(m.Operations), p.Operations)
+	}
+	if !equal(m.Serial, p.Serial) {
+		d.bad(CodeManifest, seq, "the manifest's serial is not the one that the event says")
+	}
+	if err := m.Admit(manifest.Policy{SerialFloor: before.Serial}); err != nil {
+		d.bad(CodeManifest, seq, "%v", err)
+	}
+}
+
+func equal(a, b *int64) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// operation holds what was applied against the manifest that asked for it.
+func (d *deep) operation(seq uint64, p machine.OpApplied) {
+	if d.last == nil || p.Index < 0 || p.Index >= len(d.last.Operations) {
+		return // reported with the manifest, or by the machine
+	}
+	op := d.last.Operations[p.Index]
+	switch {
+	case op.Op != p.Op:
+		d.bad(CodeOperation, seq, "operation %d of the manifest is %s, applied was %s", p.Index, op.Op, p.Op)
+	case !names(op.Dst, p.Dst):
+		d.bad(CodeOperation, seq, "operation %d of the manifest is to %s, applied was to %s", p.Index, op.Dst, p.Dst)
+	case op.BLAKE3 != "" && op.BLAKE3 != p.BLAKE3:
+		d.bad(CodeOperation, seq, "operation %d of the manifest pins %s, applied was %s", p.Index, op.BLAKE3, p.BLAKE3)
+	case p.HashPinned != (op.BLAKE3 != ""):
+		d.bad(CodeOperation, seq, "operation %d: the event says hash_pinned %t, the manifest says otherwise", p.Index, p.HashPinned)
+	}
+}
+
+// names reports whether a manifest's path, relative to the state root or
+// absolute inside it, may mean rel. Where the state root lay is not known.
+func names(written, rel string) bool {
+	written = path.Clean(written)
+	return written == rel || path.IsAbs(written) && strings.HasSuffix(written, "/"+rel)
+}
+
+// rotatedKey verifies the statement by which one key named its successor. Only
+// the newest may: one that has named another, or was replaced, has nothing to
+// say any more. Where its public half was never seen, as after a salvage, its
+// word cannot be verified.
+func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State) {
+	if p.Purpose == machine.PurposeCheckpoint {
+		d.rotatedCheckpointKey(seq, p, before)
+		return
+	}
+	if !before.Keys.MayRotate(p.OldKey) {
+		d.bad(CodeKey, seq, "the rotation to key %s is from key %s, the newest was %s", p.NewKey, p.OldKey, before.Keys.Newest())
+		return
+	}
+	old, ok := d.keys[p.OldKey]
+	if !ok {
+		d.found(journal.SeverityWarning, CodeKey, seq, "the rotation to key %s cannot be verified: the old key %s was never seen here", p.NewKey, p.OldKey)
+		return
+	}
+	s, err := signing.VerifyStatement(old, p.Statement, p.Signature)
+	switch {
+	case err != nil:
+		d.bad(CodeKey, seq, "the rotation to key %s: %v", p.NewKey, err)
+	case s.NewKey != p.NewKey || s.Purpose != p.Purpose:
+		d.bad(CodeKey, seq, "the statement is of the %s key %s, the event says %s key %s", s.Purpose, s.NewKey, p.Purpose, p.NewKey)
+	case s.Journal != d.src.ID():
+		d.bad(CodeKey, seq, "the statement that names key %s is for journal %s", p.NewKey, s.Journal)
+	default:
+		d.keys[s.NewKey] = s.NewPublic
+	}
+}
+
+// rotatedCheckpointKey verifies a statement that both keys have signed. Which
+// key was the first is not in the journal: that is the auditor's to know.
+func (d *deep) rotatedCheckpointKey(seq uint64, p machine.KeyRotated, before machine.State) {
+	if _, err := transparency.ReadRotation(d.src.ID(), p); err != nil {
+		d.bad(CodeKey, seq, "the rotation to checkpoint key %s: %v", p.NewKey, err)
+	}
+	if known := before.Keys.Checkpoint; known != "" && known != p.OldKey {
+		d.bad(CodeKey, seq, "the rotation to checkpoint key %s is from key %s, in force was %s", p.NewKey, p.OldKey, known)
+	}
+}

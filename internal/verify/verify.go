@@ -1,0 +1,235 @@
+// Package verify judges a history: every record's form, hash, place and link
+// (package journal does that), and, deeper, whether a gate can have written
+// it, whether its projections and snapshots are what it leads to, and whether
+// every epoch stood on a manifest that was signed as it had to be.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/journal"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/projections"
+)
+
+// Codes of the findings that only a deep verification has, beside those of
+// package journal. They are part of the JSON contract: none is renamed.
+const (
+	CodeTransition = "transition"         // no gate writes this event in this state
+	CodePayload    = "payload"            // the data is not what its kind promises
+	CodeProjection = "projection"         // a file is not what a full replay gives
+	CodeReference  = "reference"          // a file names a record that is not here
+	CodeSnapshot   = "snapshot"           // a snapshot is not what a full replay gives
+	CodeUnusable   = "snapshot_unusable"  // warning: a snapshot is passed over
+	CodeManifest   = "manifest"           // a journaled manifest does not hold
+	CodeSignature  = "manifest_signature" // its signature does not verify
+	CodeKey        = "key_continuity"     // no statement leads from one key to the next
+	CodeOperation  = "operation"          // what was applied is not what the manifest says
+	CodeStopped    = "deep_stopped"       // what follows was not judged
+	CodeKeyReplace = "key_replaced"       // warning: a key was replaced without the old one
+	CodeMissing    = "journal_missing"    // files refer to a journal that is not there
+)
+
+// Report is the result, as it is printed.
+type Report struct {
+	OK       bool              `json:"ok"`
+	Journal  string            `json:"journal"`
+	Events   uint64            `json:"events"`
+	Head     Head              `json:"head"`
+	Findings []journal.Finding `json:"findings"`
+	// Tail says how much of a journal on disk has not settled; nil for an
+	// export or a bundle.
+	Tail *journal.TailUse `json:"tail,omitempty"`
+}
+
+// Head is the newest record that was read; seq 0 if there is none.
+type Head struct {
+	Seq  uint64 `json:"seq"`
+	Hash string `json:"hash"`
+}
+
+// Options of a verification.
+type Options struct {
+	Deep bool
+	// Storage also compares the checksum of every block of the tables, as Deep
+	// does, without judging what the records say.
+	Storage bool
+	// Progress hears how many records are done in a stage, and of how many;
+	// total is 0 where it is not known.
+	Progress func(stage string, done, total uint64)
+}
+
+// Path judges the evidence at path. What is wrong with it is in the report;
+// the error is for what could not be done: no journal, not readable, written
+// by a newer version.
+func Path(ctx context.Context, path string, opt Options) (Report, error) {
+	if opt.Progress == nil {
+		opt.Progress = func(string, uint64, uint64) {}
+	}
+	_, kind, err := history.Detect(path)
+	if err != nil {
+		return Report{}, err
+	}
+	rep, err := shallow(ctx, path, kind, opt)
+	if err != nil || !opt.Deep || rep.Events == 0 {
+		return rep, err
+	}
+	return deepen(ctx, path, rep, opt)
+}
+
+// Source judges a history that is open, as Verify does.
+func Source(ctx context.Context, src *history.Source, opt Options) (Report, error) {
+	if opt.Progress == nil {
+		opt.Progress = func(string, uint64, uint64) {}
+	}
+	rep, err := verify(ctx, src, opt)
+	if err != nil || !opt.Deep || rep.Events == 0 {
+		return rep, err
+	}
+	return deepenSource(ctx, src, rep, opt)
+}
+
+func shallow(ctx context.Context, path string, kind history.Kind, opt Options) (Report, error) {
+	if kind == history.Export {
+		f, err := history.OpenFile(path)
+		if err != nil {
+			return Report{}, err
+		}
+		defer f.Close() //nolint:errcheck // read-only
+		return verifyRecords(ctx, journal.NewStream(f), 0, opt)
+	}
+	src, err := history.Open(path)
+	if err != nil {
+		return unopened(path, kind, err)
+	}
+	defer src.Close() //nolint:errcheck // read-only
+	return verify(ctx, src, opt)
+}
+
+// verify judges the form of what is open: lines where it holds lines, so that
+// each is judged for itself.
+func verify(ctx context.Context, src *history.Source, opt Options) (Report, error) {
+	if r := src.Lines(); r != nil {
+		return verifyRecords(ctx, journal.NewStream(r), src.Tip().Seq, opt)
+	}
+	rep, err := verifyRecords(ctx, src.View().Source(), src.Tip().Seq, opt)
+	if err == nil {
+		use := src.View().Tail()
+		rep.Tail = &use
+	}
+	return rep, err
+}
+
+func verifyRecords(ctx context.Context, src journal.RecordSource, total uint64, opt Options) (Report, error) {
+	r, err := journal.Verify(ctx, src, journal.VerifyOptions{
+		Known:    func(k string) bool { return machine.Known(machine.Kind(k)) },
+		Progress: func(n uint64) { opt.Progress("verify", n, total) },
+		Storage:  opt.Deep || opt.Storage,
+	})
+	if err != nil {
+		return Report{}, err
+	}
+	return report(r), nil
+}
+
+func report(r journal.Report) Report {
+	out := Report{OK: r.OK, Journal: r.Journal, Events: r.Events, Head: Head{Seq: r.Head.Seq}, Findings: r.Findings}
+	if r.Head.Seq > 0 {
+		out.Head.Hash = r.Head.Hash.String()
+	}
+	if out.Findings == nil {
+		out.Findings = []journal.Finding{} // a list, also where it is empty
+	}
+	return out
+}
+
+// unopened tells a damaged journal, which is a finding, from one that cannot
+// be judged.
+func unopened(path string, kind history.Kind, err error) (Report, error) {
+	f := journal.FindingOf(err)
+	switch {
+	case errors.Is(err, errs.ErrNewer), errors.Is(err, errs.ErrIO):
+		return Report{}, err
+	case errors.Is(err, journal.ErrMissing):
+		f.Code = CodeMissing
+	case errors.Is(err, errs.ErrNotFound):
+		ref, bad := referred(path, kind)
+		if !bad {
+			return Report{}, err
+		}
+		f.Code = CodeMissing
+		f.Detail = fmt.Sprintf("%s names record %d of journal %s, and there is no journal", ref.Path, ref.Seq, ref.Journal)
+	default:
+		var je *errs.Error
+		if !errors.As(err, &je) {
+			return Report{}, err
+		}
+	}
+	return Report{Findings: []journal.Finding{f}}, nil
+}
+
+// referred finds a projection that refers to the journal that is not there.
+func referred(path string, kind history.Kind) (projections.Ref, bool) {
+	if kind != history.StateRoot {
+		return projections.Ref{}, false
+	}
+	root, err := history.OpenTree(path)
+	if err != nil {
+		return projections.Ref{}, false
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	files, err := projections.Read(root)
+	if err != nil {
+		return projections.Ref{}, false
+	}
+	refs := projections.References(files)
+	if len(refs) == 0 {
+		return projections.Ref{}, false
+	}
+	return refs[0], true
+}
+
+// deepen adds what needs the machine.
+func deepen(ctx context.Context, path string, rep Report, opt Options) (Report, error) {
+	src, err := history.Open(path)
+	if err != nil {
+		if rep.OK {
+			return Report{}, err
+		}
+		rep.Findings = append(rep.Findings, stopped(journal.SeverityWarning, 1, err))
+		return rep, nil
+	}
+	defer src.Close() //nolint:errcheck // read-only
+	return deepenSource(ctx, src, rep, opt)
+}
+
+func deepenSource(ctx context.Context, src *history.Source, rep Report, opt Options) (Report, error) {
+	d := newDeep(src, rep.OK, opt.Progress)
+	if err := d.run(ctx); err != nil {
+		return Report{}, err
+	}
+	rep.Findings = append(rep.Findings, d.findings...)
+	slices.SortStableFunc(rep.Findings, func(a, b journal.Finding) int {
+		switch {
+		case a.Seq < b.Seq:
+			return -1
+		case a.Seq > b.Seq:
+			return 1
+		}
+		return 0
+	})
+	for _, f := range d.findings {
+		rep.OK = rep.OK && f.Severity != journal.SeverityError
+	}
+	return rep, nil
+}
+
+func stopped(severity journal.Severity, seq uint64, err error) journal.Finding {
+	return journal.Finding{Severity: severity, Code: CodeStopped, Seq: seq,
+		Detail: "not judged from here on: " + err.Error()}
+}
