@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -82,7 +83,14 @@ func TestFollowIntoHead(t *testing.T) {
 // An interrupted command ends by the signal that it got, and leaves no file.
 func TestInterrupted(t *testing.T) {
 	h := newHistory(t)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	for _, sig := range signals {
+		// Under nohup, or behind "&" in a script, a child inherits that the
+		// signal is ignored. It does not if this process handles it.
+		signal.Notify(make(chan os.Signal, 1), sig)
+	}
+	defer signal.Reset()
+	for _, sig := range signals {
 		cmd := exec.Command("edgectl", "journal", "log", "--follow", "--state-root", h.Dir)
 		out, err := cmd.StdoutPipe()
 		historytest.Check(t, err)
