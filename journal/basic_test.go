@@ -8,8 +8,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// TestBoots: many boots, in memory and on disk, with settlings in between, lead
-// to one history.
+// TestBoots: many boots with settlings in between lead to one history, in memory
+// and on disk.
 func TestBoots(t *testing.T) {
 	for name, open := range map[string]func() durable.FS{
 		"memory": func() durable.FS { return newRoot(t) },

@@ -7,9 +7,9 @@ import (
 )
 
 // Tail and head file are made of blocks of 4 KiB, each written whole: a torn
-// write damages the block that was being written and no other. Every block
-// begins with its magic and format and ends in its checksum, in every format,
-// so that a block of a newer format is distinguished from a damaged one. All
+// write damages the block that was being written and no other. In every format
+// a block begins with its magic and format number and ends in its checksum, so
+// that a block of a newer format is distinguished from a damaged one. All
 // numbers are big-endian.
 //
 //	offset  size
@@ -22,14 +22,14 @@ const (
 	blockFormat = 1
 )
 
-// blockState says what a block holds.
+// blockState is the condition of a block.
 type blockState int
 
 const (
 	blockBad       blockState = iota // torn, damaged, or something else
 	blockGood                        // of this format
 	blockNewer                       // of a newer format
-	blockUnwritten                   // zeros, as it was created
+	blockUnwritten                   // all zeros, as created
 )
 
 // seal completes b, the block with the given number: magic, format, checksum.
@@ -39,7 +39,7 @@ func seal(b []byte, magic string, number int) {
 	copy(b[blockSum:], blockHash(b, number))
 }
 
-// judgeBlock says what b, the block with the given number, holds.
+// judgeBlock returns the condition of b, the block with the given number.
 func judgeBlock(b []byte, magic string, number int) blockState {
 	if string(b[:8]) != magic {
 		for _, c := range b {

@@ -21,7 +21,7 @@ type scene struct {
 	name   string
 	disk   *memfs.FS
 	acked  record.Tip // of the disk, before the run
-	boot   string     // of the run; that of the disk's newest records where the run follows a kill
+	boot   string     // of the run; equal to that of the disk's newest records if the run follows a kill
 	sizes  []int
 	settle bool
 }
@@ -67,7 +67,7 @@ func scenes(t testing.TB) []scene {
 	}
 	add("compact", many, scene{sizes: []int{1}, settle: true})
 
-	// One slot of the head file is bad, both are, it is absent.
+	// One slot of the head file is bad; both are bad; the file is absent.
 	one, both, none := m.Clone(), m.Clone(), m.Clone()
 	damageSlot(t, one, 0)
 	add("one slot", one, scene{sizes: []int{1}})
@@ -78,8 +78,8 @@ func scenes(t testing.TB) []scene {
 	none.SyncAll()
 	add("no head file", none, scene{sizes: []int{1}, settle: true})
 
-	// What a crash leaves at each step of a run that settles: the frame without
-	// its slot, the tables without the header, the header without a frame.
+	// A crash at each step of a run that settles leaves: the frame without its
+	// slot, the tables without the header, the header without a frame.
 	for _, stop := range []struct {
 		name string
 		at   func(memfs.Op) bool
@@ -112,7 +112,7 @@ func scenes(t testing.TB) []scene {
 	return out
 }
 
-// mayHistory is history, empty if there is no journal.
+// mayHistory is history, except that it is empty if there is no journal.
 func mayHistory(t testing.TB, fsys durable.FS) []record.Record {
 	t.Helper()
 	if found := must[Presence](t)(Inspect(fsys, small)); !found.Journal {
@@ -137,14 +137,14 @@ func tables(t testing.TB, fsys durable.FS) (n int) {
 type point struct {
 	n     int
 	op    memfs.Op
-	disk  *memfs.FS // at work; crash or restart it
+	disk  *memfs.FS // in use; crash or restart it
 	acked record.Tip
 }
 
-// points calls do at each stride-th moment of a run of g on m, and returns the
-// run's error.
+// points calls do before every stride-th operation of a run of g on m that changes
+// the disk. It returns the run's error.
 func points(m *memfs.FS, g *gate, acked record.Tip, stride int, do func(point)) error {
-	var mu sync.Mutex // Pebble's goroutines come to the hook too
+	var mu sync.Mutex // Pebble's goroutines call the hook too
 	n := 0
 	g.acked = func(tip record.Tip) {
 		mu.Lock()
@@ -173,8 +173,8 @@ func (p point) String() string {
 	return fmt.Sprintf("change %d (%s %s %d), record %d acknowledged", p.n, p.op.Kind, p.op.Name, p.op.Len, p.acked.Seq)
 }
 
-// readable is the newest record that a reader could have read at this moment:
-// the head file of the page cache says so.
+// readable returns the newest record that a reader could have read at this
+// moment: the one in the page cache's head file.
 func readable(m *memfs.FS, acked record.Tip) record.Tip {
 	disk := m.Restart()
 	head, err := ReadHead(disk, small)
@@ -185,7 +185,7 @@ func readable(m *memfs.FS, acked record.Tip) record.Tip {
 	return newer(acked, newest.Tip)
 }
 
-// newer is the later of two records of one journal.
+// newer returns the later of two records of one journal.
 func newer(a, b record.Tip) record.Tip {
 	if b.Seq > a.Seq {
 		return b
@@ -193,7 +193,7 @@ func newer(a, b record.Tip) record.Tip {
 	return a
 }
 
-// powerCuts are the ways in which a power cut at one moment is tried.
+// powerCuts returns the power cuts that are tried at one moment.
 func powerCuts(seed int) []memfs.Crash {
 	cuts := []memfs.Crash{{Keep: memfs.None}, {Keep: memfs.All}}
 	for s := range 6 {
@@ -202,10 +202,10 @@ func powerCuts(seed int) []memfs.Crash {
 	return cuts
 }
 
-// sound checks a disk as a boot after a power cut finds it: no file is half
-// written under its final name, the boot goes on, everything up to acked is as
-// it was, the chain verifies, and the next boots append, settle and leave
-// nothing behind. seen is the newest record that a reader could have read.
+// sound checks that a boot after a power cut succeeds on this disk: no file is
+// half written under its final name, everything up to acked is unchanged, the
+// chain verifies, and the next boots append, settle and leave no extra file. seen
+// is the newest record that a reader could have read.
 func sound(d *memfs.FS, acked, seen record.Tip, deep bool) error {
 	if err := complete(d); err != nil {
 		return err
@@ -228,7 +228,7 @@ func sound(d *memfs.FS, acked, seen record.Tip, deep bool) error {
 	return tidy(d)
 }
 
-// complete sees that no file is half written under its final name.
+// complete checks that no file is half written under its final name.
 func complete(d *memfs.FS) error {
 	for name, size := range map[string]int64{tailFile: small.tailLength(), headFile: 2 * blockSize} {
 		info, err := d.Lstat(name)
@@ -245,8 +245,8 @@ func complete(d *memfs.FS) error {
 	return nil
 }
 
-// holds sees that a gate goes on from the disk with seen in its chain, and that
-// a reader sees acked.
+// holds checks that a gate continues from the disk with seen in its chain, and
+// that a reader sees acked.
 func holds(d *memfs.FS, acked, seen record.Tip) error {
 	if seen.Seq == 0 {
 		return nil
@@ -273,8 +273,8 @@ func holds(d *memfs.FS, acked, seen record.Tip) error {
 	return nil
 }
 
-// tidy sees that a journal that has settled holds its tail, the files that
-// count, and nothing else.
+// tidy checks that a journal that has settled holds its tail, the files in force,
+// and nothing else.
 func tidy(d *memfs.FS) error {
 	root, err := durable.Names(d, ".")
 	if err != nil || !slices.Equal(root, []string{"bootstrap", "journal"}) {
@@ -313,7 +313,7 @@ func tidy(d *memfs.FS) error {
 			count[n[:9]]++
 		}
 	}
-	// Pebble keeps one manifest before the one that counts.
+	// Pebble keeps one manifest before the one in force.
 	if count["MANIFEST-"] > 2 || count["marker.ma"] != 1 || count["marker.fo"] != 1 || len(have) > 32 {
 		return fmt.Errorf("journal/ holds %q", have)
 	}
@@ -343,7 +343,7 @@ func TestCrashPower(t *testing.T) {
 }
 
 // TestCrashKill kills a run at every operation: the next run of the same boot
-// reads what no disk holds. It goes on, and the power is cut during it.
+// reads writes that no disk holds. It continues, and the power is cut during it.
 func TestCrashKill(t *testing.T) {
 	var tried atomic.Int64
 	for _, s := range scenes(t) {

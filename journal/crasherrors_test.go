@@ -19,7 +19,7 @@ import (
 type diskFault struct {
 	name    string
 	err     error
-	kinds   []memfs.OpKind // that fail; nil: all that change the disk
+	kinds   []memfs.OpKind // the kinds that fail; nil means all that change the disk
 	forGood bool           // every operation from the first on; otherwise one
 	half    bool           // half of a write is done
 	done    bool           // the operation is done and reported as failed
@@ -37,7 +37,7 @@ var diskFaults = []diskFault{
 	{name: "EIO at one read", err: syscall.EIO, kinds: []memfs.OpKind{memfs.OpRead, memfs.OpOpen, memfs.OpOpenWrite, memfs.OpReadDir, memfs.OpLstat, memfs.OpStat, memfs.OpFreeSpace, memfs.OpClose}},
 }
 
-// failing has the k-th operation of m that f concerns fail. hit returns the
+// failing makes the k-th operation of m that f concerns fail. hit returns the
 // first that failed.
 func failing(m *memfs.FS, f diskFault, k int) (hit func() *memfs.Op) {
 	var mu sync.Mutex
@@ -70,8 +70,8 @@ func failing(m *memfs.FS, f diskFault, k int) (hit func() *memfs.Op) {
 	}
 }
 
-// ends runs g on m and returns what it ended with: its error, or the settling
-// that failed. A run that hangs ends the test.
+// ends runs g on m and returns its error, or that of the settling that failed. A
+// run that hangs ends the test.
 func ends(t *testing.T, m *memfs.FS, g *gate) error {
 	t.Helper()
 	done := make(chan error, 1)
@@ -88,10 +88,9 @@ func ends(t *testing.T, m *memfs.FS, g *gate) error {
 	}
 }
 
-// TestCrashErrors has every operation fail, once or from then on: the run ends
-// with an error that says which, or goes on without settling, never with a
-// panic, an exit or a hang. Then the same boot goes on, on a sound disk, or the
-// power is cut.
+// TestCrashErrors makes every operation fail, once or from then on: the run ends
+// with a typed error, or continues without settling, never with a panic, an exit
+// or a hang. Then the same boot continues on a sound disk, or the power is cut.
 func TestCrashErrors(t *testing.T) {
 	var tried atomic.Int64
 	for i, s := range scenes(t) {
@@ -114,7 +113,7 @@ func TestCrashErrors(t *testing.T) {
 					var typed *errs.Error
 					switch {
 					case err == nil && op.Mutates && op.Kind != memfs.OpRemove: // there may be nothing to remove
-						t.Errorf("%s: the run does not notice", at)
+						t.Errorf("%s: the run does not report it", at)
 					case err != nil && !errors.As(err, &typed):
 						t.Errorf("%s: untyped error %v", at, err)
 					case op.Mutates && f.err == syscall.ENOSPC && !errors.Is(err, errs.ErrNoSpace):

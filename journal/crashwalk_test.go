@@ -11,14 +11,14 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// walk is one random history of a node: runs that end well, are killed, lose
-// power or meet a failing disk, one after the other.
+// walk is one random history of a node: runs that end normally, are killed, lose
+// power or use a failing disk, one after the other.
 type walk struct {
 	rng   *rand.Rand
 	disk  *memfs.FS
 	boot  string
 	acked record.Tip
-	seen  record.Tip // the newest that a reader could have read
+	seen  record.Tip // the newest record that a reader could have read
 	trace []string
 }
 
@@ -26,7 +26,7 @@ func (w *walk) note(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
 }
 
-// step is one run and what comes after it.
+// step is one run and the reboot, power cut or further run after it.
 func (w *walk) step() error {
 	m, rng := w.disk, w.rng
 	g := &gate{boot: w.boot, settle: rng.IntN(3) == 0}
@@ -79,7 +79,7 @@ func (w *walk) step() error {
 		return fmt.Errorf("an honest run: %w", err)
 	}
 	w.seen = readable(m, newer(w.acked, w.seen))
-	// A boot ends in another one, in a power cut, or goes on with another run.
+	// A boot ends in a reboot or a power cut, or continues with another run.
 	switch rng.IntN(3) {
 	case 0:
 		w.note("stopped at %d, same boot", stop)
@@ -100,7 +100,7 @@ func (w *walk) step() error {
 	return holds(w.disk.Restart(), record.Tip{}, w.seen)
 }
 
-// TestCrashWalk takes random histories of many runs.
+// TestCrashWalk tries random histories of many runs.
 func TestCrashWalk(t *testing.T) {
 	walks := 1000 / every(12)
 	for part := range 4 {

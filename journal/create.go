@@ -11,20 +11,20 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// CreateOptions are the choices at creation. The zero value is the gate's.
+// CreateOptions are the choices at creation. The gate uses the zero value.
 type CreateOptions struct {
-	// ID fixes the journal's id, a UUIDv4; a random one if it is zero.
+	// ID is the journal's id, a UUIDv4. If it is zero, Create draws one.
 	ID uuid.UUID
 }
 
 // Create makes a journal with first as its record 1, and opens it. It never
-// happens by accident: a journal in place is ErrExists, a head file without
-// one ErrMissing. The head file's directory must exist.
+// replaces one: if a journal exists the error is ErrExists, if only a head file
+// exists it is ErrMissing. The head file's directory must exist.
 //
 // The journal is built under another name, made durable, and renamed; then the
 // head file is made with both slots equal. A crash before the first rename
-// leaves nothing but a remnant that the next Create discards; one after it
-// leaves a journal whose head file is absent, which CheckHead rebuilds.
+// leaves only an unfinished journal, which the next Create discards. A crash
+// after it leaves a journal without a head file, which CheckHead rebuilds.
 func Create(fsys durable.FS, l Layout, first record.Entry, opt CreateOptions) (*Writer, record.Record, error) {
 	found, err := Inspect(fsys, l)
 	switch {

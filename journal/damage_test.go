@@ -16,20 +16,20 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// specimen is a node at rest, on which damage is tried.
+// specimen is a node that is not running, on which damage is tried.
 type specimen struct {
 	disk   *memfs.FS
 	recs   []record.Record
 	acked  record.Tip
 	frames []frame
 	end    int // the block after the last frame
-	slot   int // the newest header's
-	newest int // the newest slot of the head file
+	slot   int // of the newest header
+	newest int // newest slot of the head file
 	pebble []string
 }
 
-// newSpecimen is a node with tables, a generation in use with records of one and
-// of three blocks, and frames of an older one behind it.
+// newSpecimen returns a node with tables, a current generation with records of
+// one and of three blocks, and frames of an older generation after them.
 func newSpecimen(t testing.TB) specimen {
 	t.Helper()
 	m := newRoot(t)
@@ -52,23 +52,23 @@ func newSpecimen(t testing.TB) specimen {
 	return s
 }
 
-// What damage leads to.
+// The outcomes of damage.
 const (
 	harmless = "harmless" // nothing is lost, now and later
-	reported = "reported" // nothing is lost, and the boot says what it found
+	reported = "reported" // nothing is lost, and the boot reports it
 	refusal  = "refused"  // the boot ends
-	found    = "found"    // the boot goes on; a settling or a verification finds it
-	lost     = "LOST"     // an acknowledged record is gone, and nothing says so
+	found    = "found"    // the boot continues; a settling or a verification finds it
+	lost     = "LOST"     // an acknowledged record is gone, and nothing reports it
 )
 
-// damageKinds are the kinds that damage is refused with.
+// damageKinds are the kinds of error with which damage is refused.
 var damageKinds = []error{errs.ErrCorrupt, ErrRolledBack, ErrRewritten, ErrForeign, ErrMissing}
 
 func isDamage(err error) bool {
 	return slices.ContainsFunc(damageKinds, func(k error) bool { return errors.Is(err, k) })
 }
 
-// glance judges a disk as a boot that appends nothing does: it changes nothing.
+// glance judges a disk as a boot that appends nothing does. It changes nothing.
 func (s *specimen) glance(d *memfs.FS) (outcome string, err error) {
 	v, err := OpenView(d, small)
 	if err != nil {
@@ -101,8 +101,8 @@ func refusedWith(err error) (string, error) {
 	return "refused with another kind", err
 }
 
-// judge lets the node go on for some boots that append and settle: what looks
-// harmless must stay so, or be found.
+// judge runs some boots that append and settle: damage that looks harmless must
+// stay harmless, or be found.
 func (s *specimen) judge(d *memfs.FS) (outcome string, err error) {
 	outcome = harmless
 	for i := range 3 {
@@ -151,7 +151,7 @@ func (s *specimen) judge(d *memfs.FS) (outcome string, err error) {
 	return outcome, nil
 }
 
-// region is a stretch of a file, and what a flipped bit in it leads to.
+// region is a range of a file and the outcomes of a flipped bit in it.
 type region struct {
 	name     string
 	file     string
@@ -163,8 +163,8 @@ func blockRegion(name, file string, first, n int, want ...string) region {
 	return region{name, file, first * blockSize, (first + n) * blockSize, want}
 }
 
-// flips flips one bit after the other, and has do judge the disk, which it may
-// not change.
+// flips flips one bit after the other and calls do with the disk, which do may not
+// change.
 func flips(t *testing.T, d *memfs.FS, r region, stride int, do func(d *memfs.FS, bit int)) {
 	t.Helper()
 	f := must[durable.File](t)(d.OpenWrite(r.file))
@@ -182,8 +182,8 @@ func flips(t *testing.T, d *memfs.FS, r region, stride int, do func(d *memfs.FS,
 	}
 }
 
-// TestCrashDamageBits flips every bit of what is in use of the tail and the head
-// file.
+// TestCrashDamageBits flips every bit of the used blocks of the tail and of the
+// head file.
 func TestCrashDamageBits(t *testing.T) {
 	s := newSpecimen(t)
 	regions := []region{
@@ -216,8 +216,7 @@ func TestCrashDamageBits(t *testing.T) {
 	t.Cleanup(func() { t.Logf("%d flips", tried.Load()) })
 }
 
-// TestCrashDamageBlocks flips one bit of every block of the tail, those included
-// that are not in use.
+// TestCrashDamageBlocks flips one bit of every block of the tail, used or not.
 func TestCrashDamageBlocks(t *testing.T) {
 	s := newSpecimen(t)
 	used := map[int]bool{}
@@ -246,7 +245,7 @@ func TestCrashDamageBlocks(t *testing.T) {
 }
 
 // TestCrashDamagePebble flips every bit of every file of Pebble's. An ordinary
-// boot does not look into them; a settling or a verification finds it, or it
+// boot does not read them; a settling or a verification finds the damage, or it
 // costs no record.
 func TestCrashDamagePebble(t *testing.T) {
 	s := newSpecimen(t)
@@ -280,7 +279,7 @@ func (s *specimen) files() []string {
 	return append([]string{tailFile, headFile}, s.pebble...)
 }
 
-// previousManifest is the one before the one that counts; Pebble keeps it.
+// previousManifest is the one before the one in force; Pebble keeps it.
 func (s *specimen) previousManifest() string {
 	i := slices.IndexFunc(s.pebble, func(n string) bool { return strings.Contains(n, "MANIFEST-") })
 	return s.pebble[i]
@@ -306,11 +305,11 @@ func TestCrashDamageTruncated(t *testing.T) {
 			want := []string{refusal, found}
 			switch {
 			case name == headFile && n >= 2*blockSize, strings.HasPrefix(name, "journal/marker."):
-				want = []string{harmless} // only the names of markers count
+				want = []string{harmless} // only the name of a marker is used
 			case name == headFile:
 				want = []string{reported}
 			case name == s.previousManifest(), strings.HasPrefix(name, "journal/MANIFEST-") && n > size:
-				want = []string{harmless} // what follows a manifest's end is not read
+				want = []string{harmless} // bytes after a manifest's end are not read
 			}
 			if !slices.Contains(want, outcome) {
 				t.Errorf("%s of %d bytes, not %d: %s, want %v: %v", name, n, size, outcome, want, err)
@@ -341,7 +340,7 @@ func TestCrashDamageDeleted(t *testing.T) {
 			case a == headFile && (b == headFile || b == spare):
 				want = reported
 			case a == headFile && b == "journal":
-				continue // nothing here refers to a journal any more: the gate asks the projections
+				continue // nothing here refers to a journal now: the gate checks the projections
 			}
 			if outcome, err := s.judge(d); outcome != want {
 				t.Errorf("%s and %s: %s, want %s: %v", a, b, outcome, want, err)

@@ -58,7 +58,7 @@ func TestCrashDamageExchanged(t *testing.T) {
 		}
 		check(fmt.Sprintf("header and block %d", a), exchange(tailFile, s.slot, a), refusal)
 	}
-	check("headers", exchange(tailFile, 0, 1), harmless) // the first frame stands for the newest
+	check("headers", exchange(tailFile, 0, 1), harmless) // the newest is derived from the first frame
 	check("slots", exchange(headFile, 0, 1), reported)
 	for i, a := range s.files() {
 		for _, b := range s.files()[i+1:] {
@@ -71,7 +71,7 @@ func TestCrashDamageExchanged(t *testing.T) {
 			spare := s.previousManifest()
 			switch {
 			case outcome == refusal, outcome == found:
-			case marker && outcome == harmless: // their content is nothing
+			case marker && outcome == harmless: // their content is not used
 			case a == headFile && (b == spare || strings.Contains(b, "marker.")) && outcome == reported:
 			case (a == spare && strings.Contains(b, "marker.") || b == spare && strings.Contains(a, "marker.")) && outcome == harmless:
 			default:
@@ -82,8 +82,8 @@ func TestCrashDamageExchanged(t *testing.T) {
 }
 
 // TestCrashDamageRolledBack puts older copies of the tail, the head file and
-// Pebble's files back, each by itself and together. A single one never takes a
-// record in silence; tail and head file together do, and ARCHITECTURE says so.
+// Pebble's files back, each by itself and together. A single one never loses a
+// record unnoticed; tail and head file together do, as ARCHITECTURE.md says.
 func TestCrashDamageRolledBack(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -142,7 +142,7 @@ func TestCrashDamageRolledBack(t *testing.T) {
 	}
 }
 
-// TestCrashDamageForeign puts parts of another node's journal into this one.
+// TestCrashDamageForeign puts blocks and files of another node's journal into this one.
 func TestCrashDamageForeign(t *testing.T) {
 	s, other := newSpecimen(t), newSpecimen(t)
 	check := func(what string, want string, damage func(d *memfs.FS)) {
@@ -168,13 +168,13 @@ func TestCrashDamageForeign(t *testing.T) {
 	for i := range 2 {
 		check(fmt.Sprint("slot ", i), refusal, func(d *memfs.FS) { keepBlocks(t, d, other.disk, headFile, i, 1) })
 	}
-	// Pebble's files may have the same names and sizes on both nodes: then the
-	// first that looks into them finds it.
+	// Pebble's files may have the same names and sizes on both nodes: the first
+	// that reads them finds it.
 	check("Pebble's files", refusal+" or "+found, func(d *memfs.FS) { putPebble(t, d, other.disk) })
 	check("everything but the head file", refusal, func(d *memfs.FS) { put(t, d, other.disk, tailFile); putPebble(t, d, other.disk) })
 }
 
-// TestCrashDamageNewer: what a newer version wrote is never taken for damage.
+// TestCrashDamageNewer: data of a newer version is never reported as damage.
 func TestCrashDamageNewer(t *testing.T) {
 	s := newSpecimen(t)
 	newer := func(b []byte) { b[11] = blockFormat + 1 }
@@ -216,10 +216,10 @@ func TestCrashDamageNewer(t *testing.T) {
 	}
 }
 
-// TestCrashDamagePairs tries every pair of single faults: a block of the tail or
-// a slot that is flipped, zeroed or put back to what it was, and a file that is
-// absent. Two faults lose a record only where the last frame is one of them and
-// the newest slot, or the head file, is the other.
+// TestCrashDamagePairs tries every pair of single faults: a block of the tail or a
+// slot that is flipped, zeroed or replaced by an older one, and a file that is
+// absent. Two faults lose a record only if one of them is in the last frame and
+// the other in the newest slot or the head file.
 func TestCrashDamagePairs(t *testing.T) {
 	s := newSpecimen(t)
 	past := s.disk.Clone()
@@ -284,8 +284,8 @@ func TestCrashDamagePairs(t *testing.T) {
 	t.Log(tally)
 }
 
-// takesTheLast reports whether two faults together take the newest record
-// without a refusal: what names it is gone or older, and so is its frame.
+// takesTheLast reports whether two faults together lose the newest record without
+// a refusal: its frame and the slot that names it are both gone or older.
 func takesTheLast(a, b string) bool {
 	if strings.HasPrefix(a, "last frame") || strings.HasPrefix(a, "tail") {
 		a, b = b, a

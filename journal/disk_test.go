@@ -13,7 +13,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// stamp lists what is beneath a directory: names, modes, sizes, times, content.
+// stamp lists everything below a directory: names, modes, sizes, times, content.
 func stamp(t *testing.T, dir string) string {
 	t.Helper()
 	var sb strings.Builder
@@ -32,9 +32,9 @@ func stamp(t *testing.T, dir string) string {
 	return sb.String()
 }
 
-// TestReadingChangesNothing: bytes, modes and times stay, of a whole state root
-// and of a bare journal directory, also where the tables must be opened, and on a
-// root that refuses to be written.
+// TestReadingChangesNothing: reading changes no bytes, modes or times, of a whole
+// state root and of a bare journal directory, even if the tables must be opened,
+// and even on a root that is read-only.
 func TestReadingChangesNothing(t *testing.T) {
 	dir := t.TempDir()
 	r := must[*durable.Root](t)(durable.OpenRoot(dir))
@@ -80,7 +80,7 @@ func TestReadingChangesNothing(t *testing.T) {
 	}
 }
 
-// TestLiveOnDisk: readers on another descriptor of the same root, beside gates
+// TestLiveOnDisk: readers with their own descriptor of the same root, beside gates
 // that hold its lock.
 func TestLiveOnDisk(t *testing.T) {
 	dir := t.TempDir()
@@ -130,7 +130,7 @@ func TestLiveOnDisk(t *testing.T) {
 	noErr(t, <-done)
 }
 
-// TestLiveMissing: a reader of what is not there, or is damaged, hears what it is.
+// TestLiveMissing: a reader of an absent or damaged journal gets an error of the right kind.
 func TestLiveMissing(t *testing.T) {
 	m := newRoot(t)
 	for want, damage := range map[error]func(d *memfs.FS){
@@ -144,8 +144,8 @@ func TestLiveMissing(t *testing.T) {
 			t.Errorf("%v: %v", want, err)
 		}
 	}
-	// A history that ends before its head file is opened, for a verification to
-	// report it.
+	// A history that ends before its head file can be opened, so that a
+	// verification can report it.
 	boot(t, m, 1)
 	old := read(t, m, tailFile)
 	boot(t, m, 1)

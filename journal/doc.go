@@ -1,6 +1,5 @@
 // Package journal keeps a node's history: an append-only sequence of records,
-// chained by hash. It knows records (package record) and nothing of what they
-// mean.
+// chained by hash. It knows records (package record) and no event kinds.
 //
 // The newest records are in the tail, one preallocated file that is written in
 // place. Older records have settled in Pebble (package store). An ordinary
@@ -10,31 +9,31 @@
 //
 //	Create          journal.new/ with a tail that holds record 1 and an empty
 //	                Pebble, renamed to journal/, then the head file
-//	OpenView        reads head file, tail and a directory listing, and Pebble
-//	                if something is not as the tail's header says; CheckHead
-//	                judges the head file
-//	OpenWriter      goes on from a view
+//	OpenView        reads head file, tail and a directory listing; it opens
+//	                Pebble only if something differs from the tail's header.
+//	                CheckHead judges the head file
+//	OpenWriter      continues from a view
 //	Writer.Append   the frame in the tail, synced; then the head file's older
 //	                slot, synced: the record is acknowledged, and nothing may
 //	                depend on it before
 //	Writer.Settle   the tail's records into Pebble, flushed; then the tail's
 //	                other header with a new generation, synced: from then on
-//	                the frames of older generations count no more
+//	                the frames of older generations are ignored
 //
 // # Rules that look odd
 //
-// Each closes a history in which a crash loses an acknowledged record, or an
-// honest node is refused:
+// Each prevents a crash from losing an acknowledged record, or a boot from
+// refusing an honest node:
 //
-//   - One frame is written per sync: a torn frame is then always the last one,
-//     and a good frame after a bad one is damage.
+//   - One frame is written per sync: a torn frame is therefore always the last
+//     one, and a good frame after a bad one is damage.
 //   - A run that finds its own boot id in the newest record writes header,
 //     frames from the head on, and slot again: the page cache is not the disk
 //     (OpenWriter).
 //   - A slot is written only for a record that this run appends; it
 //     acknowledges the records before it too.
 //   - Only acknowledged records settle, and all of them are written again even
-//     if Pebble has them.
+//     if Pebble already has them.
 //   - A first frame of a newer generation than any good header stands for the
 //     header that was lost, if the record before it has settled.
 //

@@ -9,7 +9,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// Severity says whether a finding makes a journal bad.
+// Severity is how serious a finding is: an error makes the journal bad.
 type Severity string
 
 // Severities.
@@ -26,21 +26,21 @@ const (
 	CodeDuplicate     = "duplicate"         // a sequence number comes again, or goes back
 	CodeWrongJournal  = "wrong_journal"     // the record names another journal
 	CodeNotCanonical  = "not_canonical"     // not the canonical form, or not a record at all
-	CodeOversized     = "oversized"         // longer than MaxRecord
+	CodeOversized     = "oversized"         // longer than record.MaxLen
 	CodeNewer         = "newer_version"     // an envelope of a newer version
 	CodeHeadMismatch  = "head_mismatch"     // the head file disagrees
 	CodeTornTail      = "torn_tail"         // the newest write was cut short
 	CodeStorage       = "storage_corrupt"   // Pebble's files are damaged
-	CodeIO            = "io_error"          // it could not be read
+	CodeIO            = "io_error"          // a read failed
 	CodeTimeBackwards = "time_backwards"    // warning: the wall clock went back
 	CodeUnknownKind   = "unknown_kind"      // warning: a kind that the caller does not know
 	CodeHeadBehind    = "head_behind"       // warning: an append was not acknowledged
 	CodeHeadSlot      = "head_slot_bad"     // warning: one slot is bad, the other agrees
-	CodeTooMany       = "too_many_findings" // warning: the rest is not listed
+	CodeTooMany       = "too_many_findings" // warning: further findings are not listed
 )
 
-// Finding is one thing that verification found. Seq is the first bad record,
-// 0 where no record is meant.
+// Finding is one result of a verification. Seq is the first bad record, 0 if
+// the finding is about no record.
 type Finding struct {
 	Severity Severity `json:"severity"`
 	Code     string   `json:"code"`
@@ -60,8 +60,8 @@ type Report struct {
 
 func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
 
-// finish sorts and judges. Past limit findings the rest is counted as one; an
-// error is not dropped for a warning.
+// finish sorts the findings and sets OK. If there are more than limit, the last
+// finding kept says so; errors are kept before warnings.
 func (r *Report) finish(limit int) {
 	bySeq := func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Code, b.Code))
@@ -79,8 +79,8 @@ func (r *Report) finish(limit int) {
 	slices.SortStableFunc(r.Findings, bySeq)
 }
 
-// FindingOf describes an error of this package as a finding, so that a
-// journal that cannot even be opened has a report too.
+// FindingOf returns an error of this package as a finding, so that a journal
+// that cannot be opened has a report too.
 func FindingOf(err error) Finding {
 	f := Finding{Severity: SeverityError, Code: CodeStorage, Detail: err.Error()}
 	var e *errs.Error

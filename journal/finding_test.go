@@ -8,7 +8,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// TestFindingOf: every kind of error has its code, which is part of the contract.
+// TestFindingOf: every kind of error has its code, which is part of the JSON contract.
 func TestFindingOf(t *testing.T) {
 	for kind, code := range map[error]string{
 		errs.ErrNewer: "newer_version", ErrForeign: "wrong_journal", errs.ErrTooLarge: "oversized", ErrRolledBack: "head_mismatch",

@@ -15,7 +15,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// checksum is the checksum of a block, computed as the format says it.
+// checksum is the checksum of a block, computed as the format defines it.
 func checksum(b []byte, number int) []byte {
 	h := record.HashOf(binary.BigEndian.AppendUint64(bytes.Clone(b[:4064]), uint64(number)))
 	return h[:]
@@ -34,7 +34,7 @@ func TestHeaderBytes(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if rest := b[len(want)/2 : 4064]; bytes.Count(rest, []byte{0}) != len(rest) || !bytes.Equal(checksum(b, 1), b[4064:]) {
-		t.Error("rest or checksum")
+		t.Error("bytes after the header or checksum")
 	}
 	got, state := parseHeader(b, 1)
 	if state != blockGood || !bytes.Equal(got.encode(1), b) || len(got.files) != 2 {
@@ -44,9 +44,9 @@ func TestHeaderBytes(t *testing.T) {
 		t.Error("header B in the place of header A is good")
 	}
 	for name, change := range map[string]func(b []byte){
-		"a file without a name":             func(b []byte) { b[15] = 3 },
-		"more files than there is room for": func(b []byte) { b[14] = 9; copy(b[171:4064], bytes.Repeat([]byte{1}, 4064)) },
-		"a snapshot of 2^63 bytes":          func(b []byte) { b[88] = 0x80 },
+		"a file without a name":    func(b []byte) { b[15] = 3 },
+		"more files than fit":      func(b []byte) { b[14] = 9; copy(b[171:4064], bytes.Repeat([]byte{1}, 4064)) },
+		"a snapshot of 2^63 bytes": func(b []byte) { b[88] = 0x80 },
 	} {
 		bad := bytes.Clone(b)
 		change(bad)
@@ -112,7 +112,7 @@ func TestFrameBytes(t *testing.T) {
 	}
 }
 
-// TestTailLayout pins where things are, and how long the tail of a gate is.
+// TestTailLayout pins the places in the tail and the length of a gate's tail.
 func TestTailLayout(t *testing.T) {
 	if snapArea(0) != 2 || snapArea(1) != 66 || firstFrame != 130 || DefaultLayout().tailLength() != 4<<20 || minTail != 148*4096 {
 		t.Errorf("%d %d %d %d", snapArea(0), snapArea(1), firstFrame, minTail)
@@ -126,7 +126,7 @@ func TestTailLayout(t *testing.T) {
 			t.Errorf("%+v", info)
 		}
 	}
-	if used := m.Used(); used < 4<<20 { // written, not a hole
+	if used := m.Used(); used < 4<<20 { // written, so that it is no hole
 		t.Errorf("%d bytes are used", used)
 	}
 }
@@ -138,7 +138,7 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, number int) {
 		block := make([]byte, blockSize)
 		copy(block, b)
-		copy(block[blockSum:], blockHash(block, number)) // what it says is believed
+		copy(block[blockSum:], blockHash(block, number)) // so that the header is judged
 		h, state := parseHeader(block, number)
 		if state != blockGood {
 			return
@@ -184,14 +184,14 @@ func FuzzHead(f *testing.F) {
 			}
 			again := encodeSlot(uuid.MustParse(s.Journal), s.Tip, i)
 			if was := b[i*blockSize:][:blockSize]; !bytes.Equal(was[16:72], again[16:72]) || s.Tip.Seq == 0 {
-				t.Fatalf("slot %d is taken for %+v", i, s)
+				t.Fatalf("slot %d is read as %+v", i, s)
 			}
 		}
 	})
 }
 
-// FuzzTail: a tail of any bytes is refused, or read; without right checksums
-// nothing is invented and nothing is lost, and nothing panics.
+// FuzzTail: a tail of any bytes is refused or read. Without right checksums no
+// record is invented and none is lost, and nothing panics.
 func FuzzTail(f *testing.F) {
 	m := memfs.New()
 	noErr(f, m.Mkdir("bootstrap", 0o750))

@@ -6,11 +6,11 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// A frame is one record in consecutive blocks of the tail. It begins on a
-// block boundary, so that writing one never touches a block that holds another
-// record. Every block bears the generation, so that a torn frame of an older
-// generation is not taken for one of this, and the record's hash, so that
-// blocks of two frames never pass for one.
+// A frame is one record in consecutive blocks of the tail. It begins on a block
+// boundary, so that writing it never touches a block that holds another record.
+// Every block carries the generation, so that a torn frame of an older
+// generation is not mistaken for one of the current generation. It also carries
+// the record's hash, so that blocks of two frames never combine into one.
 //
 //	offset  size
 //	0       12   magic "EDGEFRAM" and format
@@ -31,7 +31,7 @@ const (
 	maxParts = (record.MaxLen + partLen - 1) / partLen
 )
 
-// framePart is what the header of a frame's block says.
+// framePart is the header of one block of a frame.
 type framePart struct {
 	part, parts int
 	generation  uint64
@@ -43,8 +43,8 @@ type framePart struct {
 // parts returns the number of blocks of a record of n bytes.
 func parts(n int) int { return max(1, (n+partLen-1)/partLen) }
 
-// encodeFrame makes the blocks of a record whose first block gets the given
-// number.
+// encodeFrame returns the blocks of a record. number is the number of the first
+// block.
 func encodeFrame(generation, seq uint64, hash record.Hash, raw []byte, number int) []byte {
 	n := parts(len(raw))
 	b := make([]byte, n*blockSize)

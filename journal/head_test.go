@@ -37,8 +37,7 @@ func TestSlotBytes(t *testing.T) {
 	}
 }
 
-// editBlock changes a block of a file and, so that the change is believed, its
-// checksum.
+// editBlock changes a block of a file and sets its checksum to match.
 func editBlock(t testing.TB, m *memfs.FS, name string, number int, change func(b []byte)) {
 	t.Helper()
 	whole := read(t, m, name)
@@ -139,14 +138,14 @@ func TestHeadTable(t *testing.T) {
 	}
 }
 
-// refused sees that a boot ends in one of the kinds and leaves the disk alone.
+// refused checks that a boot ends in one of the kinds and leaves the disk unchanged.
 func refused(t testing.TB, m *memfs.FS, refs []Ref, kinds ...error) {
 	t.Helper()
 	before := m.Dump()
 	g := &gate{boot: newBoot(), sizes: []int{1}, refs: refs}
 	err := g.run(m)
 	if err == nil {
-		t.Fatalf("the boot goes on, at %v", g.w.Tip())
+		t.Fatalf("the boot succeeds, at %v", g.w.Tip())
 	}
 	ok := false
 	for _, k := range kinds {
@@ -157,7 +156,7 @@ func refused(t testing.TB, m *memfs.FS, refs []Ref, kinds ...error) {
 	}
 	var typed *errs.Error
 	if !errors.As(err, &typed) || typed.Path == "" || typed.Next == "" {
-		t.Errorf("the error names no place or no next step: %#v", err)
+		t.Errorf("the error has no path or no next step: %#v", err)
 	}
 	after := m.Dump()
 	for name, was := range before {
@@ -203,10 +202,10 @@ func TestInspect(t *testing.T) {
 	}
 	boot(t, m)
 	if _, err := m.Lstat("journal.new"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the remains are still there: %v", err)
+		t.Errorf("the unfinished journal is still there: %v", err)
 	}
 	if _, err := m.Lstat("journal.new2"); err != nil {
-		t.Errorf("what only begins with the name is gone: %v", err)
+		t.Errorf("a file whose name only begins like it is gone: %v", err)
 	}
 	create := func(e record.Entry) error {
 		_, _, err := Create(m, small, e, CreateOptions{})
@@ -241,8 +240,8 @@ func TestInspect(t *testing.T) {
 	noErr(t, w.Close())
 }
 
-// TestUnfinishedCreation: what a creation of the head file left is discarded by
-// the next run. A journal.new beside a journal was left by none, and stays.
+// TestUnfinishedCreation: the next run discards the unfinished head file that a
+// creation left. No creation leaves a journal.new beside a journal, so it stays.
 func TestUnfinishedCreation(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -252,7 +251,7 @@ func TestUnfinishedCreation(t *testing.T) {
 	noErr(t, m.Remove(headFile))
 	boot(t, m, 1)
 	if _, err := m.Lstat("journal.new/tail"); err != nil {
-		t.Errorf("what is beside a journal is gone: %v", err)
+		t.Errorf("the journal.new beside a journal is gone: %v", err)
 	}
 	noErr(t, durable.RemoveAll(m, "journal.new"))
 	noErr(t, tidy(m))

@@ -17,17 +17,17 @@ type Ref struct {
 
 // HeadAction is the outcome of CheckHead. OpenWriter carries it out.
 type HeadAction struct {
-	// Rebuilt says what was found in place of a good head file: one slot bad,
-	// both slots bad, or absent. What the journal holds was proved without it.
-	// The caller journals HeadRebuilt. "" if both slots are good.
+	// Rebuilt is the fault that was found in the head file: one slot bad,
+	// both slots bad, or absent; "" if both slots are good. The journal was
+	// verified without the bad slots. The caller journals HeadRebuilt.
 	Rebuilt string
-	// BehindBase: the head file is older than what has settled. No crash does
-	// that; somebody put an older one back.
+	// BehindBase: the head file is older than the newest settled record. No
+	// crash causes that; somebody put an older head file back.
 	BehindBase bool
 }
 
-// CheckHead judges the head file and every reference against the journal, as
-// the specification's table says:
+// CheckHead judges the head file and every reference against the journal, by
+// the table of the specification:
 //
 //	equals the tip                           go on
 //	behind, and the journal links up to tip  go on: the next append acknowledges
@@ -65,8 +65,8 @@ func (v *View) judgeHead() (act HeadAction, err error) {
 		case s.State == SlotBad:
 			act.Rebuilt = "one slot bad"
 		case i != newest && s.Journal == v.text && s.Tip.Seq < v.tail.header.base.Seq:
-			// The older slot of a journal that has just settled. The newer one
-			// acknowledges everything that it does.
+			// The older slot of a journal that has just settled. The newer slot
+			// acknowledges everything that this one does.
 		default:
 			if err := v.resolve(Ref{Path: h.Path, Journal: s.Journal, Seq: s.Tip.Seq, Hash: s.Tip.Hash}); err != nil {
 				return act, err
@@ -92,12 +92,12 @@ func (v *View) judgeHead() (act HeadAction, err error) {
 func (v *View) proveWithoutHead() error {
 	if !v.end.acceptable {
 		return &errs.Error{Kind: ErrRolledBack, Path: v.tail.path, Seq: v.tip.Seq, Next: nextRestore, Err: v.end.err,
-			Detail: "judge the journal without a head file: something follows its last record, which may have been an acknowledged one"}
+			Detail: "judge the journal without a head file: the bytes after its last record may be an acknowledged record"}
 	}
 	return v.verifyFrom(1)
 }
 
-// resolve checks that the journal holds what r refers to.
+// resolve checks that the journal holds the record that r refers to.
 func (v *View) resolve(r Ref) error {
 	what := "check the reference in " + r.Path
 	switch {

@@ -9,8 +9,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// A header is block 0 or 1 of the tail. The one with the higher generation
-// counts; the next settling writes the other.
+// A header is block 0 or 1 of the tail. The one with the higher generation is
+// in force; the next settling writes the other.
 //
 //	offset  size
 //	0       12   magic "EDGETAIL" and format
@@ -58,8 +58,8 @@ func (h *header) encode(number int) []byte {
 	return b
 }
 
-// fits reports whether the list of files has room in a header. Pebble's have: a
-// compaction keeps them below thirty.
+// fits reports whether the list of files has room in a header. Pebble's files
+// always fit, because a compaction keeps them below thirty.
 func (h *header) fits() bool {
 	n := headerFiles
 	for _, f := range h.files {
@@ -71,7 +71,7 @@ func (h *header) fits() bool {
 	return n <= blockSum
 }
 
-// parseHeader reads a header; ok is false unless the block is good.
+// parseHeader reads a header; h is usable only if state is blockGood.
 func parseHeader(b []byte, number int) (h header, state blockState) {
 	if state = judgeBlock(b, headerMagic, number); state != blockGood {
 		return h, state

@@ -25,7 +25,7 @@ import (
 //	4064    32   checksum
 const headMagic = "EDGEHEAD"
 
-// SlotState says what a slot of the head file holds.
+// SlotState is the condition of a slot of the head file.
 type SlotState string
 
 // States of a slot.
@@ -35,14 +35,14 @@ const (
 	SlotNewer SlotState = "newer" // of a newer format, with a right checksum
 )
 
-// Slot is one slot of the head file. Journal and Tip are set when it is good.
+// Slot is one slot of the head file. Journal and Tip are set if it is good.
 type Slot struct {
 	State   SlotState
 	Journal string
 	Tip     record.Tip
 }
 
-// HeadReport is the head file as it was found before the journal was opened.
+// HeadReport is the content of the head file, as read before the journal was opened.
 type HeadReport struct {
 	Path    string // "" for a layout without a head file
 	Present bool
@@ -69,8 +69,8 @@ func (h HeadReport) newest() int {
 	return best
 }
 
-// ReadHead reads the head file alone. That it is absent or damaged is in the
-// report; the error is the disk's.
+// ReadHead reads the head file. An absent or damaged file is reported in the
+// HeadReport; the error is the disk's.
 func ReadHead(fsys durable.FS, l Layout) (HeadReport, error) {
 	rep := HeadReport{Path: l.Head, Slots: [2]Slot{{State: SlotBad}, {State: SlotBad}}}
 	if l.Head == "" {
@@ -133,8 +133,8 @@ func encodeSlot(id uuid.UUID, t record.Tip, number int) []byte {
 	return b
 }
 
-// createHead makes a head file with both slots equal beside its name, and
-// renames it into place. A head file that exists is repaired in place instead.
+// createHead writes a head file with both slots equal under a temporary name and
+// renames it. A head file that exists is repaired in place instead.
 func createHead(fsys durable.FS, l Layout, id uuid.UUID, t record.Tip) error {
 	tmp, dir := l.headTmp(), path.Dir(l.Head)
 	if err := fsys.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -152,10 +152,10 @@ func createHead(fsys durable.FS, l Layout, id uuid.UUID, t record.Tip) error {
 	return nil
 }
 
-// createInPlace makes a file of the given length for writing in place: not
-// copied on write where the filesystem can do without, and with every block
-// written, because the first write to one that was only allocated would change
-// the filesystem's metadata. The file begins with content.
+// createInPlace makes a file of length bytes, which begins with content and is
+// then written in place. It switches copy-on-write off if the filesystem
+// permits. It writes every block, because the first write to a block that was
+// only allocated would change the filesystem's metadata.
 func createInPlace(fsys durable.FS, name string, content []byte, length int) error {
 	f, err := fsys.Create(name, fileMode)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// The histories in this file are counterexamples: each leads to a lost record,
-// or to the refusal of an honest node, if the rule that it names is taken away.
+// The histories in this file are counterexamples: each leads to a lost record, or
+// to the refusal of an honest node, if the rule that it names is removed.
 
-// stopAt has the disk stop in secret before the n-th operation that fits.
+// stopAt makes the disk silently ignore everything from the n-th operation that matches.
 func stopAt(m *memfs.FS, n int, kind memfs.OpKind, name string) {
 	m.SetHook(func(op memfs.Op) error {
 		if op.Kind == kind && strings.Contains(op.Name, name) {
@@ -35,7 +35,7 @@ func keepBlocks(t testing.TB, to, from *memfs.FS, name string, first, n int) {
 	overwrite(t, to, name, b)
 }
 
-// acknowledged is the newest record that the head file names.
+// acknowledged returns the newest record that the head file names.
 func acknowledged(t testing.TB, m *memfs.FS) record.Tip {
 	t.Helper()
 	newest, ok := must[HeadReport](t)(ReadHead(m, small)).Newest()
@@ -47,8 +47,8 @@ func acknowledged(t testing.TB, m *memfs.FS) record.Tip {
 
 // TestHistoryKilledFrame: a gate is killed between its frame and the sync. The
 // next run of the same boot reads that frame, although no disk holds it, and
-// writes another behind it; a power cut keeps the second and not the first. The
-// rule: what is of this boot is written again and synced before the run goes on.
+// writes another after it; a power cut keeps the second and not the first. The
+// rule: records of this boot are written again and synced before the run goes on.
 func TestHistoryKilledFrame(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -58,15 +58,15 @@ func TestHistoryKilledFrame(t *testing.T) {
 	m = m.Restart()
 	at := m.Clone()
 	next := &gate{boot: killed.boot, sizes: []int{1}}
-	stopAt(m, 2, memfs.OpDatasync, tailFile) // the first is what the rule adds
+	stopAt(m, 2, memfs.OpDatasync, tailFile) // the first is the one that the rule adds
 	noErr(t, next.run(m))
 	cut := m.Crash(memfs.Crash{Keep: memfs.None})
 	keepBlocks(t, cut, m.Restart(), tailFile, firstFrame+3, 1)
 	noErr(t, sound(cut, acknowledged(t, at), acknowledged(t, at), true))
 }
 
-// TestHistoryFailedFrame: the sync of a frame fails: memory has it, and no later
-// sync writes it. The next run of the same boot takes it for a record and
+// TestHistoryFailedFrame: the sync of a frame fails: the page cache has it, and no
+// later sync writes it. The next run of the same boot reads it as a record and
 // acknowledges it with its own. The rule: it is written again.
 func TestHistoryFailedFrame(t *testing.T) {
 	m := newRoot(t)
@@ -86,10 +86,10 @@ func TestHistoryFailedFrame(t *testing.T) {
 	noErr(t, sound(m.Crash(memfs.Crash{Keep: memfs.None}), acked, acked, true))
 }
 
-// TestHistoryFailedSlot: the sync of a slot fails, and half of it reaches the
-// disk. The next run of the same boot appends, its slot goes where the disk has
-// its only good one, and a power cut tears it. The rule: the newest slot is
-// written again and synced before.
+// TestHistoryFailedSlot: the sync of a slot fails, and half of it reaches the disk.
+// The next run of the same boot appends, its slot overwrites the only good slot on
+// the disk, and a power cut tears it. The rule: the newest slot is written again
+// and synced first.
 func TestHistoryFailedSlot(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1, 1)
@@ -123,8 +123,8 @@ func tear(t testing.TB, m *memfs.FS, name string, number int) {
 	overwrite(t, m, name, b)
 }
 
-// TestHistoryFailedHeader: the sync of a new header fails, so that memory has a
-// generation that no disk knows. The next run of the same boot appends a record
+// TestHistoryFailedHeader: the sync of a new header fails, so that the page cache
+// has a generation that no disk has. The next run of the same boot appends a record
 // of two blocks to it; a power cut keeps the second. The rule: the header of a
 // tail without frames is written again and synced before the first frame.
 func TestHistoryFailedHeader(t *testing.T) {
@@ -151,8 +151,8 @@ func TestHistoryFailedHeader(t *testing.T) {
 	noErr(t, sound(cut, acked, acked, true))
 }
 
-// TestHistoryFullTail: a tail that is full settles in the middle of a run, over
-// and over, and nothing is lost.
+// TestHistoryFullTail: a full tail settles in the middle of a run, again and again,
+// and nothing is lost.
 func TestHistoryFullTail(t *testing.T) {
 	m := newRoot(t)
 	var tips []record.Tip
@@ -177,8 +177,8 @@ func TestHistoryFullTail(t *testing.T) {
 
 // TestHistoryFlushedOnly: the tables of a settling are durable and its header is
 // not. The records are in both places; the next settling writes them again and
-// goes on. The same after a kill that left the tables in memory only: the rule
-// is that a settling never skips what Pebble already has.
+// continues. The same happens after a kill that left the tables in memory only. The
+// rule: a settling never skips records that Pebble already has.
 func TestHistoryFlushedOnly(t *testing.T) {
 	for _, kept := range []string{"flushed", "killed before the marker is durable"} {
 		t.Run(kept, func(t *testing.T) {
@@ -222,15 +222,14 @@ func settledTip(v *View) (uint64, error) {
 	return s.Last(), nil
 }
 
-// TestHistoryStaleFrames: frames of an older generation lie behind those of the
-// newest, whole and in parts. They are never taken for records, and a head file
-// that is lost is rebuilt in front of them. The rule: every block bears the
-// generation.
+// TestHistoryStaleFrames: frames of an older generation follow those of the newest,
+// whole and torn. They are never read as records, and a lost head file is rebuilt
+// before them. The rule: every block carries the generation.
 func TestHistoryStaleFrames(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 4, 3)
 	settled(t, m)
-	for range 6 { // ends in front of a first part, of a second, of a third …
+	for range 6 { // ends before a first part, a second, a third …
 		boot(t, m, 1)
 		n := len(history(t, m))
 		for _, damage := range []func(d *memfs.FS){
@@ -247,9 +246,9 @@ func TestHistoryStaleFrames(t *testing.T) {
 	}
 }
 
-// TestHistoryLostHeader: the newest header is damaged. The first frame of its
-// generation stands for it: nothing that the generation holds is lost, the
-// header is written again, and the older one stays until then.
+// TestHistoryLostHeader: the newest header is damaged. It is derived from the first
+// frame of its generation: no record of the generation is lost, the header is
+// written again, and the older one stays until then.
 func TestHistoryLostHeader(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -275,7 +274,7 @@ func TestHistoryLostHeader(t *testing.T) {
 			t.Errorf("%d: the header was not written again: %+v", n, v.tail.header)
 		}
 		noErr(t, v.Close())
-		// The power goes while the header is written again.
+		// The power is cut while the header is written again.
 		for i, c := range powerCuts(1) {
 			cut := d.Clone()
 			stopAt(cut, 1, memfs.OpDatasync, tailFile)
@@ -284,12 +283,12 @@ func TestHistoryLostHeader(t *testing.T) {
 				t.Errorf("%d, %+v: %v", n, c, err)
 			}
 		}
-		// Another record in that place stands for no header.
+		// No header is derived from another record in that place.
 		other := d.Clone()
 		writeFrameAt(t, other, firstFrame, generation, entryOf("b", "Forged", 1), record.Tip{Seq: acked.Seq - 2, Hash: acked.Hash})
 		refused(t, other, nil, errs.ErrCorrupt)
-		// Neither does one while both headers are bad, unless Pebble holds the
-		// record before it.
+		// Nor is one while both headers are bad, unless Pebble holds the record
+		// before it.
 		tear(t, d, tailFile, 1-slot)
 		noErr(t, sound(d.Clone(), acked, acked, true))
 		tear(t, d, tailFile, firstFrame)
@@ -297,8 +296,8 @@ func TestHistoryLostHeader(t *testing.T) {
 	}
 }
 
-// TestHistoryTornHeader: the power goes while a new header is written. The older
-// one counts, because it is in another block.
+// TestHistoryTornHeader: the power is cut while a new header is written. The older
+// one is used, because it is in another block.
 func TestHistoryTornHeader(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -315,7 +314,7 @@ func TestHistoryTornHeader(t *testing.T) {
 		tear(t, cut, tailFile, slot)
 		v := must[*View](t)(OpenView(cut, small))
 		if v.tail.derived || v.tail.header.generation != was-1 {
-			t.Errorf("generation %d of %d counts", v.tail.header.generation, was)
+			t.Errorf("generation %d of %d is used", v.tail.header.generation, was)
 		}
 		noErr(t, v.Close())
 		noErr(t, sound(cut, acked, acked, true))
@@ -335,7 +334,7 @@ func writeFrameAt(t testing.TB, m *memfs.FS, block int, generation uint64, e rec
 }
 
 // TestHistoryNewerFrame: a frame of a newer generation than the newest header's,
-// anywhere but in the first place, is damage: that header was durable before.
+// anywhere but in the first place, is damage: its header was durable before it.
 func TestHistoryNewerFrame(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1, 1)
@@ -348,9 +347,9 @@ func TestHistoryNewerFrame(t *testing.T) {
 }
 
 // TestHistoryHeadBehindBase: only acknowledged records settle. A settling that
-// finds a record that an earlier boot did not acknowledge writes its slot first;
-// otherwise the head file would be behind the base, as if somebody had put an
-// older one back.
+// finds a record that an earlier boot did not acknowledge writes its slot first.
+// Otherwise the head file would be behind the base, as if somebody had put an older
+// one back.
 func TestHistoryHeadBehindBase(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1, 1)
@@ -378,8 +377,8 @@ func TestHistoryHeadBehindBase(t *testing.T) {
 	}
 }
 
-// TestHistoryTornLastFrame: with both slots bad a torn last frame cannot be
-// distinguished from a lost one: refused. So is a frame that follows a gap.
+// TestHistoryTornLastFrame: with both slots bad, a torn last frame cannot be
+// distinguished from a lost one, so it is refused. So is a frame that follows a gap.
 func TestHistoryTornLastFrame(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1, 2)
@@ -398,7 +397,7 @@ func TestHistoryTornLastFrame(t *testing.T) {
 	} {
 		d := torn.Clone()
 		lose(d)
-		noErr(t, sound(d, acked, acked, true)) // the first block is unwritten: nothing was there
+		noErr(t, sound(d, acked, acked, true)) // the first block is unwritten: there was no frame
 		for part := range 2 {
 			d = whole.Clone()
 			tear(t, d, tailFile, end+part)
@@ -406,7 +405,7 @@ func TestHistoryTornLastFrame(t *testing.T) {
 			lose(d)
 			refused(t, d, nil, ErrRolledBack)
 		}
-		// A record in the middle is zeroed: the one behind it shows that.
+		// A record in the middle is zeroed: the one after it shows that.
 		d = whole.Clone()
 		b := read(t, d, tailFile)
 		clear(b[(firstFrame+1)*blockSize:][:blockSize])
@@ -416,8 +415,8 @@ func TestHistoryTornLastFrame(t *testing.T) {
 	}
 }
 
-// TestHistoryTwoPlaces: what a failed settling left in Pebble is no
-// newer history than the tail's, and different records in both places are damage.
+// TestHistoryTwoPlaces: records that a failed settling left in Pebble are no newer
+// history than the tail's, and different records in both places are damage.
 func TestHistoryTwoPlaces(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -434,8 +433,8 @@ func TestHistoryTwoPlaces(t *testing.T) {
 	d.SyncAll()
 	refused(t, d, nil, errs.ErrCorrupt)
 
-	// The frames are gone and Pebble holds what they held: it counts, and a new
-	// generation begins before the next append.
+	// The frames are gone and Pebble holds their records: the journal continues
+	// from Pebble, and a new generation begins before the next append.
 	d = m.Clone()
 	tear(t, d, tailFile, firstFrame)
 	v := must[*View](t)(OpenView(d, small))
@@ -459,7 +458,7 @@ func TestHistoryTwoPlaces(t *testing.T) {
 
 // TestHistoryNewName: a gate is killed after it renamed the journal, or the head
 // file, into place, and before it synced the name. The next run of the same boot
-// appends to it; a power cut takes no name.
+// appends to it; a power cut removes no name.
 func TestHistoryNewName(t *testing.T) {
 	for _, dir := range []string{".", "bootstrap"} {
 		m := newRoot(t)

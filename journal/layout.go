@@ -8,12 +8,12 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// Layout names the places of a journal beneath an FS's root.
+// Layout names the paths of a journal below the root of an FS.
 type Layout struct {
 	Dir  string // the journal directory
 	Head string // the head file; "" if there is none (a bare journal directory)
-	// TailLength is the length in bytes of a tail that is created, 0 for 4 MiB.
-	// Tests use smaller ones; of a tail that exists the header says it.
+	// TailLength is the length in bytes of a tail that is created, 0 for 4
+	// MiB. Tests use smaller tails. An existing tail's header holds its length.
 	TailLength int64
 }
 
@@ -24,39 +24,39 @@ func (l Layout) tailLength() int64 {
 	return tailLength
 }
 
-// DefaultLayout is a state root's.
+// DefaultLayout is the layout of a state root.
 func DefaultLayout() Layout { return Layout{Dir: "journal", Head: "bootstrap/journal_head"} }
 
-// newDir is where a journal is built before it gets its name.
+// newDir is the directory in which a journal is built before it is renamed to Dir.
 func (l Layout) newDir() string { return l.Dir + ".new" }
 
-// headTmp is where a head file is written before it gets its name.
+// headTmp is the file in which a head file is written before it is renamed to Head.
 func (l Layout) headTmp() string { return l.Head + ".tmp" }
 
-// Modes of what this package creates. Records hold no secrets, but they tell
-// a node's history: the owner writes, the group reads.
+// Modes of the files that this package creates. Records hold no secrets, but
+// they are a node's history: the owner writes, the group reads.
 const (
 	dirMode  fs.FileMode = 0o750
 	fileMode fs.FileMode = 0o640
 )
 
-// Presence says which parts of a journal exist.
+// Presence reports which files of a journal exist.
 type Presence struct {
 	Journal bool // the journal directory
 	Head    bool // the head file
-	// Unfinished is journal.new, which a creation left that did not finish; ""
-	// if there is none.
+	// Unfinished is journal.new, left by a creation that did not finish; "" if
+	// there is none.
 	Unfinished string
 }
 
-// Inspect looks which parts of the journal exist. It opens nothing.
+// Inspect reports which files of the journal exist. It opens nothing.
 func Inspect(fsys durable.FS, l Layout) (p Presence, err error) {
 	info, there, err := lookFor(fsys, l.Dir)
 	if err != nil {
 		return p, err
 	}
 	if there && !info.IsDir() {
-		return p, errs.Corrupt(l.Dir, 0, nil, "a file stands where the journal directory belongs")
+		return p, errs.Corrupt(l.Dir, 0, nil, "a file is in the place of the journal directory")
 	}
 	p.Journal = there
 	if _, there, err = lookFor(fsys, l.newDir()); there {

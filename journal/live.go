@@ -8,35 +8,35 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// A reader that does not hold the gate's lock tries again as long as a gate is
-// writing, and reports what it finds only if it finds it again while no gate
-// can write.
+// A reader that does not hold the gate's lock repeats its reading while a gate
+// is writing. It reports a finding only if it finds it again while no gate can
+// write.
 const (
-	livePatience = 10 * time.Second
-	livePause    = 2 * time.Millisecond
+	liveTimeout = 10 * time.Second
+	livePause   = 2 * time.Millisecond
 )
 
 // OpenLiveView is OpenView for a reader that does not hold the gate's lock. It
-// never writes and never makes a gate wait for longer than one look at the
-// journal takes. Nothing beyond the newest acknowledged record is read; without
-// a head file nothing vouches for one, and everything is.
+// never writes, and a gate waits for it no longer than one opening takes. The
+// view ends at the newest acknowledged record. Without a head file nothing
+// vouches for a newest record, and the view ends where the tail does.
 func OpenLiveView(fsys durable.FS, l Layout) (*View, error) {
-	return patiently(fsys, l, func(alone bool) (*View, error) {
-		v, err := openLive(fsys, l, alone)
-		if err != nil || alone {
+	return retry(fsys, l, func(locked bool) (*View, error) {
+		v, err := openLive(fsys, l, locked)
+		if err != nil || locked {
 			return v, err
 		}
 		if act, err := v.CheckHead(nil); err != nil || act != (HeadAction{}) {
 			return nil, errors.Join(busy(l, err), v.Close())
 		}
-		if v.beyond == 0 && v.end.acceptable {
+		if v.unacked == 0 && v.end.acceptable {
 			return v, nil
 		}
-		// A record that is not acknowledged, or half of one: a crash left it,
-		// or a gate is about to go on with it.
+		// A record that is not acknowledged, or a torn one: a crash left it,
+		// or a gate is writing it now.
 		unlock, err := lockShared(fsys)
 		if err != nil {
-			v.beyond, v.end = 0, end{acceptable: true}
+			v.unacked, v.end = 0, end{acceptable: true}
 			return v, nil
 		}
 		defer unlock()
@@ -47,18 +47,19 @@ func OpenLiveView(fsys durable.FS, l Layout) (*View, error) {
 	})
 }
 
-// patiently returns what look returns, as soon as look succeeds, or alone: while
-// no gate can write.
-func patiently[T any](fsys durable.FS, l Layout, look func(alone bool) (T, error)) (T, error) {
-	until := time.Now().Add(livePatience)
+// retry calls read until it succeeds. If no gate can write, it calls read once
+// more with locked set and returns that result. After liveTimeout the error is
+// ErrBusy.
+func retry[T any](fsys durable.FS, l Layout, read func(locked bool) (T, error)) (T, error) {
+	until := time.Now().Add(liveTimeout)
 	for {
-		v, err := look(false)
+		v, err := read(false)
 		if err == nil {
 			return v, nil
 		}
 		if unlock, held := lockShared(fsys); held == nil {
 			defer unlock()
-			return look(true)
+			return read(true)
 		}
 		if time.Now().After(until) {
 			return v, busy(l, err)
@@ -71,16 +72,16 @@ func busy(l Layout, err error) error {
 	return &errs.Error{Kind: ErrBusy, Path: l.Dir, Detail: "open the journal for reading", Err: err, Next: "try again when the gate has ended"}
 }
 
-// openLive opens a view, cut off at the head. If a gate may be writing it must
-// not have overwritten what was read: the header is the same after the frames
-// were read as before.
-func openLive(fsys durable.FS, l Layout, alone bool) (*View, error) {
+// openLive opens a view that ends at the head. If a gate may be writing
+// (locked is not set), the header must be the same after the frames were read
+// as before: otherwise the gate may have overwritten them meanwhile.
+func openLive(fsys durable.FS, l Layout, locked bool) (*View, error) {
 	v, err := OpenView(fsys, l)
 	if err != nil {
 		return nil, err
 	}
 	v.live = true
-	if !alone {
+	if !locked {
 		now, slot, err := v.tail.newestHeader()
 		if err == nil && (slot < 0 || now.generation != v.tail.header.generation) {
 			err = busy(l, nil)
@@ -93,7 +94,7 @@ func openLive(fsys durable.FS, l Layout, alone bool) (*View, error) {
 	return v, nil
 }
 
-// cutAtHead drops what the head file has not acknowledged.
+// cutAtHead ends the view at the newest acknowledged record.
 func (v *View) cutAtHead() {
 	newest, ok := v.head.Newest()
 	if !ok || newest.Journal != v.text || newest.Tip.Seq >= v.tip.Seq {
@@ -103,13 +104,13 @@ func (v *View) cutAtHead() {
 	if err != nil || hash != newest.Tip.Hash {
 		return // CheckHead reports it
 	}
-	v.beyond = int(v.tip.Seq - newest.Tip.Seq)
+	v.unacked = int(v.tip.Seq - newest.Tip.Seq)
 	v.tip = newest.Tip
 }
 
-// lockShared takes the shared lock of a state root without waiting. A tree
-// that has none, or whose filesystem refuses locks, is taken as locked: what is
-// found there is reported as it is.
+// lockShared takes the shared lock of a state root without waiting. If the tree
+// has no lock, or its filesystem refuses locks, it succeeds without one: findings
+// are then reported at once.
 func lockShared(fsys durable.FS) (unlock func(), err error) {
 	root, ok := fsys.(interface{ TryLockShared() (func(), error) })
 	if !ok {

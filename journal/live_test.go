@@ -14,8 +14,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// side is one side of a disk that a gate and a reader share: before is called
-// ahead of each of its operations, and the reader's lock is the gate's.
+// side is one side of a disk that a gate and a reader share: before is called before
+// each of its operations, and the reader's lock is the gate's.
 type side struct {
 	*memfs.FS
 	before  func(mutates bool)
@@ -60,7 +60,7 @@ func (s side) ReadDir(name string) ([]durable.Info, error) {
 	return s.FS.ReadDir(name)
 }
 
-// TryLockShared makes side a state root with a lock.
+// TryLockShared implements the lock of a state root.
 func (s side) TryLockShared() (func(), error) {
 	if s.writing == nil || !s.shared.TryRLock() {
 		return nil, durable.ErrLockHeld
@@ -105,7 +105,7 @@ func (f sideFile) Datasync() error {
 	return f.File.Datasync()
 }
 
-// chronicle is what the gates acknowledged, as it grows.
+// chronicle is the growing list of records that the gates acknowledged.
 type chronicle struct {
 	mu   sync.Mutex
 	tips []record.Tip
@@ -123,8 +123,8 @@ func (c *chronicle) len() int {
 	return len(c.tips)
 }
 
-// look opens a live view and checks that it shows a history that was
-// acknowledged at some moment since the look began, and nothing else.
+// look opens a live view and checks that it shows exactly a history that was
+// acknowledged at some moment since the call began.
 func (c *chronicle) look(fsys durable.FS) error {
 	least := c.len()
 	v, err := OpenLiveView(fsys, small)
@@ -145,9 +145,9 @@ func (c *chronicle) look(fsys durable.FS) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// The record whose slot is written is acknowledged as far as a reader can see.
+	// The record whose slot is written looks acknowledged to a reader.
 	if len(got) < least || len(got) > len(c.tips)+1 {
-		return fmt.Errorf("%d records, %d were acknowledged when it began and %d are now", len(got), least, len(c.tips))
+		return fmt.Errorf("%d records, %d were acknowledged at the beginning and %d are now", len(got), least, len(c.tips))
 	}
 	for i := range min(len(got), len(c.tips)) {
 		if got[i] != c.tips[i] {
@@ -176,8 +176,8 @@ func (c *chronicle) gates(fsys side, n int, stop <-chan struct{}) error {
 	return nil
 }
 
-// TestLiveSteps: a reader beside gates that append, settle and compact, each
-// going on by a few operations between any two of the other's.
+// TestLiveSteps: a reader beside gates that append, settle and compact. Each side
+// runs a few operations between any two of the other's.
 func TestLiveSteps(t *testing.T) {
 	looks, runs := 0, 0
 	for seed := range uint64(max(5, 60/every(12))) {
@@ -211,7 +211,7 @@ func TestLiveSteps(t *testing.T) {
 			defer mu.Unlock()
 			n := rng.IntN(slowness) / (slowness - 1)
 			if rng.IntN(200) == 0 {
-				n = rng.IntN(60) // the reader is held up
+				n = rng.IntN(60) // the reader pauses
 			}
 			for ; n > 0 && running; n-- {
 				select {
@@ -239,7 +239,7 @@ func TestLiveSteps(t *testing.T) {
 	t.Logf("%d looks, %d records", looks, runs)
 }
 
-// TestLiveReaders: several readers beside gates, in goroutines.
+// TestLiveReaders: several readers beside gates, each in a goroutine.
 func TestLiveReaders(t *testing.T) {
 	m, c := newRoot(t), &chronicle{}
 	noErr(t, (&gate{boot: newBoot(), acked: c.add}).run(m))
@@ -266,8 +266,8 @@ func TestLiveReaders(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLiveStartsOver: a settling between the frames and the second look at the
-// headers has the reader start over, and it sees the new generation.
+// TestLiveStartsOver: after a settling between the frames and the second reading of
+// the headers the reader starts again, and sees the new generation.
 func TestLiveStartsOver(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -283,15 +283,14 @@ func TestLiveStartsOver(t *testing.T) {
 		return v
 	}
 	look()
-	left = -left // the last operation of a look that nobody disturbs
+	left = -left // the last operation of an undisturbed look
 	if v := look(); v.tail.header.generation != 2 || v.Tip().Seq != 4 {
 		t.Errorf("generation %d, tip %d", v.tail.header.generation, v.Tip().Seq)
 	}
 }
 
-// TestLiveAlone: a reader that finds damage, or half a record, on a node
-// whose gate does not run reports it; on one whose gate runs, only damage that
-// stays.
+// TestLiveAlone: a reader that finds damage or a torn record reports it if no gate
+// is running. If one is running, it reports only damage that stays.
 func TestLiveAlone(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)

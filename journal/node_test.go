@@ -17,10 +17,10 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// crashFull makes the matrices exhaustive (make crash); otherwise a part runs.
+// crashFull makes the matrices exhaustive (make crash); otherwise a sample runs.
 var crashFull = os.Getenv("EDGED_CRASH") == "full"
 
-// every is the stride of a matrix that is not asked to be exhaustive.
+// every returns the stride of a matrix: n, or 1 if it is exhaustive.
 func every(n int) int {
 	switch {
 	case crashFull:
@@ -60,7 +60,7 @@ func noErr(t testing.TB, err error) {
 	}
 }
 
-// newRoot is an empty state root with the directory of the head file.
+// newRoot returns an empty state root with the directory of the head file.
 func newRoot(t testing.TB) *memfs.FS {
 	t.Helper()
 	m := memfs.New()
@@ -69,11 +69,11 @@ func newRoot(t testing.TB) *memfs.FS {
 	return m
 }
 
-// events counts the entries that were made: every one differs, so that a record
-// in the place of a lost one is another record.
+// events counts the entries that were made. Every entry differs, so that a record in
+// the place of a lost one is a different record.
 var events atomic.Uint32
 
-// entryOf makes an event of a boot whose record takes so many blocks.
+// entryOf returns an event of a boot whose record has this many blocks.
 func entryOf(boot, kind string, blocks int) record.Entry {
 	n := events.Add(1)
 	id := uuid.MustParse("01890000-0000-7000-8000-000000000000")
@@ -90,7 +90,7 @@ func entryOf(boot, kind string, blocks int) record.Entry {
 type gate struct {
 	boot   string
 	sizes  []int // of the records that it appends, in blocks
-	settle bool  // at its end, whether it is due or not
+	settle bool  // at its end, even if it is not due
 	refs   []Ref
 	acked  func(record.Tip) // is called for every acknowledged record; may be nil
 
@@ -187,7 +187,7 @@ func (g *gate) ack(rec record.Record) {
 	}
 }
 
-// snapshotAt is what a test's caller derives from the records up to tip.
+// snapshotAt is the snapshot of a test at tip.
 func snapshotAt(tip record.Tip) []byte { return fmt.Appendf(nil, "state at %d: %s", tip.Seq, tip.Hash) }
 
 // boots numbers the boots of all tests.
@@ -195,7 +195,7 @@ var boots atomic.Int64
 
 func newBoot() string { return fmt.Sprintf("boot-%d", boots.Add(1)) }
 
-// boot is a run of a boot of its own that must succeed.
+// boot runs a gate in a new boot, which must succeed.
 func boot(t testing.TB, fsys durable.FS, sizes ...int) *gate {
 	t.Helper()
 	g := &gate{boot: newBoot(), sizes: sizes}
@@ -203,7 +203,7 @@ func boot(t testing.TB, fsys durable.FS, sizes ...int) *gate {
 	return g
 }
 
-// settled is a boot that settles.
+// settled is boot with a settling.
 func settled(t testing.TB, fsys durable.FS, sizes ...int) *gate {
 	t.Helper()
 	g := &gate{boot: newBoot(), sizes: sizes, settle: true}
@@ -274,7 +274,7 @@ func codes(r Report) string {
 	return strings.Join(s, ", ")
 }
 
-// deeply verifies everything, the tables' blocks included.
+// deeply verifies everything, including the tables' blocks.
 func deeply(v *View) (Report, error) {
 	return Verify(context.Background(), v.Source(), VerifyOptions{Storage: true, Workers: 1})
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// TestPlantedNames: names that somebody put into journal/. What Pebble is not
-// shown has no effect and stays; what it is shown is removed, has no effect, or
-// is damage.
+// TestPlantedNames: somebody puts files into journal/. A file that Pebble does not
+// see has no effect and stays; one that it sees is removed, has no effect, or is
+// damage.
 func TestPlantedNames(t *testing.T) {
 	base := newRoot(t)
 	boot(t, base, 1)
@@ -29,7 +29,7 @@ func TestPlantedNames(t *testing.T) {
 		"000099.sst": goes, "MANIFEST-000000": goes, "9223372036854775807.sst": goes,
 		"marker.manifest.": damage, "marker.manifest.x.y": damage, "marker.manifest.000099.MANIFEST-000099": damage,
 		"marker.manifest.000099.MANIFEST-000001": damage, "marker.format-version.000099.x": damage,
-		// Pebble's numbers would begin again, and it panics where one comes again.
+		// Pebble's numbers would begin again, and it panics if one is used again.
 		"18446744073709551615.sst": damage, "MANIFEST-18446744073709551614": damage,
 	} {
 		for _, kind := range []string{"file", "directory", "FIFO"} {
@@ -67,8 +67,8 @@ func TestPlantedNames(t *testing.T) {
 	}
 }
 
-// TestPlantedSizes: a file of terabytes, whatever its name, is not read into
-// memory, and what is wrong with it is said.
+// TestPlantedSizes: a file of terabytes, whatever its name, is not read into memory,
+// and the error says what is wrong.
 func TestPlantedSizes(t *testing.T) {
 	const huge = 4 << 40 // a hole
 	dir := t.TempDir()
@@ -87,7 +87,7 @@ func TestPlantedSizes(t *testing.T) {
 	for _, f := range v.tail.header.files {
 		files = append(files, "journal/"+f.Name)
 	}
-	spare := files[1] // the manifest before the one that counts
+	spare := files[1] // the manifest before the one in force
 	noErr(t, errors.Join(v.Close(), r.Close()))
 	if !strings.Contains(spare, "MANIFEST-") {
 		t.Fatal(files)

@@ -2,6 +2,6 @@
 
 package journal
 
-// raceDetector makes everything several times slower: the matrices take
-// longer strides under it.
+// raceDetector makes the matrices take longer strides, because the race detector
+// makes everything several times slower.
 const raceDetector = true

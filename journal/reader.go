@@ -9,13 +9,13 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// Record reads one record and checks that it is canonical, of this journal
-// and in its place; its links are not followed. It is errs.ErrNotFound beyond
-// the tip.
+// Record reads one record and checks that it is canonical, belongs to this
+// journal and has this seq. It does not check the links. Beyond the tip the
+// error is errs.ErrNotFound.
 func (v *View) Record(seq uint64) (record.Record, error) {
 	if seq == 0 || seq > v.tip.Seq {
 		return record.Record{}, &errs.Error{Kind: errs.ErrNotFound, Path: v.l.Dir, Seq: seq, Detail: "read a record",
-			Next: fmt.Sprintf("ask for one from 1 to %d", v.tip.Seq)}
+			Next: fmt.Sprintf("ask for a record from 1 to %d", v.tip.Seq)}
 	}
 	if seq > v.cut.Seq {
 		return v.frames[seq-v.cut.Seq-1].rec, nil
@@ -38,7 +38,7 @@ func (v *View) Record(seq uint64) (record.Record, error) {
 	return rec, nil
 }
 
-// belongs checks that rec, decoded with err, is the record of this place.
+// belongs checks that rec, decoded with the result err, is record seq of this journal.
 func (v *View) belongs(seq uint64, rec *record.Record, err error) error {
 	switch {
 	case err != nil:
@@ -52,8 +52,8 @@ func (v *View) belongs(seq uint64, rec *record.Record, err error) error {
 	return nil
 }
 
-// each calls do for the records from to to that are here, in order, unchecked,
-// until do returns false. Gaps are the caller's to see.
+// each calls do for the records that exist from from to to, in order and
+// unchecked, until do returns false. The caller detects gaps.
 func (v *View) each(from, to uint64, do func(seq uint64, raw []byte) bool) error {
 	more := true
 	if from <= v.cut.Seq && from <= to {
@@ -75,9 +75,9 @@ func (v *View) each(from, to uint64, do func(seq uint64, raw []byte) bool) error
 	return nil
 }
 
-// RawRecords streams the stored bytes of records from to to, both included,
-// in order, with nothing checked but that none is missing. to beyond the tip
-// means the tip. The bytes are valid until the next step.
+// RawRecords streams the stored bytes of records from to to, both included, in
+// order. It checks only that none is missing. A to beyond the tip means the
+// tip. The bytes are valid until the next step.
 func (v *View) RawRecords(from, to uint64) iter.Seq2[RawRecord, error] {
 	return func(yield func(RawRecord, error) bool) {
 		want, to := max(from, 1), min(to, v.tip.Seq)
@@ -106,10 +106,10 @@ type RawRecord struct {
 	Raw []byte
 }
 
-// Records streams records from to to, both included, each checked as by
-// Record and linked to the one before it, the first included. to beyond the
-// tip means the tip. Raw and Data are valid until the next step. After an
-// error the stream ends.
+// Records streams records from to to, both included. Each is checked as by
+// Record, and its link to the record before it is checked too. A to beyond the
+// tip means the tip. Raw and Data are valid until the next step. After an error
+// the stream ends.
 func (v *View) Records(from, to uint64) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {
 		from = max(from, 1)
@@ -141,8 +141,8 @@ func (v *View) Records(from, to uint64) iter.Seq2[record.Record, error] {
 	}
 }
 
-// hashAt returns the hash of a record. That of the base is known without
-// Pebble.
+// hashAt returns the hash of a record. It does not open Pebble for that of the
+// base.
 func (v *View) hashAt(seq uint64) (record.Hash, error) {
 	if base := v.tail.header.base; seq == base.Seq {
 		return base.Hash, nil

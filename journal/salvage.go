@@ -12,21 +12,21 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// Prefix is what Salvage could verify of a damaged journal.
+// Prefix is the part of a damaged journal that Salvage could verify.
 type Prefix struct {
 	Journal string     // "" if not even record 1 could be read
-	Tip     record.Tip // of the last record that verifies; zero if there is none
+	Tip     record.Tip // the last record that verifies; zero if there is none
 	Broken  error      // why it ends there; nil if the whole journal verifies
 }
 
 // Salvage reads the longest verifiable prefix of a journal that OpenView may
 // refuse, and calls each for its records in order; Raw and Data are valid
-// during the call. It changes nothing. The error is that of each; damage is in
-// the Prefix.
+// during the call. It changes nothing. The error is that of each; damage is
+// reported in the Prefix.
 //
-// A record that the journal cannot give is looked for in each of Pebble's
-// tables and in every frame of the tail, whatever its generation. One that
-// verifies is the one that was written, wherever it was found.
+// A record that the journal cannot return is looked for in each of Pebble's
+// tables and in every frame of the tail, whatever its generation. A record whose
+// hash and links verify is genuine, wherever it was found.
 func Salvage(fsys durable.FS, l Layout, each func(record.Record) error) (Prefix, error) {
 	s := salvager{fs: fsys, l: l}
 	defer s.close()
@@ -45,16 +45,16 @@ func Salvage(fsys durable.FS, l Layout, each func(record.Record) error) (Prefix,
 type salvager struct {
 	fs      durable.FS
 	l       Layout
-	id      string // of the journal; "" until a record says it
+	id      string // of the journal; "" until it is known
 	settled *store.Store
-	frames  map[uint64][][]byte // the records of all frames of the tail
-	files   *store.Remains      // nil until they are needed
-	last    uint64              // where an undamaged journal ends
+	frames  map[uint64][][]byte // the records of all frames of the tail, by seq
+	files   *store.Remains      // nil until needed
+	last    uint64              // the newest record of an undamaged journal
 	found   Prefix
 	rec     record.Record // the last one found
 }
 
-// open opens what can be opened.
+// open opens everything that can be opened.
 func (s *salvager) open() {
 	v, err := OpenView(s.fs, s.l)
 	if err == nil {
@@ -65,7 +65,7 @@ func (s *salvager) open() {
 	s.broke(err)
 	if s.settled, err = store.Open(s.fs, s.l.Dir); err != nil {
 		s.broke(err)
-		s.settled, _ = store.OpenDamaged(s.fs, s.l.Dir) // its error is no other
+		s.settled, _ = store.OpenDamaged(s.fs, s.l.Dir) // its error is the same
 	}
 	s.frames = map[uint64][][]byte{}
 	t, err := openTail(s.fs, s.l)
@@ -98,10 +98,10 @@ func openDamagedTail(fsys durable.FS, l Layout) (*tail, error) {
 	return &tail{f: f, path: tailPath(l), slot: -1, blocks: int(min(info.Size, maxTail) / blockSize)}, nil
 }
 
-// begin finds record 1. A table of another journal may be in the place of one
-// of this journal's own, and must not be taken for its beginning: which journal
-// it is the head file says, or else the tail's header, or else, if neither can
-// be read, the record itself.
+// begin finds record 1. A table of another journal may have been put in the
+// place of this journal's own, so its record 1 must not be accepted. The
+// journal's id comes from the head file, or else from the tail's header. If
+// neither can be read, any record 1 is accepted.
 func (s *salvager) begin() bool {
 	var named []string
 	if h, err := ReadHead(s.fs, s.l); err == nil {
@@ -124,7 +124,7 @@ func (s *salvager) begin() bool {
 	return false
 }
 
-// broke keeps the first damage that was met.
+// broke records the first damage.
 func (s *salvager) broke(err error) {
 	if s.found.Broken == nil {
 		s.found.Broken = err
@@ -134,7 +134,7 @@ func (s *salvager) broke(err error) {
 // find reads the record that follows the last one.
 func (s *salvager) find(seq uint64) bool {
 	if s.found.Broken == nil && seq > s.last {
-		return false // if nothing is wrong, nothing is looked for after the end
+		return false // nothing is wrong: the journal ends here
 	}
 	accept := func(raw []byte) error { return s.accept(seq, raw) }
 	if s.settled != nil {
@@ -165,7 +165,7 @@ func (s *salvager) find(seq uint64) bool {
 	return s.files.Record(seq, accept)
 }
 
-// accept takes raw as record seq if it is one that follows the last.
+// accept accepts raw as record seq if it follows the last record.
 func (s *salvager) accept(seq uint64, raw []byte) error {
 	rec := &s.rec // nothing reads it after a refusal
 	if err := rec.Decode(raw); err != nil {
@@ -193,8 +193,8 @@ func (s *salvager) close() {
 	}
 }
 
-// ResetHead writes the head file of a journal that was put in place of another,
-// for instance by a salvage. It forgets what the old one vouched for.
+// ResetHead writes the head file of a journal that replaces another, for
+// instance after a salvage. The old head is lost.
 func ResetHead(fsys durable.FS, l Layout, journalID string, t record.Tip) error {
 	id, err := uuid.Parse(journalID)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// salvage counts the records of the prefix, each of which must be the one that
-// was written.
+// salvage counts the records of the prefix and checks that each is the one that was
+// written.
 func salvage(t *testing.T, fsys durable.FS, recs []record.Record) (Prefix, int) {
 	t.Helper()
 	n := 0
@@ -32,8 +32,8 @@ func salvage(t *testing.T, fsys durable.FS, recs []record.Record) (Prefix, int) 
 	return p, n
 }
 
-// TestSalvage: whatever is damaged, what the rest holds is kept up to the first
-// record that only the damaged part held; nothing is changed.
+// TestSalvage: whatever is damaged, a salvage keeps everything before the first
+// record that only the damaged part held, and changes nothing.
 func TestSalvage(t *testing.T) {
 	s := newSpecimen(t)
 	all := len(s.recs)
@@ -112,13 +112,13 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
-// TestSalvageOlderFrames: what a table lost is found in the frames of an older
-// generation that are still there.
+// TestSalvageOlderFrames: a record that a table lost is found in a frame of an older
+// generation that is still there.
 func TestSalvageOlderFrames(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1, 1, 1)
 	settled(t, m, 1)
-	recs := history(t, m) // frames of records 2 to 5 lie behind the sixth
+	recs := history(t, m) // frames of records 2 to 5 follow the sixth
 	damaged := slices.Clone(recs[3].Raw)
 	damaged[10] ^= 1
 	raws := [][]byte{recs[0].Raw, recs[1].Raw, recs[2].Raw, damaged, recs[4].Raw}
@@ -134,8 +134,8 @@ func TestSalvageOlderFrames(t *testing.T) {
 	}
 }
 
-// TestSalvageForeign: a table of another journal is not taken for the beginning
-// of this one, and another one's head file does not hide this one.
+// TestSalvageForeign: a table of another journal is not read as the beginning of
+// this one, and the head file of another does not hide this one.
 func TestSalvageForeign(t *testing.T) {
 	s, other := newSpecimen(t), newSpecimen(t)
 	table := s.pebble[0]
@@ -149,7 +149,7 @@ func TestSalvageForeign(t *testing.T) {
 	if p, n := salvage(t, d, s.recs); n != len(s.recs) || p.Journal != s.recs[0].Journal || !errors.Is(p.Broken, ErrForeign) {
 		t.Errorf("the head file exchanged: %d records, %+v", n, p)
 	}
-	// Nothing says which journal it is: the record itself does.
+	// Only the records say which journal it is.
 	d = s.disk.Clone()
 	put(t, d, other.disk, table)
 	overwrite(t, d, headFile, nil)
@@ -157,7 +157,7 @@ func TestSalvageForeign(t *testing.T) {
 	n := 0
 	p, err := Salvage(d, small, func(record.Record) error { n++; return nil })
 	if noErr(t, err); n == 0 || p.Journal != other.recs[0].Journal {
-		t.Errorf("nothing says which journal it is: %d records, %+v", n, p)
+		t.Errorf("only the records say which journal it is: %d records, %+v", n, p)
 	}
 }
 

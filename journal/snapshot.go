@@ -11,15 +11,14 @@ import (
 // maxSettledSnapshot is the largest snapshot that is kept in Pebble, in bytes.
 const maxSettledSnapshot = 4 << 20
 
-// Snapshot is what a caller derived from the records up to Seq, in Data.
-// Nothing here vouches for it: the caller compares its hash with what a record
-// of the chain says.
+// Snapshot is the caller's data at record Seq. Nothing here vouches for it: the
+// caller compares its hash with the one in a record of the chain.
 type Snapshot = store.Snapshot
 
-// Snapshots yields the snapshots at records not after atOrBefore, the newest
-// first. That of the base is in the tail and in Pebble, and comes from the tail
-// first; Pebble is not opened before its own are asked for. A missing one is
-// passed over.
+// Snapshots yields the snapshots at records up to atOrBefore, the newest first.
+// The snapshot of the base is in the tail and in Pebble; the tail's comes first.
+// Pebble is not opened before a snapshot of its own is needed. A missing one is
+// skipped.
 func (v *View) Snapshots(atOrBefore uint64) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
 		base := v.tail.header.base.Seq

@@ -12,7 +12,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// snapshots lists what a caller is offered, the newest first.
+// snapshots lists the snapshots that a caller gets, the newest first.
 func snapshots(t testing.TB, fsys *memfs.FS, atOrBefore uint64) (list []Snapshot) {
 	t.Helper()
 	v := must[*View](t)(OpenView(fsys, small))
@@ -31,8 +31,8 @@ func seqs(list []Snapshot) (out []uint64) {
 	return out
 }
 
-// TestSnapshots: the snapshot of the base comes from the tail, without a look at
-// Pebble; what is wrong with it there makes it absent, and Pebble has it too.
+// TestSnapshots: the snapshot of the base comes from the tail without opening
+// Pebble. If it is damaged there, Pebble's copy is used.
 func TestSnapshots(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -74,7 +74,7 @@ func TestSnapshots(t *testing.T) {
 	}
 	noErr(t, sound(d, acknowledged(t, d), acknowledged(t, d), true))
 
-	// A forged one fits its header: nothing here vouches for it.
+	// A forged snapshot with a fitting header is returned: nothing here vouches for it.
 	d = m.Clone()
 	forged := []byte("another state")
 	b = read(t, d, tailFile)
@@ -86,15 +86,15 @@ func TestSnapshots(t *testing.T) {
 	if list := snapshots(t, d, 1<<40); len(list) != 2 || !bytes.Equal(list[0].Data, forged) || !bytes.Equal(list[1].Data, snapshotAt(tip)) {
 		t.Errorf("forged: %v", list)
 	}
-	// One whose length says more than the area holds is no header.
+	// A header with a longer snapshot than its area is not good.
 	h.snapLen = maxSnapshot + 1
 	if _, state := parseHeader(h.encode(slot), slot); state != blockBad {
-		t.Error("a snapshot larger than its area is believed")
+		t.Error("a snapshot larger than its area is accepted")
 	}
 }
 
-// TestSnapshotSizes: one too large for its area is in Pebble only; one too large
-// for Pebble, and none, are nowhere. None of that is a finding.
+// TestSnapshotSizes: a snapshot too large for its area is only in Pebble; one too
+// large for Pebble is nowhere. Neither is a finding.
 func TestSnapshotSizes(t *testing.T) {
 	for size, want := range map[int]int{-1: 0, 0: 1, 1: 2, maxSnapshot: 2, maxSnapshot + 1: 1, maxSettledSnapshot: 1, maxSettledSnapshot + 1: 0} {
 		m := newRoot(t)
@@ -109,19 +109,19 @@ func TestSnapshotSizes(t *testing.T) {
 		noErr(t, g.w.Close())
 		list := snapshots(t, m, 1<<40)
 		if len(list) != want {
-			t.Errorf("%d bytes: offered %d times, want %d", size, len(list), want)
+			t.Errorf("%d bytes: returned %d times, want %d", size, len(list), want)
 		}
 		for _, s := range list {
 			if s.Seq != 2 || !bytes.Equal(s.Data, snap) {
-				t.Errorf("%d bytes: another one", size)
+				t.Errorf("%d bytes: it differs", size)
 			}
 		}
 		noErr(t, sound(m, acknowledged(t, m), acknowledged(t, m), true))
 	}
 }
 
-// TestSnapshotLadder: the older ones are in Pebble; of each 8,192 records the
-// newest stays. A reader stops when it has what it wants.
+// TestSnapshotLadder: the older snapshots are in Pebble; of each 8,192 records the
+// newest is kept. A reader may stop early.
 func TestSnapshotLadder(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -140,7 +140,7 @@ func TestSnapshotLadder(t *testing.T) {
 			break
 		}
 	}
-	// What a live reader may not see yet is not offered.
+	// A snapshot after a live reader's tip is not returned.
 	v.tip.Seq = 8
 	for range v.Snapshots(1 << 40) {
 		n = 9

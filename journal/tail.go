@@ -12,8 +12,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// The tail is one preallocated file, written in place and never grown, renamed
-// or removed: so an append needs no free block and no free inode.
+// The tail is one preallocated file. It is written in place and never grown,
+// renamed or removed, so that an append needs no free block and no free inode.
 //
 //	block   0                header A
 //	        1                header B
@@ -30,21 +30,21 @@ const (
 	minTail     = (firstFrame + maxParts + 1) * blockSize
 	maxTail     = 64 << 20
 	readBlocks  = 16 // blocks read at once
-	settleAfter = 32 // records in the tail from which settling is due
+	settleAfter = 32 // with more records than this in the tail, settling is due
 )
 
-// maxSnapshot is the largest snapshot that has room in the tail, in bytes.
+// maxSnapshot is the largest snapshot that fits into the tail, in bytes.
 const maxSnapshot = 256 << 10
 
-// frame is a record in the tail that was read and linked, or written.
+// frame is a record of the tail: read and linked, or written by this run.
 type frame struct {
-	block int // of its first part
+	block int // the block of its first part
 	rec   record.Record
 }
 
 func (f *frame) parts() int { return parts(len(f.rec.Raw)) }
 
-// tail is an open tail file, and the header that counts.
+// tail is an open tail file and the header in force.
 type tail struct {
 	f      durable.File
 	path   string
@@ -52,16 +52,16 @@ type tail struct {
 	from   int    // the number of the first of them
 
 	header  header
-	slot    int  // the block that header is in, or belongs in; -1 if neither header is good
-	derived bool // header was lost: a frame stands for it
+	slot    int  // the block of header; -1 if neither header is good
+	derived bool // header was lost, and is derived from a frame
 	blocks  int  // in the whole file
 }
 
 func tailPath(l Layout) string { return path.Join(l.Dir, TailName) }
 
-// openTail reads the headers. A missing tail, two bad headers without a frame
-// that could stand for one, and a size that is not the header's are
-// errs.ErrCorrupt.
+// openTail opens the tail and reads its headers. It returns errs.ErrCorrupt if
+// the tail is missing, or if its size is not the header's. If neither header is
+// good it succeeds with slot -1.
 func openTail(fsys durable.FS, l Layout) (*tail, error) {
 	t := &tail{path: tailPath(l)}
 	f, err := fsys.Open(t.path)
@@ -86,20 +86,20 @@ func (t *tail) load() error {
 		return errs.Of("read the journal's tail", t.path, err)
 	}
 	if info.Size < minTail || info.Size > maxTail || info.Size%blockSize != 0 {
-		return errs.Corrupt(t.path, 0, nil, "read the journal's tail: no tail has %d bytes", info.Size)
+		return errs.Corrupt(t.path, 0, nil, "read the journal's tail: %d bytes is no length of a tail", info.Size)
 	}
 	t.blocks = int(info.Size / blockSize)
 	if t.header, t.slot, err = t.newestHeader(); err != nil {
 		return err
 	}
 	if t.slot >= 0 && t.header.length != info.Size {
-		return errs.Corrupt(t.path, 0, nil, "read the journal's tail: it has %d bytes, its header says %d", info.Size, t.header.length)
+		return errs.Corrupt(t.path, 0, nil, "read the journal's tail: it has %d bytes, but its header says %d", info.Size, t.header.length)
 	}
 	return nil
 }
 
-// newestHeader reads both headers and returns the newest good one and its slot,
-// which is -1 if neither is good.
+// newestHeader reads both headers and returns the newest good one and its slot.
+// The slot is -1 if neither is good.
 func (t *tail) newestHeader() (newest header, slot int, err error) {
 	b := make([]byte, 2*blockSize)
 	if err := t.readAt(b, 0); err != nil {
@@ -144,7 +144,7 @@ func (t *tail) block(number int) ([]byte, error) {
 	return t.window[(number-t.from)*blockSize:][:blockSize], nil
 }
 
-// part reads the frame header of a block. The number may be the end.
+// part reads the frame header of a block. At the end of the tail it returns blockUnwritten.
 func (t *tail) part(number int) (framePart, []byte, blockState, error) {
 	if number >= t.blocks {
 		return framePart{}, nil, blockUnwritten, nil
@@ -182,18 +182,18 @@ func (t *tail) frame(number int) (p framePart, raw []byte, ok bool, err error) {
 	}
 }
 
-// end says why the frames end where they do.
+// end describes the block after the last frame.
 type end struct {
-	// acceptable: the block is unwritten, of an older generation, or the tail
-	// is full. Otherwise something was written there that is no whole frame.
+	// acceptable: the block is unwritten or of an older generation, or the
+	// tail is full. Otherwise the block was written and holds no whole frame.
 	acceptable bool
 	err        error // what is wrong with the frame, if it is known
 }
 
-// frames reads the records that follow base, up to the first frame that does
-// not verify. next is the block where they end. settled is the newest settled
-// record: behind the end, a good frame that is older than it is a remnant, and
-// a newer one shows that the end is damage.
+// frames reads the records that follow base, up to the first frame that does not
+// verify. next is the block after them. settled is the seq of the newest settled
+// record: a good frame after the end is a remnant if its seq is not above
+// settled; otherwise the end is damage.
 func (t *tail) frames(id string, settled uint64) (list []frame, next int, stop end, err error) {
 	tip := t.header.base
 	next = firstFrame
@@ -217,7 +217,7 @@ func (t *tail) frames(id string, settled uint64) (list []frame, next int, stop e
 			break
 		}
 		if rec.Journal != id || rec.Seq != tip.Seq+1 || rec.Prev != tip.Hash {
-			stop.err = errs.Corrupt(t.path, tip.Seq+1, nil, "follow the chain: the record at this place is not the next one of this journal")
+			stop.err = errs.Corrupt(t.path, tip.Seq+1, nil, "follow the chain: the record here is not the next one of this journal")
 			break
 		}
 		tip = record.Tip{Seq: rec.Seq, Hash: rec.Hash}
@@ -229,13 +229,13 @@ func (t *tail) frames(id string, settled uint64) (list []frame, next int, stop e
 			return nil, 0, end{}, err
 		}
 	}
-	if err := t.beyond(next, tip.Seq, settled); err != nil {
+	if err := t.checkAfter(next, tip.Seq, settled); err != nil {
 		return nil, 0, end{}, err
 	}
 	return list, next, stop, nil
 }
 
-// endAt says what is at the block after the last frame.
+// endAt describes the block after the last frame.
 func (t *tail) endAt(next int) (end, error) {
 	p, _, state, err := t.part(next)
 	switch {
@@ -246,30 +246,30 @@ func (t *tail) endAt(next int) (end, error) {
 	case state == blockUnwritten, state == blockGood && p.generation < t.header.generation:
 		return end{acceptable: true}, nil
 	case state == blockGood && p.generation > t.header.generation:
-		return end{}, errs.Corrupt(t.path, p.seq, nil, "read the journal's tail: block %d is of generation %d, the newest header of %d", next, p.generation, t.header.generation)
+		return end{}, errs.Corrupt(t.path, p.seq, nil, "read the journal's tail: block %d is of generation %d, but the newest header of %d", next, p.generation, t.header.generation)
 	}
 	return end{err: errs.Corrupt(t.path, 0, nil, "read the journal's tail: block %d holds no whole frame", next)}, nil
 }
 
-// beyond looks behind the end for what no crash leaves there: one frame is
-// written per sync, so nothing follows a torn one.
-func (t *tail) beyond(next int, tip, settled uint64) error {
+// checkAfter looks after the end for frames that no crash leaves there: one frame
+// is written per sync, so no frame follows a torn one.
+func (t *tail) checkAfter(next int, tip, settled uint64) error {
 	for number := next + 1; number < min(next+1+maxParts, t.blocks); number++ {
 		p, _, ok, err := t.frame(number)
 		switch {
 		case err != nil:
 			return err
 		case p.generation > t.header.generation:
-			return errs.Corrupt(t.path, p.seq, nil, "read the journal's tail: block %d is of generation %d, the newest header of %d", number, p.generation, t.header.generation)
+			return errs.Corrupt(t.path, p.seq, nil, "read the journal's tail: block %d is of generation %d, but the newest header of %d", number, p.generation, t.header.generation)
 		case ok && p.generation == t.header.generation && p.seq > settled:
-			return errs.Corrupt(t.path, tip+1, nil, "read the journal's tail: block %d is damaged, record %d follows it", next, p.seq)
+			return errs.Corrupt(t.path, tip+1, nil, "read the journal's tail: block %d is damaged, but record %d follows it", next, p.seq)
 		}
 	}
 	return nil
 }
 
-// snapshot reads the snapshot that the header's area holds, nil if there is
-// none or it is not the one that the header names.
+// snapshot reads the header's snapshot area. It returns nil if there is no
+// snapshot, or if its hash is not the one in the header.
 func (t *tail) snapshot() ([]byte, error) {
 	if t.header.snapLen == 0 {
 		return nil, nil

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// VerifyOptions are the choices of Verify; the zero value does.
+// VerifyOptions are the choices of Verify. The zero value is usable.
 type VerifyOptions struct {
-	// Known reports whether the caller knows a kind; nil: it knows all.
+	// Known reports whether the caller knows a kind. nil means that it knows all.
 	Known func(kind string) bool
-	// Progress hears, from one goroutine, how many records are done.
+	// Progress is called, from one goroutine, with the number of records checked.
 	Progress func(done uint64)
 	// Workers is the number of goroutines; 0 means one for each core.
 	Workers int
-	// Storage has every block of every table read and its checksum compared,
+	// Storage also compares the checksum of every block of every table,
 	// those included that hold no record. Only a View has tables.
 	Storage bool
 	// MaxFindings bounds the list; 0 means 1,000.
@@ -24,13 +24,13 @@ type VerifyOptions struct {
 
 // RecordSource is what Verify reads: a View, or a Stream of exported lines.
 type RecordSource interface {
-	// fill reads the next stretch of records into p, and says whether there
-	// was one. Several goroutines call it. Findings about what could not be
-	// read go into p.
-	fill(p *part, o *VerifyOptions) bool
-	// conclude adds what only the source knows, after all is read.
+	// fill reads the next segment of records into seg and reports whether
+	// there was one. Several goroutines call it. Findings about records that
+	// could not be read go into seg.
+	fill(seg *segment, o *VerifyOptions) bool
+	// conclude adds the source's own findings, after everything is read.
 	conclude(r *Report)
-	// expects is the journal's id, "" if the first record tells it.
+	// expects returns the journal's id, "" if only the first record names it.
 	expects() string
 }
 
@@ -45,28 +45,28 @@ func Verify(ctx context.Context, src RecordSource, o VerifyOptions) (Report, err
 	}
 	var (
 		wg   sync.WaitGroup
-		done = make(chan *part, o.Workers)
-		free = make(chan *part, 4*o.Workers)
+		done = make(chan *segment, o.Workers)
+		free = make(chan *segment, 4*o.Workers)
 	)
 	for range 4 * o.Workers {
-		free <- new(part)
+		free <- new(segment)
 	}
 	for range o.Workers {
 		wg.Go(func() {
-			for p := range free {
-				if ctx.Err() != nil || !src.fill(p, &o) {
+			for seg := range free {
+				if ctx.Err() != nil || !src.fill(seg, &o) {
 					return
 				}
-				p.examine(&o)
-				done <- p
+				seg.examine(&o)
+				done <- seg
 			}
 		})
 	}
 	go func() { wg.Wait(); close(done) }()
 
-	m := merger{rep: Report{Journal: src.expects()}, o: &o, waiting: map[int]*part{}}
-	for p := range done {
-		m.take(p, func(p *part) { free <- p })
+	m := merger{rep: Report{Journal: src.expects()}, o: &o, waiting: map[int]*segment{}}
+	for seg := range done {
+		m.take(seg, func(seg *segment) { free <- seg })
 	}
 	if err := ctx.Err(); err != nil {
 		return Report{}, fmt.Errorf("verify the journal: %w", err)
@@ -82,50 +82,50 @@ func Verify(ctx context.Context, src RecordSource, o VerifyOptions) (Report, err
 	return m.rep, nil
 }
 
-// merger puts the parts in order and joins their ends.
+// merger puts the segments in order and checks their boundaries.
 type merger struct {
 	rep     Report
 	o       *VerifyOptions
 	next    int
-	waiting map[int]*part
+	waiting map[int]*segment
 	last    boundary
 	events  uint64
 	bad     bool // an error is in the list
 }
 
-// take accepts a part and gives back those that are done with. Parts wait for
-// the ones before them; there are only so many of them, and the missing one is
-// always being worked on, so nothing waits for ever.
-func (m *merger) take(p *part, release func(*part)) {
-	m.waiting[p.index] = p
+// take accepts a segment and releases those that are done. A segment waits for
+// the ones before it. Their number is limited and a goroutine is always working
+// on the missing one, so none waits forever.
+func (m *merger) take(seg *segment, release func(*segment)) {
+	m.waiting[seg.index] = seg
 	for {
-		p, ok := m.waiting[m.next]
+		seg, ok := m.waiting[m.next]
 		if !ok {
 			return
 		}
 		delete(m.waiting, m.next)
 		m.next++
-		m.join(p)
-		release(p)
+		m.join(seg)
+		release(seg)
 	}
 }
 
-func (m *merger) join(p *part) {
-	m.events += uint64(p.n)
-	if p.n > 0 {
+func (m *merger) join(seg *segment) {
+	m.events += uint64(seg.n)
+	if seg.n > 0 {
 		if m.rep.Journal == "" {
-			m.rep.Journal = p.first.journal
+			m.rep.Journal = seg.first.journal
 		}
-		if p.first.known && p.first.journal != m.rep.Journal {
-			// Within a part all records name one journal, or say otherwise.
-			m.rep.add(Finding{SeverityError, CodeWrongJournal, p.first.seq,
-				fmt.Sprintf("record %d names journal %s, not %s", p.first.seq, p.first.journal, m.rep.Journal)})
+		if seg.first.known && seg.first.journal != m.rep.Journal {
+			// Within a segment check compares each record's journal with the one before.
+			m.rep.add(Finding{SeverityError, CodeWrongJournal, seg.first.seq,
+				fmt.Sprintf("record %d names journal %s, not %s", seg.first.seq, seg.first.journal, m.rep.Journal)})
 		}
-		m.rep.Findings = follow(m.rep.Findings, &m.last, &p.first)
-		m.last = p.last
+		m.rep.Findings = follow(m.rep.Findings, &m.last, &seg.first)
+		m.last = seg.last
 	}
-	// What is kept is bounded; past the bound, errors still go before warnings.
-	for _, f := range p.findings {
+	// The list is bounded. Past the bound, the first error is still added.
+	for _, f := range seg.findings {
 		if len(m.rep.Findings) < 4*m.o.MaxFindings || (f.Severity == SeverityError && !m.bad) {
 			m.rep.Findings = append(m.rep.Findings, f)
 			m.bad = m.bad || f.Severity == SeverityError

@@ -14,9 +14,9 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// withSettled makes the journal one whose Pebble holds these bytes as its
-// records, as somebody who can write the partition makes it: the header's base
-// is the last of them, and listing and checksums fit.
+// withSettled replaces the settled records of Pebble, as somebody could who can
+// write the partition: the header's base is the last of them, and listing and
+// checksums match.
 func withSettled(t testing.TB, m *memfs.FS, raws [][]byte) {
 	t.Helper()
 	v := must[*View](t)(OpenView(m, small))
@@ -36,7 +36,7 @@ func withSettled(t testing.TB, m *memfs.FS, raws [][]byte) {
 	overwrite(t, m, tailFile, b)
 }
 
-// TestVerifyView: what is wrong with settled records, and with the head file.
+// TestVerifyView: faults of settled records and of the head file.
 func TestVerifyView(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1, 1, 1)
@@ -64,7 +64,7 @@ func TestVerifyView(t *testing.T) {
 	tests := map[string]struct {
 		change func(d *memfs.FS)
 		want   string
-		first  uint64 // the record that a reader stops at; 0 if none
+		first  uint64 // the record at which a reader stops; 0 if none
 	}{
 		"good":         {func(*memfs.FS) {}, "", 0},
 		"put together": {with(3, recs[2].Raw), "", 0},
@@ -130,8 +130,8 @@ func newestSlot(t testing.TB, m *memfs.FS) int {
 	return must[HeadReport](t)(ReadHead(m, small)).newest()
 }
 
-// TestWithoutHeadAllIsVerified: without a head file a record that was rewritten
-// long ago is refused; with one, an ordinary boot does not read it.
+// TestWithoutHeadAllIsVerified: without a head file, a record that was rewritten long
+// ago is refused; with one, an ordinary boot does not read it.
 func TestWithoutHeadAllIsVerified(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1, 1, 1)
@@ -150,8 +150,8 @@ func TestWithoutHeadAllIsVerified(t *testing.T) {
 	}
 }
 
-// TestVerifyTables: a flipped bit is found wherever in a table it is, and a
-// table that nothing refers to is judged too, as a warning.
+// TestVerifyTables: a flipped bit is found wherever it is in a table. Damage in a
+// table that nothing refers to is a warning.
 func TestVerifyTables(t *testing.T) {
 	s := newSpecimen(t)
 	deep := func(d *memfs.FS) Report {
@@ -174,7 +174,7 @@ func TestVerifyTables(t *testing.T) {
 		overwrite(t, d, table, bad)
 		rep := deep(d)
 		if rep.OK || len(rep.Findings) == 0 {
-			t.Errorf("byte %d of %d is flipped, and not found", i, len(good))
+			t.Errorf("the flipped byte %d of %d is not found", i, len(good))
 		}
 		for _, f := range rep.Findings {
 			if f.Code != CodeStorage || strings.ContainsAny(f.Detail, "\n\t") || strings.Contains(f.Detail, "carrier") {
@@ -196,7 +196,7 @@ func TestVerifyTables(t *testing.T) {
 	if err := (&viewSource{v: v}).verifyTables(ctx, &Report{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	// Nothing has settled, and no table can be opened: that is a finding too.
+	// Nothing has settled, and no table can be opened: that too is a finding.
 	m := newRoot(t)
 	boot(t, m)
 	v2 := must[*View](t)(OpenView(m, small))
@@ -211,12 +211,12 @@ func TestVerifyTables(t *testing.T) {
 	}
 }
 
-// TestRawRecords: a stream stops where its reader does, at a gap, and at the tip.
+// TestRawRecords: a stream stops when its reader does, at a gap, and at the tip.
 func TestRawRecords(t *testing.T) {
 	s := newSpecimen(t)
 	v := must[*View](t)(OpenView(s.disk, small))
 	defer v.Close()
-	for _, stop := range []int{1, 9, 12, len(s.recs)} { // before, in and behind what has settled
+	for _, stop := range []int{1, 9, 12, len(s.recs)} { // before, in and after the settled records
 		n := 0
 		for r, err := range v.RawRecords(0, 1<<60) {
 			noErr(t, err)
@@ -244,7 +244,7 @@ func TestRawRecords(t *testing.T) {
 	if n != 4 {
 		t.Errorf("%d records", n)
 	}
-	v.cut.Seq = 3 // a gap behind what has settled
+	v.cut.Seq = 3 // a gap after the settled records
 	v.frames = v.frames[:0]
 	var last error
 	for _, last = range v.RawRecords(1, 1<<60) {

@@ -11,7 +11,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// Stream is a history exported as one record a line.
+// Stream is an exported history, one record per line.
 type Stream struct {
 	mu       sync.Mutex
 	r        *bufio.Reader
@@ -20,7 +20,7 @@ type Stream struct {
 	findings []Finding
 }
 
-// NewStream reads records from r, one a line, each line ended by a newline.
+// NewStream reads records from r, one per line; each line ends in a newline.
 func NewStream(r io.Reader) *Stream {
 	// A line that does not fit into the buffer is longer than any record.
 	return &Stream{r: bufio.NewReaderSize(r, record.MaxLen+2)}
@@ -28,23 +28,23 @@ func NewStream(r io.Reader) *Stream {
 
 func (s *Stream) expects() string { return "" }
 
-// fill reads lines under a lock; examining them is what takes the time.
-func (s *Stream) fill(p *part, _ *VerifyOptions) bool {
+// fill reads lines under a lock. Examining them, which takes longer, does not need it.
+func (s *Stream) fill(seg *segment, _ *VerifyOptions) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return false
 	}
-	p.reset(s.next)
+	seg.reset(s.next)
 	s.next++
-	for !p.full() {
+	for !seg.full() {
 		line, err := s.r.ReadSlice('\n')
 		if err == nil {
-			p.put(0, line[:len(line)-1])
+			seg.put(0, line[:len(line)-1])
 			continue
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
-			p.put(0, line) // reported as oversized
+			seg.put(0, line) // reported as oversized
 			for errors.Is(err, bufio.ErrBufferFull) {
 				_, err = s.r.ReadSlice('\n')
 			}
@@ -52,7 +52,7 @@ func (s *Stream) fill(p *part, _ *VerifyOptions) bool {
 				continue
 			}
 		} else if len(line) > 0 {
-			s.lastLine(p, bytes.Clone(line))
+			s.lastLine(seg, bytes.Clone(line))
 		}
 		s.ended = true
 		if !errors.Is(err, io.EOF) {
@@ -63,13 +63,13 @@ func (s *Stream) fill(p *part, _ *VerifyOptions) bool {
 	return true
 }
 
-// lastLine takes a line without a newline: whole, or cut short.
-func (s *Stream) lastLine(p *part, line []byte) {
+// lastLine takes the last line, which has no newline: a whole record or a torn one.
+func (s *Stream) lastLine(seg *segment, line []byte) {
 	if _, err := record.Decode(line); err != nil && !errors.Is(err, errs.ErrNewer) {
 		s.findings = append(s.findings, Finding{SeverityError, CodeTornTail, 0, "the last line is cut short"})
 		return
 	}
-	p.put(0, line)
+	seg.put(0, line)
 }
 
 func (s *Stream) conclude(r *Report) {

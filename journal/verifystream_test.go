@@ -33,7 +33,7 @@ func lines(recs [][]byte) []byte {
 }
 
 func TestVerifyStream(t *testing.T) {
-	const n = 2*partRecords + 100
+	const n = 2*segmentRecords + 100
 	good := chain(t, n)
 	encode := func(journal string, seq uint64, prev record.Hash, e record.Entry) []byte {
 		return must[[]byte](t)(record.Encode(journal, seq, prev, e))
@@ -49,26 +49,26 @@ func TestVerifyStream(t *testing.T) {
 		want   string
 		seq    uint64
 	}{
-		"good":                         {func(r [][]byte) [][]byte { return r }, "", 0},
-		"changed":                      {func(r [][]byte) [][]byte { return march(r, 41) }, "error broken_link", 43},
-		"changed at the end of a part": {func(r [][]byte) [][]byte { return march(r, partRecords-1) }, "error broken_link", partRecords + 1},
-		"missing":                      {func(r [][]byte) [][]byte { return slices.Delete(r, 9, 10) }, "error gap", 10},
-		"missing first":                {func(r [][]byte) [][]byte { return r[1:] }, "error gap", 1},
-		"missing at end of a part":     {func(r [][]byte) [][]byte { return slices.Delete(r, partRecords, partRecords+3) }, "error gap", partRecords + 1},
-		"twice":                        {func(r [][]byte) [][]byte { return slices.Insert(r, 9, r[8]) }, "error duplicate", 9},
-		"not canonical":                {func(r [][]byte) [][]byte { r[9] = append([]byte(" "), r[9]...); return r }, "error not_canonical, error broken_link", 10},
-		"not a record":                 {func(r [][]byte) [][]byte { r[9] = nil; return r }, "error not_canonical, error broken_link", 10},
-		"oversized":                    {func(r [][]byte) [][]byte { r[9] = bytes.Repeat([]byte("x"), 200000); return r }, "error oversized, error broken_link", 10},
-		"newer":                        {func(r [][]byte) [][]byte { r[9] = []byte(`{"v":9}`); return r }, "error newer_version, error broken_link", 10},
-		"cut short":                    {func(r [][]byte) [][]byte { return append(r, []byte(`{"boot_id"`)) }, "error not_canonical", n + 1},
+		"good":                            {func(r [][]byte) [][]byte { return r }, "", 0},
+		"changed":                         {func(r [][]byte) [][]byte { return march(r, 41) }, "error broken_link", 43},
+		"changed at the end of a segment": {func(r [][]byte) [][]byte { return march(r, segmentRecords-1) }, "error broken_link", segmentRecords + 1},
+		"missing":                         {func(r [][]byte) [][]byte { return slices.Delete(r, 9, 10) }, "error gap", 10},
+		"missing first":                   {func(r [][]byte) [][]byte { return r[1:] }, "error gap", 1},
+		"missing at end of a segment":     {func(r [][]byte) [][]byte { return slices.Delete(r, segmentRecords, segmentRecords+3) }, "error gap", segmentRecords + 1},
+		"twice":                           {func(r [][]byte) [][]byte { return slices.Insert(r, 9, r[8]) }, "error duplicate", 9},
+		"not canonical":                   {func(r [][]byte) [][]byte { r[9] = append([]byte(" "), r[9]...); return r }, "error not_canonical, error broken_link", 10},
+		"not a record":                    {func(r [][]byte) [][]byte { r[9] = nil; return r }, "error not_canonical, error broken_link", 10},
+		"oversized":                       {func(r [][]byte) [][]byte { r[9] = bytes.Repeat([]byte("x"), 200000); return r }, "error oversized, error broken_link", 10},
+		"newer":                           {func(r [][]byte) [][]byte { r[9] = []byte(`{"v":9}`); return r }, "error newer_version, error broken_link", 10},
+		"cut short":                       {func(r [][]byte) [][]byte { return append(r, []byte(`{"boot_id"`)) }, "error not_canonical", n + 1},
 		"another journal": {func(r [][]byte) [][]byte {
 			r[n-1] = encode("00000000-0000-4000-8000-000000000000", n, record.HashOf(r[n-2]), entryOf("boot", "Tested", 1))
 			return r
 		}, "error wrong_journal", n},
-		"another journal, in the first record of a part": {func(r [][]byte) [][]byte {
-			r[partRecords] = encode("00000000-0000-4000-8000-000000000000", partRecords+1, record.HashOf(r[partRecords-1]), entryOf("boot", "Tested", 1))
-			return r[:partRecords+1]
-		}, "error wrong_journal", partRecords + 1},
+		"another journal, in the first record of a segment": {func(r [][]byte) [][]byte {
+			r[segmentRecords] = encode("00000000-0000-4000-8000-000000000000", segmentRecords+1, record.HashOf(r[segmentRecords-1]), entryOf("boot", "Tested", 1))
+			return r[:segmentRecords+1]
+		}, "error wrong_journal", segmentRecords + 1},
 		"time": {func(r [][]byte) [][]byte {
 			r[4] = encode(testJournal, 5, record.HashOf(r[3]), late)
 			return r[:5]

@@ -9,11 +9,11 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// Source gives the view's records for one Verify.
+// Source returns the view's records for one Verify.
 func (v *View) Source() RecordSource { return &viewSource{v: v} }
 
-// viewSource deals out stretches of sequence numbers; each worker reads its
-// own, so that reading is shared among the cores as hashing is.
+// viewSource hands out segments of the history; each worker reads its own, so
+// that reading is shared among the cores as hashing is.
 type viewSource struct {
 	v    *View
 	next atomic.Int64
@@ -23,17 +23,17 @@ type viewSource struct {
 
 func (s *viewSource) expects() string { return s.v.text }
 
-func (s *viewSource) fill(p *part, o *VerifyOptions) bool {
+func (s *viewSource) fill(seg *segment, o *VerifyOptions) bool {
 	index := int(s.next.Add(1)) - 1
-	from := uint64(index)*partRecords + 1
+	from := uint64(index)*segmentRecords + 1
 	if from > s.v.tip.Seq {
 		return false
 	}
-	p.reset(index)
-	if err := s.read(p, o, from, min(from+partRecords-1, s.v.tip.Seq)); err != nil {
+	seg.reset(index)
+	if err := s.read(seg, o, from, min(from+segmentRecords-1, s.v.tip.Seq)); err != nil {
 		at := from
-		if p.n > 0 {
-			at = p.last.seq + 1
+		if seg.n > 0 {
+			at = seg.last.seq + 1
 		}
 		s.mu.Lock()
 		s.bad = append(s.bad, FindingOf(errs.At(errs.Of("verify the journal", s.v.l.Dir, err), s.v.l.Dir, at)))
@@ -42,25 +42,25 @@ func (s *viewSource) fill(p *part, o *VerifyOptions) bool {
 	return true
 }
 
-func (s *viewSource) read(p *part, o *VerifyOptions, from, to uint64) error {
+func (s *viewSource) read(seg *segment, o *VerifyOptions, from, to uint64) error {
 	return s.v.each(from, to, func(seq uint64, raw []byte) bool {
-		p.look(o, seq, raw)
+		seg.check(o, seq, raw)
 		return true
 	})
 }
 
-// conclude compares the tip with what was read, and with the head file.
+// conclude compares the records that were read with the tip and the head file.
 func (s *viewSource) conclude(r *Report) {
 	v := s.v
 	r.Findings = append(r.Findings, s.bad...)
 	if r.Head.Seq == v.tip.Seq && r.Head.Hash != v.tip.Hash {
-		r.add(Finding{SeverityError, CodeHashMismatch, v.tip.Seq, "the newest record's hash is " + r.Head.Hash.String() + ", the head names " + v.tip.Hash.String()})
+		r.add(Finding{SeverityError, CodeHashMismatch, v.tip.Seq, "the newest record's hash is " + r.Head.Hash.String() + ", but the head names " + v.tip.Hash.String()})
 	} else if r.Head.Seq < v.tip.Seq && len(s.bad) == 0 {
 		r.add(Finding{SeverityError, CodeGap, r.Head.Seq + 1, "the newest records are missing"})
 	}
 	if !v.end.acceptable {
-		r.add(Finding{SeverityError, CodeTornTail, v.tip.Seq + uint64(v.beyond) + 1,
-			"the newest write to " + v.tail.path + " was cut short, and was not acknowledged; the next boot drops it"})
+		r.add(Finding{SeverityError, CodeTornTail, v.tip.Seq + uint64(v.unacked) + 1,
+			"the newest write to " + v.tail.path + " was cut short and not acknowledged; the next boot overwrites it"})
 	}
 	if v.head.Path == "" {
 		return
@@ -92,8 +92,8 @@ func (s *viewSource) conclude(r *Report) {
 	case bad == 1:
 		r.add(Finding{SeverityWarning, CodeHeadSlot, 0, "one slot of " + v.head.Path + " is bad"})
 	}
-	if ok && newest.Tip.Seq < v.tip.Seq+uint64(v.beyond) {
-		r.add(Finding{SeverityWarning, CodeHeadBehind, newest.Tip.Seq + 1, v.head.Path + " is behind the journal: what follows was not acknowledged"})
+	if ok && newest.Tip.Seq < v.tip.Seq+uint64(v.unacked) {
+		r.add(Finding{SeverityWarning, CodeHeadBehind, newest.Tip.Seq + 1, v.head.Path + " is behind the journal: the records after it were not acknowledged"})
 	}
 }
 
@@ -111,7 +111,7 @@ func (s *viewSource) verifyTables(ctx context.Context, rep *Report) error {
 		f := FindingOf(err)
 		if !counts {
 			f.Severity = SeverityWarning
-			f.Detail += " (no record is read from this table any more)"
+			f.Detail += " (no record is read from this table)"
 		}
 		rep.add(f)
 	})

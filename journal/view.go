@@ -12,8 +12,9 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// View is a journal open for reading. Opening and reading it changes nothing,
-// and waits for nobody. Its methods may be called from several goroutines.
+// View is a journal open for reading. Opening and reading it changes nothing
+// and never waits for a writer. Its methods may be called from several
+// goroutines.
 //
 // The records up to the base are read from Pebble, which is opened when it is
 // first needed; those after it are in memory.
@@ -22,7 +23,7 @@ type View struct {
 	l      Layout
 	head   HeadReport
 	found  Presence
-	live   bool // opened by OpenLiveView: a gate may be at work
+	live   bool // opened by OpenLiveView: a gate may be writing
 	closed bool
 
 	id     uuid.UUID
@@ -30,23 +31,23 @@ type View struct {
 	tail   *tail
 	frames []frame // the records after cut, in order
 	next   int     // the block after the last frame
-	end    end     // what is there
-	snap   []byte  // of the newest header, nil if there is none
+	end    end     // describes that block
+	snap   []byte  // the snapshot of the newest header, nil if there is none
 
-	cut    record.Tip // records up to it are read from Pebble, those after it are frames
-	tip    record.Tip // the newest record that is read
-	beyond int        // records after tip that the head file has not acknowledged, and that are not read
+	cut     record.Tip // the newest record that is read from Pebble; those after it are frames
+	tip     record.Tip // the newest record of the view
+	unacked int        // the number of records after tip that the head file has not acknowledged
 
 	mu      sync.Mutex
-	settled *store.Store // nil until it is needed
+	settled *store.Store // nil until needed
 }
 
 // OpenView opens the journal for the holder of the gate's lock; others use
-// OpenLiveView. Everything in it is read, up to the last frame that verifies,
-// whether the head file has acknowledged it or not; CheckHead judges that.
+// OpenLiveView. The view ends at the last frame that verifies, whether the head
+// file has acknowledged it or not; CheckHead judges that.
 //
-//	errs.ErrNotFound   there is no journal, and no head file that knows of one
-//	ErrMissing         there is none, but a head file
+//	errs.ErrNotFound   there is no journal and no head file
+//	ErrMissing         there is a head file but no journal
 //	errs.ErrCorrupt    damaged
 //	errs.ErrNewer      written by a newer version
 func OpenView(fsys durable.FS, l Layout) (*View, error) {
@@ -60,8 +61,8 @@ func OpenView(fsys durable.FS, l Layout) (*View, error) {
 		}
 		return nil, &errs.Error{Kind: errs.ErrNotFound, Path: l.Dir, Detail: "open the journal", Next: nextNotThere}
 	}
-	// The head file comes first: on a live node it may then be behind what is
-	// read of the journal, but never ahead.
+	// The head file is read first: on a live node it may then be behind the
+	// journal, but never ahead of it.
 	head, err := ReadHead(fsys, l)
 	if err != nil {
 		return nil, err
@@ -77,8 +78,8 @@ func OpenView(fsys durable.FS, l Layout) (*View, error) {
 	return v, nil
 }
 
-// load finds the base, reads the frames after it, and opens Pebble if
-// something is not as the header says.
+// load finds the base, reads the frames after it, and opens Pebble if something
+// differs from the header.
 func (v *View) load() error {
 	t := v.tail
 	if err := v.deriveHeader(); err != nil {
@@ -91,7 +92,7 @@ func (v *View) load() error {
 	}
 	settled := t.header.base.Seq
 	if v.settled != nil || !slices.Equal(files, t.header.files) {
-		// A crash while settling leaves that honestly.
+		// A crash while settling can leave this.
 		s, err := v.store()
 		if err != nil {
 			return err
@@ -116,9 +117,9 @@ func (v *View) load() error {
 
 func tipOf(r *record.Record) record.Tip { return record.Tip{Seq: r.Seq, Hash: r.Hash} }
 
-// deriveHeader looks for a first frame of a generation that no good header
-// has. If the record before it has settled the frame stands for a header that
-// was lost, and is as good as one.
+// deriveHeader looks for a first frame of a newer generation than any good
+// header. If the record before it has settled, the header was lost and the frame
+// replaces it.
 func (v *View) deriveHeader() error {
 	t := v.tail
 	p, raw, ok, err := t.frame(firstFrame)
@@ -156,12 +157,12 @@ func (v *View) deriveHeader() error {
 	}
 	t.header = header{id: id, length: int64(t.blocks) * blockSize, generation: p.generation, base: base}
 	t.header.files, err = store.List(v.fs, v.l.Dir)
-	t.slot, t.derived = 1-max(t.slot, 0), true // not where an older good one is
+	t.slot, t.derived = 1-max(t.slot, 0), true // an older good header stays
 	return err
 }
 
-// reconcile compares the frames with what Pebble holds of the same records,
-// and goes on with Pebble if it holds more.
+// reconcile compares the frames with Pebble's copies of the same records. If
+// Pebble holds more, the view continues with Pebble's.
 func (v *View) reconcile(settled uint64) error {
 	s, err := v.store()
 	if err != nil {
@@ -183,7 +184,7 @@ func (v *View) reconcile(settled uint64) error {
 	if settled == v.tip.Seq {
 		return nil
 	}
-	// What is left of an older generation counts no more.
+	// All frames have settled: they are ignored.
 	base := v.tail.header.base
 	v.frames, v.next, v.cut = nil, firstFrame, record.Tip{Seq: settled}
 	v.tip = v.cut
@@ -215,23 +216,23 @@ func (v *View) store() (s *store.Store, err error) {
 		return nil, err
 	}
 	if v.live { // a gate may be settling
-		v.settled, err = patiently(v.fs, v.l, open)
+		v.settled, err = retry(v.fs, v.l, open)
 	} else {
 		v.settled, err = open(true)
 	}
 	return v.settled, err
 }
 
-// ID is the journal's id, a UUIDv4 fixed by its first record.
+// ID returns the journal's id, a UUIDv4 fixed by its first record.
 func (v *View) ID() string { return v.text }
 
-// Tip is the newest record that is read.
+// Tip returns the newest record of the view.
 func (v *View) Tip() record.Tip { return v.tip }
 
-// Head is the head file as it was when the view was opened.
+// Head returns the head file as it was when the view was opened.
 func (v *View) Head() HeadReport { return v.head }
 
-// TailUse says how much of a tail is used.
+// TailUse is the use of a tail's room for records.
 type TailUse struct {
 	Records     int   `json:"records"`      // since the last settling
 	UsedBytes   int64 `json:"used_bytes"`   // of the room for records
@@ -239,7 +240,7 @@ type TailUse struct {
 	SettlingDue bool  `json:"settling_due"` // the end of a run should have settled it
 }
 
-// Tail says how much of the tail is used.
+// Tail returns how much of the tail is used.
 func (v *View) Tail() TailUse {
 	u := TailUse{Records: len(v.frames), UsedBytes: int64(v.next-firstFrame) * blockSize, FreeBytes: int64(v.tail.blocks-v.next) * blockSize}
 	u.SettlingDue = u.Records > settleAfter || u.UsedBytes > u.FreeBytes

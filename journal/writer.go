@@ -15,8 +15,8 @@ import (
 // Writer is a journal open for appending. One goroutine uses it at a time,
 // under the gate's lock.
 //
-// After a failed write it is poisoned: what is on disk is as if the power had
-// been cut at that moment, and every later call returns the first error.
+// A failed write poisons it: the disk is as if the power had been cut at that
+// moment, and every later call returns the first error.
 type Writer struct {
 	v      *View
 	f      durable.File // the tail
@@ -26,20 +26,20 @@ type Writer struct {
 	closed bool
 }
 
-// OpenWriter goes on from a view that CheckHead has accepted with act. The view
-// is taken over, also if it fails. bootID is that of the running boot.
+// OpenWriter continues from a view that CheckHead has accepted with act. It takes
+// the view over, and closes it if it fails. bootID is that of the running boot.
 //
-// What an earlier run of the same boot wrote may be readable although no disk
-// holds it: that run may have been killed before its sync, or its sync have
-// failed. So if the tail's newest record is of this boot, or the tail has none,
-// the header, the frames from the head on and the newest slot are written again,
-// unchanged, and synced with the names of both files. Apart from that a slot is
-// written only for a record that this run appends.
+// Writes of an earlier run of the same boot may be readable although no disk
+// holds them: that run was killed before its sync, or its sync failed. So if the
+// tail's newest record is of this boot, or the tail holds no record, OpenWriter
+// writes the header, the frames from the head on and the newest slot again,
+// unchanged, and syncs them and the names of both files. Apart from that, a slot
+// is written only for a record that this run appends.
 func OpenWriter(v *View, act HeadAction, bootID string) (*Writer, error) {
 	w := &Writer{v: v}
 	if err := w.open(act, bootID); err != nil {
 		_ = w.poison(err)
-		_ = w.Close() // the first error says what matters
+		_ = w.Close() // the first error matters
 		return nil, err
 	}
 	return w, nil
@@ -68,8 +68,8 @@ func (w *Writer) open(act HeadAction, bootID string) error {
 	if v.cut.Seq == v.tail.header.base.Seq {
 		return nil
 	}
-	// The tip has settled and the header does not say so: an append would have
-	// to follow a frame that is not there.
+	// The tip has settled and the header does not name it: an appended frame
+	// would follow a frame that is not there.
 	return w.startGeneration(nil)
 }
 
@@ -94,8 +94,8 @@ func (w *Writer) openHead() error {
 	return nil
 }
 
-// writeAgain writes what an earlier run of this boot may have left in memory
-// only, unchanged, and a header that was lost.
+// writeAgain writes everything again, unchanged, that an earlier run of this
+// boot may have left only in the page cache. It also writes a header that was lost.
 func (w *Writer) writeAgain() error {
 	v, t := w.v, w.v.tail
 	if _, err := w.f.WriteAt(t.header.encode(t.slot), int64(t.slot)*blockSize); err != nil {
@@ -129,8 +129,8 @@ func (w *Writer) writeAgain() error {
 	return nil
 }
 
-// repairHead writes both slots, because neither is good. It is done in place;
-// an absent file is created.
+// repairHead writes both slots, because neither is good. It writes in place; an
+// absent file is created.
 func (w *Writer) repairHead() error {
 	v := w.v
 	if w.head.f == nil {
@@ -167,7 +167,7 @@ func (w *Writer) syncTail() error {
 	return nil
 }
 
-// writeHeader writes a header and its snapshot and makes them durable.
+// writeHeader writes a header and its snapshot and syncs the tail.
 func (w *Writer) writeHeader(slot int, h header, snap []byte) error {
 	t := w.v.tail
 	if len(snap) > maxSnapshot {
@@ -190,8 +190,8 @@ func (w *Writer) writeHeader(slot int, h header, snap []byte) error {
 	return nil
 }
 
-// startGeneration begins anew at the first frame: everything up to the tip has
-// settled.
+// startGeneration begins a new generation at the first frame, after everything
+// up to the tip has settled.
 func (w *Writer) startGeneration(snap []byte) error {
 	v, t := w.v, w.v.tail
 	files, err := store.List(v.fs, v.l.Dir)
@@ -207,19 +207,19 @@ func (w *Writer) startGeneration(snap []byte) error {
 	}
 	v.frames, v.next, v.cut = nil, firstFrame, v.tip
 	v.snap = snap
-	if v.settled != nil { // of before the settling
+	if v.settled != nil { // opened before the settling
 		err = v.settled.Close()
 		v.settled = nil
 	}
 	return err
 }
 
-// Append writes the event as the next record and then the head file. When it
-// returns without an error the record is acknowledged: nothing may depend on
-// it before. An entry that cannot become a record (errs.ErrTooLarge,
-// errs.ErrInvalid), or has no room before the tail is settled (ErrTailFull),
-// leaves the writer as it was; any other error poisons it, and opening the
-// journal again shows whether the record is there.
+// Append writes the event as the next record and then writes the head file. When
+// it returns without an error the record is acknowledged; nothing may depend on
+// the record before. An entry that cannot become a record (errs.ErrTooLarge,
+// errs.ErrInvalid) or does not fit before the tail is settled (ErrTailFull)
+// leaves the writer unchanged. Any other error poisons it; opening the journal
+// again shows whether the record is there.
 func (w *Writer) Append(e record.Entry) (record.Record, error) {
 	if err := w.usable(); err != nil {
 		return record.Record{}, err
@@ -253,31 +253,31 @@ func (w *Writer) Append(e record.Entry) (record.Record, error) {
 	return f.rec, nil
 }
 
-// Fresh reports whether the tail holds no record since the last settling: then
-// the next one says what the snapshot at Tip is.
+// Fresh reports whether the tail holds no record since the last settling. The
+// next record then vouches for the snapshot at Tip.
 func (w *Writer) Fresh() bool { return len(w.v.frames) == 0 && w.v.tip.Seq > 0 }
 
 // Record reads one record, as [View.Record] does.
 func (w *Writer) Record(seq uint64) (record.Record, error) { return w.v.Record(seq) }
 
-// Tip is the newest record.
+// Tip returns the newest record.
 func (w *Writer) Tip() record.Tip { return w.v.tip }
 
-// Tail says how much of the tail is used.
+// Tail returns how much of the tail is used.
 func (w *Writer) Tail() TailUse { return w.v.Tail() }
 
-// Settle moves the tail's records into Pebble, with snap, the caller's state
-// at the tip; nil if there is none. Then the tail begins anew, and the caller
-// appends what vouches for snap.
+// Settle moves the tail's records into Pebble, with snap, the caller's snapshot
+// at the tip; nil if there is none. The tail is then empty, and the caller
+// appends the record that vouches for snap.
 //
 //  1. If free blocks or inodes are too few, nothing is started.
 //  2. One batch with the records and the snapshot, flushed. Until step 3 is
 //     durable the records are in both places.
 //  3. The other header, with the new base and a new generation, and its
-//     snapshot, synced: from here on the older frames count no more.
+//     snapshot, synced: from here on the older frames are ignored.
 //
 // If step 1 or 2 fails because of the disk the error is ErrUnsettled, and the
-// writer goes on as before. Damage is errs.ErrCorrupt. A failed step 3 poisons
+// writer continues as before. Damage is errs.ErrCorrupt. A failed step 3 poisons
 // the writer.
 func (w *Writer) Settle(snap []byte) error {
 	if err := w.usable(); err != nil {
@@ -306,7 +306,7 @@ func (w *Writer) Settle(snap []byte) error {
 	return nil
 }
 
-// Room that a settling needs beside the records: Pebble's manifest, its
+// Space that a settling needs beside the records: for Pebble's manifest, its
 // markers, and the tables that a compaction writes before it removes any.
 const (
 	settleBytes  = 8 << 20
@@ -323,11 +323,11 @@ func (w *Writer) settle(snap []byte) error {
 	}
 	space, err := durable.FreeSpace(v.fs)
 	if err != nil {
-		return errs.Of("ask for the free space", ".", err)
+		return errs.Of("read the free space", ".", err)
 	}
 	if space.FreeBytes < need || space.FreeInodes < settleInodes {
 		return &errs.Error{Kind: errs.ErrNoSpace,
-			Detail: fmt.Sprintf("%d bytes and %d inodes are free, %d and %d are needed", space.FreeBytes, space.FreeInodes, need, settleInodes)}
+			Detail: fmt.Sprintf("%d bytes and %d inodes are free, but %d and %d are needed", space.FreeBytes, space.FreeInodes, need, settleInodes)}
 	}
 	var s *store.Snapshot
 	if snap != nil {
@@ -346,7 +346,7 @@ func (w *Writer) usable() error {
 	return nil
 }
 
-// poison keeps the first fault.
+// poison records the first fault and returns it.
 func (w *Writer) poison(err error) error {
 	if w.err == nil {
 		w.err = err
@@ -354,8 +354,8 @@ func (w *Writer) poison(err error) error {
 	return w.err
 }
 
-// Close releases the journal. A record that Append returned is safe whatever
-// Close returns; of a poisoned writer that is the first error.
+// Close releases the journal. It returns the first error of a poisoned writer.
+// Records that Append returned are durable whatever Close returns.
 func (w *Writer) Close() error {
 	if w.closed {
 		return w.err

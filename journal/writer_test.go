@@ -13,7 +13,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// open opens the journal for appending, in a boot of its own.
+// open opens the journal for appending in a new boot.
 func open(t testing.TB, fsys durable.FS) *gate {
 	t.Helper()
 	g := &gate{boot: newBoot()}
@@ -29,7 +29,7 @@ func TestAppend(t *testing.T) {
 	if w.Tip() != tipOf(&first) || first.Seq != 2 {
 		t.Errorf("appended %+v, tip %v", first, w.Tip())
 	}
-	// What cannot become a record leaves the writer as it was.
+	// An entry that cannot become a record leaves the writer unchanged.
 	big := entryOf("b", "Tested", 1)
 	big.Data = fmt.Appendf(nil, `{"a":%q}`, strings.Repeat("x", record.MaxLen))
 	if _, err := w.Append(big); !errors.Is(err, errs.ErrTooLarge) {
@@ -43,7 +43,7 @@ func TestAppend(t *testing.T) {
 		t.Errorf("after a refusal: %+v", rec)
 	}
 	if got := must[record.Record](t)(w.Record(2)); got.Hash != first.Hash {
-		t.Error("reads another record than it wrote")
+		t.Error("the record that it reads differs from the one it wrote")
 	}
 	for _, seq := range []uint64{0, 4} {
 		if _, err := w.Record(seq); !errors.Is(err, errs.ErrNotFound) {
@@ -60,7 +60,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// TestLargestRecord: a record of 65,535 bytes has room in the smallest tail.
+// TestLargestRecord: a record of 65,535 bytes fits into the smallest tail.
 func TestLargestRecord(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m)
@@ -90,8 +90,8 @@ func TestLargestRecord(t *testing.T) {
 	}
 }
 
-// TestNothingAppended: a journal that was opened for appending and closed
-// again is as it was.
+// TestNothingAppended: opening a journal for appending and closing it changes
+// nothing.
 func TestNothingAppended(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -134,8 +134,8 @@ func TestAppendWritesInPlace(t *testing.T) {
 	}
 }
 
-// TestPoisoned: after a fault every call returns it, and the disk stays as it
-// was at the fault. Opening again goes on.
+// TestPoisoned: after a fault every call returns it, and the disk stays as it was at
+// the fault. Opening again succeeds.
 func TestPoisoned(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -163,19 +163,18 @@ func TestPoisoned(t *testing.T) {
 		}
 	}
 	if g := boot(t, m, 1); g.w.Tip().Seq != 3 {
-		t.Errorf("goes on at %d", g.w.Tip().Seq)
+		t.Errorf("continues at %d", g.w.Tip().Seq)
 	}
 }
 
-// TestUnsettled: a settling that the disk does not let happen is no failure of
-// the run while the tail has room; it leaves nothing behind, and the next one
-// succeeds.
+// TestUnsettled: a settling that fails because of the disk does not fail the run
+// while the tail has room. It leaves no file, and the next settling succeeds.
 func TestUnsettled(t *testing.T) {
 	failures := map[string]func(m *memfs.FS){
-		"no blocks":        func(m *memfs.FS) { m.SetCapacity(m.Used() + settleBytes) },
-		"no inodes":        func(m *memfs.FS) { m.SetInodes(m.Inodes() + settleInodes - 1) },
-		"nothing is asked": func(m *memfs.FS) { m.SetHook(refuse(memfs.OpFreeSpace, "", syscall.EIO)) },
-		"read-only":        func(m *memfs.FS) { m.SetHook(refuse(memfs.OpCreate, "journal/", syscall.EROFS)) },
+		"no blocks":                 func(m *memfs.FS) { m.SetCapacity(m.Used() + settleBytes) },
+		"no inodes":                 func(m *memfs.FS) { m.SetInodes(m.Inodes() + settleInodes - 1) },
+		"the free space is unknown": func(m *memfs.FS) { m.SetHook(refuse(memfs.OpFreeSpace, "", syscall.EIO)) },
+		"read-only":                 func(m *memfs.FS) { m.SetHook(refuse(memfs.OpCreate, "journal/", syscall.EROFS)) },
 		"no room in a table": func(m *memfs.FS) {
 			m.SetHook(refuse(memfs.OpWrite, ".sst", syscall.ENOSPC))
 		},
@@ -212,18 +211,18 @@ func TestUnsettled(t *testing.T) {
 	}
 }
 
-// refuse is a hook that has operations of a kind fail whose name contains part.
-func refuse(kind memfs.OpKind, part string, err error) func(memfs.Op) error {
+// refuse returns a hook: operations of this kind on a name that contains substr fail.
+func refuse(kind memfs.OpKind, substr string, err error) func(memfs.Op) error {
 	return func(op memfs.Op) error {
-		if op.Kind == kind && strings.Contains(op.Name, part) {
+		if op.Kind == kind && strings.Contains(op.Name, substr) {
 			return err
 		}
 		return nil
 	}
 }
 
-// TestFullAndUnsettled: a full tail that cannot settle ends the run; space that
-// is freed lets the next one go on.
+// TestFullAndUnsettled: a full tail that cannot settle ends the run. After space is
+// freed the next run succeeds.
 func TestFullAndUnsettled(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 8)
@@ -239,8 +238,8 @@ func TestFullAndUnsettled(t *testing.T) {
 	}
 }
 
-// TestSettlingMeetsDamage: damage that a settling meets is damage, and neither
-// the tail nor the tables change.
+// TestSettlingMeetsDamage: damage that a settling finds is reported as damage, and
+// neither the tail nor the tables change.
 func TestSettlingMeetsDamage(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
@@ -253,7 +252,7 @@ func TestSettlingMeetsDamage(t *testing.T) {
 				noErr(t, d.Remove("journal/"+n))
 			}
 		}
-		// The view believes the listing, as the boot before the damage did.
+		// The view was opened before the damage.
 		v := must[*View](t)(OpenView(m, small))
 		v.fs = d
 		w := must[*Writer](t)(OpenWriter(v, HeadAction{}, newBoot()))
@@ -268,8 +267,8 @@ func TestSettlingMeetsDamage(t *testing.T) {
 	}
 }
 
-// TestOpenWriterFails: a tail or a head file that cannot be opened for writing
-// ends the opening, and nothing stays open.
+// TestOpenWriterFails: if the tail or the head file cannot be opened for writing,
+// OpenWriter fails and leaves nothing open.
 func TestOpenWriterFails(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)

@@ -15,16 +15,16 @@ import (
 // whose length is a 16-bit number.
 const MaxLen = 65535
 
-// EnvelopeVersion is the envelope that this package writes.
+// EnvelopeVersion is the version of the envelope that this package writes.
 const EnvelopeVersion = 1
 
-// maxInt is the largest whole number that RFC 8785 (IEEE 754 doubles) can
-// tell from its neighbours.
+// maxInt is the largest whole number that RFC 8785 (IEEE 754 doubles)
+// distinguishes from its neighbours.
 const maxInt = 1<<53 - 1
 
-// TimeLayout is how a record writes its time, UTC. It always has nine digits of
-// nanoseconds, so that a time has one spelling and records of one kind have one
-// length.
+// TimeLayout is the form of a record's time, UTC. It always has nine digits of
+// nanoseconds, so that a time has one spelling and records of one kind have the
+// same length.
 const TimeLayout = "2006-01-02T15:04:05.000000000Z"
 
 // Tip names the newest record of a journal.
@@ -33,7 +33,7 @@ type Tip struct {
 	Hash Hash
 }
 
-// Entry is an event before it has a place in a journal.
+// Entry is an event that has no place in a journal yet.
 type Entry struct {
 	ID       uuid.UUID // version 7
 	Type     string    // event kind
@@ -47,7 +47,7 @@ type Entry struct {
 	Data     []byte    // any JSON object; made canonical when written
 }
 
-// Record is an event in its place.
+// Record is an event with its place in a journal.
 type Record struct {
 	V        int
 	Journal  string
@@ -67,9 +67,9 @@ type Record struct {
 	Hash     Hash   // of Raw
 }
 
-// Encode makes the record's bytes: RFC 8785 canonical JSON with exactly the
-// members of the specification. It fails with errs.ErrTooLarge over MaxLen and
-// with errs.ErrInvalid if the entry has no faithful canonical form.
+// Encode returns the record's bytes: RFC 8785 canonical JSON with exactly the
+// members of the specification. The error is errs.ErrTooLarge over MaxLen, and
+// errs.ErrInvalid if the entry has no faithful canonical form.
 func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	if seq == 0 || seq > maxInt || e.Epoch > maxInt || e.UptimeMS < 0 || e.UptimeMS > maxInt {
 		return nil, errs.Invalid(seq, nil, "encode %s: seq, epoch or uptime_ms is outside 0…2^53-1", e.Type)
@@ -96,7 +96,7 @@ func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 			b, err = appendString(b, s)
 		}
 	}
-	// The members stand in the order of RFC 8785: by UTF-16 code units.
+	// The order of the members is that of RFC 8785: by UTF-16 code units.
 	str(`{"boot_id":`, e.BootID)
 	b = append(b, `,"crit":`...)
 	b = strconv.AppendBool(b, e.Crit)
@@ -124,9 +124,9 @@ func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	}
 	if len(b) > MaxLen {
 		return nil, &errs.Error{Kind: errs.ErrTooLarge, Seq: seq, Next: "shorten the event's data",
-			Detail: fmt.Sprintf("encode %s: %d bytes, at most %d fit", e.Type, len(b), MaxLen)}
+			Detail: fmt.Sprintf("encode %s: it has %d bytes, at most %d are allowed", e.Type, len(b), MaxLen)}
 	}
-	// What no reader takes must not be written: a number that is not whole, say.
+	// A record that no reader accepts must not be written: for example a fraction in data.
 	var r Record
 	if err := r.scan(b); err != nil {
 		return nil, errs.Invalid(seq, err, "encode %s", e.Type)

@@ -5,15 +5,14 @@ import (
 	"strconv"
 )
 
-// EnvelopeText gives a string member of a record's envelope from canonical
-// bytes, without reading the rest: as it is written, up to its first quote (one
-// that is escaped leaves a backslash at the end); nil where there is none. It
-// is for looking through a long history: what it says of bytes that are not a
-// record means nothing.
+// EnvelopeText returns a string member of a record's envelope, in its written
+// form and up to its first quote; nil if there is none. (An escaped quote leaves
+// a backslash at the end.) It does not parse the record, so that a long history
+// can be searched fast. On bytes that are not a record the result means nothing.
 //
-// The member is one that stands behind data, such as time, type or run. No
-// string of the envelope holds an unescaped quote, so the last text that looks
-// like the member is the envelope's, whatever data holds.
+// The member must be one after data, such as time, type or run. No string of the
+// envelope holds an unescaped quote, so the last match is the envelope's,
+// whatever data holds.
 func EnvelopeText(raw []byte, member string) []byte {
 	mark := `,"` + member + `":"`
 	at := bytes.LastIndex(raw, []byte(mark))
@@ -27,9 +26,9 @@ func EnvelopeText(raw []byte, member string) []byte {
 	return text
 }
 
-// EnvelopeNumber gives a numeric member that stands behind data, epoch or seq,
-// likewise; ok is false where there is none. A number behind data follows no
-// string of the envelope that could look like it, for the same reason.
+// EnvelopeNumber returns a numeric member after data, epoch or seq, in the same
+// way; ok is false if there is none. For the same reason no string of the
+// envelope can look like one.
 func EnvelopeNumber(raw []byte, member string) (n uint64, ok bool) {
 	mark := `,"` + member + `":`
 	at := bytes.LastIndex(raw, []byte(mark))

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestEnvelopeText: data may hold texts that look like the envelope's.
+// TestEnvelopeText: data may hold text that looks like a member of the envelope.
 func TestEnvelopeText(t *testing.T) {
 	e := Entry{ID: uuid.MustParse("018f0000-0000-7000-8000-000000000000"), Type: "Noise", Time: time.Unix(7, 8), BootID: uuid.Nil.String(),
 		Run: "r\"un", Node: "n", Data: []byte(`{"time":"x","type":"y","z":{"a":1,"time":",\"type\":\"z\"","type":"y"}}`)}
@@ -22,7 +22,7 @@ func TestEnvelopeText(t *testing.T) {
 	}
 }
 
-// TestEnvelopeNumber: data may hold numbers that look like the envelope's.
+// TestEnvelopeNumber: data may hold numbers that look like a member of the envelope.
 func TestEnvelopeNumber(t *testing.T) {
 	e := Entry{ID: uuid.MustParse("018f0000-0000-7000-8000-000000000000"), Type: "Noise", Time: time.Unix(7, 8), BootID: uuid.Nil.String(), Epoch: 42,
 		Run: "r", Node: `n,"seq":9`, Data: []byte(`{"a":1,"epoch":7,"seq":8,"z":",\"seq\":9,"}`)}

@@ -8,21 +8,20 @@ import (
 	"github.com/zeebo/blake3"
 )
 
-// Hash is a BLAKE3-256 digest. The zero Hash is what the first record's prev
-// member names.
+// Hash is a BLAKE3-256 digest. The first record's prev member is the zero Hash.
 type Hash [32]byte
 
-// HashOf digests b.
+// HashOf returns the BLAKE3-256 of b.
 func HashOf(b []byte) Hash { return blake3.Sum256(b) }
 
-// String gives 64 lower-case hexadecimal digits.
+// String returns 64 lower-case hexadecimal digits.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
 // IsZero reports whether h is the zero Hash.
 func (h Hash) IsZero() bool { return h == Hash{} }
 
-// ParseHash reads what String gives; upper-case digits and any other length
-// are errors, because a hash has one spelling only.
+// ParseHash reads the form that String returns. Upper-case digits and any other
+// length are errors, because a hash has only one spelling.
 func ParseHash(s string) (Hash, error) {
 	var h Hash
 	if !scanHash(s, &h) {
@@ -31,7 +30,7 @@ func ParseHash(s string) (Hash, error) {
 	return h, nil
 }
 
-// scanHash is ParseHash for either kind of text, without an error to make.
+// scanHash is ParseHash for strings and bytes; it reports only whether s is a hash.
 func scanHash[T ~string | ~[]byte](s T, h *Hash) bool {
 	if len(s) != 2*len(h) {
 		return false
@@ -48,7 +47,7 @@ func scanHash[T ~string | ~[]byte](s T, h *Hash) bool {
 	return true
 }
 
-// hexDigit gives 0–15, or 255 for what is not a lower-case digit.
+// hexDigit returns 0–15, or 255 if c is not a lower-case hexadecimal digit.
 func hexDigit(c byte) byte {
 	switch {
 	case c >= '0' && c <= '9':

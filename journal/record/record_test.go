@@ -197,7 +197,7 @@ func anyJSON(depth int) *rapid.Generator[string] {
 	return rapid.OneOf(leaf, array, object)
 }
 
-// allWhole reports whether canonical JSON holds no number but whole ones of at
+// allWhole reports whether every number in canonical JSON is a whole number of at
 // most 2^53-1.
 func allWhole(canon jsontext.Value) bool {
 	for d := jsontext.NewDecoder(bytes.NewReader(canon)); ; {
@@ -211,8 +211,8 @@ func allWhole(canon jsontext.Value) bool {
 	}
 }
 
-// TestCanonicalAgainstOthers: what the scanner takes for canonical is what two
-// other implementations of RFC 8785 write, of whole numbers, and nothing else.
+// TestCanonicalAgainstOthers: the scanner accepts exactly what two other
+// implementations of RFC 8785 write, as long as all numbers are whole.
 func TestCanonicalAgainstOthers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := `{"a":` + anyJSON(3).Draw(t, "value") + `}`
@@ -228,7 +228,7 @@ func TestCanonicalAgainstOthers(t *testing.T) {
 			sc.value(0)
 			took := sc.err == "" && sc.i == len(s)
 			if took != (s == string(canon) && allWhole(canon)) {
-				t.Fatalf("%s: taken %v (%s); canonical is %s", s, took, sc.err, canon)
+				t.Fatalf("%s: accepted %v (%s); canonical is %s", s, took, sc.err, canon)
 			}
 		}
 		e := entry(1)
@@ -250,7 +250,7 @@ func TestCanonicalAgainstOthers(t *testing.T) {
 	})
 }
 
-// TestTextMembers: texts with escapes come back as they were.
+// TestTextMembers: strings with escapes are decoded to what was encoded.
 func TestTextMembers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := entry(1)
@@ -277,7 +277,7 @@ func TestHash(t *testing.T) {
 	}
 	for _, s := range []string{"", "AF", strings.ToUpper(h.String()), h.String() + "0", strings.Repeat("g", 64)} {
 		if _, err := ParseHash(s); err == nil {
-			t.Errorf("%q is taken for a hash", s)
+			t.Errorf("%q is accepted as a hash", s)
 		}
 	}
 }
@@ -296,7 +296,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		canon := jsontext.Value(bytes.Clone(b))
 		if canon.Canonicalize() != nil || !bytes.Equal(canon, b) {
-			t.Fatalf("taken, but not canonical: %s", b)
+			t.Fatalf("accepted, but not canonical: %s", b)
 		}
 		id, err := uuid.Parse(r.ID)
 		if err != nil {

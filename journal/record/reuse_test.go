@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// agree sees that a Record that was used before takes raw exactly if a new one
-// does, and reads the same from it.
+// agree checks that a Record that was used before accepts raw exactly if a new one
+// does, and decodes the same from it.
 func agree(t *testing.T, r *Record, raw []byte) {
 	t.Helper()
 	want, wantErr := Decode(raw)
@@ -24,8 +24,8 @@ func agree(t *testing.T, r *Record, raw []byte) {
 	}
 }
 
-// TestDecodeAgain: whatever differs from one record to the next, and whatever
-// is wrong with the next.
+// TestDecodeAgain: any difference between one record and the next, and any fault in
+// the next.
 func TestDecodeAgain(t *testing.T) {
 	first := must[[]byte](t)(Encode(testJournal, 7, Hash{}, entry(7)))
 	changes := map[string]func(e *Entry){
@@ -66,7 +66,7 @@ func TestDecodeAgain(t *testing.T) {
 	}
 }
 
-// TestDecodeRefuses_Numbers: what takes more than one byte to get wrong.
+// TestDecodeRefuses_Numbers: faults of more than one byte.
 func TestDecodeRefuses_Numbers(t *testing.T) {
 	e := entry(8)
 	e.Time = time.Date(2026, 3, 4, 12, 34, 56, 123456789, time.UTC)
@@ -86,7 +86,7 @@ func TestDecodeRefuses_Numbers(t *testing.T) {
 		var r Record
 		agree(t, &r, []byte(raw))
 		if r.Decode([]byte(bad)) == nil {
-			t.Errorf("%s is taken", bad)
+			t.Errorf("%s is accepted", bad)
 		}
 		agree(t, &r, []byte(raw))
 	}
@@ -107,7 +107,7 @@ func FuzzDecodeAgain(f *testing.F) {
 	})
 }
 
-// TestWords compares each with its slow form.
+// TestWords compares each function with a slow one.
 func TestWords(t *testing.T) {
 	for _, s := range []string{"01234567", "89abcdef", "ffffffff", "00000000", "/0000000", "0000000:", "0000`000", "000g0000", "ABCDEF00", "0000000\x80", "\xff0000000", "12345678", "9876543a"} {
 		w := uint64(0)

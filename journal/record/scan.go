@@ -11,13 +11,13 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// ErrNotCanonical is the cause of every refusal of a record's form.
+// ErrNotCanonical is the cause if bytes are not in a record's canonical form.
 var ErrNotCanonical = errors.New("not a canonical record")
 
-// Decode reads a record's bytes. It accepts the canonical form only, with
-// exactly the members of the specification, and leaves data unparsed. An
-// envelope of a newer version is errs.ErrNewer; anything else is
-// errs.ErrCorrupt, or errs.ErrTooLarge over MaxLen. The record keeps raw.
+// Decode reads a record's bytes. It accepts only the canonical form with exactly
+// the members of the specification, and leaves data unparsed. The error is
+// errs.ErrNewer for an envelope of a newer version, errs.ErrTooLarge over MaxLen,
+// and errs.ErrCorrupt otherwise. The record keeps raw.
 func Decode(raw []byte) (Record, error) {
 	var r Record
 	if err := r.Decode(raw); err != nil {
@@ -26,9 +26,9 @@ func Decode(raw []byte) (Record, error) {
 	return r, nil
 }
 
-// Decode is the function Decode for a record that is used again: texts that r
-// holds already, as those of its neighbour in the journal, are kept and not
-// allocated again. After an error r means nothing.
+// Decode is the function Decode for a record that is used again. It keeps strings
+// that r already holds, such as those of the neighbouring record, rather than
+// allocate them again. After an error the content of r is undefined.
 func (r *Record) Decode(raw []byte) error {
 	if len(raw) > MaxLen {
 		return &errs.Error{Kind: errs.ErrTooLarge, Detail: fmt.Sprintf("decode record: %d bytes, at most %d are allowed", len(raw), MaxLen), Next: errs.NextSalvage}
@@ -94,8 +94,8 @@ func (r *Record) scan(raw []byte) error {
 	return nil
 }
 
-// newerEnvelope looks into what scan refused: an object whose member v
-// is a whole number above ours was written by a newer version.
+// newerEnvelope reports whether bytes that scan refused are an object whose
+// member v is a whole number above EnvelopeVersion, and returns that number.
 func newerEnvelope(raw []byte) (string, bool) {
 	d := jsontext.NewDecoder(strings.NewReader(string(raw)))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
@@ -132,7 +132,7 @@ type span struct {
 	escaped    bool
 }
 
-// scanner walks canonical JSON. The first failure sticks; every method is
+// scanner walks canonical JSON. It keeps the first failure; every method is
 // then a no-op.
 type scanner struct {
 	b   []byte
@@ -193,7 +193,7 @@ func (s *scanner) text(name string) span {
 	return span{start, s.i - 1, escaped}
 }
 
-// keep sets a text member.
+// keep sets *to to the text of sp.
 func (s *scanner) keep(to *string, sp span) {
 	text := s.b[sp.start:sp.end]
 	if sp.escaped {
@@ -209,7 +209,7 @@ func (s *scanner) keep(to *string, sp span) {
 	}
 }
 
-// fixed takes a string of n bytes without looking into it.
+// fixed reads a string of n bytes without checking them.
 func (s *scanner) fixed(name string, n int) (b []byte, sp span) {
 	s.lit(name)
 	if s.err != "" {
@@ -225,7 +225,7 @@ func (s *scanner) fixed(name string, n int) (b []byte, sp span) {
 	return s.b[sp.start:end], sp
 }
 
-// uuid reads a UUID; version 0 stands for any.
+// uuid reads a UUID; version 0 accepts any.
 func (s *scanner) uuid(name string, version byte) span {
 	u, sp := s.fixed(name, 36)
 	if s.err == "" {
@@ -234,7 +234,7 @@ func (s *scanner) uuid(name string, version byte) span {
 	return sp
 }
 
-// sameUUID spares looking into one that was looked into before.
+// sameUUID is uuid, except that it does not check a UUID that equals seen.
 func (s *scanner) sameUUID(name string, version byte, seen string) span {
 	u, sp := s.fixed(name, 36)
 	if s.err == "" && string(u) != seen {

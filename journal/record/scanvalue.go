@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth bounds how deep data may nest, so that no input exhausts the stack.
+// maxDepth is the greatest depth of nesting in data, so that no input exhausts the stack.
 const maxDepth = 128
 
 // value skips one JSON value in canonical form.
@@ -104,7 +104,7 @@ func (s *scanner) object(depth int) {
 }
 
 // ascends compares member names by UTF-16 code units, as RFC 8785 orders
-// them. Below U+E000 that is the order of the UTF-8 bytes too.
+// them. Below U+E000 that is also the order of the UTF-8 bytes.
 func (s *scanner) ascends(a, b span) bool {
 	x, y := s.b[a.start:a.end], s.b[b.start:b.end]
 	if !a.escaped && !b.escaped {
@@ -136,8 +136,8 @@ func (s *scanner) units(sp span) []uint16 {
 	return utf16.Encode([]rune(string(text)))
 }
 
-// str skips a string and reports whether it has escapes. RFC 8785 escapes
-// what must be escaped, in the shortest form, and nothing else.
+// str skips a string and reports whether it has escapes. In RFC 8785 only
+// characters that must be escaped are, each in its shortest form.
 func (s *scanner) str() (escaped bool) {
 	if s.err != "" {
 		return false
@@ -199,8 +199,8 @@ func special(w uint64) uint64 {
 	return (w | (w-lows*0x20)&^w | (quote-lows)&^quote | (slash-lows)&^slash) & tops
 }
 
-// canonicalEscape gives the length of the escape that b begins with, 0 if
-// RFC 8785 would not write it so.
+// canonicalEscape returns the length of the escape at the beginning of b, 0 if
+// RFC 8785 would write it in another way.
 func canonicalEscape(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -225,9 +225,9 @@ func canonicalEscape(b []byte) int {
 	return 0
 }
 
-// whole skips a number in its only spelling. RFC 8785 has fractions and
-// exponents too, but no kind has them, and two readers need not agree on what a
-// number over 2^53-1 means.
+// whole skips a number in its only spelling. RFC 8785 also has fractions and
+// exponents, but no kind uses them, and two readers may understand a number over
+// 2^53-1 differently.
 func (s *scanner) whole() {
 	negative := s.b[s.i] == '-'
 	if negative {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// entry makes the n-th event of a test.
+// entry returns the n-th event of a test.
 func entry(n int) Entry {
 	id := uuid.MustParse("01890000-0000-7000-8000-000000000000")
 	id[15], id[14], id[13], id[12] = byte(n), byte(n>>8), byte(n>>16), byte(n>>24)

@@ -2,8 +2,8 @@ package record
 
 import "encoding/binary"
 
-// Eight bytes at a time, for what every record of a history passes through.
-// The lowest byte of a word is the first of the text.
+// These functions handle eight bytes at a time, because every record of a history
+// passes through them. The lowest byte of a word is the first of the text.
 
 const (
 	lows = 0x0101010101010101 // the lowest bit of each byte
@@ -21,7 +21,7 @@ func hexWord(w uint64) bool {
 	return w&tops == 0 && (digit|letter)&tops == tops
 }
 
-// unhexWord is the four bytes that eight hexadecimal digits stand for, in
+// unhexWord returns the four bytes that eight hexadecimal digits stand for, in
 // their order in memory.
 func unhexWord(w uint64) uint32 {
 	n := w&(lows*0x0f) + (w>>6&lows)*9
@@ -30,7 +30,7 @@ func unhexWord(w uint64) uint32 {
 	return uint32(n | n>>16)
 }
 
-// isUUID judges 36 bytes. Version 0 stands for any, and any variant.
+// isUUID reports whether u is a UUID of this version. Version 0 accepts any version and variant.
 func isUUID(u []byte, version byte) bool {
 	if len(u) != 36 || u[8] != '-' || u[13] != '-' || u[18] != '-' || u[23] != '-' {
 		return false

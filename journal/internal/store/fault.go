@@ -12,23 +12,23 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// fault is where errors that Pebble would answer with Fatalf, a panic or an
-// endless retry are caught and kept.
+// fault catches and keeps errors that Pebble would answer with Fatalf, a panic or
+// an endless retry.
 //
-// The first failed write or sync is recorded and reported to Pebble as a
-// success; from then on nothing that Pebble writes reaches the disk. So its
-// background goroutines end quietly, whatever they were at, and the calling
-// goroutine finds the error here before it believes anything. The disk is left
-// as a crash at the failed operation would have left it.
+// The first failed write or sync is recorded and reported to Pebble as a success;
+// after it nothing that Pebble writes reaches the disk. So Pebble's background
+// goroutines end normally, and the calling goroutine checks for the fault before
+// it relies on anything. The disk is left as a crash at the failed operation
+// would have left it.
 type fault struct {
 	first atomic.Pointer[errs.Error]
 	once  sync.Once
-	stuck chan struct{} // closed when a goroutine was parked: do not wait for Pebble
+	stuck chan struct{} // closed when a goroutine is blocked: run does not wait for Pebble
 }
 
 func newFault() *fault { return &fault{stuck: make(chan struct{})} }
 
-// record keeps the first error.
+// record keeps err if it is the first.
 func (f *fault) record(what, path string, err error) {
 	e := classify(what, path, err)
 	var typed *errs.Error
@@ -41,7 +41,7 @@ func (f *fault) record(what, path string, err error) {
 // happened reports whether there was a fault.
 func (f *fault) happened() bool { return f.first.Load() != nil }
 
-// err gives the first fault as an error, nil if there was none.
+// err returns the first fault, nil if there was none.
 func (f *fault) err() error {
 	if e := f.first.Load(); e != nil {
 		return e
@@ -49,12 +49,12 @@ func (f *fault) err() error {
 	return nil
 }
 
-// abandon makes every run return now.
+// abandon makes every run return at once.
 func (f *fault) abandon() { f.once.Do(func() { close(f.stuck) }) }
 
-// run calls into Pebble and returns when it does, or when a goroutine of
-// Pebble's cannot go on. A recorded fault takes precedence over what fn
-// returns.
+// run calls fn, which calls Pebble. It returns when fn does, or when one of
+// Pebble's goroutines is blocked. A recorded fault takes precedence over the
+// error of fn.
 func (f *fault) run(what, path string, fn func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -79,33 +79,33 @@ func (f *fault) run(what, path string, fn func() error) error {
 	return nil
 }
 
-// Infof, Errorf and Fatalf make fault Pebble's logger.
+// Infof does nothing. Infof, Errorf and Fatalf make fault a logger of Pebble's.
 func (f *fault) Infof(string, ...any) {}
 
-// Errorf hears of errors that are also returned or recorded.
+// Errorf does nothing: these errors are also returned or recorded.
 func (f *fault) Errorf(string, ...any) {}
 
-// Fatalf must not return, and must not end the process: it records the fault
-// and parks the goroutine.
+// Fatalf records the fault and blocks its goroutine. It must not return, and must
+// not end the process.
 func (f *fault) Fatalf(format string, args ...any) {
 	f.record("run the storage engine", "", fmt.Errorf(format, args...))
 	f.abandon()
 	select {}
 }
 
-// listener hears of what Pebble would otherwise pass to Fatalf.
+// listener receives the errors that Pebble would otherwise pass to Fatalf.
 func (f *fault) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			// Pebble retries a failed flush for ever.
+			// Pebble retries a failed flush forever.
 			f.record("flush or compact", damagedFile(err), err)
 			f.abandon()
 		},
-		DataCorruption: func(pebble.DataCorruptionInfo) {}, // the reader gets the error
+		DataCorruption: func(pebble.DataCorruptionInfo) {}, // the reader returns the error
 	}
 }
 
-// classify is errs.Of for what Pebble returns.
+// classify is errs.Of for errors of Pebble.
 func classify(what, path string, err error) error {
 	var have *errs.Error
 	if errors.As(err, &have) || !pebble.IsCorruptionError(err) {
@@ -114,9 +114,9 @@ func classify(what, path string, err error) error {
 	return errs.Corrupt(path, 0, err, "%s", what)
 }
 
-// damagedFile is the table that Pebble found damaged, "" where it names none.
-// Of a compaction no record tells where it was, as it does of a read: whoever
-// looks has one file to copy.
+// damagedFile returns the table that Pebble found damaged, "" if it names none.
+// An error of a compaction belongs to no record, so the file is all that an
+// investigator can copy.
 func damagedFile(err error) string {
 	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
 		return info.Path

@@ -17,8 +17,8 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// TestStuckEngine: Pebble's last resort must not end the process, nor must a
-// panic or an endless retry.
+// TestStuckEngine: neither Pebble's Fatalf nor a panic nor an endless retry ends or
+// blocks the process.
 func TestStuckEngine(t *testing.T) {
 	cause := errors.New("cause")
 	var returned atomic.Bool
@@ -42,7 +42,7 @@ func TestStuckEngine(t *testing.T) {
 		runtime.Gosched()
 	}
 	if returned.Load() {
-		t.Error("Fatalf returns: Pebble goes on")
+		t.Error("Fatalf returns: Pebble continues")
 	}
 	if err := newFault().run("try", "somewhere", func() error { return pebble.ErrCorruption }); !errors.Is(err, errs.ErrCorrupt) {
 		t.Errorf("corruption: %v", err)
@@ -50,7 +50,7 @@ func TestStuckEngine(t *testing.T) {
 }
 
 // TestFilesAfterAFault: after a failed write nothing more reaches the disk, and
-// Pebble hears of success.
+// Pebble gets no error.
 func TestFilesAfterAFault(t *testing.T) {
 	m := memfs.New()
 	noErr(t, m.Mkdir(dir, 0o750))
@@ -81,8 +81,8 @@ func TestFilesAfterAFault(t *testing.T) {
 	}
 }
 
-// TestFilesShown: Pebble sees its markers, manifests and tables; anything else
-// is made in memory, and what is on disk is not there for it.
+// TestFilesShown: Pebble sees its markers, manifests and tables. It makes any other
+// file in memory, and does not see others on the disk.
 func TestFilesShown(t *testing.T) {
 	m := memfs.New()
 	noErr(t, m.Mkdir(dir, 0o750))

@@ -14,11 +14,11 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// maxManifest is far more than a manifest ever holds, in bytes.
+// maxManifest is the largest size of a manifest in bytes, far above any that is written.
 const maxManifest = 64 << 20
 
-// maxNumber is a number that no file of Pebble's reaches. Pebble goes on from
-// the highest that it finds, and begins again at 0 after the largest of 64 bits.
+// maxNumber is above the number of every file of Pebble's. Pebble continues from
+// the highest number that it finds, and wraps to 0 after the largest of 64 bits.
 const maxNumber = math.MaxUint64 - 1<<32
 
 // File is a file of Pebble's, as a directory listing shows it.
@@ -27,8 +27,8 @@ type File struct {
 	Size int64 // bytes
 }
 
-// List returns Pebble's files in dir, in order of name. Other names are not
-// Pebble's and not listed.
+// List returns Pebble's files in dir, in order of name. Other files are not
+// listed.
 func List(fsys durable.FS, dir string) ([]File, error) {
 	entries, err := fsys.ReadDir(dir)
 	if err != nil {
@@ -53,9 +53,9 @@ func isManifest(name string) bool { return strings.HasPrefix(path.Base(name), "M
 func isTable(name string) bool    { return strings.HasSuffix(name, ".sst") }
 func isCurrent(name string) bool  { return strings.HasPrefix(path.Base(name), "marker.manifest.") }
 
-// check refuses what Pebble would read leniently: without its markers it would
-// create an empty database, it would read a manifest of any size, and it panics
-// if a number comes again.
+// check refuses a directory in which Pebble would do harm: without its markers
+// Pebble would create an empty database, it would read a manifest of any size,
+// and it panics if a file's number is used again.
 func (fl *files) check(dir string, names []string) error {
 	format, manifest := newestMarker(names, "format-version"), newestMarker(names, "manifest")
 	if format == "" || manifest == "" {
@@ -71,7 +71,7 @@ func (fl *files) check(dir string, names []string) error {
 	for _, name := range names {
 		digits := strings.TrimSuffix(strings.TrimPrefix(name, "MANIFEST-"), ".sst")
 		if number, err := strconv.ParseUint(digits, 10, 64); err == nil && number > maxNumber {
-			return errs.Corrupt(path.Join(dir, name), 0, nil, "open the journal: no file has so high a number")
+			return errs.Corrupt(path.Join(dir, name), 0, nil, "open the journal: its number is higher than Pebble ever uses")
 		}
 	}
 	at := path.Join(dir, manifest)
@@ -88,8 +88,8 @@ func (fl *files) check(dir string, names []string) error {
 }
 
 // newestMarker returns the value of Pebble's marker file of that name,
-// marker.<name>.<iteration>.<value>; the highest iteration counts. It is "" if
-// there is none.
+// marker.<name>.<iteration>.<value>, with the highest iteration; "" if there is
+// none.
 func newestMarker(names []string, marker string) (value string) {
 	var best uint64
 	for _, n := range names {
@@ -105,14 +105,14 @@ func newestMarker(names []string, marker string) (value string) {
 	return value
 }
 
-// inventMarkers lists the newest manifest as the one that counts if no marker
-// names one.
+// inventMarkers adds a marker for the newest manifest to the listing if no marker
+// names a manifest.
 func (fl *files) inventMarkers(dir string) {
 	names, err := fl.List(dir)
 	if err != nil || newestMarker(names, "manifest") != "" {
 		return
 	}
-	slices.Sort(names) // numbers have six digits or more, which grow with them
+	slices.Sort(names) // a number has at least six digits
 	for _, n := range names {
 		if isManifest(n) {
 			fl.invented = append(fl.invented[:0], "marker.manifest.000001."+n)

@@ -4,9 +4,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Sizes in bytes. A settling writes what a tail holds and closes, so
-// everything is small; a table of 2 MiB is the most that one compaction
-// rewrites.
+// Sizes in bytes. They are small because a settling writes the records of one
+// tail and closes. One compaction rewrites at most one table of 2 MiB.
 const (
 	memTableSize = 1 << 20
 	cacheSize    = 4 << 20
@@ -18,8 +17,8 @@ const (
 // compacts them.
 const maxL0 = 12
 
-// formatVersion is pinned: ratchets are one-way, and after an OS rollback the
-// older binary must still read the journal.
+// formatVersion is pinned: Pebble never lowers a format, and after an OS rollback
+// the older binary must still read the journal.
 const formatVersion = pebble.FormatTableFormatV6
 
 // options returns Pebble's options.
@@ -35,13 +34,13 @@ func options(s *files) *pebble.Options {
 		MemTableStopWritesThreshold: 4,
 		CacheSize:                   cacheSize,
 		MaxOpenFiles:                512,
-		// A compaction runs at the end of a settling, on the caller's time,
-		// and nowhere else; so writes never stall for one.
+		// A compaction runs only at the end of a settling, in the caller's
+		// goroutine, so writes never stall for one.
 		DisableAutomaticCompactions: true,
 		L0StopWritesThreshold:       1 << 20,
 		L0CompactionFileThreshold:   1 << 20,
-		// One level below L0: tables there do not overlap, and only the last
-		// of them overlaps what is new (see the key layout).
+		// There is one level below L0: its tables do not overlap, and only the
+		// last of them overlaps new ones (see the key layout).
 		LBaseMaxBytes:     1 << 40,
 		DisableTableStats: true,
 		// No background flushing of half-written files.

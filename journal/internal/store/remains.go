@@ -17,16 +17,16 @@ import (
 )
 
 // Remains finds records in the tables of a journal one by one, without the
-// manifest that says which of them count. That a record belongs, its own form
-// and its link say; so a table that nothing refers to any more is as good a
-// source as another, and one that is damaged hides its own records only.
+// manifest that says which of them are in force. A record's own form and its link
+// show that it belongs. So a table that nothing refers to any more is as good a
+// source as another, and a damaged table hides only its own records.
 type Remains struct {
 	tables []*table
-	last   int // the table that gave the last record
+	last   int // the table that held the last record
 }
 
-// OpenRemains opens what can be opened of the tables in dir. The errors, first
-// of all of a table that cannot be read, are joined.
+// OpenRemains opens every table in dir that can be opened. The errors of the
+// others are joined.
 func OpenRemains(fsys durable.FS, dir string) (*Remains, error) {
 	m := &Remains{}
 	f := newFiles(fsys, dir, true)
@@ -49,10 +49,10 @@ func OpenRemains(fsys durable.FS, dir string) (*Remains, error) {
 	return m, errors.Join(bad...)
 }
 
-// Record finds a record's bytes that accept takes, which are valid until the
-// next call; false if no table holds any.
+// Record reports whether a table holds bytes of record seq that accept accepts.
+// The bytes are valid until the next call.
 func (m *Remains) Record(seq uint64, accept func(raw []byte) error) bool {
-	// The one that held the record before holds this one too, mostly.
+	// The table that held the record before usually holds this one too.
 	for i := range m.tables {
 		at := (m.last + i) % len(m.tables)
 		if raw := m.tables[at].record(seq); raw != nil && accept(raw) == nil {
@@ -74,17 +74,17 @@ func (m *Remains) Close() {
 type table struct {
 	path string
 	r    *sstable.Reader
-	it   sstable.Iterator // nil once it failed for good
+	it   sstable.Iterator // nil after it panicked
 	buf  []byte
 }
 
-// openTable opens a table and checks that it can be walked.
+// openTable opens a table and creates an iterator over its records.
 func (fl *files) openTable(path string) (t *table, err error) {
 	defer recovered("open a table of the journal", path, &err)
 	f, err := fl.Open(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, err // callers distinguish it from damage
+			return nil, err // callers distinguish an absent table from a damaged one
 		}
 		return nil, classify("open a table of the journal", path, err)
 	}
@@ -108,14 +108,14 @@ func (fl *files) openTable(path string) (t *table, err error) {
 	return t, nil
 }
 
-// record gives the bytes at a record's place, nil if the table does not hold
-// them or cannot give them.
+// record returns the bytes of record seq, nil if the table does not hold it or
+// cannot return it.
 func (t *table) record(seq uint64) (raw []byte) {
 	if t.it == nil {
 		return nil
 	}
-	// A table is damaged as its author meant it to be: what panics is not read
-	// from again.
+	// An attacker may have damaged the table on purpose. A table that made Pebble
+	// panic is not read again.
 	defer func() {
 		if recover() != nil {
 			t.it, raw = nil, nil
@@ -141,7 +141,7 @@ func (t *table) close() {
 	_ = t.r.Close()
 }
 
-// recovered turns a panic into an error of what was being done.
+// recovered turns a panic into an error.
 func recovered(what, path string, err *error) {
 	if r := recover(); r != nil {
 		*err = errs.Corrupt(path, 0, fmt.Errorf("%v", r), "%s", what)

@@ -16,23 +16,22 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// ladderStep is the distance, in records, of the snapshots that are kept: of
-// each ladderStep records the newest stays.
+// ladderStep is the distance, in records, of the snapshots that are kept: of each
+// ladderStep records the newest snapshot is kept.
 const ladderStep = 8192
 
-// Settle moves records, which follow base, into the store in dir, together
-// with snap if it is not nil. What is already here is written again and must
-// be equal. When it returns nil everything is durable in tables.
+// Settle moves records, which follow base, into the store in dir, together with
+// snap if it is not nil. Records that are already there are written again and
+// must be equal. When it returns nil everything is durable in tables.
 //
-// Before anything is opened for writing, a read-only open must find base: a
-// database that Pebble reads as shorter than it is, for instance because a bit
-// of its manifest is flipped, would be opened as the shorter one, and the rest
-// of its tables deleted.
+// Before anything is opened for writing, a read-only open must find base. Pebble
+// may read a database as shorter than it is, for instance because a bit of its
+// manifest is flipped; opened for writing it would delete the tables that it
+// misses.
 //
 // A failure leaves the disk as a crash at the failed operation would have left
-// it, less the files that the attempt made: those are removed while the
-// manifest that counts is the one from before; otherwise the next Settle
-// removes them.
+// it, without the files that the attempt made: those are removed if the manifest
+// in force is still the one from before; otherwise the next Settle removes them.
 func Settle(fsys durable.FS, dir string, base record.Tip, records [][]byte, snap *Snapshot) error {
 	drop, err := admit(fsys, dir, base, records, snap)
 	if err != nil {
@@ -52,8 +51,8 @@ func Settle(fsys durable.FS, dir string, base record.Tip, records [][]byte, snap
 	return err
 }
 
-// admit checks that the store holds base and, of records, nothing else than
-// what is to be written. It returns the snapshots that the ladder drops.
+// admit checks that the store holds base, and that the records after it that it
+// already holds equal those to be written. It returns the snapshots to drop.
 func admit(fsys durable.FS, dir string, base record.Tip, records [][]byte, snap *Snapshot) (drop []uint64, err error) {
 	s, err := Open(fsys, dir)
 	if err != nil {
@@ -86,24 +85,24 @@ func admit(fsys durable.FS, dir string, base record.Tip, records [][]byte, snap 
 	return dropped(seqs, snap.Seq), nil
 }
 
-// Holds checks that the record base is here, with its hash. Every store holds
-// the zero base.
+// Holds checks that the record base is here, with its hash. Every store holds the
+// zero base.
 func (s *Store) Holds(base record.Tip) error {
 	if base.Seq == 0 {
 		return nil
 	}
 	raw, err := s.Record(base.Seq)
 	if errors.Is(err, errs.ErrNotFound) {
-		return errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the newest settled record is %d, the tail says %d", s.last, base.Seq)
+		return errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the newest settled record is %d, but the tail says %d", s.last, base.Seq)
 	}
 	if hash := record.HashOf(raw); err == nil && hash != base.Hash {
-		err = errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the hash of the record is %s, the tail says %s", hash, base.Hash)
+		err = errs.Corrupt(s.dir, base.Seq, nil, "check what has settled: the hash of the record is %s, but the tail says %s", hash, base.Hash)
 	}
 	return err
 }
 
-// dropped returns the snapshots, of ascending seqs, that are not kept beside
-// those after them and the one at seq, which is the newest.
+// dropped returns those of the ascending seqs whose snapshots are not kept beside
+// the newer ones and the one at seq, the newest.
 func dropped(seqs []uint64, seq uint64) (drop []uint64) {
 	for i, s := range seqs {
 		if next := append(seqs[i+1:len(seqs):len(seqs)], seq)[0]; s != seq && next/ladderStep == s/ladderStep {
@@ -153,8 +152,8 @@ func (fl *files) settle(dir string, first uint64, records [][]byte, snap *Snapsh
 	return db.Compact(context.Background(), from, endOfKeys(), false)
 }
 
-// cleanUp removes the files that a failed attempt left. Nothing refers to
-// them as long as the manifest that counts is the one from before.
+// cleanUp removes the files that a failed attempt left. Nothing refers to them
+// if the manifest in force is still the one from before.
 func (fl *files) cleanUp(dir string, before []File) {
 	after, err := List(fl.disk, dir)
 	if err != nil || current(after) != current(before) {
@@ -162,13 +161,13 @@ func (fl *files) cleanUp(dir string, before []File) {
 	}
 	for _, file := range after {
 		if !slices.ContainsFunc(before, func(b File) bool { return b.Name == file.Name }) {
-			// What stays is removed by the next Settle that succeeds.
+			// A file that remains is removed by the next Settle that succeeds.
 			_ = fl.disk.Remove(path.Join(dir, file.Name))
 		}
 	}
 }
 
-// current returns the name of the marker that says which manifest counts.
+// current returns the name of the marker that names the manifest in force.
 func current(files []File) string {
 	name := ""
 	for _, f := range files {
@@ -179,10 +178,10 @@ func current(files []File) string {
 	return name
 }
 
-// VerifyTables compares the checksum of every block of every table. Records
-// alone do not pass through all of them: one that a compaction replaced is kept
-// for a while whole. Damage there costs no record. bad is called for each
-// damaged table; counts reports whether records are read from it.
+// VerifyTables compares the checksum of every block of every table. Reading all
+// records does not read all blocks: a table that a compaction replaced is kept
+// for a while, and damage in it costs no record. bad is called for each damaged
+// table; counts reports whether records are read from it.
 func (s *Store) VerifyTables(ctx context.Context, bad func(err error, counts bool)) error {
 	tables, err := s.Tables()
 	if err != nil {

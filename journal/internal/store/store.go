@@ -23,8 +23,8 @@ type Store struct {
 	last  uint64 // seq of the newest record, 0 if there is none
 }
 
-// Create makes an empty store in the existing directory dir, and closes it.
-// Its files are durable, their names after a sync of dir.
+// Create makes an empty store in the existing directory dir, and closes it. Its
+// files are durable; the caller must sync dir to make their names durable.
 func Create(fsys durable.FS, dir string) error {
 	f := newFiles(fsys, dir, false)
 	return f.fault.run("create the journal", dir, func() error {
@@ -38,13 +38,13 @@ func Create(fsys durable.FS, dir string) error {
 	})
 }
 
-// Open opens the store in dir for reading; it changes nothing and waits for
-// nobody. Every table stays readable until Close, also if a settling removes
-// it meanwhile. Errors are errs.ErrCorrupt, errs.ErrNewer and those of the disk.
+// Open opens the store in dir for reading. It changes nothing and never waits for
+// a writer. Every table stays readable until Close, even if a settling removes it
+// meanwhile. Errors are errs.ErrCorrupt, errs.ErrNewer and those of the disk.
 func Open(fsys durable.FS, dir string) (*Store, error) { return open(newFiles(fsys, dir, true)) }
 
-// OpenDamaged is Open for a salvage: if the marker of the manifest is missing,
-// the newest manifest counts.
+// OpenDamaged is Open for a salvage: if the marker of the manifest is missing, it
+// uses the newest manifest.
 func OpenDamaged(fsys durable.FS, dir string) (*Store, error) {
 	f := newFiles(fsys, dir, true)
 	f.inventMarkers(dir)
@@ -54,7 +54,7 @@ func OpenDamaged(fsys durable.FS, dir string) (*Store, error) {
 func open(f *files) (*Store, error) {
 	s := &Store{files: f, dir: f.dir}
 	if err := s.load(); err != nil {
-		_ = s.Close() // the first error says what matters
+		_ = s.Close() // the first error matters
 		return nil, err
 	}
 	return s, nil
@@ -65,9 +65,9 @@ func (s *Store) load() error {
 	if err != nil {
 		return classify("list the journal", s.dir, err)
 	}
-	// Every table is opened before the manifest is believed, and those of the
-	// version that was read which are younger after it. What vanishes meanwhile
-	// is not needed, or is missed by Pebble.
+	// A settling on a live node may remove tables meanwhile. So every listed table
+	// is opened before Pebble reads the manifest, and every table of the manifest
+	// after it. If one has vanished it is not needed, or Pebble reports it.
 	for _, n := range names {
 		if isTable(n) {
 			_, _ = s.files.Open(path.Join(s.dir, n))
@@ -115,8 +115,8 @@ func (s *Store) Tables() (names []string, err error) {
 	return names, nil
 }
 
-// openError gives a kind to what Pebble says when it cannot open. Errors of
-// the disk keep theirs; what else it may object to is the content.
+// openError classifies an error of Pebble's open. An error of the disk stays one;
+// any other is about the content.
 func openError(dir string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) && !errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +125,7 @@ func openError(dir string, err error) error {
 	return errs.Corrupt(dir, 0, err, "open the journal")
 }
 
-// newest finds the newest record's seq, 0 if there is none.
+// newest returns the newest record's seq, 0 if there is none.
 func (s *Store) newest() (seq uint64, err error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{UpperBound: firstSnapshot()})
 	if err != nil {
@@ -143,8 +143,8 @@ func (s *Store) newest() (seq uint64, err error) {
 // Last returns the seq of the newest record, 0 if there is none.
 func (s *Store) Last() uint64 { return s.last }
 
-// Record returns a copy of a record's bytes, unchecked. If it has none it is
-// errs.ErrNotFound.
+// Record returns a copy of a record's bytes, unchecked. If there is none the error
+// is errs.ErrNotFound.
 func (s *Store) Record(seq uint64) ([]byte, error) {
 	raw, err := s.get(recordKey(seq))
 	if err != nil {
@@ -165,9 +165,9 @@ func (s *Store) get(key []byte) ([]byte, error) {
 	return out, closer.Close()
 }
 
-// Each calls do for the records from to to that are here, both included, in
-// order, unchecked, until do returns false. Gaps are the caller's to see. The
-// bytes are valid during the call.
+// Each calls do for the records that exist from from to to, both included, in
+// order and unchecked, until do returns false. The caller detects gaps. The bytes
+// are valid during the call.
 func (s *Store) Each(from, to uint64, do func(seq uint64, raw []byte) bool) error {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: recordKey(from), UpperBound: recordKey(to + 1)})
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *Store) Each(from, to uint64, do func(seq uint64, raw []byte) bool) erro
 	return nil
 }
 
-// Snapshots lists the records that there are snapshots of, ascending.
+// Snapshots returns the seqs of the records that have a snapshot, ascending.
 func (s *Store) Snapshots() (seqs []uint64, err error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: firstSnapshot()})
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Store) Snapshots() (seqs []uint64, err error) {
 	return seqs, nil
 }
 
-// Snapshot returns the snapshot at a record, errs.ErrNotFound if there is none.
+// Snapshot returns the snapshot at a record. If there is none the error is errs.ErrNotFound.
 func (s *Store) Snapshot(seq uint64) ([]byte, error) {
 	data, err := s.get(snapshotKey(seq))
 	if err != nil {
@@ -227,7 +227,7 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Snapshot is what a caller derived from the records up to Seq.
+// Snapshot is the caller's data at record Seq.
 type Snapshot struct {
 	Seq  uint64
 	Data []byte

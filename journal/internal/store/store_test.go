@@ -37,8 +37,8 @@ func must[T any](t testing.TB) func(T, error) T {
 	}
 }
 
-// shelf is a store and what was settled into it. The store does not look into
-// records: any bytes do.
+// shelf is a store and the records that were settled into it. The store does not
+// decode records, so any bytes do.
 type shelf struct {
 	m    *memfs.FS
 	raws [][]byte
@@ -60,7 +60,7 @@ func (s *shelf) tip() record.Tip {
 	return record.Tip{Seq: uint64(len(s.raws)), Hash: record.HashOf(s.raws[len(s.raws)-1])}
 }
 
-// next makes n records that follow.
+// next returns n records that follow.
 func (s *shelf) next(n int) (raws [][]byte) {
 	for i := range n {
 		raws = append(raws, fmt.Appendf(nil, "record %d %s", len(s.raws)+i+1, strings.Repeat("x", 500)))
@@ -75,7 +75,7 @@ func (s *shelf) settle(t testing.TB, n int) {
 	s.raws = append(s.raws, raws...)
 }
 
-// holds sees that a disk's store has the shelf's records, and nothing else.
+// holds checks that a disk's store has the shelf's records, and nothing else.
 func (s *shelf) holds(t testing.TB, m *memfs.FS) {
 	t.Helper()
 	st := must[*Store](t)(Open(m, dir))
@@ -137,8 +137,8 @@ func TestSettle(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestSettleRefuses: what the store holds must be what the tail says, up to the
-// base and behind it; otherwise nothing is opened for writing.
+// TestSettleRefuses: the store must hold the same records as the tail, up to the
+// base and after it; otherwise nothing is opened for writing.
 func TestSettleRefuses(t *testing.T) {
 	s := newShelf(t)
 	s.settle(t, 3)
@@ -148,11 +148,11 @@ func TestSettleRefuses(t *testing.T) {
 		base record.Tip
 		raws [][]byte
 	}{
-		"a base that is not here":       {record.Tip{Seq: 4, Hash: hash}, s.next(1)},
-		"a base of another hash":        {record.Tip{Seq: 3, Hash: hash}, s.next(1)},
-		"another record in its place":   {record.Tip{Seq: 2, Hash: record.HashOf(s.raws[1])}, other},
-		"another record behind equals":  {record.Tip{Seq: 1, Hash: record.HashOf(s.raws[0])}, [][]byte{s.raws[1], other[0], other[0]}},
-		"another record, nothing based": {record.Tip{}, other},
+		"a base that is not here":     {record.Tip{Seq: 4, Hash: hash}, s.next(1)},
+		"a base of another hash":      {record.Tip{Seq: 3, Hash: hash}, s.next(1)},
+		"another record in its place": {record.Tip{Seq: 2, Hash: record.HashOf(s.raws[1])}, other},
+		"another record after equals": {record.Tip{Seq: 1, Hash: record.HashOf(s.raws[0])}, [][]byte{s.raws[1], other[0], other[0]}},
+		"another record, no base":     {record.Tip{}, other},
 	}
 	for name, tt := range tests {
 		before := s.m.Dump()
@@ -170,9 +170,9 @@ func TestSettleRefuses(t *testing.T) {
 	s.holds(t, s.m)
 }
 
-// TestCleanUp: a failed settling removes what it made as long as the marker is
-// the one from before. Once the marker may count, nothing is removed: the next
-// one does it.
+// TestCleanUp: a failed settling removes the files that it made while the marker is
+// the one from before. Once the new marker may be in force nothing is removed: the
+// next settling does it.
 func TestCleanUp(t *testing.T) {
 	type fault struct {
 		kind memfs.OpKind
@@ -214,7 +214,7 @@ func TestCleanUp(t *testing.T) {
 			if after := fmt.Sprint(s.names(t)); (after == before) != tt.clean {
 				t.Errorf("before %s, after %s", before, after)
 			}
-			// Whatever a power cut leaves of it, what was settled is there.
+			// Whatever a power cut leaves, the settled records are there.
 			for _, c := range []memfs.Crash{{Keep: memfs.None}, {Keep: memfs.All}, {Keep: memfs.Random, Seed: 1}, {Keep: memfs.Random, Seed: 2}} {
 				m := s.m.Crash(c)
 				next := &shelf{m: m, raws: s.raws}
@@ -230,7 +230,7 @@ func TestCleanUp(t *testing.T) {
 	}
 }
 
-// TestLadder: the newest stays, and of each step of the rest its newest.
+// TestLadder: the newest is kept, and of each step the newest.
 func TestLadder(t *testing.T) {
 	var have []uint64
 	for seq := uint64(1000); seq < 10*ladderStep; seq += 1000 {
@@ -256,7 +256,7 @@ func TestLadder(t *testing.T) {
 	}
 }
 
-// TestLadderSettled: what the ladder drops is gone from the store.
+// TestLadderSettled: dropped snapshots are gone from the store.
 func TestLadderSettled(t *testing.T) {
 	s := newShelf(t)
 	for range 4 {
@@ -269,7 +269,7 @@ func TestLadderSettled(t *testing.T) {
 	}
 }
 
-// TestPinnedTables: a reader keeps what it may read, whatever removes it.
+// TestPinnedTables: a reader keeps its tables, whatever removes them.
 func TestPinnedTables(t *testing.T) {
 	s := newShelf(t)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -299,12 +299,12 @@ func TestPinnedTables(t *testing.T) {
 	}
 	noErr(t, st.Close())
 	if s.m.Used() > 1<<20 {
-		t.Errorf("%d bytes are held by files that nobody reads", s.m.Used())
+		t.Errorf("%d bytes are held by files after the reader closed", s.m.Used())
 	}
 }
 
-// TestFlippedTable: a flipped bit in a table is an error of the call that meets
-// it, and damage; it ends neither the process nor the wait for it.
+// TestFlippedTable: a flipped bit in a table is damage and an error of the call that
+// reads it; it neither ends the process nor blocks it.
 func TestFlippedTable(t *testing.T) {
 	s := newShelf(t)
 	s.settle(t, 3)
@@ -354,7 +354,7 @@ func TestFlippedTable(t *testing.T) {
 	}
 }
 
-// TestMarkersAndManifest: what Pebble reads leniently is judged before.
+// TestMarkersAndManifest: files that Pebble reads leniently are checked first.
 func TestMarkersAndManifest(t *testing.T) {
 	s := newShelf(t)
 	s.settle(t, 3)
@@ -399,7 +399,7 @@ func TestMarkersAndManifest(t *testing.T) {
 		if err := Settle(m, dir, s.tip(), s.next(1), nil); !errors.Is(err, tt.kind) {
 			t.Errorf("%d: settle: %v", i, err)
 		}
-		if i == 0 { // without the format's, a salvage reads each table by itself
+		if i == 0 { // without the format's marker a salvage reads each table by itself
 			st := must[*Store](t)(OpenDamaged(m, dir))
 			if st.Last() != 3 {
 				t.Errorf("%d: a salvage finds %d records", i, st.Last())
@@ -417,7 +417,7 @@ func resize(t testing.TB, m *memfs.FS, name string, size int64) {
 	m.SyncAll()
 }
 
-// TestOddKeys: keys that nobody here writes are damage, and no panic.
+// TestOddKeys: keys that the gate never writes are damage and cause no panic.
 func TestOddKeys(t *testing.T) {
 	for _, key := range []string{"x", "\x00\x00\x00\x00\x00\x00\x00\x01x", snapshots[:4], snapshots + "x"} {
 		s := newShelf(t)
@@ -479,6 +479,6 @@ func TestReadOnly(t *testing.T) {
 		return nil
 	})
 	if !ok || m.Record(9, func([]byte) error { return nil }) || m.Record(1, func([]byte) error { return errors.New("no") }) {
-		t.Error("other records than were settled")
+		t.Error("not the records that were settled")
 	}
 }

@@ -14,23 +14,23 @@ import (
 )
 
 // files is the vfs.FS that Pebble sees: markers, manifests and tables on a
-// durable.FS with errors caught (see fault), everything else in memory. Of the
-// latter there are OPTIONS, which Pebble reads only to compare options that are
-// constants of this package, and LOCK: the gate's lock is on the state root.
+// durable.FS with errors caught (see fault), everything else in memory. That is
+// OPTIONS, which Pebble reads only to compare options that are constants of this
+// package, and LOCK, because the gate's lock is on the state root.
 //
-// A directory none of whose names changed, and a file that was not written,
-// since its last sync is not synced again. Other things are stricter than
-// Pebble needs on the filesystems it knows:
+// A directory whose names have not changed since its last sync is not synced
+// again; neither is a file that was not written since. Other rules are stricter
+// than Pebble needs on the filesystems that it knows:
 //
-//   - Files are removed only after a manifest that this process wrote is
-//     durable under its name: what is obsolete to a manifest that a crash may
-//     yet lose might still be needed.
+//   - Files are removed only after a manifest that this process wrote is durable
+//     under its name: a crash may still lose that manifest, and the older one
+//     needs the files.
 //   - A marker is made after the name of the manifest that it names is
 //     durable, and the old marker is removed after the new one is.
-//   - A reader keeps every table open that it has opened, because a settling on
-//     a live node may remove it: an unlinked file stays readable.
+//   - A reader keeps every table open that it has opened, because a settling on a
+//     live node may remove it: an unlinked file stays readable.
 type files struct {
-	vfs.FS // in memory, and for what Pebble never does here
+	vfs.FS // in memory; also serves the methods that Pebble never calls here
 	disk   durable.FS
 	dir    string
 	fault  *fault
@@ -40,8 +40,8 @@ type files struct {
 	dirty   bool                 // names changed since the last sync of dir
 	pinned  map[string]*openFile // the tables of a reader
 	moved   bool                 // a manifest marker was made
-	durable bool                 // and is durable
-	later   []string             // removals that wait for that
+	durable bool                 // that marker is durable
+	later   []string             // removals that wait until then
 
 	invented []string // names that a salvage adds to what is listed
 }
@@ -52,8 +52,8 @@ func newFiles(fsys durable.FS, dir string, readOnly bool) *files {
 	return &files{FS: memory, disk: fsys, dir: dir, fault: newFault(), ro: readOnly, pinned: map[string]*openFile{}}
 }
 
-// change runs a mutation. A failure is kept and hidden; after one, nothing
-// more is done.
+// change runs a mutation. A failure is recorded and not returned; after one,
+// change does nothing.
 func (fl *files) change(what, name string, do func() error) error {
 	if fl.ro {
 		return &fs.PathError{Op: what, Path: name, Err: syscall.EROFS}
@@ -74,15 +74,15 @@ func (fl *files) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) 
 	}
 	if isMarker(name) {
 		// Pebble makes the marker durable together with the manifest's name;
-		// a crash may then keep the one without the other.
+		// a crash might then keep only one of them.
 		if err := fl.syncNames(); err != nil {
 			return nil, err
 		}
 	}
 	var f durable.File
 	err := fl.change("create", name, func() (err error) {
-		// A file that is there is never replaced: no name is used twice, unless
-		// somebody planted one that has Pebble's numbers begin again.
+		// An existing file is never replaced. Pebble uses no name twice, unless
+		// somebody planted a name that makes its numbers begin again.
 		f, err = fl.disk.Create(name, 0o640)
 		return err
 	})
@@ -122,7 +122,7 @@ func (fl *files) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	return f, nil
 }
 
-// pinnedFile is a user of a file that stays open.
+// pinnedFile is one use of a file that stays open.
 type pinnedFile struct{ *openFile }
 
 // Close leaves the file open.
@@ -155,8 +155,8 @@ func (fl *files) Remove(name string) error {
 	return fl.unlink(name)
 }
 
-// unlink removes a file. The removal need not be durable: what comes back is
-// obsolete, and is removed again.
+// unlink removes a file. The removal need not be durable: a file that comes back
+// after a crash is obsolete, and is removed again.
 func (fl *files) unlink(name string) error {
 	var gone error
 	err := fl.change("remove", name, func() error {
@@ -169,9 +169,9 @@ func (fl *files) unlink(name string) error {
 	return errors.Join(err, gone)
 }
 
-// syncDir makes the names durable. Until a manifest that this process wrote is
-// current, nothing refers to a new name but the manifest to come, before whose
-// marker they are synced in any case: so it waits.
+// syncDir makes the names durable once this process has written a manifest
+// marker. Before, nothing needs the new names: Create syncs them before it makes
+// that marker.
 func (fl *files) syncDir() error {
 	fl.mu.Lock()
 	wait := !fl.moved
@@ -182,8 +182,8 @@ func (fl *files) syncDir() error {
 	return fl.syncNames()
 }
 
-// syncNames makes the names durable now, and then does the removals that
-// waited for that.
+// syncNames makes the names durable now, and then does the removals that waited
+// for it.
 func (fl *files) syncNames() error {
 	fl.mu.Lock()
 	clean := fl.ro || fl.fault.happened() || !fl.dirty
@@ -210,8 +210,8 @@ func (fl *files) syncNames() error {
 	return nil
 }
 
-// List implements vfs.FS. Files in memory are not listed: nothing looks for
-// them.
+// List implements vfs.FS. It does not list files in memory: Pebble does not look
+// for them.
 func (fl *files) List(dir string) ([]string, error) {
 	names, err := durable.Names(fl.disk, dir)
 	if err != nil {

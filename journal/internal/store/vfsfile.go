@@ -23,7 +23,7 @@ type openFile struct {
 func (f *openFile) Read(p []byte) (int, error)              { return f.f.Read(p) }
 func (f *openFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
 
-// Write pretends success after a fault.
+// Write reports success after a fault.
 func (f *openFile) Write(p []byte) (int, error) {
 	f.dirty = true
 	err := f.s.change("write", f.name, func() error {
@@ -42,10 +42,10 @@ func (f *openFile) Preallocate(int64, int64) error { return nil }
 // Sync does nothing if nothing was written since the last one.
 func (f *openFile) Sync() error { return f.sync(f.f.Sync) }
 
-// SyncData is as Sync, without times.
+// SyncData is Sync without the file's times.
 func (f *openFile) SyncData() error { return f.sync(f.f.Datasync) }
 
-// SyncTo promises nothing, as its contract allows.
+// SyncTo does nothing, as its contract allows.
 func (f *openFile) SyncTo(int64) (bool, error) { return false, nil }
 
 func (f *openFile) sync(do func() error) error {
@@ -56,7 +56,7 @@ func (f *openFile) sync(do func() error) error {
 	return f.s.change("sync", f.name, do)
 }
 
-// Close reports what the kernel says of a file that was written.
+// Close returns the kernel's error only to a reader; a writer's is recorded.
 func (f *openFile) Close() error {
 	err := f.f.Close()
 	if err != nil && !f.s.ro {
@@ -88,7 +88,7 @@ func (d *openDir) SyncData() error { return d.s.syncDir() }
 func (d *openDir) Close() error    { return nil }
 func (d *openDir) Fd() uintptr     { return vfs.InvalidFd }
 
-// fileInfo shows a durable.Info as Pebble wants it.
+// fileInfo is a durable.Info as a vfs.FileInfo.
 type fileInfo struct{ i durable.Info }
 
 func (i fileInfo) Name() string           { return i.i.Name }
