@@ -13,6 +13,5 @@ auditor kept from before. Both only read the evidence.`,
   edgectl audit verify audit.tar.zst --since january.checkpoint --key journal-sign.pub`,
 	}
 	cmd.AddCommand(auditBundle(e), auditVerify(e))
-	group(cmd)
 	return cmd
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +18,6 @@ leaves a floor that certificates and manifests cannot satisfy.`,
 		Example: `  edgectl clock reset --reason "the clock ran away on 3 March"`,
 	}
 	cmd.AddCommand(clockReset(e))
-	group(cmd)
 	return cmd
 }
 
@@ -43,10 +41,9 @@ only lower it: time that has passed raises it by itself.`,
 			floor := time.Now().UTC()
 			if to != "" {
 				var err error
-				if floor, err = time.Parse(time.RFC3339, strings.ToUpper(to)); err != nil {
-					return fail("write it as 2026-03-04T00:00:00Z", "--to: %w", err)
+				if floor, err = parseInstant("--to", to); err != nil {
+					return err
 				}
-				floor = floor.UTC()
 			}
 			event, _, err := e.operate(cmd, func(s machine.State) (machine.Payload, error) {
 				old := s.TimeFloor("")
@@ -62,7 +59,7 @@ only lower it: time that has passed raises it by itself.`,
 		},
 	}
 	by.flags(cmd)
-	cmd.Flags().StringVar(&to, "to", "", "the new floor, RFC 3339 (default: now)")
+	cmd.Flags().StringVar(&to, "to", "", "the new floor: RFC 3339 or a date (default: now)")
 	e.jsonFlag(cmd)
 	return cmd
 }

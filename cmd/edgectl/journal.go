@@ -26,7 +26,6 @@ mount, they leave every byte and every modification time as they found it.`,
 	}
 	e.target.evidenceFlag(cmd.PersistentFlags())
 	cmd.AddCommand(journalLog(e), journalHead(e), journalShow(e), journalVerify(e), journalExport(e), journalCheckpoint(e), journalProve(e), journalTiles(e), journalSalvage(e), journalRename(e))
-	group(cmd)
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/commandline"
 	"github.com/autonomyops/edged/internal/export"
 )
 
@@ -90,6 +91,7 @@ be read, or is missing before a later one, no file is left.`,
 	f.StringVar(&format, "format", "jsonl", strings.Join(export.Formats(), ", "))
 	f.StringVar(&out, "out", "", "the file to write, or - for standard output")
 	f.Uint64Var(&from, "from-seq", 0, "the first record to export")
+	commandline.CompleteFlag(cmd, "format", export.Formats()...)
 	f.StringVar(&since, "since", "", "leave out what was recorded before: RFC 3339, a date, or an age such as 36h or 7d")
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/commandline"
 	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/machine"
@@ -95,11 +96,10 @@ The types of records:
 	f.StringVar(&want.run, "run", "", "only records of this run (or its beginning)")
 	f.BoolVar(&want.snapshots, "snapshots", false, "also the records that vouch for snapshots (SnapshotTaken)")
 	f.IntVarP(&newest, "lines", "n", 0, "only the newest so many; 0 for all")
-	f.BoolVar(&follow, "follow", false, "go on with what is appended, until interrupted")
+	f.BoolVarP(&follow, "follow", "f", false, "go on with what is appended, until interrupted")
 	e.jsonFlag(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("type", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return recordTypes(), cobra.ShellCompDirectiveNoFileComp
-	}) // fails only for a flag that does not exist
+	commandline.Complete(cmd, "type", completeTypes)
+	commandline.Complete(cmd, "epoch", e.completeEpoch)
 	return cmd
 }
 

@@ -18,6 +18,5 @@ on the node: one line of text, in the form of signed notes.`,
   edgectl key show keys/manifest-verify.pub`,
 	}
 	cmd.AddCommand(keyGenerate(e), keyShow(e), keyRotate(e), keyReplace(e))
-	group(cmd)
 	return cmd
 }

@@ -20,7 +20,6 @@ knew the old key has a reason to believe the new one.`,
   edgectl key rotate checkpoint --state-root /persist/edge`,
 	}
 	cmd.AddCommand(rotateManifest(e), rotateCheckpoint(e))
-	group(cmd)
 	return cmd
 }
 
@@ -34,7 +33,6 @@ new key but your word, which the journal keeps for every auditor.`,
   edgectl key replace checkpoint --reason "the partition was read by a stranger"`,
 	}
 	cmd.AddCommand(replaceManifest(e), replaceCheckpoint(e))
-	group(cmd)
 	return cmd
 }
 

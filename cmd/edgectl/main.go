@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/autonomyops/edged/internal/commandline"
 	"github.com/autonomyops/edged/internal/errs"
 )
 
@@ -136,9 +137,8 @@ by that signal.`,
 	cmd.SetOut(e.stdout)
 	cmd.SetErr(e.stderr)
 	e.target.flags(cmd.PersistentFlags())
-	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), replayCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), auditCommand(e), versionCommand(e), completionCommand(e))
-	cmd.CompletionOptions.DisableDefaultCmd = true
-	group(cmd)
+	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), replayCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), auditCommand(e))
+	commandline.Prepare(cmd)
 	return cmd
 }
 
@@ -162,25 +162,6 @@ func noneEmpty(cmd *cobra.Command, args []string) (err error) {
 		err = fail("give it a value; is a variable unset?", "argument %d is empty", i+1)
 	}
 	return err
-}
-
-// group makes a command that only holds others say so: called without one of
-// them, or with one that does not exist, it could not be done.
-func group(cmd *cobra.Command) {
-	cmd.Args = cobra.ArbitraryArgs
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		names := make([]string, 0, 8)
-		for _, c := range cmd.Commands() {
-			if c.IsAvailableCommand() {
-				names = append(names, c.Name())
-			}
-		}
-		what := fmt.Sprintf("%s needs a command", cmd.CommandPath())
-		if len(args) > 0 {
-			what = fmt.Sprintf("%s has no command %q", cmd.CommandPath(), args[0])
-		}
-		return fail(fmt.Sprintf("one of %s; '%s --help' describes them", strings.Join(names, ", "), cmd.CommandPath()), "%s", what)
-	}
 }
 
 // jsonFlag gives a command --json.

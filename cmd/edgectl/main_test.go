@@ -70,6 +70,24 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+// The epochs of the history that a command line names are completed.
+func TestCompleteEpochs(t *testing.T) {
+	h := newHistory(t)
+	for _, tt := range []struct{ args, want string }{
+		{"replay --state-root " + h.Dir + " --at epoch:", "epoch:0\nepoch:1\n:4\n"},
+		{"replay --state-root " + h.Dir + " --at ep", "epoch:\n:6\n"},
+		{"replay diff --journal " + h.Dir + " epoch:0 epoch:1", "epoch:1\n:4\n"},
+		{"replay explain --state-root " + h.Dir + " --epoch=", "0\n1\n:4\n"},
+		{"journal log --state-root " + h.Dir + " --epoch=1", "1\n:4\n"},
+		{"replay --state-root /absent --at epoch:", ":4\n"},
+	} {
+		code, out, _ := call(nil, append([]string{"__complete"}, strings.Fields(tt.args)...)...)
+		if code != 0 || out != tt.want {
+			t.Errorf("%s: %d, %q", tt.args, code, out)
+		}
+	}
+}
+
 func TestLogFilters(t *testing.T) {
 	h := newHistory(t)
 	boot := h.State.Run.BootID

@@ -24,7 +24,6 @@ only if every operation of it is sound.`,
   edgectl manifest sign manifest.json --key keys/manifest-verify.key`,
 	}
 	cmd.AddCommand(manifestNew(e), manifestLint(e), manifestSign(e), manifestVerify(e))
-	group(cmd)
 	return cmd
 }
 

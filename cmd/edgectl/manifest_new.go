@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +36,7 @@ octal. Operations are applied in the order: binaries, then configs.`,
 				m.AllowRollbackFrom = &rollback
 			}
 			if notAfter != "" {
-				t, err := parseTime("--not-after", notAfter, time.Now())
+				t, err := parseInstant("--not-after", notAfter)
 				if err != nil {
 					return err
 				}
@@ -86,7 +85,7 @@ octal. Operations are applied in the order: binaries, then configs.`,
 	f.StringVar(&binaryPath, "binary-path", manifest.DefaultBinary, "the runtime's binary, relative to runtime/binaries/")
 	f.Int64Var(&serial, "serial", 0, "the manifest's serial: a node never goes back to a lower one")
 	f.Int64Var(&rollback, "allow-rollback-from", 0, "the serial from which this manifest may be gone back to")
-	f.StringVar(&notAfter, "not-after", "", "the time after which it is refused, RFC 3339")
+	f.StringVar(&notAfter, "not-after", "", "the time after which it is refused: RFC 3339 or a date")
 	f.StringVar(&out, "out", "", "the file to write (default: standard output)")
 	return cmd
 }

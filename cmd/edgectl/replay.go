@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/commandline"
 	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/journal/record"
@@ -43,12 +44,8 @@ history does not reach is exit 2.`,
   edgectl replay --at time:2026-03-04 --out then --journal /mnt/evidence
   edgectl replay diff epoch:2 epoch:3
   edgectl replay explain`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 0:
-				return fail("one of diff, explain; or --at POINT", "%s has no command %q", cmd.CommandPath(), args[0])
-			case at == "":
+		RunE: func(*cobra.Command, []string) error {
+			if at == "" {
 				return fail("pass --at seq:N, epoch:N or time:T; or use replay diff or replay explain", "replay needs a point")
 			}
 			point, err := parsePoint(at, time.Now())
@@ -78,6 +75,7 @@ history does not reach is exit 2.`,
 	e.target.evidenceFlag(cmd.PersistentFlags())
 	cmd.Flags().StringVar(&at, "at", "", "the point: seq:N, epoch:N or time:T")
 	cmd.Flags().StringVar(&out, "out", "", "a new or empty directory to write the node's files of then to")
+	commandline.Complete(cmd, "at", e.completePoint)
 	e.jsonFlag(cmd)
 	cmd.AddCommand(replayDiff(e), replayExplain(e))
 	return cmd
@@ -97,11 +95,9 @@ func parsePoint(s string, now time.Time) (replay.Point, error) {
 		}
 		return replay.AtEpoch(n), nil
 	case "time":
-		if value == "" {
-			break
+		if t, err := parseEnd("", value, now); err == nil && value != "" {
+			return replay.AtTime(t), nil
 		}
-		t, err := parseEnd("time:", value, now)
-		return replay.AtTime(t), err
 	}
 	return replay.Point{}, fail("write seq:N, epoch:N or time:T, such as epoch:3 or time:2026-03-04T10:00:00Z", "%q is not a point in a history", s)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/commandline"
 	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/replay"
 )
@@ -28,7 +29,8 @@ its serial and key, and the files installed, by hash. Neither needs to be the
 earlier one.`,
 		Example: `  edgectl replay diff epoch:2 epoch:3 --state-root /persist/edge
   edgectl replay diff time:7d seq:812 --journal evidence.jsonl --json`,
-		Args: cobra.ExactArgs(2),
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: commandline.Completer(e.completePoint),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var points [2]replay.Point
 			now := time.Now()

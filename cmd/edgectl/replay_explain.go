@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/commandline"
 	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -60,6 +61,7 @@ read, what could not be read is said, and the exit status is 0.`,
 		},
 	}
 	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "only this epoch")
+	commandline.Complete(cmd, "epoch", e.completeEpoch)
 	e.jsonFlag(cmd)
 	return cmd
 }

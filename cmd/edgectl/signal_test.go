@@ -91,7 +91,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	defer signal.Reset()
 	for _, sig := range signals {
-		cmd := exec.Command("edgectl", "journal", "log", "--follow", "--state-root", h.Dir)
+		cmd := exec.Command("edgectl", "journal", "log", "-f", "--state-root", h.Dir)
 		out, err := cmd.StdoutPipe()
 		historytest.Check(t, err)
 		var errs bytes.Buffer

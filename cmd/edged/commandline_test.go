@@ -29,13 +29,16 @@ func TestCommandLine(t *testing.T) {
 		name, args string
 		stderr     string
 	}{
-		{"unknown command", "explode", `unknown command "explode"`},
+		{"unknown command", "explode", `edged has no command "explode"`},
 		{"unknown flag", "precheck --frobnicate", "unknown flag: --frobnicate"},
+		{"near a command", "prechek", "next: did you mean 'edged precheck'?"},
+		{"near a flag", "precheck --ready-fiel /run/p", "next: did you mean --ready-file?"},
+		{"help of nothing", "help explode", `edged has no command "explode"`},
 		{"unknown flag before", "--frobnicate precheck", "unknown flag: --frobnicate"},
-		{"argument", "precheck now", `unknown command "now"`},
-		{"argument of version", "version now", `unknown command "now"`},
-		{"flag without value", "precheck --config", "flag needs an argument: --config"},
-		{"not a number", "precheck --rotation-valid-days many", `invalid argument "many"`},
+		{"argument", "precheck now", `edged precheck takes no arguments; it was given "now"`},
+		{"argument of version", "version now", `edged version takes no arguments; it was given "now"`},
+		{"flag without value", "precheck --config", "--config needs a value"},
+		{"not a number", "precheck --rotation-valid-days many", `--rotation-valid-days "many" is not a whole number`},
 		{"no days", "precheck --rotation-valid-days 0", "it must be at least 1"},
 		{"fewer days", "precheck --rotation-valid-days -3", "it must be at least 1"},
 		{"relative ready file", "precheck --ready-file passed", "the path must be absolute"},
@@ -45,8 +48,8 @@ func TestCommandLine(t *testing.T) {
 		{"log level", "precheck --log-level loud", `"loud" is not one of debug, info, warn, error`},
 		{"log level before", "--log-level loud precheck", `"loud" is not one of debug, info, warn, error`},
 		{"log format", "precheck --log-format xml", `"xml" is not one of auto, logfmt, json, pretty`},
-		{"completion of nothing", "completion", "accepts 1 arg(s)"},
-		{"completion of another shell", "completion tcsh", `invalid argument "tcsh"`},
+		{"completion of nothing", "completion", "needs bash|zsh|fish; it was given no argument"},
+		{"completion of another shell", "completion tcsh", `there is no completion for "tcsh"`},
 		{"flag of another command", "version --dry-run", "unknown flag: --dry-run"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -89,7 +92,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	for _, args := range [][]string{{"version"}, {"--log-level", "warn", "version"}, {"version", "--config", "/nowhere"}} {
+	for _, args := range [][]string{{"version"}, {"--version"}, {"--log-level", "warn", "version"}, {"version", "--config", "/nowhere"}} {
 		got := command(nil, args...)
 		lines := strings.Split(got.stdout, "\n")
 		if got.code != 0 || got.stderr != "" || len(lines) != 4 {
@@ -118,8 +121,12 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	// What the scripts ask for at each key press.
-	got := command(nil, "__complete", "pre")
-	if got.code != 0 || !strings.Contains(got.stdout, "precheck\t") {
-		t.Errorf("%+v", got)
+	for args, want := range map[string]string{
+		"pre": "precheck\t", "precheck --log-level w": "warn\n:", "precheck --log-format l": "logfmt\n:", "completion f": "fish\n:",
+	} {
+		got := command(nil, append([]string{"__complete"}, strings.Fields(args)...)...)
+		if got.code != 0 || !strings.HasPrefix(got.stdout, want) {
+			t.Errorf("%s: %+v", args, got)
+		}
 	}
 }

@@ -14,7 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/buildinfo"
+	"github.com/autonomyops/edged/internal/commandline"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/gate"
 	"github.com/autonomyops/edged/internal/logging"
 )
@@ -50,7 +51,11 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	case errors.As(err, &code):
 		return int(code)
 	}
-	logging.Plain(stderr, slog.LevelError, fmt.Sprintf("edged: %v\nRun 'edged --help' for usage.\n", err))
+	text := fmt.Sprintf("edged: %v\n", err)
+	if advised := (*errs.Advised)(nil); errors.As(err, &advised) {
+		text += "  next: " + advised.Next + "\n"
+	}
+	logging.Plain(stderr, slog.LevelError, text+"Run 'edged --help' for usage.\n")
 	if f := withdrawReady(cmd, args); f != nil {
 		logging.Plain(stderr, slog.LevelError, fmt.Sprintf("edged: %v\n", f))
 		return f.Exit
@@ -70,7 +75,6 @@ runtime, and refuses to let it start otherwise.
 Inspecting, signing and exporting is edgectl's.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_ = cmd.Help()
 			return exitCode(gate.ExitConfig)
@@ -82,39 +86,9 @@ Inspecting, signing and exporting is edgectl's.`,
 	f.StringVar(&g.config, "config", "", "the node's config (default $EDGE_CONFIG)")
 	f.StringVar(&g.logLevel, "log-level", "", "debug, info, warn or error (default: metrics.log_level of the config)")
 	f.StringVar(&g.logFormat, "log-format", "auto", "auto, logfmt, json or pretty")
-	cmd.AddCommand(precheck(&g, getenv, stdout, stderr), version(stdout), completion(stdout))
-	cmd.CompletionOptions.DisableDefaultCmd = true
+	commandline.CompleteFlag(cmd, "log-level", logging.Levels...)
+	commandline.CompleteFlag(cmd, "log-format", logging.Formats...)
+	cmd.AddCommand(precheck(&g, getenv, stdout, stderr))
+	commandline.Prepare(cmd)
 	return cmd
-}
-
-func completion(stdout io.Writer) *cobra.Command {
-	return &cobra.Command{
-		Use:       "completion bash|zsh|fish",
-		Short:     "print the completion script of a shell",
-		Example:   "  edged completion bash >/etc/bash_completion.d/edged",
-		ValidArgs: []string{"bash", "zsh", "fish"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch root := cmd.Root(); args[0] {
-			case "bash":
-				return root.GenBashCompletionV2(stdout, true)
-			case "zsh":
-				return root.GenZshCompletion(stdout)
-			default:
-				return root.GenFishCompletion(stdout, true)
-			}
-		},
-	}
-}
-
-func version(stdout io.Writer) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "print version, commit, Go version, os/arch",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(stdout, buildinfo.String("edged"))
-			return err
-		},
-	}
 }

@@ -1,0 +1,152 @@
+// Package commandline gives the commands of both binaries what a user expects of
+// every command line: --version, a help command that knows what it does not
+// know, completion scripts, and messages in plain words that name the nearest
+// command or flag.
+package commandline
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autonomyops/edged/internal/buildinfo"
+	"github.com/autonomyops/edged/internal/errs"
+)
+
+// Prepare completes root after all its commands were added.
+func Prepare(root *cobra.Command) {
+	root.AddCommand(version(root.Name()), completion(root.Name()))
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.Version = buildinfo.String(root.Name())
+	root.SetVersionTemplate("{{.Version}}")
+	root.Flags().Bool("version", false, "print version, commit, Go version, os/arch")
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(help())
+	prepare(root)
+}
+
+func prepare(cmd *cobra.Command) {
+	if judge := cmd.Args; cmd.HasSubCommands() {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknown(cmd, args[0])
+			}
+			return nil
+		}
+	} else if judge != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if judge(cmd, args) != nil {
+				return miscounted(cmd, args)
+			}
+			return nil
+		}
+	}
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			return errs.Advise(commandsOf(cmd), "%s needs a command", cmd.CommandPath())
+		}
+	}
+	for _, c := range cmd.Commands() {
+		prepare(c)
+	}
+}
+
+// help prints the help of the command that its arguments name. An argument that
+// names none is an error.
+func help() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]...",
+		Short: "describe a command",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, c := range found.Commands() {
+				if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), typed) {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			switch {
+			case err != nil:
+				return err
+			case len(rest) > 0:
+				return unknown(found, rest[0])
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
+}
+
+func version(name string) *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "print version, commit, Go version, os/arch",
+		Example: fmt.Sprintf("  %s version", name),
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), cmd.Root().Version)
+			return err
+		},
+	}
+}
+
+// completion prints the completion script of a shell.
+func completion(name string) *cobra.Command {
+	shells := []string{"bash", "zsh", "fish"}
+	return &cobra.Command{
+		Use:                   "completion bash|zsh|fish",
+		Short:                 "print the completion script of a shell",
+		Example:               fmt.Sprintf("  %s completion bash >/etc/bash_completion.d/%[1]s\n  source <(%[1]s completion zsh)", name),
+		Args:                  cobra.ExactArgs(1),
+		ValidArgs:             shells,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch root, out := cmd.Root(), cmd.OutOrStdout(); args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(out, true)
+			case "zsh":
+				return root.GenZshCompletion(out)
+			case "fish":
+				return root.GenFishCompletion(out, true)
+			}
+			return errs.Advise("one of "+strings.Join(shells, ", "), "there is no completion for %q", args[0])
+		},
+	}
+}
+
+// CompleteFlag completes the values of cmd's flag name from words.
+func CompleteFlag(cmd *cobra.Command, name string, words ...string) {
+	Complete(cmd, name, func(string) ([]string, bool) { return words, true })
+}
+
+// Complete completes the values of cmd's flag name. values returns those that
+// the text typed so far may become, others too, and whether each is a whole
+// value. It panics if cmd has no such flag.
+func Complete(cmd *cobra.Command, name string, values func(typed string) (words []string, whole bool)) {
+	if err := cmd.RegisterFlagCompletionFunc(name, Completer(values)); err != nil {
+		panic(err)
+	}
+}
+
+// Completer makes values, as [Complete] has it, a completion of cobra's.
+func Completer(values func(typed string) (words []string, whole bool)) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		words, whole := values(typed)
+		words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !strings.HasPrefix(w, typed) })
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if !whole {
+			directive |= cobra.ShellCompDirectiveNoSpace
+		}
+		return words, directive
+	}
+}
