@@ -2,8 +2,8 @@ package machine
 
 import "slices"
 
-// apply changes s by e's payload and names the table's trigger. It checks what
-// the table cannot express (counts, hashes, epochs); the table checks the rest.
+// apply changes s by e's payload and returns the table's trigger. It checks what
+// the table cannot express (counts, hashes, epochs); the table checks the order.
 func (s *State) apply(e Event) (trigger, error) {
 	switch p := e.Payload.(type) {
 	case FingerprintCaptured:
@@ -55,7 +55,7 @@ func (s *State) apply(e Event) (trigger, error) {
 		s.Clock.Floor = p.New
 	case NodeRenamed:
 		if p.Old != s.Node || p.New == "" {
-			return "", refuse(*s, e, "it renames node %q to %q, the history is of node %q", p.Old, p.New, s.Node)
+			return "", refuse(*s, e, "it renames node %q to %q, but the history is of node %q", p.Old, p.New, s.Node)
 		}
 		s.Node = p.New
 	case SnapshotTaken, HeadRebuilt, CertificateRotated, Unknown:
@@ -68,17 +68,17 @@ func (s *State) apply(e Event) (trigger, error) {
 // exitReconstruction is the exit code of a failed reconstruction.
 const exitReconstruction = 5
 
-// sameEpoch: every event but those that set the epoch carries the one in force.
+// sameEpoch checks that e carries the epoch in force. An event that sets the epoch sets it first.
 func (s *State) sameEpoch(e Event) error {
 	if e.Epoch != s.Epoch {
-		return refuse(*s, e, "it says epoch %d, in force is %d", e.Epoch, s.Epoch)
+		return refuse(*s, e, "it says epoch %d, but epoch %d is in force", e.Epoch, s.Epoch)
 	}
 	return nil
 }
 
-// mayEnd: a drill, or a drift found at an adoption, that no reconstruction has
-// answered is still to be done, so that a run which stops there was cut short,
-// and raises no floor.
+// mayEnd reports whether the run may have ended. While a drill, or a drift found
+// at an adoption, waits for its reconstruction, a run that stops was cut short and
+// raises no floor.
 func (s *State) mayEnd() bool {
 	return s.Drill == nil && (s.Adopted == nil || !s.Adopted.RuntimeDrift)
 }
@@ -87,7 +87,7 @@ func (s *State) followKey(e Event, purpose, key string) error {
 	switch purpose {
 	case PurposeManifest:
 		if len(s.Keys.Successors) >= MaxSuccessors {
-			return refuse(*s, e, "%d changes of the manifest key since an epoch was last completed, no gate takes more", MaxSuccessors)
+			return refuse(*s, e, "%d changes of the manifest key since the last completed epoch, more than a gate accepts", MaxSuccessors)
 		}
 		s.Keys.Successors = append(s.Keys.Successors, key) // the fold's own: see NewFold
 	case PurposeCheckpoint:
@@ -139,7 +139,7 @@ func (s *State) applyAdopted(e Event, p LegacyStateAdopted) (trigger, error) {
 
 func (s *State) applyDetected(e Event, p UpdateDetected) (trigger, error) {
 	if len(p.Causes) > maxCauses {
-		return "", refuse(*s, e, "%d causes, no gate gives more than %d", len(p.Causes), maxCauses)
+		return "", refuse(*s, e, "it has %d causes, more than the %d that a gate writes", len(p.Causes), maxCauses)
 	}
 	if s.Run.Captured == nil || s.Run.Captured.CompositeHash != p.CurrentHash {
 		return "", refuse(*s, e, "its run captured no such fingerprint")
@@ -158,13 +158,13 @@ func (s *State) applyDetected(e Event, p UpdateDetected) (trigger, error) {
 			}
 		}
 		if p.Supersedes != 0 && p.Supersedes != open.Seq {
-			return "", refuse(*s, e, "it supersedes %d, open is %d", p.Supersedes, open.Seq)
+			return "", refuse(*s, e, "it supersedes %d, but %d is open", p.Supersedes, open.Seq)
 		}
 	} else if s.Phase == PhaseNew && p.EpochFloor > s.Epoch {
 		s.Epoch = p.EpochFloor
 	}
 	if p.Attempt != attempt || len(p.Causes) == 0 || !slices.Contains(p.Causes, p.Cause) {
-		return "", refuse(*s, e, "attempt %d with cause %q of %v; attempt %d was due", p.Attempt, p.Cause, p.Causes, attempt)
+		return "", refuse(*s, e, "it is attempt %d with cause %q of %v, but attempt %d was due", p.Attempt, p.Cause, p.Causes, attempt)
 	}
 	s.Open, s.Run.Opened, s.Run.Ended = next, true, false
 	return tr, s.sameEpoch(e)
@@ -172,7 +172,7 @@ func (s *State) applyDetected(e Event, p UpdateDetected) (trigger, error) {
 
 func (s *State) applyVerified(e Event, p ManifestVerified) (trigger, error) {
 	if p.Operations > MaxOperations {
-		return "", refuse(*s, e, "its manifest has %d operations, no gate takes more than %d", p.Operations, MaxOperations)
+		return "", refuse(*s, e, "its manifest has %d operations, more than the %d that a gate accepts", p.Operations, MaxOperations)
 	}
 	s.Run.Verified = true
 	if s.Open == nil {
@@ -194,7 +194,7 @@ func (s *State) applyOp(e Event, p OpApplied) (trigger, error) {
 	open := *s.Open
 	i, done := slices.BinarySearchFunc(open.Applied, p.Index, func(o OpApplied, index int) int { return o.Index - index })
 	applied := slices.Clone(open.Applied)
-	if done { // applied before an interruption, gone or altered since, applied again
+	if done { // applied before an interruption, removed or changed since, applied again
 		applied[i] = p
 	} else {
 		applied = slices.Insert(applied, i, p)
@@ -218,7 +218,7 @@ func (s *State) applyRotated(e Event, p EpochRotated) (trigger, error) {
 	case p.OSFingerprint.CompositeHash != open.Target:
 		return "", refuse(*s, e, "the open update is to %s", open.Target)
 	case p.BootEpoch != s.Epoch+1 || p.OSFingerprint.BootEpoch != p.BootEpoch:
-		return "", refuse(*s, e, "it rotates to %d, in force is %d", p.BootEpoch, s.Epoch)
+		return "", refuse(*s, e, "it rotates to epoch %d, but epoch %d is in force", p.BootEpoch, s.Epoch)
 	}
 	s.Epoch = p.BootEpoch
 	s.Baseline, _ = BaselineOf(e)
@@ -233,8 +233,8 @@ func (s *State) applyRotated(e Event, p EpochRotated) (trigger, error) {
 	return trRotate, s.sameEpoch(e)
 }
 
-// completeUnder remembers the key of a completed epoch: the keys before it in
-// the chain of successions are no longer accepted.
+// completeUnder records the key of a completed epoch. The keys before it in the
+// chain of successions are no longer accepted.
 func (s *State) completeUnder(key string) {
 	if i := slices.Index(s.Keys.Successors, key); i >= 0 {
 		s.Keys.Successors = slices.Clone(s.Keys.Successors[i+1:])
@@ -244,7 +244,7 @@ func (s *State) completeUnder(key string) {
 
 func (s *State) applyAbandoned(e Event, p UpdateAbandoned) (trigger, error) {
 	if s.Open == nil || s.Open.EverApplied || !slices.Equal(s.Open.Causes, []Cause{CauseOSChanged}) || p.UpdateSeq != s.Open.Seq {
-		return "", refuse(*s, e, "only an open update whose one cause is %s and that applied nothing is abandoned", CauseOSChanged)
+		return "", refuse(*s, e, "only an open update that applied nothing and has %s as its one cause is abandoned", CauseOSChanged)
 	}
 	if c := s.Run.Captured; c == nil || c.Role != RoleMatch {
 		return "", refuse(*s, e, "its run did not find the baseline")

@@ -14,9 +14,9 @@ type legacyFile struct {
 	CapturedAt    time.Time `json:"captured_at"`
 }
 
-// BaselineOf gives the baseline that an event sets: an initial
-// FingerprintCaptured, a LegacyStateAdopted or an EpochRotated. Of any other
-// event it reports false.
+// BaselineOf returns the baseline that an event sets: an initial
+// FingerprintCaptured, a LegacyStateAdopted or an EpochRotated. For any other
+// event it returns false.
 func BaselineOf(e Event) (*Baseline, bool) {
 	b := &Baseline{Kind: e.Meta.Kind, Seq: e.Seq, Hash: e.Hash}
 	switch p := e.Payload.(type) {
@@ -38,8 +38,8 @@ func BaselineOf(e Event) (*Baseline, bool) {
 		b.OSReleaseTruncated, b.Epoch, b.CapturedAt = p.OSReleaseTruncated, p.BootEpoch, f.CapturedAt
 		b.ReplacedFileBLAKE3 = p.ReplacedFileBLAKE3
 	case LegacyStateAdopted:
-		// The file was judged well-formed before it was adopted; what of it
-		// cannot be read stays empty and is never compared.
+		// The file was checked before it was adopted. Members that cannot be read
+		// stay empty and are never compared.
 		var f legacyFile
 		_ = json.Unmarshal(p.File, &f)
 		b.CompositeHash, b.OSRelease, b.UnameRelease = p.CompositeHash, f.OSRelease, f.UnameRelease
@@ -51,9 +51,9 @@ func BaselineOf(e Event) (*Baseline, bool) {
 	return b, true
 }
 
-// Changed names the inputs in which now differs from the baseline. A legacy
-// baseline knows no hash per input: what it cannot tell apart is named by the
-// os-release text or the kernel, whichever differs.
+// Changed returns the names of the inputs in which now differs from the baseline.
+// A legacy baseline has no hash of each input, so its os-release text and its
+// kernel release are compared.
 func (b *Baseline) Changed(now Captured) []string {
 	changed := []string{}
 	if b.Kind == KindLegacyStateAdopted {

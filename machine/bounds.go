@@ -1,19 +1,19 @@
 package machine
 
-// Bounds on what one state holds. What a fold does for a record may cost as
-// much as the state's lists are long, so a history without these would cost
-// the square of its length, and a forged one hours. No gate writes a history
-// beyond them, which is why one that is there is refused ([ErrTransition])
-// and not read as a newer release's: a release that raises one must write the
-// event in a newer data version.
+// Bounds on the lists of a state. The cost of a record may grow with the length
+// of these lists, so without bounds a forged history could take hours to fold. No
+// gate exceeds them. A record that does is refused ([ErrTransition]), not read as
+// one of a newer release: a release that raises a bound must write the event in a
+// newer data version.
 const (
 	// MaxOperations is the largest number of operations of a manifest.
 	MaxOperations = 128
 	// MaxSuccessors is the largest number of changes of the manifest key between
 	// two completed epochs: one a day for nearly three years. An operator who
-	// reaches it is refused before anything is journaled; the way on is an epoch.
+	// reaches it is refused before anything is journaled, and must complete an
+	// epoch first.
 	MaxSuccessors = 1024
-	// maxCauses is the largest number of causes of one update, several times
-	// that of the causes there are.
+	// maxCauses is the largest number of causes of one update, several times the
+	// number of causes that exist.
 	maxCauses = 64
 )

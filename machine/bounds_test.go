@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// allocated gives the bytes that do allocates.
+// allocated returns the number of bytes that do allocates.
 func allocated(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -16,14 +16,14 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// next gives the event of p that follows in f's history.
+// next returns p as the next event of f's history.
 func next(f *Fold, run string, p Payload) Event {
 	s := f.State()
 	return Event{Payload: p, Meta: Meta{Journal: "j", Seq: s.Seq + 1, Kind: p.Kind(), Run: run, Node: "n", Epoch: s.Epoch}}
 }
 
-// A history of many records of one kind costs what its records cost, and not
-// the square of their number: counted in bytes, so that no clock decides.
+// The cost of a history is linear in its records, not quadratic. It is counted in
+// allocated bytes, so that no clock decides.
 func TestFoldIsLinear(t *testing.T) {
 	const records = 100_000
 	detected := func(t *testing.T) *Fold {
@@ -41,15 +41,15 @@ func TestFoldIsLinear(t *testing.T) {
 		"repairs in one run":  {settled, func(i int) Payload { return ProjectionRepaired{V: 1, Path: fmt.Sprint("p", i)} }, 2048},
 		"operations, again":   {detected, func(i int) Payload { return OpApplied{V: 1, Index: i % MaxOperations} }, 64 << 10},
 		"checkpoint keys":     {settled, func(i int) Payload { return KeyReplaced{V: 1, Purpose: PurposeCheckpoint, NewKey: fmt.Sprint(i)} }, 2048},
-		"drills that go on":   {settled, func(int) Payload { return DrillRequested{V: 1} }, 2048},
-		"what nobody knows":   {settled, func(int) Payload { return Unknown{Name: "SomethingNew"} }, 2048},
+		"repeated drills":     {settled, func(int) Payload { return DrillRequested{V: 1} }, 2048},
+		"unknown kinds":       {settled, func(int) Payload { return Unknown{Name: "SomethingNew"} }, 2048},
 		"failures in one run": {settled, func(int) Payload { return PrecheckFailed{V: 1, ExitCode: 3} }, 2048},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			f, n := c.start(t), records
 			if c.bytes > 2048 {
-				n /= 10 // each is worth ten
+				n /= 10 // each costs as much as ten
 			}
 			run := f.State().Run.ID
 			got := allocated(func() {
@@ -66,7 +66,7 @@ func TestFoldIsLinear(t *testing.T) {
 	}
 }
 
-// Two folds that begin at one state do not write into each other's lists.
+// Two folds that begin at the same state do not write into each other's lists.
 func TestFoldsFromOneState(t *testing.T) {
 	s := newSim(t)
 	s.run(boot{live: "a"})
@@ -94,7 +94,7 @@ func TestFoldsFromOneState(t *testing.T) {
 	}
 }
 
-// What a state holds is bounded where each record costs as much as it holds.
+// Each list whose length adds to the cost of a record is bounded.
 func TestBounds(t *testing.T) {
 	refused := func(f *Fold, run string, p Payload) {
 		t.Helper()

@@ -2,38 +2,38 @@ package machine
 
 import "slices"
 
-// Observations are what a run found outside the journal, as plain values. The
-// gate gathers them; Decide never looks for itself.
+// Observations are what a run found outside the journal, as plain values. The gate
+// collects them; Decide does no I/O.
 type Observations struct {
 	Run  string   // this run's id
 	Live Captured // the live fingerprint; Seq and Role unset
 
-	// Legacy: there is a well-formed fingerprint file without journal member,
+	// Legacy: there is a well-formed fingerprint file without a journal member,
 	// and no projection refers to a journal.
 	Legacy bool
-	// Unreadable: no baseline, and a fingerprint file that cannot be read.
+	// Unreadable: there is no baseline, and the fingerprint file cannot be read.
 	Unreadable bool
 	// EvidenceFloor is the epoch that journal-less evidence proves.
 	EvidenceFloor uint64
 
-	// File is what the fingerprint file, judged against the baseline, calls
-	// for as a cause ("" for none).
+	// File is a fingerprint file that is cause for a reconstruction, judged
+	// against the baseline. Its Cause is "" if there is none.
 	File FoundFile
-	// Repairs are projections to be made again. The fingerprint file's is
-	// among them.
+	// Repairs are the projections that must be written again, including the
+	// fingerprint file.
 	Repairs []ProjectionRepaired
 	// FingerprintPath names the fingerprint file in Repairs.
 	FingerprintPath string
 
-	// ManifestDue: there is a manifest, or a key is pinned. One must verify
-	// before a node gets its first baseline.
+	// ManifestDue: there is a manifest, or a key is pinned. A manifest must then
+	// verify before a node gets its first baseline.
 	ManifestDue bool
-	// Drift: what the last epoch installed is not there as installed. Before a
-	// first baseline it is known once the manifest is verified: a destination
-	// exists, and is not what its operation would install.
+	// Drift: a file that the last epoch installed is missing or changed. Before
+	// the first baseline it is known once the manifest is verified: a destination
+	// exists and differs from the file that its operation would install.
 	Drift bool
 
-	// Manifest is set once this run has verified it.
+	// Manifest is the manifest that this run has verified, nil before.
 	Manifest *Plan
 }
 
@@ -41,11 +41,11 @@ type Observations struct {
 type FoundFile struct {
 	Cause  Cause // fingerprint_tampered, foreign_writer or ""
 	BLAKE3 string
-	Hash   string  // its composite_hash, "" when it cannot be had
-	Epoch  *uint64 // its boot_epoch, recorded and never believed
+	Hash   string  // its composite_hash, "" if it cannot be read
+	Epoch  *uint64 // its boot_epoch, recorded and never trusted
 }
 
-// Plan says how far a verified manifest's operations have come.
+// Plan is a verified manifest's operations and how many of them are in place.
 type Plan struct {
 	Operations int
 	// InPlace holds, by index, the operations that were applied under this
@@ -53,8 +53,8 @@ type Plan struct {
 	InPlace map[int]bool
 }
 
-// Step is what should happen next. The gate performs it, appends the event it
-// leads to, and asks again.
+// Step is what the gate should do next. The gate performs it, appends the event
+// that it leads to, and calls Decide again.
 type Step interface{ step() }
 
 // The steps of a boot.
@@ -67,13 +67,13 @@ type (
 	// or UpdateAbandoned. Its effect, if any, is a publication at the end.
 	Record struct{ Payload Payload }
 	// VerifyManifest reads and verifies the manifest and appends
-	// ManifestVerified. First: before a first run, nothing is applied.
+	// ManifestVerified. First: it is a first run's, and nothing is applied.
 	VerifyManifest struct{ First bool }
 	// ApplyOperation applies one operation and appends OpApplied.
 	ApplyOperation struct{ Index int }
 	// Rotate appends EpochRotated: the commit point.
 	Rotate struct{}
-	// Done: nothing is left; the projections may be published.
+	// Done ends the run: the projections may be published.
 	Done struct{}
 )
 
@@ -85,19 +85,19 @@ func (ApplyOperation) step() {}
 func (Rotate) step()         {}
 func (Done) step()           {}
 
-// Decide says what should happen next. It is pure; a boot after a crash is
-// the same function over a longer history.
+// Decide returns the next step. It is pure. After a crash the same function
+// continues over a longer history.
 func Decide(s State, o Observations) Step {
 	run := Run{}
 	if s.Run.ID == o.Run {
 		run = s.Run
 	}
 	if run.Closed {
-		return Done{} // what was observed is older than the epoch just completed
+		return Done{} // the observations are older than the epoch just completed
 	}
 	if s.Phase == PhaseNew && !o.Unreadable && o.ManifestDue && !run.Verified {
-		// Fails closed: a node whose journal was wiped must not pass for a
-		// first run, or for one of the software without a journal, over a
+		// This fails closed: a node whose journal was wiped must not pass for a
+		// first run, or for a node of the software without a journal, with a
 		// manifest that does not verify.
 		return VerifyManifest{First: true}
 	}
@@ -127,8 +127,8 @@ func Decide(s State, o Observations) Step {
 	return reconstruct(s, o, run)
 }
 
-// roleOf is the role under which the live fingerprint is journaled. A system
-// whose runtime drifted is no baseline: a boot that loses power after the
+// roleOf returns the role under which the live fingerprint is journaled. A system
+// whose runtime drifted sets no baseline: a boot that loses power after the
 // capture must find the drift again.
 func roleOf(s State, o Observations) Role {
 	switch {
@@ -140,8 +140,8 @@ func roleOf(s State, o Observations) Role {
 	return RoleInitial
 }
 
-// causesOf lists why a reconstruction is due, in the order of the rows: files
-// against baseline, live against baseline, runtime, drill.
+// causesOf returns the causes for which a reconstruction is due, in the order of
+// the rows: files against baseline, live against baseline, runtime, drill.
 func causesOf(s State, o Observations) []Cause {
 	var causes []Cause
 	if s.Phase == PhaseSalvaged {
@@ -165,7 +165,7 @@ func causesOf(s State, o Observations) []Cause {
 	return causes
 }
 
-// open makes the UpdateDetected that opens a reconstruction.
+// open returns the UpdateDetected that opens a reconstruction.
 func open(s State, o Observations, causes []Cause) UpdateDetected {
 	u := UpdateDetected{
 		V: dataVersion, Cause: causes[0], Causes: causes,
@@ -183,8 +183,8 @@ func open(s State, o Observations, causes []Cause) UpdateDetected {
 	return u
 }
 
-// changed names the inputs that differ from the baseline, none where there is
-// no baseline to differ from.
+// changed returns the names of the inputs that differ from the baseline, none if
+// there is no baseline.
 func changed(s State, o Observations) []string {
 	if s.Baseline == nil || s.Baseline.CompositeHash == o.Live.CompositeHash {
 		return []string{}
@@ -192,8 +192,8 @@ func changed(s State, o Observations) []string {
 	return s.Baseline.Changed(o.Live)
 }
 
-// reconstruct continues the open reconstruction: abandons it, opens its next
-// attempt, or takes its next step.
+// reconstruct returns the next step of the open reconstruction: its abandonment,
+// its next attempt, or its next operation.
 func reconstruct(s State, o Observations, run Run) Step {
 	back := s.Baseline != nil && s.Baseline.CompositeHash == o.Live.CompositeHash
 	if back && !s.Open.EverApplied && slices.Equal(s.Open.Causes, []Cause{CauseOSChanged}) {
@@ -217,8 +217,8 @@ func reconstruct(s State, o Observations, run Run) Step {
 	return Rotate{}
 }
 
-// continued makes the UpdateDetected of a retry, or of a supersession when
-// the target moved. It inherits every cause of the one it continues.
+// continued returns the UpdateDetected of a retry, or of a supersession if the
+// target moved. It inherits every cause of the update that it continues.
 func continued(s State, o Observations, moved bool) UpdateDetected {
 	causes := slices.Clone(s.Open.Causes)
 	for _, c := range causesOf(s, o) {

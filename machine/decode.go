@@ -9,10 +9,10 @@ import (
 )
 
 var (
-	// ErrNewer: the event is critical and of a kind or data version that this
-	// binary does not know. It is never to be read as corruption.
+	// ErrNewer: the event is critical and has a kind or data version that this
+	// binary does not know. A newer version wrote it; it is not corruption.
 	ErrNewer = errors.New("written by a newer version than this binary")
-	// ErrPayload: the payload is not what its kind promises.
+	// ErrPayload: the payload does not have the form of its kind.
 	ErrPayload = errors.New("malformed payload")
 )
 
@@ -25,11 +25,11 @@ type spec struct {
 // dataVersion is the newest payload version known; every kind is at 1.
 const dataVersion = 1
 
-// currentVersion ends every canonical payload of that version: v sorts behind
-// all its other members. It saves a second pass over nearly every record.
+// currentVersion ends every canonical payload of that version, because v sorts
+// after all other members. It saves a second pass over nearly every record.
 var currentVersion = []byte(`"v":1}`)
 
-// kinds is the sealed set; crit as the kinds table of the journal format says.
+// kinds is the sealed set, with crit as in the table of kinds in the journal format.
 var kinds = map[Kind]spec{
 	KindFingerprintCaptured: {true, decode[FingerprintCaptured]},
 	KindUpdateDetected:      {true, decode[UpdateDetected]},
@@ -75,12 +75,12 @@ func Kinds() []Kind {
 	return all
 }
 
-// Decode turns a verified record's payload into its typed form. An unknown
-// kind, or a newer data version of a known one, is [ErrNewer] when the record
-// is critical and [Unknown] when it is not. Any other payload that its kind's
-// type does not hold is [ErrPayload]: not JSON, a member twice, a member of
-// another type or in another letter case than its own. Unknown members are
-// ignored: payloads grow by them.
+// Decode returns a verified record's payload in its typed form. An unknown kind,
+// or a newer data version of a known one, is [ErrNewer] if the record is critical
+// and [Unknown] if it is not. A payload that does not fit its kind's type is
+// [ErrPayload]: not JSON, a repeated member, a member of another type. Unknown
+// members are ignored, because payloads grow by them; a member in another letter
+// case is an unknown one.
 func Decode(kind Kind, crit bool, data []byte) (Payload, error) {
 	k, ok := kinds[kind]
 	if kind == "" {

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawn sets v to anything that JSON can hold and a gate could write.
+// drawn sets v to a random value that JSON can hold and a gate could write.
 func drawn(t *rapid.T, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -53,7 +53,7 @@ func drawn(t *rapid.T, v reflect.Value) {
 	}
 }
 
-// canonical is the payload as a record holds it.
+// canonical returns the payload as a record holds it.
 func canonical(t testing.TB, p Payload) string {
 	t.Helper()
 	data, err := Encode(p)
@@ -67,7 +67,7 @@ func canonical(t testing.TB, p Payload) string {
 	return string(value)
 }
 
-// Any payload of any kind decodes to what it was.
+// Any encoded payload of any kind decodes to itself.
 func TestDecodeProperty(t *testing.T) {
 	all := Kinds()
 	slices.Sort(all)
@@ -88,7 +88,7 @@ func TestDecodeProperty(t *testing.T) {
 	})
 }
 
-// Records as released versions wrote them are decoded with every member.
+// Records of released versions are decoded with every member.
 func TestDecodeGolden(t *testing.T) {
 	f, err := os.Open("../fixtures/journals/v1/reordered.jsonl")
 	if err != nil {

@@ -62,8 +62,8 @@ func TestDecodeEvolution(t *testing.T) {
 	}
 }
 
-// Every kind of the sealed set has a payload type that says so, starts with a
-// data version, and is critical as the format's table says.
+// Every kind of the sealed set has a payload type that returns it, begins with a
+// data version, and is critical as in the format's table.
 func TestSealedSet(t *testing.T) {
 	notCritical := map[Kind]bool{KindPrecheckFailed: true, KindSnapshotTaken: true, KindProjectionRepaired: true, KindHeadRebuilt: true, KindCertificateRotated: true}
 	if len(Kinds()) != 19 {
@@ -94,7 +94,7 @@ func TestSnapshots(t *testing.T) {
 	whole := mustEncode(t, s.fold.State())
 	back, err := DecodeState([]byte(whole))
 	if err != nil || mustEncode(t, back) != whole {
-		t.Fatalf("a snapshot does not read back: %v", err)
+		t.Fatalf("a snapshot cannot be read: %v", err)
 	}
 	for name, data := range map[string]string{
 		"newer":           strings.Replace(whole, `{"v":1`, `{"v":2`, 1),
@@ -112,7 +112,7 @@ func TestSnapshots(t *testing.T) {
 	}
 	back, err = DecodeState([]byte(strings.Replace(whole, `{"v":1`, `{ "v": 1`, 1)))
 	if err != nil || mustEncode(t, back) != whole {
-		t.Errorf("a snapshot in another spelling does not read back: %v", err)
+		t.Errorf("a snapshot in another spelling cannot be read: %v", err)
 	}
 }
 

@@ -16,7 +16,7 @@ func diagram() (string, error) {
 	return fsm.VisualizeForMermaidWithGraphType(newTable(PhaseNew), fsm.StateDiagram)
 }
 
-// The diagram in ARCHITECTURE.md is the transition table's.
+// The diagram in ARCHITECTURE.md shows the transition table.
 func TestArchitectureShowsTheTable(t *testing.T) {
 	const path, begin, end = "../ARCHITECTURE.md", "<!-- diagram:begin -->\n", "<!-- diagram:end -->"
 	drawn, err := diagram()

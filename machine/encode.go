@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Encode gives a payload's JSON, with its data version set. The journal makes
-// it canonical.
+// Encode returns a payload's JSON, which includes its data version. The journal
+// makes it canonical.
 func Encode(p Payload) ([]byte, error) {
 	if !Known(p.Kind()) {
 		return nil, fmt.Errorf("encode event: kind %q is not one that this binary writes", p.Kind())

@@ -1,16 +1,15 @@
-// Package machine holds the events of a node's gate, the states they lead
-// through, one transition table, and the two pure functions at the heart:
-// Apply (a state and an event give the next state) and Decide (a state and
-// what was observed give the next step). It does no I/O, reads no clock and
-// draws no randomness, so that a boot, a replay and an audit of the same
-// records reach the same state.
+// Package machine holds the events of a node's gate, its states, the one
+// transition table, and two pure functions. Apply returns the state after an
+// event. Decide returns the next step for a state and a run's observations. The
+// package does no I/O, reads no clock and draws no randomness, so that a boot, a
+// replay and an audit of the same records reach the same state.
 //
 // # Evolution rules
 //
-// An event, once released, is never given another meaning. A payload grows by
-// optional members, or by a new data version v with an upcaster in [Decode],
-// which runs after verification and never touches hashed bytes. A kind is
-// critical (crit) when a reader that decides must understand it: an older
+// The meaning of a released event never changes. A payload grows by optional
+// members, or by a new data version v with an upcaster in [Decode], which runs
+// after verification and never touches hashed bytes. A kind is critical (crit) if
+// a reader that decides must understand it: an older
 // binary refuses an unknown critical kind with [ErrNewer] and skips an unknown
 // one that is not. A new critical kind is written only from the release after
 // the one that first understands it. Kinds are never renamed or reused.
@@ -51,7 +50,7 @@ type Event struct {
 	Payload Payload
 }
 
-// Meta is the part of a record's envelope that the machine and the
+// Meta holds the members of a record's envelope that the machine and the
 // projections use. Hashes are lower-case hex of BLAKE3-256.
 type Meta struct {
 	Journal  string    `json:"journal"`

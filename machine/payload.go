@@ -2,17 +2,17 @@ package machine
 
 import "time"
 
-// Role says what a FingerprintCaptured found in comparison with the baseline.
+// Role is how a FingerprintCaptured compares with the baseline.
 type Role string
 
 // Roles of a capture.
 const (
 	RoleInitial Role = "initial" // there was no baseline: this capture becomes it
 	RoleMatch   Role = "match"   // live equals the baseline
-	RoleDiffers Role = "differs" // live differs from the baseline, or no baseline may be set from it
+	RoleDiffers Role = "differs" // live differs from the baseline, or must not become it
 )
 
-// Cause says why a reconstruction was opened.
+// Cause is why a reconstruction was opened.
 type Cause string
 
 // Causes, in the order in which the rows of the situations table combine.
@@ -26,16 +26,16 @@ const (
 	CauseDrill     Cause = "drill"
 )
 
-// Inputs are the parts of the live fingerprint: the BLAKE3 of each os-release
-// file ("" where the file is absent) and the kernel release as uname gives it.
+// Inputs are the inputs of the live fingerprint: the BLAKE3 of each os-release file
+// ("" if the file is absent) and the kernel release of uname.
 type Inputs struct {
 	EtcOSRelease    string `json:"etc_os_release"`
 	UsrLibOSRelease string `json:"usr_lib_os_release"`
 	UnameRelease    string `json:"uname_release"`
 }
 
-// Clock records the wall clock, the floor below which it is not believed, and
-// the time that validity was judged at.
+// Clock records the wall clock, the time floor, and the time at which validity was
+// judged.
 type Clock struct {
 	Wall  time.Time `json:"wall"`
 	Floor time.Time `json:"floor"`
@@ -43,7 +43,7 @@ type Clock struct {
 }
 
 // FingerprintCaptured: the live operating system was measured. OSRelease and
-// CapturedAt are absent when Role is match.
+// CapturedAt are absent if Role is match.
 type FingerprintCaptured struct {
 	V                  int        `json:"v"`
 	Role               Role       `json:"role"`
@@ -71,10 +71,10 @@ type UpdateDetected struct {
 	Attempt         int      `json:"attempt"`
 	Supersedes      uint64   `json:"supersedes,omitempty"`
 	FoundFileBLAKE3 string   `json:"found_file_blake3,omitempty"`
-	// FoundFileEpoch is what a tampered fingerprint file claimed; never believed.
+	// FoundFileEpoch is the epoch in a tampered fingerprint file; it is never trusted.
 	FoundFileEpoch *uint64 `json:"found_file_epoch,omitempty"`
-	// EpochFloor is the epoch that legacy evidence proves, when a first run
-	// found an unreadable fingerprint file. The epoch never falls below it.
+	// EpochFloor is the epoch that legacy evidence proves, if a first run found an
+	// unreadable fingerprint file. The epoch never falls below it.
 	EpochFloor uint64 `json:"epoch_floor,omitempty"`
 }
 
@@ -92,7 +92,7 @@ type ManifestVerified struct {
 	Operations   int    `json:"operations"`
 }
 
-// OpApplied: the operation's destination holds the bytes whose hash it names,
+// OpApplied: the operation's destination holds the bytes with this hash,
 // durably. Bytes is the size of the destination in bytes. Src and Dst are
 // relative to the state root.
 type OpApplied struct {
@@ -130,13 +130,13 @@ type EpochRotated struct {
 	ManifestSerial     *int64        `json:"manifest_serial"`
 	RotatedAt          time.Time     `json:"rotated_at"`
 	DurationMS         int64         `json:"duration_ms"`
-	// ReplacedFileBLAKE3 is the fingerprint file as found at commit, "" when
-	// there was none: a crash before publication must not answer it twice.
+	// ReplacedFileBLAKE3 is the fingerprint file as found at commit, "" if there
+	// was none. After a crash before publication it is not answered again.
 	ReplacedFileBLAKE3 string `json:"replaced_file_blake3"`
 }
 
 // PrecheckFailed ends a run that did not exit 0. Attempt is that of the open
-// reconstruction, 0 where none is open.
+// reconstruction, 0 if none is open.
 type PrecheckFailed struct {
 	V        int    `json:"v"`
 	ExitCode int    `json:"exit_code"`
@@ -153,12 +153,12 @@ type UpdateAbandoned struct {
 	Reason    string `json:"reason"`
 }
 
-// LegacyStateAdopted takes over the state of the journal-less software. File
+// LegacyStateAdopted takes over the state of the software without a journal. File
 // and Evidence are the exact bytes found (at most 20 KiB each; base64 in JSON).
-// RuntimeDrift: a destination of the verified manifest was not what its
-// operation would install, and a reconstruction is due. It is recorded here
-// because the adoption sets a baseline: a boot that loses power after it judges
-// no runtime before the first epoch.
+// RuntimeDrift: a destination of the verified manifest differs from the file that
+// its operation would install, and a reconstruction is due. It is recorded here
+// because the adoption sets a baseline: a boot after a loss of power does not
+// judge the runtime again before the first epoch.
 type LegacyStateAdopted struct {
 	V             int    `json:"v"`
 	BootEpoch     uint64 `json:"boot_epoch"`
@@ -176,8 +176,8 @@ type SnapshotTaken struct {
 	BLAKE3 string `json:"blake3"`
 }
 
-// ProjectionRepaired: a projection was found not to be what the journal says.
-// It is made again at the end of the boot; one that fails leaves it to the next.
+// ProjectionRepaired: a projection differed from the journal. It is written again
+// at the end of the boot, or of the next boot if this one fails.
 type ProjectionRepaired struct {
 	V           int    `json:"v"`
 	Path        string `json:"path"`
@@ -192,8 +192,8 @@ type HeadRebuilt struct {
 	Seq   uint64 `json:"seq"`
 }
 
-// CertificateRotated: the leaf was re-issued. Serials are decimal; the old one is
-// "" if a crash came in between and its file is gone.
+// CertificateRotated: the leaf was re-issued. Serials are decimal. The old one is
+// "" if its file was lost in a crash.
 type CertificateRotated struct {
 	V         int       `json:"v"`
 	OldSerial string    `json:"old_serial"`
@@ -208,7 +208,7 @@ type DrillRequested struct {
 	Reason string `json:"reason"`
 }
 
-// DrillCancelled withdraws a DrillRequested that no boot has answered yet.
+// DrillCancelled withdraws a DrillRequested that no reconstruction has answered yet.
 type DrillCancelled struct {
 	V      int    `json:"v"`
 	By     string `json:"by"`
@@ -250,7 +250,7 @@ type ClockReset struct {
 	New    time.Time `json:"new"`
 }
 
-// NodeRenamed gives the journal's node another name.
+// NodeRenamed changes the name of the journal's node.
 type NodeRenamed struct {
 	V      int    `json:"v"`
 	By     string `json:"by"`
@@ -259,37 +259,37 @@ type NodeRenamed struct {
 	New    string `json:"new"`
 }
 
-// JournalSalvaged is the first record of a journal that continues a damaged
-// one. Its floors are what the records that were kept have come to, or more
-// where an undamaged file of the same history proves it.
+// JournalSalvaged is the first record of a journal that continues a damaged one.
+// Its floors are those of the kept records, or higher ones that an undamaged file
+// of the same history proves.
 type JournalSalvaged struct {
 	V           int    `json:"v"`
-	Predecessor string `json:"predecessor"` // journal id, "" when unknown
+	Predecessor string `json:"predecessor"` // journal id, "" if unknown
 	// Ancestors are the ids of the journals that the predecessor continued,
-	// newest first; absent where it was the node's first.
+	// newest first; absent if it was the node's first.
 	Ancestors   []string  `json:"ancestors,omitempty"`
 	Size        uint64    `json:"size"`      // records kept as predecessor.jsonl
 	LastHash    string    `json:"last_hash"` // hash of the last record kept
 	Lost        string    `json:"lost"`      // what was lost, in words
-	HeadSeq     uint64    `json:"head_seq"`  // acknowledged by the head file, 0 when unknown
+	HeadSeq     uint64    `json:"head_seq"`  // acknowledged by the head file, 0 if unknown
 	Epoch       uint64    `json:"epoch"`
 	Serial      *int64    `json:"serial"`
 	TimeFloor   time.Time `json:"time_floor"`
-	ManifestKey string    `json:"manifest_key"` // BLAKE3, "" when unknown
-	// CheckpointKey is the BLAKE3 of the key that the last change of the
-	// checkpoint key led to, "" when none is known.
+	ManifestKey string    `json:"manifest_key"` // BLAKE3, "" if unknown
+	// CheckpointKey is the BLAKE3 of the newest checkpoint key that a change led
+	// to, "" if none is known.
 	CheckpointKey string `json:"checkpoint_key,omitempty"`
 	By            string `json:"by"`
 	Reason        string `json:"reason"`
 }
 
-// Unknown stands for an event of a kind (or data version) that this binary
+// Unknown is the payload of an event of a kind (or data version) that this binary
 // does not know and that is not critical. It changes nothing but the tip.
 type Unknown struct {
 	Name Kind
 }
 
-// Kind methods of the sealed set.
+// Kind returns the payload's kind.
 func (FingerprintCaptured) Kind() Kind { return KindFingerprintCaptured }
 func (UpdateDetected) Kind() Kind      { return KindUpdateDetected }
 func (ManifestVerified) Kind() Kind    { return KindManifestVerified }

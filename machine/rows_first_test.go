@@ -20,7 +20,7 @@ func TestRowFirstRunVerifiesAManifestThatIsThere(t *testing.T) {
 	s.epoch(0)
 }
 
-// A pinned key makes a manifest mandatory, whatever legacy file stands there.
+// A pinned key makes a manifest mandatory, whatever legacy file there is.
 func TestRowFirstRunUnderAPinnedKey(t *testing.T) {
 	for name, legacy := range map[string]*LegacyStateAdopted{
 		"no file": nil,
@@ -39,8 +39,8 @@ func TestRowFirstRunUnderAPinnedKey(t *testing.T) {
 	}
 }
 
-// A runtime that is not what the manifest installs is reconstructed before it
-// is a baseline, or as soon as one was adopted, wherever power is lost.
+// If the runtime differs from what the manifest installs, it is reconstructed
+// before a baseline is set, or right after one was adopted, wherever power is lost.
 func TestRowFirstRunDrift(t *testing.T) {
 	for name, tt := range map[string]struct {
 		legacy *LegacyStateAdopted
@@ -61,10 +61,10 @@ func TestRowFirstRunDrift(t *testing.T) {
 				dying.crashAfter = crash + 1
 				s.run(dying)
 				if floor := s.fold.State().TimeFloor(""); !floor.IsZero() {
-					t.Errorf("crash after %d: the time floor is %v, no run has ended", crash+1, floor)
+					t.Errorf("crash after %d: the time floor is %v, but no run has ended", crash+1, floor)
 				}
 				if s.fold.State().Phase != PhaseNew {
-					next.legacy, next.drift = nil, false // adopted: no boot looks again before an epoch
+					next.legacy, next.drift = nil, false // adopted: no boot judges the runtime again before an epoch
 				}
 				if kinds, exit := s.run(next); exit != 0 {
 					t.Fatalf("crash after %d: exit %d, %s", crash+1, exit, kinds)

@@ -136,7 +136,7 @@ func TestRowAbandonedJudgesTheFileAfterwards(t *testing.T) {
 	s := newSim(t)
 	s.run(boot{live: "a"})
 	s.run(boot{live: "b"})
-	// Edited while the update was open: the abandonment must not launder it.
+	// The file was edited while the update was open: the abandonment must not hide it.
 	s.expect(boot{live: "a", manifest: "m", file: tampered},
 		"FingerprintCaptured:match UpdateAbandoned UpdateDetected:[fingerprint_tampered]#1 ManifestVerified EpochRotated", 0)
 	s.epoch(1)
@@ -176,8 +176,8 @@ func TestRowDriftAndDrill(t *testing.T) {
 	s.epoch(1)
 }
 
-// A run that stops before it has answered a drill has not ended, whatever it
-// found, and its time raises no floor.
+// A run that stops before a drill is answered has not ended, whatever it found, and
+// its time raises no floor.
 func TestRowDrillCutShort(t *testing.T) {
 	rows := map[string]struct {
 		before func(*sim)
@@ -266,7 +266,7 @@ func TestTimeFloor(t *testing.T) {
 	if got := s.refold().TimeFloor("next"); !got.Equal(first) {
 		t.Errorf("floor %s after failures, want %s", got, first)
 	}
-	// One that ends in 0 does, and clock reset lowers it.
+	// A boot that exits 0 raises it, and a clock reset lowers it.
 	s.run(boot{live: "b", manifest: "m"})
 	if got := s.refold().TimeFloor("next"); got.Year() != 2099 {
 		t.Errorf("floor %s", got)
@@ -277,9 +277,8 @@ func TestTimeFloor(t *testing.T) {
 	}
 }
 
-// A SnapshotTaken, in the run before it or in one of its own, moves the tip and
-// changes nothing that the history means: no run begins or ends by it, and its
-// time raises no floor.
+// A SnapshotTaken, in the run before it or in a run of its own, changes only the
+// tip: no run begins or ends by it, and its time raises no floor.
 func TestSnapshotTakenOnlyMovesTheTip(t *testing.T) {
 	for name, at := range map[string]func(*sim){
 		"before the first record":   func(*sim) {},
@@ -325,8 +324,8 @@ func TestNodeRenamed(t *testing.T) {
 	}
 }
 
-// A history changes its node by a NodeRenamed, and by nothing else: that one is
-// still of the old name, what follows of the new one.
+// Only a NodeRenamed changes the node of a history: it carries the old name, and
+// the records after it carry the new one.
 func TestNodeIsOne(t *testing.T) {
 	renamed := NodeRenamed{V: 1, By: "op", Old: "n", New: "m"}
 	drill := DrillRequested{V: 1, By: "op"}
@@ -336,15 +335,15 @@ func TestNodeIsOne(t *testing.T) {
 		p      Payload
 		ok     bool
 	}{
-		"as ever":                      {false, "n", drill, true},
-		"another, and nothing said so": {false, "m", drill, false},
-		"none":                         {false, "", drill, false},
-		"renamed":                      {false, "n", renamed, true},
-		"renamed, under the new name":  {false, "m", renamed, false},
-		"renamed from another":         {false, "n", NodeRenamed{V: 1, Old: "x", New: "m"}, false},
-		"renamed to none":              {false, "n", NodeRenamed{V: 1, Old: "n"}, false},
-		"the new name":                 {true, "m", drill, true},
-		"the old name again":           {true, "n", drill, false},
+		"as ever":                     {false, "n", drill, true},
+		"another, without a rename":   {false, "m", drill, false},
+		"none":                        {false, "", drill, false},
+		"renamed":                     {false, "n", renamed, true},
+		"renamed, under the new name": {false, "m", renamed, false},
+		"renamed from another":        {false, "n", NodeRenamed{V: 1, Old: "x", New: "m"}, false},
+		"renamed to none":             {false, "n", NodeRenamed{V: 1, Old: "n"}, false},
+		"the new name":                {true, "m", drill, true},
+		"the old name again":          {true, "n", drill, false},
 	}
 	for name, c := range cases {
 		s := newSim(t)

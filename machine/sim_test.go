@@ -18,7 +18,7 @@ type sim struct {
 	runs   int
 }
 
-// boot is what one boot of a sim finds and does.
+// boot is one boot of a sim: its observations and effects.
 type boot struct {
 	live       string
 	legacy     *LegacyStateAdopted
@@ -30,10 +30,10 @@ type boot struct {
 	ops        int
 	drift      bool
 	pinned     bool         // a key is pinned
-	gone       map[int]bool // applied operations that are no longer in place
+	gone       map[int]bool // applied operations that are not in place any more
 	crashAfter int          // events of this boot after which power is lost; 0 never
 	failAt     string       // step at which it fails: verify, op1, rotate
-	exit       int          // of that failure, default 5
+	exit       int          // exit code of that failure, default 5
 }
 
 func newSim(t *testing.T) *sim {
@@ -88,8 +88,8 @@ func (s *sim) must(run string, p Payload) {
 	}
 }
 
-// run boots once and returns the kinds appended and the exit code, -1 for a
-// loss of power.
+// run boots once and returns the kinds appended and the exit code, -1 after a loss
+// of power.
 func (s *sim) run(b boot) (string, int) {
 	s.t.Helper()
 	s.runs++
@@ -153,7 +153,7 @@ func (s *sim) run(b boot) (string, int) {
 				}
 			}
 			if step.First {
-				o.Drift = b.drift // known from here on
+				o.Drift = b.drift // known from now on
 			} else {
 				o.Manifest = plan
 			}

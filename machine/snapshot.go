@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// snapshotVersion changes whenever State changes its meaning; a snapshot of
+// snapshotVersion changes if the meaning of State changes; a snapshot of
 // any other version is ignored and the history folded instead.
 const snapshotVersion = 1
 
@@ -18,15 +18,15 @@ type snapshot struct {
 // currentSnapshot begins every snapshot of this version.
 var currentSnapshot = []byte(`{"v":1,`)
 
-// EncodeState gives the snapshot form of s.
+// EncodeState returns s as a snapshot.
 func EncodeState(s State) ([]byte, error) {
 	return json.Marshal(snapshot{V: snapshotVersion, State: s})
 }
 
 // DecodeState reads a snapshot. A newer or older version, or a state that no
-// history could reach, is an error: the caller folds the history instead.
+// history reaches, is an error; the caller then folds the history instead.
 func DecodeState(data []byte) (State, error) {
-	// What EncodeState wrote says its version first, and is read in one pass.
+	// EncodeState writes the version first, so its output is read in one pass.
 	if !bytes.HasPrefix(data, currentSnapshot) {
 		var head struct {
 			V int `json:"v"`
@@ -46,11 +46,11 @@ func DecodeState(data []byte) (State, error) {
 		return State{}, otherSnapshot(snap.V)
 	}
 	if s := snap.State; s.Seq == 0 || !known(s.Phase) || s.open() != (s.Open != nil) {
-		return State{}, fmt.Errorf("snapshot: not a state that a history reaches (seq %d, phase %q)", s.Seq, s.Phase)
+		return State{}, fmt.Errorf("snapshot: no history reaches this state (seq %d, phase %q)", s.Seq, s.Phase)
 	}
 	return snap.State, nil
 }
 
 func otherSnapshot(v int) error {
-	return fmt.Errorf("snapshot: version %d, this binary reads %d", v, snapshotVersion)
+	return fmt.Errorf("snapshot: it has version %d, this binary reads version %d", v, snapshotVersion)
 }

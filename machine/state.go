@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Phase is where a node's history stands. It is the current state of the
-// transition table and is kept nowhere else.
+// Phase is the current state of the transition table for a history. It is kept
+// nowhere else.
 type Phase string
 
 // Phases of a history.
@@ -21,9 +21,9 @@ const (
 	PhaseFailed   Phase = "failed"   // a reconstruction is open, its newest attempt failed
 )
 
-// State is everything that a history means at one record. It is a value:
-// the pointers and slices in it are never written through once set. Its JSON
-// form is what a journal snapshot holds.
+// State is the meaning of a history up to one record. It is a value: the pointers
+// and slices in it are never written through once set. A journal snapshot holds
+// its JSON form.
 type State struct {
 	Journal string `json:"journal"`
 	Node    string `json:"node"`
@@ -38,7 +38,7 @@ type State struct {
 	Previous *EpochRecord    `json:"previous,omitempty"` // evidence of the epoch before
 	Adopted  *Adopted        `json:"adopted,omitempty"`  // until the first EpochRotated
 	Drill    *Drill          `json:"drill,omitempty"`
-	Salvage  *Salvage        `json:"salvage,omitempty"` // set for ever in a salvaged journal
+	Salvage  *Salvage        `json:"salvage,omitempty"` // always set in a salvaged journal
 	Keys     Keys            `json:"keys"`
 	Serial   *int64          `json:"serial,omitempty"` // floor: serial of the last completed epoch
 	Clock    ClockState      `json:"clock"`
@@ -61,12 +61,12 @@ type Baseline struct {
 	UnameRelease       string    `json:"uname_release"`
 	Epoch              uint64    `json:"boot_epoch"`
 	CapturedAt         time.Time `json:"captured_at"`
-	// ReplacedFileBLAKE3 is the fingerprint file that the baseline answered.
+	// ReplacedFileBLAKE3 is the fingerprint file that the EpochRotated replaced.
 	ReplacedFileBLAKE3 string `json:"replaced_file_blake3,omitempty"`
 }
 
-// Reconstruction is an open one: from its first UpdateDetected, over retries
-// and supersessions, to EpochRotated or UpdateAbandoned.
+// Reconstruction is an open reconstruction: from its first UpdateDetected, through
+// retries and supersessions, to EpochRotated or UpdateAbandoned.
 type Reconstruction struct {
 	First    uint64  `json:"first"` // seq of the first UpdateDetected
 	Seq      uint64  `json:"seq"`   // seq of the newest UpdateDetected
@@ -79,7 +79,7 @@ type Reconstruction struct {
 	Manifest *VerifiedManifest `json:"manifest,omitempty"`
 	// Applied holds the operations applied under Manifest, by index.
 	Applied []OpApplied `json:"applied,omitempty"`
-	// EverApplied: some operation was applied under whatever manifest.
+	// EverApplied: an operation was applied, under this or an earlier manifest.
 	EverApplied bool `json:"ever_applied,omitempty"`
 }
 
@@ -92,7 +92,7 @@ type VerifiedManifest struct {
 	Operations int    `json:"operations"`
 }
 
-// EpochRecord is what an epoch's evidence is rendered from.
+// EpochRecord holds the events from which an epoch's evidence is rendered.
 type EpochRecord struct {
 	Meta       Meta         `json:"meta"`
 	Rotated    EpochRotated `json:"rotated"`
@@ -108,7 +108,7 @@ type Drill struct {
 	Reason string `json:"reason"`
 }
 
-// Salvage is what the first record of a salvaged journal carries.
+// Salvage is the content of the first record of a salvaged journal.
 type Salvage struct {
 	Predecessor string   `json:"predecessor"`
 	Ancestors   []string `json:"ancestors,omitempty"`
@@ -118,40 +118,40 @@ type Salvage struct {
 	Lost        string   `json:"lost"`
 }
 
-// Continues reports whether the journal with this id is one that the salvaged
-// one continues, however many salvages lie between.
+// Continues reports whether the journal with this id is the salvaged journal's
+// predecessor or one of its ancestors.
 func (s *Salvage) Continues(id string) bool {
 	return s != nil && continues(s.Predecessor, s.Ancestors, id)
 }
 
-// Continues is that of the state which the event makes.
+// Continues reports the same for the event.
 func (e JournalSalvaged) Continues(id string) bool { return continues(e.Predecessor, e.Ancestors, id) }
 
 func continues(predecessor string, ancestors []string, id string) bool {
 	return id != "" && (predecessor == id || slices.Contains(ancestors, id))
 }
 
-// Keys is the continuity of the manifest verify key and of the checkpoint key.
+// Keys holds the manifest verify keys and the checkpoint key that the history names.
 type Keys struct {
-	// Manifest is the BLAKE3 of the key under which an epoch was last
-	// completed; "" before any.
+	// Manifest is the BLAKE3 of the key under which the last epoch was completed;
+	// "" before any.
 	Manifest string `json:"manifest,omitempty"`
-	// Successors are the keys that rotations and replacements since then lead to.
+	// Successors are the keys to which rotations and replacements since then lead.
 	Successors []string `json:"successors,omitempty"`
 	Checkpoint string   `json:"checkpoint,omitempty"`
 	// Replaced counts break-glass replacements, for status and auditors.
 	Replaced int `json:"replaced,omitempty"`
 }
 
-// ClockState is the time floor: the newest journaled time of a run that ended
-// in 0. A run's times count only when another run's event shows that it ended.
+// ClockState is the time floor: the newest journaled time of a run that exited 0. A
+// run's times count only after another run's event shows that it ended.
 type ClockState struct {
 	Floor      time.Time `json:"floor"`
-	Pending    time.Time `json:"pending"`     // would raise the floor if PendingRun ended in 0
-	PendingRun string    `json:"pending_run"` // "" when the newest run has not reached a good end
+	Pending    time.Time `json:"pending"`     // raises the floor once PendingRun is known to have exited 0
+	PendingRun string    `json:"pending_run"` // "" if the newest run has not ended well
 }
 
-// Run is what the newest run has journaled so far.
+// Run holds what the newest run has journaled so far.
 type Run struct {
 	ID       string    `json:"id"`
 	BootID   string    `json:"boot_id"`
@@ -161,9 +161,9 @@ type Run struct {
 	Verified bool      `json:"verified,omitempty"` // it journaled a ManifestVerified
 	Opened   bool      `json:"opened,omitempty"`   // it journaled an UpdateDetected
 	Repaired []string  `json:"repaired,omitempty"` // paths of its ProjectionRepaired
-	Ended    bool      `json:"ended,omitempty"`    // it reached a good end (a match, a baseline, an abandonment)
+	Ended    bool      `json:"ended,omitempty"`    // it ended well (a match, a baseline, an abandonment)
 	Failed   int       `json:"failed,omitempty"`   // exit code of its PrecheckFailed
-	Closed   bool      `json:"closed,omitempty"`   // it completed a reconstruction: nothing is left to decide
+	Closed   bool      `json:"closed,omitempty"`   // it completed a reconstruction: there is nothing more to decide
 }
 
 // Captured is the newest run's FingerprintCaptured.
@@ -184,8 +184,8 @@ type Failure struct {
 	Failed PrecheckFailed `json:"failed"`
 }
 
-// Adopted keeps the exact legacy files that a LegacyStateAdopted took over,
-// so that a boot can tell them from edited ones.
+// Adopted holds the exact legacy files that a LegacyStateAdopted took over, so
+// that a boot distinguishes them from edited ones.
 type Adopted struct {
 	Seq      uint64 `json:"seq"`
 	File     []byte `json:"file"`

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A stepper goes where a table goes that is asked about every step.
+// A stepper reaches the same phases as a table that is asked about every step.
 func TestStepper(t *testing.T) {
 	triggers := []string{"no such trigger"}
 	for _, e := range table() {
@@ -31,7 +31,7 @@ func TestStepper(t *testing.T) {
 	})
 }
 
-// What a fold gave stays as it is while the fold goes on.
+// A state that a fold has returned does not change while the fold continues.
 func TestFoldStatesAreValues(t *testing.T) {
 	s := newSim(t)
 	s.run(boot{live: "a"})
@@ -45,7 +45,7 @@ func TestFoldStatesAreValues(t *testing.T) {
 	states, texts := []State{f.State()}, []string{mustEncode(t, f.State())}
 	for _, e := range s.events {
 		wrong := e
-		wrong.Epoch += 7 // refused when all else of it has been applied
+		wrong.Epoch += 7 // refused only after everything else of it was applied
 		if err := f.Apply(wrong); !errors.Is(err, ErrTransition) || mustEncode(t, f.State()) != texts[len(texts)-1] {
 			t.Fatalf("%v, and the fold is at %s", err, mustEncode(t, f.State()))
 		}

@@ -7,9 +7,9 @@ import (
 	"github.com/looplab/fsm"
 )
 
-// trigger is a row of the transition table. A guard is a trigger of its own
-// (an initial, a matching and a differing capture are three), so that the
-// table alone says what may happen where.
+// trigger is a row of the transition table. A guard is a trigger of its own (an
+// initial, a matching and a differing capture are three), so that the table alone
+// defines which event may follow in which phase.
 type trigger string
 
 const (
@@ -27,7 +27,7 @@ const (
 	trRotate         trigger = "rotate_epoch"
 	trAbandon        trigger = "abandon"
 	trAttemptFailed  trigger = "attempt_failed"
-	trRecorded       trigger = "recorded" // events that every phase takes and none is changed by
+	trRecorded       trigger = "recorded" // events that every phase accepts and that change none
 )
 
 var (
@@ -38,9 +38,9 @@ var (
 	openPhases = []Phase{PhaseDetected, PhaseVerified, PhaseApplying, PhaseFailed}
 )
 
-// table is the one transition table. looplab/fsm holds it and steps through
-// it, and is used for nothing else: no callbacks (it matches them by name
-// prefix and runs some after the state has changed), no SetState.
+// table returns the one transition table. looplab/fsm holds it and steps through
+// it, and is used for nothing else: no callbacks (it matches them by name prefix
+// and runs some after the state has changed), no SetState.
 func table() fsm.Events {
 	var t fsm.Events
 	to := func(tr trigger, dst Phase, src ...Phase) {
@@ -63,7 +63,7 @@ func table() fsm.Events {
 	to(trAdopt, PhaseAdopted, PhaseNew)
 	to(trSalvage, PhaseSalvaged, PhaseNew)
 
-	// A boot measures the operating system; the measurement alone moves nothing.
+	// A boot measures the operating system; the measurement alone changes no phase.
 	stay(trCaptureMatch, PhaseSettled, PhaseAdopted)
 	stay(trCaptureMatch, openPhases...)
 	stay(trCaptureDiffers, anyPhase...)
@@ -85,28 +85,28 @@ func newTable(at Phase) *fsm.FSM {
 	return fsm.NewFSM(string(at), table(), nil)
 }
 
-// stepper moves through the table. The table is asked about every step but one
-// that it has answered before by staying where it is: a history is mostly of
-// such steps, and asking costs as much as all else that is done for an event.
+// stepper moves through the table. It remembers the transitions that stay in a
+// phase and does not ask the table again: most steps of a history are such, and
+// asking costs as much as everything else that is done for an event.
 type stepper struct {
 	table *fsm.FSM
-	at    Phase // where the table is
-	stays map[edge]bool
+	at    Phase // the table's current state
+	stays map[transition]bool
 }
 
-type edge struct {
+type transition struct {
 	at Phase
 	tr trigger
 }
 
 func newStepper(at Phase) *stepper {
-	return &stepper{table: newTable(at), at: at, stays: map[edge]bool{}}
+	return &stepper{table: newTable(at), at: at, stays: map[transition]bool{}}
 }
 
-// step moves the table and gives where it is then. A transition to the same
-// phase is not an error here. On an error the table has not moved.
+// step moves the table and returns the new phase. A transition to the same phase
+// is not an error here. After an error the table has not moved.
 func (s *stepper) step(tr trigger) (Phase, error) {
-	e := edge{s.at, tr}
+	e := transition{s.at, tr}
 	if s.stays[e] {
 		return s.at, nil
 	}
