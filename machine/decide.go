@@ -97,7 +97,7 @@ func Decide(s State, o Observations) Step {
 	}
 	if s.Phase == PhaseNew && !o.Unreadable && o.ManifestDue && !run.Verified {
 		// This fails closed: a node whose journal was wiped must not pass for a
-		// first run, or for a node of the software without a journal, with a
+		// first run, or for a node of the journal-less software, with a
 		// manifest that does not verify.
 		return VerifyManifest{First: true}
 	}

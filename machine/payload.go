@@ -153,7 +153,7 @@ type UpdateAbandoned struct {
 	Reason    string `json:"reason"`
 }
 
-// LegacyStateAdopted takes over the state of the software without a journal. File
+// LegacyStateAdopted takes over the state of the journal-less software. File
 // and Evidence are the exact bytes found (at most 20 KiB each; base64 in JSON).
 // RuntimeDrift: a destination of the verified manifest differs from the file that
 // its operation would install, and a reconstruction is due. It is recorded here

@@ -12,14 +12,14 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// scenario is a disk as a boot finds it, and the state it is to show.
+// scenario is a disk as a boot finds it, and the state to publish.
 type scenario struct {
 	name  string
 	files map[string]string
 	s     machine.State
 }
 
-// outcome is the disk after a publication that nothing interrupts.
+// outcome returns the disk after an uninterrupted publication.
 func (sc scenario) outcome(t *testing.T) map[string]string {
 	t.Helper()
 	m := disk(t, sc.files)
@@ -76,9 +76,9 @@ func scenarios(t *testing.T) []scenario {
 	}
 }
 
-// A power cut before every operation, with all, nothing or a random part of
-// what was not flushed kept, and another one during the recovery: the next
-// publication reaches the same bytes, and no final name ever shows half a file.
+// A power cut before every operation, with all, nothing or a random part of the
+// unflushed data kept, and another one during the recovery: the next publication
+// reaches the same bytes, and no final name ever shows half a file.
 func TestCrashAtEveryOperation(t *testing.T) {
 	points := 0
 	for _, sc := range scenarios(t) {
@@ -94,7 +94,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 				points++
 				after := cut.Crash(c)
 				checkWhole(t, sc, after, whole)
-				// The power goes again during the recovery, once per point.
+				// The power is cut again during the recovery, once per point.
 				if again, done := runUntil(after.Clone(), sc.s, 1+at%7, 2); !done {
 					after = again.Crash(c)
 					checkWhole(t, sc, after, whole)
@@ -109,7 +109,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 					t.Fatalf("%s: crash at %d %+v: the recovery was not flushed: %v", sc.name, at, c, got)
 				}
 				if n, err := mutations(after, func() error { return publish(after, sc.s, 4) }); n != 0 || err != nil {
-					t.Fatalf("%s: crash at %d %+v: settled, and yet %d mutations, %v", sc.name, at, c, n, err)
+					t.Fatalf("%s: crash at %d %+v: published, but again %d mutations, %v", sc.name, at, c, n, err)
 				}
 			}
 		}
@@ -125,8 +125,8 @@ func crashes(at int) []memfs.Crash {
 	return out
 }
 
-// runUntil publishes until the power goes at operation at; done when there
-// were fewer.
+// runUntil publishes until the power is cut at operation at; done reports that there
+// were fewer operations.
 func runUntil(m *memfs.FS, s machine.State, at int, now int64) (_ *memfs.FS, done bool) {
 	n := 0
 	m.SetHook(func(memfs.Op) error {
@@ -138,13 +138,13 @@ func runUntil(m *memfs.FS, s machine.State, at int, now int64) (_ *memfs.FS, don
 	err := publish(m, s, now)
 	m.SetHook(nil)
 	if n >= at && !errors.Is(err, memfs.ErrDead) {
-		panic(fmt.Sprintf("the power went at operation %d, publication returned %v", at, err))
+		panic(fmt.Sprintf("the power was cut at operation %d, publication returned %v", at, err))
 	}
 	return m, n < at
 }
 
-// wholeFiles are the bytes that may stand under each final name: those found
-// before, and those that some event projects.
+// wholeFiles returns the bytes that each final name may show: those found before,
+// and those that some event projects.
 func wholeFiles(t *testing.T, sc scenario) map[string]bool {
 	whole := map[string]bool{}
 	for _, data := range sc.files {

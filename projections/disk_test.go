@@ -18,7 +18,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// disk makes a durable disk with these files; a name that ends in "/" is a
+// disk returns a durable disk with these files. A name that ends in "/" is a
 // directory, a value that begins with "->" a symbolic link, "|" a FIFO.
 func disk(t *testing.T, files map[string]string) *memfs.FS {
 	t.Helper()
@@ -26,7 +26,7 @@ func disk(t *testing.T, files map[string]string) *memfs.FS {
 	for _, dir := range []string{"bootstrap", "epoch"} {
 		must(t, durable.MkdirAll(m, dir, 0o750))
 	}
-	// In order: to write a file removes what has its temporary name.
+	// In order, because writing a file removes another one with its temporary name.
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		data := files[name]
 		if dir, ok := strings.CutSuffix(name, "/"); ok {
@@ -54,8 +54,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// publish is what a boot does with the projections. A boot goes on after what
-// it could not clean.
+// publish does what a boot does with the projections. A boot continues if an orphan
+// cannot be removed.
 func publish(fsys durable.FS, s machine.State, now int64) error {
 	files, err := projections.Read(fsys)
 	if err != nil {
@@ -65,7 +65,7 @@ func publish(fsys durable.FS, s machine.State, now int64) error {
 	return errors.Join(append(left, projections.Publish(fsys, s, files, now))...)
 }
 
-// mutations counts the operations of f that change the disk.
+// mutations returns the number of operations of f that change the disk.
 func mutations(m *memfs.FS, f func() error) (int, error) {
 	n := 0
 	m.SetHook(func(op memfs.Op) error {
@@ -92,7 +92,7 @@ func contents(t *testing.T, m *memfs.FS) map[string]string {
 	return files
 }
 
-// projected is what the three files must hold in s.
+// projected returns the three files of s.
 func projected(t *testing.T, s machine.State) map[string]string {
 	files := map[string]string{}
 	if s.Baseline != nil {
@@ -139,7 +139,7 @@ func TestReadWhatIsNoFile(t *testing.T) {
 						t.Errorf("%s counts as readable", f.Path)
 					}
 					if f.BLAKE3 == "" || f.BLAKE3 != []projections.Found{again.Fingerprint, again.Current, again.Previous}[i].BLAKE3 {
-						t.Errorf("%s: not recognised again", f.Path)
+						t.Errorf("%s: not recognised a second time", f.Path)
 					}
 				}
 			}
@@ -167,7 +167,7 @@ func TestReadWhatIsNoFile(t *testing.T) {
 			}
 			if _, kept := files["epoch/current/notes"]; kept {
 				if _, err := m.Lstat("epoch/current/notes"); err != nil {
-					t.Error("a repair removed a file that is none of its own")
+					t.Error("a repair removed a file that is not its own")
 				}
 			}
 			if n, err := mutations(m, func() error { return publish(m, s, 2) }); n != 0 || err != nil {
@@ -208,7 +208,7 @@ func TestPublishWaitsForTheReconstruction(t *testing.T) {
 		must(t, publish(m, s, 1))
 		got := contents(t, m)
 		if got[projections.FingerprintPath] != "tampered" {
-			t.Errorf("%s: the fingerprint file was laundered", name)
+			t.Errorf("%s: the fingerprint file was replaced before the reconstruction", name)
 		}
 		if s.Current == nil && got[projections.CurrentPath] != "edited" {
 			t.Errorf("%s: evidence was touched before the first epoch", name)
@@ -254,8 +254,8 @@ func TestPublishRefusesLinkedFolders(t *testing.T) {
 	}
 }
 
-// TestCleanOrphans: only what has exactly the form that a publication makes, in
-// name and in content, is removed.
+// TestCleanOrphans: only directories whose name and content a publication makes are
+// removed.
 func TestCleanOrphans(t *testing.T) {
 	kept := map[string]string{
 		"epoch/kept": "x", "bootstrap/config.yaml": "x", "epoch/current/evidence.json": "x",
@@ -276,7 +276,7 @@ func TestCleanOrphans(t *testing.T) {
 	if got := m.Dump(); !maps.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
-	if left := projections.CleanOrphans(memfs.New()); left != nil { // nothing there at all
+	if left := projections.CleanOrphans(memfs.New()); left != nil { // no epoch/ at all
 		t.Error(left)
 	}
 	n := 0
@@ -312,7 +312,7 @@ func TestEveryIOErrorIsReturned(t *testing.T) {
 			if op < at {
 				break
 			}
-			// Closing what was only read cannot lose anything.
+			// Closing a file that was only read cannot lose anything.
 			if !errors.Is(err, syscall.EIO) && failed.Kind != memfs.OpClose {
 				t.Errorf("%s: %s of %s failed, publication returned %v", sc.name, failed.Kind, failed.Name, err)
 			}
@@ -324,7 +324,7 @@ func TestEveryIOErrorIsReturned(t *testing.T) {
 	}
 }
 
-// The same on a real disk beneath a real root.
+// The same on a real disk.
 func TestPublishOnLinux(t *testing.T) {
 	root, err := durable.OpenRoot(t.TempDir())
 	must(t, err)

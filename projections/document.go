@@ -17,21 +17,21 @@ var ErrUnparseable = errors.New("not a well-formed projection")
 // maxExact is the greatest whole number that RFC 8785 keeps exactly.
 const maxExact = 1<<53 - 1
 
-// maxName bounds what is taken from a file found on the disk into an event or
-// a log line as an id or a hash, in bytes.
+// maxName is the greatest length in bytes of an id or a hash that is copied from a
+// file on the disk into an event or a log line.
 const maxName = 128
 
-// memberTruncated is written only when true; no other member is optional.
+// memberTruncated is written only if it is true; no other member is optional.
 const memberTruncated = "os_release_truncated"
 
-// document is a file found on the disk, parsed.
+// document is a parsed file from the disk.
 type document struct {
-	// bare is the RFC 8785 form without journal.digest: what the digest is of.
+	// bare is the RFC 8785 form without journal.digest, over which the digest is computed.
 	bare    jsontext.Value
 	members []member
-	// refers: there is a member journal, whatever is in it.
+	// refers: there is a member journal, whatever its content.
 	refers bool
-	// ref is what the member journal says, with a right digest; nil otherwise.
+	// ref is the member journal if its digest is right; nil otherwise.
 	ref *reference
 }
 
@@ -42,14 +42,14 @@ type reference struct {
 	hash, prev string
 }
 
-// member is one of an object in canonical form; obj[start:end] is its text.
+// member is a member of an object in canonical form; obj[start:end] is its text.
 type member struct {
 	name       string
 	value      jsontext.Value
 	start, end int
 }
 
-// parse reads a file found on the disk. It allocates in proportion to data.
+// parse parses a file from the disk. Its memory is proportional to data.
 func parse(data []byte) (*document, error) {
 	v := jsontext.Value(bytes.Clone(data))
 	if err := v.Canonicalize(); err != nil {
@@ -71,20 +71,20 @@ func parse(data []byte) (*document, error) {
 	return d, d.readReference(journal)
 }
 
-// readReference takes the digest out of the canonical form and, where it is
-// right, keeps what the member journal says.
+// readReference removes the digest from the canonical form. If the digest is
+// right, it keeps the content of the member journal.
 func (d *document) readReference(journal member) error {
 	if journal.value.Kind() != '{' {
 		return ErrUnparseable
 	}
-	parts, err := split(journal.value)
+	members, err := split(journal.value)
 	if err != nil {
 		return errors.Join(ErrUnparseable, err)
 	}
 	var ref reference
 	var claimed string
 	good := true
-	for _, m := range parts {
+	for _, m := range members {
 		ok := true
 		switch m.name {
 		case "id":
@@ -97,7 +97,7 @@ func (d *document) readReference(journal member) error {
 			ref.prev, ok = nameOf(m.value)
 		case "digest":
 			claimed, ok = nameOf(m.value)
-			d.bare = cut(d.bare, journal.end-len(journal.value), m, len(parts) > 1)
+			d.bare = cut(d.bare, journal.end-len(journal.value), m, len(members) > 1)
 		}
 		good = good && ok
 	}
@@ -107,13 +107,13 @@ func (d *document) readReference(journal member) error {
 	if claimed != "" && claimed == digest.Of(d.bare) {
 		d.ref = &ref
 	}
-	// The members' offsets were those of the form with the digest.
+	// The old offsets are those of the form with the digest.
 	d.members, err = split(d.bare)
 	return err
 }
 
-// cut removes a member of the object that begins at base, with one comma where
-// the object has other members.
+// cut removes a member of the object that begins at base, and one comma if the
+// object has other members.
 func cut(v jsontext.Value, base int, m member, others bool) jsontext.Value {
 	start, end := base+m.start, base+m.end
 	if others {
@@ -126,7 +126,7 @@ func cut(v jsontext.Value, base int, m member, others bool) jsontext.Value {
 	return append(bytes.Clone(v[:start]), v[end:]...)
 }
 
-// find gives the member with this name.
+// find returns the member with this name.
 func (d *document) find(name string) (member, bool) { return find(d.members, name) }
 
 func find(members []member, name string) (member, bool) {
@@ -184,9 +184,9 @@ func elements(arr jsontext.Value) ([]jsontext.Value, error) {
 	return out, nil
 }
 
-// covers reports whether found, canonical, has every member of want with the
-// same value, and whether it has members that want does not: those of a newer
-// version. Arrays are as long as each other or differ.
+// covers reports whether found, in canonical form, has every member of want with
+// the same value. extra reports whether it has more members, which a newer version
+// wrote. Arrays of different length differ.
 func covers(want, found jsontext.Value) (equal, extra bool) {
 	if bytes.Equal(want, found) {
 		return true, false
@@ -249,7 +249,7 @@ func stringOf(v jsontext.Value) (string, bool) {
 	return string(b), err == nil
 }
 
-// nameOf reads a JSON string that may stand in an event or a log line: short,
+// nameOf reads a JSON string that may be copied into an event or a log line: short,
 // printable ASCII without spaces.
 func nameOf(v jsontext.Value) (string, bool) {
 	s, ok := stringOf(v)

@@ -18,48 +18,48 @@ const (
 	PreviousPath    = "epoch/previous/evidence.json"
 )
 
-// Limits in bytes of what is read of a projection. A rendered one stays far
-// below: the text of an os-release is at most 16 KiB, evidence fits a record.
-// The rest is room for members of newer versions.
+// Limits in bytes of what is read of a projection. A rendered one is far shorter:
+// the text of an os-release is at most 16 KiB, and evidence fits into a record.
+// The remainder is for members of newer versions.
 const (
 	FingerprintLimit = 64 << 10
 	EvidenceLimit    = 512 << 10
 )
 
-// Found is a projection as found on the disk.
+// Found is a projection as it is on the disk.
 type Found struct {
 	Path   string
-	Exists bool // something stands at Path, whatever it is
-	// Data is the file's bytes. Of what is no readable file (a symbolic link,
-	// a FIFO, a directory, a file above its limit) it is a line that describes
-	// it, which parses as no projection: whoever judges it needs no rule of
-	// its own for such things.
+	Exists bool // there is something at Path, of any type
+	// Data is the file's bytes. If Path is no readable file (a symbolic link, a
+	// FIFO, a directory, a file above its limit), Data is a line that describes
+	// it. The line parses as no projection, so such things need no rule of their
+	// own.
 	Data []byte
-	// BLAKE3 is of Data, "" where nothing was found.
+	// BLAKE3 is of Data, "" if nothing was found.
 	BLAKE3 string
 
 	irregular bool // Data is a description
-	dirTaken  bool // of evidence: something stands where its directory belongs
+	dirTaken  bool // for evidence: its directory, or something else under that name, exists
 }
 
-// NewFound is a file that was found to hold data.
+// NewFound returns a Found for a regular file that holds data.
 func NewFound(path string, data []byte) Found {
 	return Found{Path: path, Exists: true, Data: data, BLAKE3: digest.Of(data), dirTaken: path != FingerprintPath}
 }
 
-// Readable reports whether there is a regular file within its limit: then Data holds its bytes.
+// Readable reports whether there is a regular file within its limit, whose bytes are in Data.
 func (f Found) Readable() bool { return f.Exists && !f.irregular }
 
-// Files are the three projections as found.
+// Files are the three projections as they are on the disk.
 type Files struct {
 	Fingerprint, Current, Previous Found
 }
 
 func (f Files) all() []Found { return []Found{f.Fingerprint, f.Current, f.Previous} }
 
-// Read reads the three projections, each up to its limit. What is no readable
-// file is found all the same (see [Found]); only an I/O error, or a directory
-// that may not be read, is an error.
+// Read reads the three projections, each up to its limit. Something that is no
+// readable file is found too (see [Found]); only an I/O error, or a directory that
+// may not be read, is an error.
 func Read(fsys durable.FS) (Files, error) {
 	var f Files
 	for _, p := range []struct {
@@ -94,8 +94,8 @@ func read(fsys durable.FS, name string, limit int64) (Found, error) {
 	return Found{}, err
 }
 
-// absent looks whether the directory of missing evidence is there: a crash may
-// have left it empty, and before the second epoch previous must not be there.
+// absent checks whether the directory of missing evidence exists: a crash may have
+// left it empty, and before the second epoch previous must not exist.
 func absent(fsys durable.FS, name string) (Found, error) {
 	f := Found{Path: name}
 	if name == FingerprintPath {
@@ -109,10 +109,10 @@ func absent(fsys durable.FS, name string) (Found, error) {
 	return f, nil
 }
 
-// irregular describes what stands at name, or at the component above it that
-// is no directory. The description holds what tells this object from another
-// of its kind, so that a reconstruction that answered it can be recognised,
-// and a second one put in its place is not mistaken for it.
+// irregular describes the object at name, or the component above it that is no
+// directory. The description distinguishes this object from another of its kind, so
+// that a reconstruction recognises the one it has answered, and not a second one
+// put in its place.
 func irregular(fsys durable.FS, name string) (Found, error) {
 	for at := name; at != "."; at = path.Dir(at) {
 		info, err := fsys.Lstat(at)
@@ -124,7 +124,7 @@ func irregular(fsys durable.FS, name string) (Found, error) {
 			return f, nil
 		case errors.Is(err, durable.ErrSymlink), errors.Is(err, syscall.ENOTDIR):
 		case errors.Is(err, fs.ErrNotExist):
-			return Found{Path: name}, nil // gone between two looks
+			return Found{Path: name}, nil // removed meanwhile
 		default:
 			return Found{}, err
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// fuzzHistory builds what the fuzz targets judge against; its T is never failed.
+// fuzzHistory returns the history that the fuzz targets judge against; its T never fails.
 func fuzzHistory() (*history, machine.State) {
 	h := newHistory(&testing.T{}, journalID).initial().epoch(1, 0).epoch(2, 1)
 	return h, h.state()

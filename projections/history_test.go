@@ -20,11 +20,11 @@ var (
 	serial = int64(7)
 )
 
-// hash64 is a made-up hash: what matters is which of them are equal.
+// hash64 returns a made-up hash; only equality matters.
 func hash64(tag string, n int) string { return fmt.Sprintf("%064x", fmt.Sprintf("%s%d", tag, n)) }
 
-// history drives the real fold, so that the states judged here are states
-// that a gate reaches.
+// history drives the real fold, so that the states judged here are states that a
+// gate reaches.
 type history struct {
 	t      *testing.T
 	id     string

@@ -2,9 +2,9 @@ package projections
 
 import "github.com/autonomyops/edged/machine"
 
-// Judge holds every file of f against s, in the order fingerprint, current
-// evidence, previous evidence. It is for those who look: a boot asks about one
-// file after the other, for what it finds in one decides about the next.
+// Judge compares every file of f with s, in the order fingerprint, current
+// evidence, previous evidence. It is for readers. A boot judges the files one by
+// one, because one verdict may decide whether the next file is judged.
 func (f Files) Judge(s machine.State, lookup Lookup) ([]Verdict, error) {
 	fingerprint, err := JudgeFingerprint(f.Fingerprint, s, lookup)
 	if err != nil {

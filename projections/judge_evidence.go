@@ -7,12 +7,13 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// JudgeEvidence holds the evidence file found at path ([CurrentPath] or
-// [PreviousPath]) against s. Before the journal's first EpochRotated nothing
-// is judged; previous belongs to nothing until the second.
+// JudgeEvidence compares the evidence file found at path ([CurrentPath] or
+// [PreviousPath]) with s. Before the journal's first EpochRotated nothing is
+// judged; until the second, there must be no previous evidence.
 //
-// Evidence decides nothing, so an edit is repaired and not a cause. That the
-// event which an older file names exists is shown by resolving [References].
+// No decision depends on evidence, so an edit is repaired and causes no
+// reconstruction. [References] checks that the event which an older file names
+// exists.
 func JudgeEvidence(path string, found Found, s machine.State) (Verdict, error) {
 	v := Verdict{Path: path, FoundBLAKE3: found.BLAKE3}
 	due, err := recordOf(path, s)
@@ -40,8 +41,8 @@ func JudgeEvidence(path string, found Found, s machine.State) (Verdict, error) {
 		return v.as(Repair, ReasonEdited), nil
 	}
 	if !doc.refers && s.Previous == nil {
-		// Left by the software without a journal, up to this journal's first
-		// epoch: of an earlier state, not edited.
+		// The journal-less software left it, and it stays until this
+		// journal's first epoch: it is stale, not edited.
 		return v.as(Repair, ReasonStale), nil
 	}
 	return judgeEvidenceParsed(v, doc, want, due, s), nil
@@ -53,17 +54,17 @@ func judgeEvidenceParsed(v Verdict, doc *document, want []byte, due *machine.Epo
 	}
 	ref := *doc.ref
 	if ref.id != s.Journal {
-		if ofPredecessor(ref.id, s) {
+		if ofAncestor(ref.id, s) {
 			return v.as(Repair, ReasonStale)
 		}
-		return v.as(Foreign, fmt.Sprintf("it is of journal %s, this one is %s", ref.id, s.Journal))
+		return v.as(Foreign, fmt.Sprintf("it is of journal %s, but this is journal %s", ref.id, s.Journal))
 	}
 	if ref.seq > s.Seq {
-		return v.as(Foreign, fmt.Sprintf("it names record %d, the journal ends at %d", ref.seq, s.Seq))
+		return v.as(Foreign, fmt.Sprintf("it names record %d, but the journal ends at record %d", ref.seq, s.Seq))
 	}
 	if due != nil && ref.seq == due.Meta.Seq {
 		if ref.prev != due.Meta.Prev {
-			return v.as(Foreign, fmt.Sprintf("it names record %d after %s, in this journal that follows %s", ref.seq, ref.prev, due.Meta.Prev))
+			return v.as(Foreign, fmt.Sprintf("it names record %d after hash %s, but in this journal that record follows %s", ref.seq, ref.prev, due.Meta.Prev))
 		}
 		equal, extra := agree(want, doc)
 		switch {
@@ -77,8 +78,8 @@ func judgeEvidenceParsed(v Verdict, doc *document, want []byte, due *machine.Epo
 	return v.as(Repair, ReasonStale)
 }
 
-// recordOf gives the epoch that the file at path is the evidence of, nil where
-// it is of none yet.
+// recordOf returns the epoch to which the file at path belongs, nil if there is
+// none yet.
 func recordOf(path string, s machine.State) (*machine.EpochRecord, error) {
 	switch path {
 	case CurrentPath:

@@ -74,7 +74,7 @@ func TestJudgeEvidence(t *testing.T) {
 	}
 }
 
-func TestEvidenceOfPredecessorIsStale(t *testing.T) {
+func TestEvidenceOfAncestorIsStale(t *testing.T) {
 	old := evidenceOf(t, newHistory(t, otherID).initial().epoch(1, 0).state().Current)
 	h := newHistory(t, journalID)
 	h.add(machine.JournalSalvaged{V: 1, Predecessor: otherID, Epoch: 1})

@@ -8,17 +8,17 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Lookup gives the event at a seq between 1 and the journal's tip.
+// Lookup returns the event at a seq between 1 and the journal's tip.
 type Lookup func(seq uint64) (machine.Event, error)
 
-// JudgeFingerprint holds os_fingerprint.json as found against the baseline of
-// s. Where there is no baseline (see [Classify]), while a reconstruction is
-// open, and in a salvaged journal before its first EpochRotated, the file is
-// not judged. lookup is asked only about a file that names an older event.
+// JudgeFingerprint compares os_fingerprint.json as found with the baseline of s.
+// The file is not judged if there is no baseline (see [Classify]), while a
+// reconstruction is open, and in a salvaged journal before its first EpochRotated.
+// lookup is called only for a file that names an older event.
 //
-// The order of the questions matters: what an EpochRotated has answered is
-// recognised by its bytes before anything in it is believed, and a file is
-// called foreign only once its digest shows that nobody edited it.
+// The order of the checks matters. A file that an EpochRotated has replaced is
+// recognised by its bytes, before anything in it is used. A file is called foreign
+// only after its digest shows that nobody edited it.
 func JudgeFingerprint(found Found, s machine.State, lookup Lookup) (Verdict, error) {
 	v := Verdict{Path: FingerprintPath, FoundBLAKE3: found.BLAKE3}
 	b := s.Baseline
@@ -56,8 +56,8 @@ func JudgeFingerprint(found Found, s machine.State, lookup Lookup) (Verdict, err
 	return judgeParsed(v, doc, want, s, lookup)
 }
 
-// adopted: found is, byte for byte, the legacy file that the baseline was
-// taken over from.
+// adopted reports whether found is, byte for byte, the legacy file from which the
+// baseline was adopted.
 func adopted(found Found, s machine.State) bool {
 	return s.Baseline.Kind == machine.KindLegacyStateAdopted && s.Adopted != nil &&
 		bytes.Equal(found.Data, s.Adopted.File)
@@ -74,19 +74,19 @@ func judgeParsed(v Verdict, doc *document, want []byte, s machine.State, lookup 
 	}
 	ref, b := *doc.ref, s.Baseline
 	if ref.id != s.Journal {
-		if ofPredecessor(ref.id, s) {
+		if ofAncestor(ref.id, s) {
 			return v.cause(machine.CauseTampered, "it is of the journal that this one continues, and was replaced since"), nil
 		}
-		return v.as(Foreign, fmt.Sprintf("it is of journal %s, this one is %s", ref.id, s.Journal)), nil
+		return v.as(Foreign, fmt.Sprintf("it is of journal %s, but this is journal %s", ref.id, s.Journal)), nil
 	}
 	if ref.seq > s.Seq {
-		return v.as(Foreign, fmt.Sprintf("it names record %d, the journal ends at %d", ref.seq, s.Seq)), nil
+		return v.as(Foreign, fmt.Sprintf("it names record %d, but the journal ends at record %d", ref.seq, s.Seq)), nil
 	}
 	if ref.seq == b.Seq && ref.hash == b.Hash {
 		equal, extra := agree(want, doc)
 		switch {
 		case !equal:
-			return v.cause(machine.CauseTampered, "it differs from what the event it names projects"), nil
+			return v.cause(machine.CauseTampered, "it differs from the file that the event it names projects"), nil
 		case extra:
 			return v.as(Agrees, ""), nil // a newer version wrote more
 		}
@@ -97,7 +97,7 @@ func judgeParsed(v Verdict, doc *document, want []byte, s machine.State, lookup 
 		return v, fmt.Errorf("judge %s: read record %d, which it names: %w", FingerprintPath, ref.seq, err)
 	}
 	if e.Hash != ref.hash {
-		return v.as(Foreign, fmt.Sprintf("it names record %d with hash %s, in this journal that is %s", ref.seq, ref.hash, e.Hash)), nil
+		return v.as(Foreign, fmt.Sprintf("it names record %d with hash %s, but in this journal that record has hash %s", ref.seq, ref.hash, e.Hash)), nil
 	}
 	older, ok := machine.BaselineOf(e)
 	if !ok {
@@ -107,12 +107,12 @@ func judgeParsed(v Verdict, doc *document, want []byte, s machine.State, lookup 
 		return v, err
 	}
 	if equal, _ := agree(want, doc); !equal {
-		return v.cause(machine.CauseTampered, "it differs from what the older event it names projects"), nil
+		return v.cause(machine.CauseTampered, "it differs from the file that the older event it names projects"), nil
 	}
 	return v.as(Repair, ReasonStale), nil
 }
 
-// agree compares a parsed file with a rendered one, digests apart.
+// agree compares a parsed file with a rendered one, without their digests.
 func agree(want []byte, doc *document) (equal, extra bool) {
 	w, err := parse(want)
 	if err != nil {
@@ -121,9 +121,9 @@ func agree(want []byte, doc *document) (equal, extra bool) {
 	return covers(w.bare, doc.bare)
 }
 
-// ofPredecessor: the journal of s continues a damaged one that may have been,
-// or may have continued, the one with this id. Where the salvage could not learn
-// its predecessor's id, any other may have been it.
-func ofPredecessor(id string, s machine.State) bool {
+// ofAncestor reports whether the journal with this id is the salvaged journal's
+// predecessor or one of its ancestors. If the salvage could not read the
+// predecessor's id, any journal may be it.
+func ofAncestor(id string, s machine.State) bool {
 	return s.Salvage != nil && (s.Salvage.Predecessor == "" || s.Salvage.Continues(id))
 }

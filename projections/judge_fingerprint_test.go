@@ -184,19 +184,19 @@ func TestFingerprintIsNotJudged(t *testing.T) {
 		s    machine.State
 		data []byte
 	}{
-		"no baseline":           {machine.State{}, []byte("x")},
-		"reconstruction open":   {open, []byte("x")},
-		"salvaged":              {salvaged.state(), []byte("x")},
-		"adopted, as adopted":   {adopted.state(), legacyFile("4")},
-		"no baseline, no file":  {machine.State{}, nil},
-		"salvaged, of whomever": {salvaged.state(), fingerprintOf(t, newHistory(t, otherID).initial().state())},
+		"no baseline":              {machine.State{}, []byte("x")},
+		"reconstruction open":      {open, []byte("x")},
+		"salvaged":                 {salvaged.state(), []byte("x")},
+		"adopted, as adopted":      {adopted.state(), legacyFile("4")},
+		"no baseline, no file":     {machine.State{}, nil},
+		"salvaged, of any journal": {salvaged.state(), fingerprintOf(t, newHistory(t, otherID).initial().state())},
 	} {
 		v, err := projections.JudgeFingerprint(found(tt.data), tt.s, nil)
 		if err != nil || v.Kind != projections.NotJudged {
 			t.Errorf("%s: %+v, %v", name, v, err)
 		}
 	}
-	// An edit between the adoption and the reconstruction it is due is one.
+	// An edit between the adoption and its reconstruction is found.
 	if v, _ := projections.JudgeFingerprint(found([]byte("x")), adopted.state(), nil); v.Cause != machine.CauseTampered {
 		t.Errorf("edited after adoption: %+v", v)
 	}
@@ -217,7 +217,7 @@ func TestAdoptedFileAtEpochZeroIsAnswered(t *testing.T) {
 	}
 }
 
-func TestFileOfPredecessor(t *testing.T) {
+func TestFileOfAncestor(t *testing.T) {
 	old := fingerprintOf(t, newHistory(t, otherID).initial().state())
 	for _, predecessor := range []string{otherID, ""} {
 		h := newHistory(t, journalID)

@@ -13,15 +13,15 @@ import (
 // LegacyStateAdopted takes over: two of them fit one record in base64.
 const LegacyLimit = 20 << 10
 
-// maxLegacyEpoch leaves room above an epoch that nothing but a file claims, so
-// that counting on from it stays exact in JSON.
+// maxLegacyEpoch is the highest epoch that is taken from a file alone. It leaves
+// room above it, so that later epochs stay exact in JSON.
 const maxLegacyEpoch = 1 << 52
 
-// ErrNotLegacy: the file is well-formed but not one of the software without a
-// journal.
+// ErrNotLegacy: the file is well-formed, but the journal-less software did not
+// write it.
 var ErrNotLegacy = errors.New("not a fingerprint file of the journal-less software")
 
-// Legacy is what a fingerprint file of the journal-less software says.
+// Legacy holds the members of a fingerprint file of the journal-less software.
 type Legacy struct {
 	CompositeHash string // short, printable ASCII
 	OSRelease     string
@@ -30,22 +30,22 @@ type Legacy struct {
 	CapturedAt    time.Time
 }
 
-// claims are the members of a fingerprint file that it has, with their types
-// checked and nothing believed.
+// claims holds the members that a fingerprint file has. Their types are checked,
+// their values are not.
 type claims struct {
 	Legacy
 	epoch *uint64
 }
 
-// knownMembers are those of a fingerprint file beside journal.
+// knownMembers are the members of a fingerprint file without journal.
 var knownMembers = [...]string{"composite_hash", "os_release", memberTruncated, "uname_release", "boot_epoch", "captured_at"}
 
-// ParseLegacy reads a fingerprint file without member journal. Of its members
-// composite_hash and boot_epoch are needed, the others may be absent and must
-// have their types. Errors are [ErrUnparseable] and [ErrNotLegacy].
+// ParseLegacy reads a fingerprint file without a member journal. The members
+// composite_hash and boot_epoch are required. The others may be absent, but must
+// have the right type. Errors are [ErrUnparseable] and [ErrNotLegacy].
 func ParseLegacy(data []byte) (Legacy, error) {
 	if len(data) > LegacyLimit {
-		return Legacy{}, fmt.Errorf("%w: %d bytes, at most %d can be adopted", ErrNotLegacy, len(data), LegacyLimit)
+		return Legacy{}, fmt.Errorf("%w: it has %d bytes, at most %d can be adopted", ErrNotLegacy, len(data), LegacyLimit)
 	}
 	doc, err := parse(data)
 	if err != nil {
@@ -57,7 +57,7 @@ func ParseLegacy(data []byte) (Legacy, error) {
 	for _, m := range doc.members {
 		for _, known := range knownMembers {
 			if m.name != known && strings.EqualFold(m.name, known) {
-				return Legacy{}, fmt.Errorf("%w: member %q differs from %q in case only", ErrNotLegacy, m.name, known)
+				return Legacy{}, fmt.Errorf("%w: member %q differs from %q only in case", ErrNotLegacy, m.name, known)
 			}
 		}
 	}
@@ -70,12 +70,12 @@ func ParseLegacy(data []byte) (Legacy, error) {
 	case c.epoch == nil:
 		return Legacy{}, fmt.Errorf("%w: it has no boot_epoch", ErrNotLegacy)
 	case *c.epoch > maxLegacyEpoch:
-		return Legacy{}, fmt.Errorf("%w: boot_epoch %d is beyond any that was ever reached", ErrNotLegacy, *c.epoch)
+		return Legacy{}, fmt.Errorf("%w: boot_epoch %d is higher than any node reaches", ErrNotLegacy, *c.epoch)
 	}
 	return c.Legacy, nil
 }
 
-// claims reads the known members. On an error it holds what could be read.
+// claims reads the known members. With an error it returns the members that could be read.
 func (d *document) claims() (claims, error) {
 	var c claims
 	var wrong error
@@ -113,24 +113,23 @@ func timeOf(v jsontext.Value) (time.Time, bool) {
 	return t, ok && t.UnmarshalText([]byte(s)) == nil
 }
 
-// Class is what the files say where the journal has no baseline.
+// Class is the class of the files of a journal without a baseline.
 type Class string
 
 // Classes of files without a baseline.
 const (
-	// ClassAbsent: no fingerprint file, and no evidence speaks of a journal.
+	// ClassAbsent: there is no fingerprint file, and no evidence names a journal.
 	ClassAbsent Class = "absent"
 	// ClassLegacy: the journal-less software left them; they can be adopted.
 	ClassLegacy Class = "legacy"
-	// ClassUnparseable: there is something that can be neither ignored nor
-	// adopted: the fail-closed class of everything that is not one of the others.
+	// ClassUnparseable: everything else. The files can be neither ignored nor
+	// adopted, and the gate fails closed.
 	ClassUnparseable Class = "unparseable"
 )
 
-// Classify tells a first run from legacy state and from files that nobody can
-// vouch for, where the journal has no baseline. References were resolved
-// before: one that resolves here, where no fingerprint was ever projected, was
-// made up.
+// Classify classifies the files of a journal without a baseline: a first run,
+// legacy state, or files that nothing vouches for. References were resolved before.
+// A reference that resolves although no fingerprint was ever projected is forged.
 func Classify(f Files) Class {
 	evidenceRefers := false
 	for _, found := range []Found{f.Current, f.Previous} {
@@ -147,9 +146,9 @@ func Classify(f Files) Class {
 	return ClassAbsent
 }
 
-// EvidenceEpochFloor is the highest boot_epoch that the evidence found claims,
-// 0 where none does. It is asked for only when the fingerprint file of a first
-// run cannot be read: an epoch must not go back.
+// EvidenceEpochFloor returns the highest boot_epoch in the evidence found, 0 if
+// there is none. It is used only if the fingerprint file of a first run cannot be
+// read: an epoch must not go back.
 func EvidenceEpochFloor(f Files) uint64 {
 	var floor uint64
 	for _, found := range []Found{f.Current, f.Previous} {
@@ -161,11 +160,11 @@ func EvidenceEpochFloor(f Files) uint64 {
 		if !ok || m.value.Kind() != '{' {
 			continue
 		}
-		parts, err := split(m.value)
+		members, err := split(m.value)
 		if err != nil {
 			continue
 		}
-		if epoch, ok := find(parts, "boot_epoch"); ok {
+		if epoch, ok := find(members, "boot_epoch"); ok {
 			if n, ok := wholeOf(epoch.value); ok && n <= maxLegacyEpoch {
 				floor = max(floor, n)
 			}

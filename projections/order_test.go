@@ -10,8 +10,8 @@ import (
 )
 
 // The order of a publication is a promise: evidence is durable before the
-// fingerprint that speaks of its epoch, and each rename follows the flush of
-// what it renames.
+// fingerprint that names its epoch, and each rename follows the flush of the renamed
+// file.
 func TestOrderOfPublication(t *testing.T) {
 	h := newHistory(t, journalID).initial().epoch(1, 0)
 	one := h.state()
@@ -42,7 +42,7 @@ func TestOrderOfPublication(t *testing.T) {
 			m := disk(t, tt.files)
 			var got []string
 			m.SetHook(func(op memfs.Op) error {
-				// The removal of what is not there is no step.
+				// The removal of an absent file is no step.
 				if _, err := m.Clone().Lstat(op.Name); op.Mutates && (op.Kind != memfs.OpRemove || err == nil) {
 					step := string(op.Kind) + " " + op.Name
 					if op.New != "" {

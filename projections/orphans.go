@@ -10,14 +10,13 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// tmpDir names the temporary directory of a publication, after a time in
+// tmpDir returns the name of a publication's temporary directory; now is a time in
 // nanoseconds.
 func tmpDir(now int64) string { return fmt.Sprintf("%s/epoch_%d.tmp", epochDir, now) }
 
-// CleanOrphans removes the temporary directories that interrupted publications
-// left in epoch/: those of exactly the form that a publication makes, in name
-// and in content. It returns an error for each that is still there. None of
-// them decides anything.
+// CleanOrphans removes the temporary directories that interrupted publications left
+// in epoch/: only those whose name and content a publication makes. It returns an
+// error for each that is still there. No decision depends on them.
 func CleanOrphans(fsys durable.FS) (left []error) {
 	entries, err := fsys.ReadDir(epochDir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -45,15 +44,15 @@ func CleanOrphans(fsys durable.FS) (left []error) {
 	return left
 }
 
-// isTmpDir reports whether tmpDir makes this name.
+// isTmpDir reports whether tmpDir returns this name.
 func isTmpDir(name string) bool {
 	var now int64
 	_, err := fmt.Sscanf(name, epochDir+"/epoch_%d.tmp", &now)
 	return err == nil && name == tmpDir(now)
 }
 
-// cleanOrphan removes a temporary directory. The first attempt, on the whole,
-// is what a mount point refuses: nothing in it is touched then.
+// cleanOrphan removes a temporary directory. It tries to remove the directory
+// first: a mount point refuses that, and its content stays.
 func cleanOrphan(fsys durable.FS, dir string) error {
 	err := fsys.Remove(dir)
 	if !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST) { // POSIX allows either
@@ -65,7 +64,7 @@ func cleanOrphan(fsys durable.FS, dir string) error {
 	}
 	for _, e := range entries {
 		if e.Name != evidenceName || !e.Mode.IsRegular() {
-			return &fs.PathError{Op: "remove", Path: dir, Err: fmt.Errorf("it holds %s, which no publication makes", strings.ToValidUTF8(e.Name, "?"))}
+			return &fs.PathError{Op: "remove", Path: dir, Err: fmt.Errorf("it holds %s, which no publication writes", strings.ToValidUTF8(e.Name, "?"))}
 		}
 	}
 	if err := fsys.Remove(dir + "/" + evidenceName); err != nil {

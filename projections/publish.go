@@ -8,20 +8,21 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Modes of what is published: those of the folders around it.
+// Modes of the published files and directories.
 const (
 	dirMode  = 0o750
 	fileMode = 0o640
 )
 
-// Publish makes the disk hold what s projects, evidence first. found is what [Read] gave under the
-// same lock: what agrees with s is not touched, so that a clean boot writes
-// nothing. now, in nanoseconds, names the temporary directory.
+// Publish writes the projections of s to the disk, evidence first. found is what
+// [Read] returned under the same lock: a file that agrees with s is not touched, so
+// that a clean boot writes nothing. now, in nanoseconds, names the temporary
+// directory.
 //
-// While a reconstruction is open or due, the fingerprint file stays as it was
-// found: only a completed one answers it. Publish does not judge: whether a
-// file found may be overwritten is for the caller to have asked
-// [JudgeFingerprint] and [JudgeEvidence].
+// While a reconstruction is open or due, the fingerprint file is not touched: only
+// a completed reconstruction replaces it. Publish does not judge. The caller must
+// first ask [JudgeFingerprint] and [JudgeEvidence] whether a file may be
+// overwritten.
 func Publish(fsys durable.FS, s machine.State, found Files, now int64) error {
 	if err := PublishEvidence(fsys, s, found, now); err != nil {
 		return err
@@ -29,11 +30,11 @@ func Publish(fsys durable.FS, s machine.State, found Files, now int64) error {
 	return publishFingerprint(fsys, s, found.Fingerprint)
 }
 
-// PublishEvidence is the part of Publish that never answers a fingerprint
-// file, for who repairs projections without having reconstructed anything.
+// PublishEvidence publishes only the evidence, for a caller that repairs
+// projections without a reconstruction.
 func PublishEvidence(fsys durable.FS, s machine.State, found Files, now int64) error {
 	if s.Current == nil {
-		return nil // legacy evidence, or a predecessor's, stays until the first EpochRotated
+		return nil // legacy evidence, or an ancestor's, stays until the first EpochRotated
 	}
 	r := rotation{fs: fsys, tmp: tmpDir(now)}
 	if err := r.publish(s, found); err != nil {
@@ -64,8 +65,8 @@ func publishFingerprint(fsys durable.FS, s machine.State, found Found) error {
 	return nil
 }
 
-// holds: found is want, or want with members of a newer version under a right
-// digest.
+// holds reports whether found is want, or want with members of a newer version
+// under a right digest.
 func holds(found Found, want []byte) bool {
 	if bytes.Equal(found.Data, want) {
 		return true

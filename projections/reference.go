@@ -2,20 +2,20 @@ package projections
 
 import "github.com/autonomyops/edged/machine"
 
-// Ref is an event that an undamaged file (one with a right digest) refers to.
+// Ref is an event to which an undamaged file (one with a right digest) refers.
 type Ref struct {
 	Path    string
 	Journal string
 	Seq     uint64
-	// Hash is of the record at Seq: what a fingerprint knows. "" for evidence.
+	// Hash is the hash of the record at Seq, which a fingerprint names. "" for evidence.
 	Hash string
-	// Prev is of the record before Seq: what evidence knows. "" for a fingerprint.
+	// Prev is the hash of the record before Seq, which evidence names. "" for a fingerprint.
 	Prev string
 }
 
-// Record names the record whose hash the file knows: the one at Seq for a
-// fingerprint, the one before it for evidence. A reference resolves in a
-// journal when that record has that hash and the journal reaches Seq.
+// Record returns the record whose hash the file names: the one at Seq for a
+// fingerprint, the one before it for evidence. A reference resolves in a journal if
+// that record has that hash and the journal reaches Seq.
 func (r Ref) Record() (seq uint64, hash string) {
 	if r.Hash == "" && r.Prev != "" {
 		return r.Seq - 1, r.Prev
@@ -23,8 +23,8 @@ func (r Ref) Record() (seq uint64, hash string) {
 	return r.Seq, r.Hash
 }
 
-// References lists what the files found refer to. An edited file refers to
-// nothing: what it says is judged later, and never believed.
+// References returns the references of the files found. An edited file has none: its
+// content is judged later, and never trusted.
 func References(f Files) []Ref {
 	var refs []Ref
 	for _, found := range f.all() {
@@ -43,16 +43,16 @@ func References(f Files) []Ref {
 	return refs
 }
 
-// MustResolve keeps of refs those that have to be looked up in the journal of
-// s. The usual files refer to events that s holds: those need no look at records
-// that have settled. In a salvaged journal no reference has to resolve before
-// its first EpochRotated, and later none to its predecessor.
+// MustResolve returns those of refs that must be looked up in the journal of s.
+// Usually the files refer to events that s holds, and no settled record has to be
+// read. In a salvaged journal no reference has to resolve before its first
+// EpochRotated, and none to an ancestor ever.
 func MustResolve(refs []Ref, s machine.State) []Ref {
 	var keep []Ref
 	for _, ref := range refs {
 		switch {
 		case ref.heldBy(s):
-		case s.Salvage != nil && (s.Current == nil || ref.Journal != s.Journal && ofPredecessor(ref.Journal, s)):
+		case s.Salvage != nil && (s.Current == nil || ref.Journal != s.Journal && ofAncestor(ref.Journal, s)):
 		default:
 			keep = append(keep, ref)
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Fingerprint renders bootstrap/os_fingerprint.json of the journal with this
-// id. It fails only on text that is not UTF-8, which no record holds.
+// Fingerprint returns bootstrap/os_fingerprint.json of the journal with this id. It
+// fails only on text that is not UTF-8, which no record holds.
 func Fingerprint(journalID string, b machine.Baseline) ([]byte, error) {
 	data, err := render(func(w *writer, digest string) {
 		w.open("", '{')
@@ -29,8 +29,8 @@ func Fingerprint(journalID string, b machine.Baseline) ([]byte, error) {
 	return data, nil
 }
 
-// Evidence renders evidence.json of an epoch. It fails only on text that is
-// not UTF-8, which no record holds.
+// Evidence returns evidence.json of an epoch. It fails only on text that is not
+// UTF-8, which no record holds.
 func Evidence(r machine.EpochRecord) ([]byte, error) {
 	e := r.Rotated
 	data, err := render(func(w *writer, digest string) {
@@ -97,8 +97,8 @@ func (w *writer) reference(id string, seq uint64, by, hash, digest string) {
 	w.close('}')
 }
 
-// render builds a file twice: without its digest, to have the form that the
-// digest is of, and with it.
+// render builds a file twice: without its digest, to compute the digest, and with
+// it.
 func render(build func(w *writer, digest string)) ([]byte, error) {
 	var bare writer
 	build(&bare, "")
@@ -114,13 +114,12 @@ func render(build func(w *writer, digest string)) ([]byte, error) {
 	return append(w.b, '\n'), w.err
 }
 
-// writer appends indented JSON. Its members keep the order of the calls, and
-// only what JSON itself demands is escaped: encoding/json would sort maps and
-// escape for HTML.
+// writer appends indented JSON. It keeps the order of the calls and escapes only
+// what JSON requires; encoding/json would sort maps and escape for HTML.
 type writer struct {
 	b     []byte
 	depth int
-	empty bool // nothing stands yet in the innermost object or array
+	empty bool // the innermost object or array is empty so far
 	err   error
 }
 
@@ -183,7 +182,7 @@ func (w *writer) quote(s string) {
 func (w *writer) int(name string, v int64)   { w.raw(name, strconv.FormatInt(v, 10)) }
 func (w *writer) uint(name string, v uint64) { w.raw(name, strconv.FormatUint(v, 10)) }
 
-// time writes RFC 3339 in UTC, with a fraction only where there is one.
+// time writes RFC 3339 in UTC, with a fraction only if there is one.
 func (w *writer) time(name string, t time.Time) {
 	w.str(name, t.UTC().Format(time.RFC3339Nano))
 }

@@ -46,8 +46,8 @@ func TestGolden(t *testing.T) {
 	golden(t, "os_fingerprint_truncated.json", fingerprintOf(t, h.state()))
 }
 
-// digestOf recomputes a file's digest as an auditor would with jq and b3sum,
-// with another implementation of RFC 8785 than the product's.
+// digestOf recomputes a file's digest as an auditor would with jq and b3sum, with a
+// different implementation of RFC 8785 from the product's.
 func digestOf(t *testing.T, data []byte) (claimed, computed string) {
 	t.Helper()
 	var doc map[string]any
@@ -80,8 +80,8 @@ func TestDigestCanBeRecomputed(t *testing.T) {
 	}
 }
 
-// resign edits a file's members and gives it the digest that fits: what a
-// forger who knows the format, or a newer version, writes.
+// resign edits a file's members and gives it the matching digest, as a forger who
+// knows the format or a newer version would write it.
 func resign(t *testing.T, data []byte, edit func(doc, journal map[string]any)) []byte {
 	t.Helper()
 	var doc map[string]any

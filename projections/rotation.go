@@ -17,14 +17,14 @@ const (
 	evidenceName = "evidence.json"
 )
 
-// rotation puts the two evidence directories right.
+// rotation publishes the two evidence directories.
 //
-// The usual way is that of an epoch just begun: the new evidence is flushed in
-// a temporary directory, the old previous/ removed, current/ renamed to
-// previous/, the temporary to current/, epoch/ flushed. A power cut leaves
-// some of these done. What is then found is one of: the old current still in
-// place (do it again); current gone or wrong (place the new one); previous
-// gone (render it from the journal). Each is told from the bytes alone.
+// After a new epoch the new evidence is flushed in a temporary directory, the old
+// previous/ is removed, current/ is renamed to previous/, the temporary directory to
+// current/, and epoch/ is flushed. A power cut leaves only some of these steps done.
+// The next publication then finds the old current still in place (it does all steps
+// again), current missing or wrong (it places the new one), or previous missing (it
+// renders it from the journal). It distinguishes these cases by the bytes alone.
 type rotation struct {
 	fs  durable.FS
 	tmp string // the temporary directory
@@ -61,8 +61,8 @@ func (r rotation) publish(s machine.State, found Files) error {
 }
 
 // first publishes the evidence of this journal's first epoch. A current/ or
-// previous/ of older software, or of a predecessor, is removed with all it
-// holds: previous/ is absent until this journal has completed two epochs.
+// previous/ of older software or of an ancestor is removed with its content:
+// previous/ is absent until this journal has completed two epochs.
 func (r rotation) first(current []byte, found Files) error {
 	if holds(found.Current, current) {
 		if !found.Previous.dirTaken {
@@ -84,7 +84,7 @@ func (r rotation) first(current []byte, found Files) error {
 	return r.install(currentDir)
 }
 
-// rotate is the usual way: what is in current/ becomes previous/.
+// rotate publishes a new epoch: current/ becomes previous/.
 func (r rotation) rotate(current []byte) error {
 	if err := r.stage(current); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (r rotation) rotate(current []byte) error {
 	return r.install(currentDir)
 }
 
-// place makes dir hold data as its evidence and leaves alone what else is in it.
+// place writes data as the evidence in dir and leaves other files in dir alone.
 func (r rotation) place(dir string, data []byte) error {
 	if err := r.stage(data); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (r rotation) place(dir string, data []byte) error {
 // replace renames the staged file over the one at name.
 func (r rotation) replace(name string) error {
 	info, err := r.fs.Lstat(name)
-	if err == nil && info.IsDir() { // it would refuse the rename
+	if err == nil && info.IsDir() { // a directory would refuse the rename
 		err = durable.RemoveAll(r.fs, name)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

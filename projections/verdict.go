@@ -2,26 +2,26 @@ package projections
 
 import "github.com/autonomyops/edged/machine"
 
-// Kind is what a file found on the disk calls for.
+// Kind is the kind of a verdict.
 type Kind string
 
 // Kinds of verdict.
 const (
-	// Agrees: the file is what the journal projects, or that with members of a
+	// Agrees: the file is what the journal projects, perhaps with members of a
 	// newer version under a right digest. It is left alone.
 	Agrees Kind = "agrees"
-	// NotJudged: in this state the file has nothing to agree with.
+	// NotJudged: in this state there is nothing to compare the file with.
 	NotJudged Kind = "not_judged"
-	// Repair: the file is to be made again, and a ProjectionRepaired says so.
+	// Repair: the file must be written again, after a ProjectionRepaired.
 	Repair Kind = "repair"
 	// Cause: the file is cause for a reconstruction.
 	Cause Kind = "cause"
-	// Foreign: the file, undamaged, is of a history that this journal does not
+	// Foreign: the file is undamaged, but of a history that this journal does not
 	// hold. Nothing may be overwritten.
 	Foreign Kind = "foreign"
 )
 
-// Reasons of a repair, as ProjectionRepaired has them.
+// Reasons of a repair, as in ProjectionRepaired.
 const (
 	ReasonMissing     = "missing"
 	ReasonStale       = "stale"
@@ -30,22 +30,22 @@ const (
 	ReasonAnswered    = "answered"
 )
 
-// Verdict is what the comparison of one file with the journal came to.
+// Verdict is the result of comparing one file with the journal.
 type Verdict struct {
 	Path string
 	Kind Kind
-	// Reason is one of the reasons of a repair, or for Cause and Foreign says
-	// in words what was found.
+	// Reason is one of the reasons of a repair. For Cause and Foreign it is a
+	// sentence about what was found.
 	Reason string
 	// Cause is set for Cause: fingerprint_tampered or foreign_writer.
 	Cause machine.Cause
-	// FoundBLAKE3 is of the file as found, "" where there is none.
+	// FoundBLAKE3 is of the file as found, "" if there is none.
 	FoundBLAKE3 string
-	// PreviousHash is the composite_hash that a fingerprint file claims, ""
-	// where it cannot be had. It is short, printable ASCII.
+	// PreviousHash is the composite_hash in a fingerprint file, "" if it cannot
+	// be read. It is short, printable ASCII.
 	PreviousHash string
-	// FoundEpoch is the boot_epoch that a fingerprint file claims. It is to be
-	// recorded and never believed.
+	// FoundEpoch is the boot_epoch in a fingerprint file. It may be recorded and
+	// must never be trusted.
 	FoundEpoch *uint64
 }
 
