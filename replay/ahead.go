@@ -9,24 +9,23 @@ import (
 )
 
 const (
-	// stretch is how many records one goroutine reads, checks and unpacks before
-	// the next stretch is another's. Each costs one more record to be read: the
-	// one to which its first links.
-	stretch = 512
-	// partBytes is how much payload is kept until it is folded: a stretch of
-	// common records is less, one of the largest records is passed on in parts.
-	partBytes = 1 << 20
-	// maxLanes bounds the goroutines, and with them the parts in memory.
+	// segmentLen is the number of records that one goroutine reads, checks and
+	// unpacks before the next segment is another's. Each segment costs one more
+	// record to be read: the one to which its first record links.
+	segmentLen = 512
+	// batchBytes is the most payload that is kept until it is folded. A segment
+	// of common records is smaller; one of large records is passed on in batches.
+	batchBytes = 1 << 20
+	// maxLanes is the largest number of goroutines, and so of batches in memory.
 	maxLanes = 5
 )
 
-// events gives the events of records from to to, in order, up to the first
-// error. Only folding them has to be one after the other: where the range is
-// long, all else is done on several cores. A boot's few records are not worth
-// a goroutine.
+// events yields the events of records from to to, in order, up to the first error.
+// Only folding them must be sequential, so a long range is read on several cores. A
+// boot's few records are not worth a goroutine.
 func events(src Source, from, to uint64) iter.Seq2[machine.Event, error] {
 	cores := runtime.GOMAXPROCS(0)
-	if to < from || to-from < 2*stretch || cores == 1 {
+	if to < from || to-from < 2*segmentLen || cores == 1 {
 		return inOrder(src, from, to)
 	}
 	// One lane more than there are cores: one waits to be folded.
@@ -48,8 +47,8 @@ func inOrder(src Source, from, to uint64) iter.Seq2[machine.Event, error] {
 	}
 }
 
-// unpacker makes events of records that follow one another. A hash becomes
-// text once, not for the record and again for the one that links to it.
+// unpacker returns the events of consecutive records. It formats each hash once, for
+// the record and for the one that links to it.
 type unpacker struct {
 	last record.Hash
 	text string // of last, "" before the first record
@@ -64,15 +63,15 @@ func (u *unpacker) event(r record.Record) (machine.Event, error) {
 	return e, err
 }
 
-// ahead gives what inOrder does. The range is cut into stretches, which the
-// lanes take in turns: lane 0 the first, lane 1 the second, and so on.
+// ahead yields the same as inOrder. The range is cut into segments, which the lanes
+// read in turn: lane 0 the first, lane 1 the second, and so on.
 func ahead(src Source, from, to uint64, lanes int) iter.Seq2[machine.Event, error] {
 	return func(yield func(machine.Event, error) bool) {
 		all := make([]*lane, lanes)
-		step := uint64(lanes) * stretch
+		step := uint64(lanes) * segmentLen
 		for i := range all {
 			all[i] = newLane()
-			go all[i].run(src, from+uint64(i)*stretch, to, step)
+			go all[i].run(src, from+uint64(i)*segmentLen, to, step)
 		}
 		// No goroutine outlives the loop: src may be closed after it.
 		defer func() {
@@ -86,68 +85,68 @@ func ahead(src Source, from, to uint64, lanes int) iter.Seq2[machine.Event, erro
 		}()
 		for turn := 0; ; {
 			l := all[turn%lanes]
-			part, more := <-l.full
+			batch, more := <-l.full
 			if !more {
 				return
 			}
-			for _, e := range part.events {
+			for _, e := range batch.events {
 				if !yield(e, nil) {
 					return
 				}
 			}
-			switch part.ends {
-			case stretchFails:
-				yield(machine.Event{}, part.err)
+			switch batch.ends {
+			case segmentFails:
+				yield(machine.Event{}, batch.err)
 				return
-			case stretchShort:
+			case segmentShort:
 				return
-			case stretchWhole:
+			case segmentWhole:
 				turn++
-			case stretchGoesOn:
+			case segmentGoesOn:
 			}
-			l.empty <- part
+			l.empty <- batch
 		}
 	}
 }
 
-// lane reads every so many-th stretch of a range.
+// lane reads every n-th segment of a range, where n is the number of lanes.
 type lane struct {
-	full  chan *part
-	empty chan *part // closed when no more is asked for
+	full  chan *batch
+	empty chan *batch // closed when no more is needed
 }
 
-// part is what was read of a stretch.
-type part struct {
+// batch is a run of events of one segment.
+type batch struct {
 	events []machine.Event
 	bytes  int // of their payloads
 	ends   ending
-	err    error // of stretchFails
+	err    error // of segmentFails
 }
 
-// ending is what follows the events of a part.
+// ending is what follows the events of a batch.
 type ending int
 
 const (
-	stretchGoesOn ending = iota // more of the same stretch
-	stretchWhole                // the next stretch
-	stretchShort                // nothing: the records end
-	stretchFails                // an error
+	segmentGoesOn ending = iota // more of the same segment
+	segmentWhole                // the next segment
+	segmentShort                // nothing: the records end
+	segmentFails                // an error
 )
 
 func newLane() *lane {
-	l := &lane{full: make(chan *part, 1), empty: make(chan *part, 1)}
-	l.empty <- &part{}
+	l := &lane{full: make(chan *batch, 1), empty: make(chan *batch, 1)}
+	l.empty <- &batch{}
 	return l
 }
 
-// run reads the stretch at from and each that begins step records later, until
-// one is not whole or no more is asked for, and closes full.
+// run reads the segment at from and each that begins step records later, until one is
+// not whole or no more is needed, and closes full.
 func (l *lane) run(src Source, from, to, step uint64) {
 	defer close(l.full)
 	for at := from; at <= to; at += step {
 		last := to
-		if to-at >= stretch {
-			last = at + stretch - 1
+		if to-at >= segmentLen {
+			last = at + segmentLen - 1
 		}
 		if !l.read(src, at, last) || to-at < step {
 			return
@@ -155,48 +154,48 @@ func (l *lane) run(src Source, from, to, step uint64) {
 	}
 }
 
-// read passes on one stretch. Its first record is checked against the one
-// before it, which is another lane's: so the chain has no seams. false: there
-// is no sense in reading on.
+// read passes on one segment. Its first record is checked against the last one of
+// another lane's segment, so the chain is verified without gaps. It returns false if
+// reading must stop.
 func (l *lane) read(src Source, from, to uint64) bool {
-	p, ok := l.part()
+	p, ok := l.next()
 	if !ok {
 		return false
 	}
 	var u unpacker
 	next := from
-	p.ends = stretchShort
+	p.ends = segmentShort
 	for r, err := range src.Records(from, to) {
-		if p.bytes > 0 && p.bytes+len(r.Data) > partBytes {
-			p.ends = stretchGoesOn
+		if p.bytes > 0 && p.bytes+len(r.Data) > batchBytes {
+			p.ends = segmentGoesOn
 			l.full <- p
-			if p, ok = l.part(); !ok {
+			if p, ok = l.next(); !ok {
 				return false
 			}
-			p.ends = stretchShort
+			p.ends = segmentShort
 		}
 		var e machine.Event
 		if err == nil {
 			e, err = u.event(r)
 		}
 		if err != nil {
-			p.ends, p.err = stretchFails, err
+			p.ends, p.err = segmentFails, err
 			break
 		}
 		p.events = append(p.events, e)
 		p.bytes += len(r.Data)
 		next++
 	}
-	whole := p.ends == stretchShort && next > to
+	whole := p.ends == segmentShort && next > to
 	if whole {
-		p.ends = stretchWhole
+		p.ends = segmentWhole
 	}
 	l.full <- p
 	return whole
 }
 
-// part waits until one was folded; false when none will be.
-func (l *lane) part() (*part, bool) {
+// next waits for a batch that was folded; false if no more is needed.
+func (l *lane) next() (*batch, bool) {
 	p, ok := <-l.empty
 	if ok {
 		p.events, p.bytes = p.events[:0], 0

@@ -12,8 +12,8 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Whatever record is damaged, what is given is what the whole history gives,
-// or an error: never something else.
+// Whatever record is damaged, a reader gets the same as from the whole history, or an
+// error: never something else.
 func TestDamaged(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	h.Eventful()
@@ -65,8 +65,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// One edited epoch hides no epoch before it: its beginning is found, whatever
-// record halving was misled by.
+// One edited epoch hides no epoch before it: its beginning is found, whatever record
+// misled the search.
 func TestFindEdited(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	h.First()
@@ -102,7 +102,7 @@ func TestFindEdited(t *testing.T) {
 	}
 }
 
-// Whoever has seen enough may stop.
+// A caller may stop early.
 func TestFilesStop(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	h.Eventful()

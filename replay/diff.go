@@ -10,7 +10,7 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Change is one value that is another at another point. "" stands for none.
+// Change is one value that differs between two points. "" means none.
 type Change struct {
 	What string `json:"what"`
 	From string `json:"from"`
@@ -24,14 +24,14 @@ type FileChange struct {
 	To   *Installed `json:"to"`
 }
 
-// Installed is a file as an epoch's operations put it there.
+// Installed is a file as an epoch's operations installed it.
 type Installed struct {
 	BLAKE3 string `json:"blake3"`
 	Bytes  int64  `json:"bytes"`
 	Mode   string `json:"mode"`
 }
 
-// Difference is what two states of one node do not have in common.
+// Difference is the difference between two states of one node.
 type Difference struct {
 	Changes []Change `json:"changes"`
 	// OSRelease are the lines of the os-release text that differ.
@@ -42,7 +42,7 @@ type Difference struct {
 // Same reports whether nothing differs.
 func (d Difference) Same() bool { return len(d.Changes)+len(d.OSRelease)+len(d.Files) == 0 }
 
-// Compare gives what differs from one state to another.
+// Compare returns the difference between two states.
 func Compare(from, to machine.State) Difference {
 	d := Difference{Changes: []Change{}, OSRelease: []Line{}, Files: []FileChange{}}
 	a, b := values(from), values(to)
@@ -58,8 +58,8 @@ func Compare(from, to machine.State) Difference {
 
 type value struct{ name, value string }
 
-// values lists what is compared, in the order in which it is told: the same
-// names for every state.
+// values returns the values that are compared, in the order in which they are
+// reported. The names are the same for every state.
 func values(s machine.State) []value {
 	var b machine.Baseline
 	if s.Baseline != nil {

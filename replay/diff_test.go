@@ -38,11 +38,11 @@ func TestCompareLines(t *testing.T) {
 		}
 	}
 	if n := len(replay.CompareLines("x\n"+many, many+"y\n")); n != 2*1101 {
-		t.Errorf("%d lines: two texts that are too long are told as wholes", n)
+		t.Errorf("%d lines: for two texts that are too long all lines are reported", n)
 	}
 }
 
-// What is gone taken away and what is new added gives the other text.
+// Removing and adding the reported lines gives the other text.
 func TestCompareLinesProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		gen := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 12)

@@ -8,25 +8,24 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Epoch is what an epoch left for those who come later.
+// Epoch holds the evidence and the manifest of an epoch.
 type Epoch struct {
 	Number uint64
-	// Record is what its evidence is rendered from; zero where the epoch was
-	// adopted from software that kept no journal.
+	// Record is the source of its evidence; zero if the epoch was adopted from the
+	// journal-less software.
 	Record machine.EpochRecord
-	// Verified holds manifest, signature and key, exact bytes; zero likewise.
+	// Verified holds manifest, signature and key, exact bytes; zero in the same case.
 	Verified machine.ManifestVerified
-	// Adopted is the evidence that was found with an adopted epoch, may be nil.
+	// Adopted is the evidence that was found with an adopted epoch, perhaps nil.
 	Adopted []byte
 }
 
-// EpochsUntil gives every epoch that was begun by records up to at, newest
-// first, but for those that left nothing: epoch 0 of a first run, and what a
-// salvaged journal or an epoch floor only names.
+// EpochsUntil yields every epoch that began in the records up to at, newest first. It
+// omits epochs without evidence: epoch 0 of a first run, and one that a salvaged
+// journal or an epoch floor only names.
 //
-// It does not read the whole history. Epochs never go back, so an epoch's
-// first record is found by halving; the records of its reconstruction stand
-// before that one.
+// It does not read the whole history. Epochs never go back, so a binary search finds
+// an epoch's first record; the records of its reconstruction are before that one.
 func EpochsUntil(src History, at uint64) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
 		for hi := at; hi >= src.First() && hi > 0; {
@@ -53,8 +52,8 @@ func EpochsUntil(src History, at uint64) iter.Seq2[Epoch, error] {
 	}
 }
 
-// backTo gives the first record with epoch n, of which hi is one. It doubles
-// its steps, so that near ones cost little.
+// backTo returns the first record with epoch n, where hi is one of them. Its steps
+// double, so that a near one is found with few reads.
 func backTo(src History, n, hi uint64) (uint64, error) {
 	lo := src.First()
 	for step := uint64(1); hi-lo > step; step *= 2 {
@@ -71,8 +70,8 @@ func backTo(src History, n, hi uint64) (uint64, error) {
 	return epochFrom(src, n, lo, hi)
 }
 
-// epochAt reads the epoch whose first record is seq. An adoption may stand
-// behind failures of the same epoch, so it is looked for up to limit.
+// epochAt reads the epoch whose first record is seq. An adoption may follow failures
+// of the same epoch, so it is searched for up to limit.
 func epochAt(src History, seq, limit uint64) (Epoch, bool, error) {
 	for rec, err := range src.Records(seq, limit) {
 		if err != nil {
@@ -91,18 +90,18 @@ func epochAt(src History, seq, limit uint64) (Epoch, bool, error) {
 		case machine.FingerprintCaptured, machine.UpdateDetected, machine.JournalSalvaged:
 			return Epoch{}, false, nil
 		}
-		// A boot that had not come to an adoption yet.
+		// This boot ended before the adoption.
 	}
 	return Epoch{}, false, nil
 }
 
-// backStretch is how many records are read in one go, backwards.
-const backStretch = 64
+// backBatch is the number of records that are read at once, backwards.
+const backBatch = 64
 
-// completed gathers the epoch that e committed. An epoch is committed under
-// the newest manifest verified before it, when each of its operations has been
-// applied under that manifest; the newest time of each counts. So reading back
-// until all are there gives what folding the whole history gives.
+// completed collects the epoch that e committed. An epoch is committed under the
+// newest manifest verified before it, after each of its operations was applied under
+// that manifest; of each the newest record counts. So reading back until all are
+// found gives the same as folding the whole history.
 func completed(src History, e machine.Event, p machine.EpochRotated) (Epoch, error) {
 	out := Epoch{Number: p.BootEpoch, Record: machine.EpochRecord{Meta: e.Meta, Rotated: p}}
 	ops := map[int]machine.OpApplied{}
@@ -112,8 +111,8 @@ func completed(src History, e machine.Event, p machine.EpochRotated) (Epoch, err
 			return out, fmt.Errorf("record %d: the records before it do not hold its manifest and operations", e.Seq)
 		}
 		lo := max(src.First(), 1)
-		if hi-lo >= backStretch {
-			lo = hi - backStretch + 1
+		if hi-lo >= backBatch {
+			lo = hi - backBatch + 1
 		}
 		events, err := eventsOf(src, lo, hi)
 		if err != nil {

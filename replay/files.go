@@ -8,21 +8,20 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// File is a file of a node as it stood. Path is relative to the state root, or
-// beneath epochs/ where no state root has it.
+// File is a file of a node at some point. Path is relative to the state root, or
+// begins with epochs/ if no state root has the file.
 type File struct {
 	Path string
 	Data []byte
 }
 
-// Files gives the files of the node in state s, which is that after record
-// s.Seq of src: what its gate publishes in that state, rendered as the gate
-// renders it, then, of every epoch so far and newest first, epochs/N/ with
-// evidence.json and, as they were verified, manifest.json and
-// manifest.json.sig.
+// Files yields the files of the node in state s, the state after record s.Seq of src.
+// First come the files that its gate publishes in that state, rendered as the gate
+// renders them. Then come, for every epoch so far and newest first, epochs/N/ with
+// evidence.json and the verified manifest.json and manifest.json.sig.
 //
-// A file that was altered is given as it had been published; what a node found
-// when it adopted the state of older software, as it was found.
+// A file that was edited on the node is yielded as it was published. A file that the
+// node adopted from the journal-less software is yielded as it was found.
 func Files(src History, s machine.State) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		files, err := published(s)
@@ -52,7 +51,7 @@ func Files(src History, s machine.State) iter.Seq2[File, error] {
 	}
 }
 
-// published are the projections of a state.
+// published returns the projections of a state.
 func published(s machine.State) ([]File, error) {
 	var files []File
 	add := func(path string, data []byte, err error) error {
@@ -64,8 +63,8 @@ func published(s machine.State) ([]File, error) {
 	switch {
 	case s.Baseline == nil:
 	case s.Baseline.Kind == machine.KindLegacyStateAdopted && s.Phase != machine.PhaseSettled && s.Adopted != nil && s.Baseline.Epoch > 0:
-		// Adopted, and not yet answered by a reconstruction: the file of the
-		// older software stands.
+		// Adopted, and not yet replaced by a reconstruction: the older
+		// software's file is in place.
 		if err := add(projections.FingerprintPath, s.Adopted.File, nil); err != nil {
 			return nil, err
 		}
@@ -93,18 +92,18 @@ func published(s machine.State) ([]File, error) {
 	return files, nil
 }
 
-// Files of an epoch; see [EpochFile].
+// Names of the files of an epoch; see [EpochFile].
 const (
 	EvidenceName  = "evidence.json"
 	ManifestName  = "manifest.json"
 	SignatureName = "manifest.json.sig"
 )
 
-// EpochFile is the path of an epoch's file of this name, beside those of the
-// other epochs.
+// EpochFile returns the path of an epoch's file of this name in the directory of all
+// epochs.
 func EpochFile(epoch uint64, name string) string { return fmt.Sprintf("epochs/%d/%s", epoch, name) }
 
-// files are those of one epoch.
+// files returns the files of one epoch.
 func (e Epoch) files() ([]File, error) {
 	if e.Record.Meta.Seq == 0 {
 		return []File{{Path: EpochFile(e.Number, EvidenceName), Data: e.Adopted}}, nil

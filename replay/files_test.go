@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// stood is what stood on a node after a publication.
+// stood is the files on a node after a publication.
 type stood map[string]string
 
 func look(t *testing.T, dir string) stood {
@@ -48,8 +48,8 @@ func files(t testing.TB, src replay.History, at uint64) stood {
 	return found
 }
 
-// retried is a reconstruction under a manifest of three operations that is
-// interrupted, fails, has another manifest verified in between and comes back.
+// retried is a reconstruction under a manifest of three operations that is interrupted
+// and fails, verifies another manifest in between, and returns to the first.
 func retried(h *historytest.History, hash string, serial int64) {
 	ops := func(serial int64, n int) machine.ManifestVerified {
 		m := h.Manifest(serial)
@@ -65,10 +65,10 @@ func retried(h *historytest.History, hash string, serial int64) {
 	h.Append(ops(serial, 3))
 	apply(0, "kept")
 	apply(1, "old")
-	h.NextBoot() // power was lost
+	h.NextBoot() // after a power cut
 	h.Append(h.Capture(machine.RoleDiffers, hash))
 	h.Append(ops(serial, 3))
-	apply(1, "again") // it was gone
+	apply(1, "again") // its file was removed
 	h.Append(machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "operation", Reason: "disk", Attempt: 1})
 	h.NextBoot()
 	h.Append(h.Capture(machine.RoleDiffers, hash))
@@ -79,7 +79,7 @@ func retried(h *historytest.History, hash string, serial int64) {
 	h.Append(h.Rotated())
 }
 
-// wide is a reconstruction of more operations than are read in one go.
+// wide is a reconstruction of more operations than are read at once.
 func wide(h *historytest.History, hash string, serial int64) {
 	h.Detect(hash)
 	m := h.Manifest(serial)
@@ -93,7 +93,7 @@ func wide(h *historytest.History, hash string, serial int64) {
 	h.Append(h.Rotated())
 }
 
-// long is a history with several epochs, and what stood after each publication.
+// long is a history with several epochs, and the files after each publication.
 func long(t *testing.T) (*historytest.History, map[uint64]stood) {
 	t.Helper()
 	h := historytest.New(t, t.TempDir())
@@ -126,11 +126,11 @@ func long(t *testing.T) (*historytest.History, map[uint64]stood) {
 	wide(h, historytest.NewOS, 5)
 	publish()
 	h.Detect(historytest.OldOS)
-	publish() // what a publication during an open one leaves: nothing new
+	publish() // a publication while a reconstruction is open changes nothing
 	return h, seen
 }
 
-// Files are what stood, and those of epochs what folding the whole history gives.
+// Files yields the files that were on the node, and of epochs the same as folding the whole history.
 func TestFiles(t *testing.T) {
 	h, seen := long(t)
 	tip := h.State.Seq
@@ -175,7 +175,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// epochFiles keeps an epoch's files as a whole fold gives them.
+// epochFiles adds the files of an epoch of a whole fold.
 func epochFiles(t *testing.T, src replay.History, into stood, c machine.EpochRecord) {
 	t.Helper()
 	data, err := projections.Evidence(c)
@@ -202,15 +202,15 @@ func export(t testing.TB, dir, to string) {
 	historytest.Export(t, to, lines...)
 }
 
-// Adopted files are given as they were found, until the gate wrote its own.
+// Adopted files are yielded as they were found, until the gate has written its own.
 func TestFilesOfAdoptedState(t *testing.T) {
 	for epoch, want := range map[uint64]bool{0: false, 3: true} {
 		h := historytest.New(t, t.TempDir())
 		file := fmt.Sprintf(`{"composite_hash":%q,"os_release":"ID=a\n","uname_release":"6","boot_epoch":%d,"captured_at":"2026-01-01T00:00:00Z"}`, historytest.OldOS, epoch)
-		// A boot that failed before it came to the adoption.
+		// This boot failed before the adoption.
 		h.Append(machine.PrecheckFailed{V: 1, ExitCode: 3, Stage: "certificate", Reason: "expired"})
 		h.NextBoot()
-		h.State.Epoch = epoch // the envelope of an adoption carries what it adopts
+		h.State.Epoch = epoch // the envelope of an adoption carries the adopted epoch
 		rec := h.Entry(string(machine.KindLegacyStateAdopted), true)
 		data, err := machine.Encode(machine.LegacyStateAdopted{V: 1, BootEpoch: epoch, CompositeHash: historytest.OldOS, File: []byte(file), Evidence: []byte("{}")})
 		historytest.Check(t, err)

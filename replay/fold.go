@@ -1,6 +1,5 @@
-// Package replay folds a journal through the machine. The gate uses it at
-// every boot to know where the node stands; investigators use it to know where
-// the node stood.
+// Package replay folds a journal through the machine. The gate does so at every boot
+// to find the state of the node; investigators do so to find an earlier state.
 package replay
 
 import (
@@ -18,16 +17,16 @@ import (
 type Source interface {
 	// Records yields the records with from ≤ seq ≤ to, verified as a chain.
 	Records(from, to uint64) iter.Seq2[record.Record, error]
-	// Snapshots yields the state snapshots at records not after atOrBefore,
-	// the newest first. Nothing vouches for them.
+	// Snapshots yields the state snapshots at records up to atOrBefore, the newest
+	// first. Nothing vouches for them.
 	Snapshots(atOrBefore uint64) iter.Seq2[journal.Snapshot, error]
 }
 
-// Event is a record as the machine sees it. The error is machine.ErrNewer for
-// a critical record of a kind that this binary does not know.
+// Event returns a record as the machine's event. The error is machine.ErrNewer for a
+// critical record of a kind that this binary does not know.
 func Event(r record.Record) (machine.Event, error) { return event(r, r.Prev.String()) }
 
-// event is Event where the text of r.Prev is at hand.
+// event is Event with the text of r.Prev.
 func event(r record.Record, prev string) (machine.Event, error) {
 	p, err := machine.Decode(machine.Kind(r.Type), r.Crit, r.Data)
 	if err != nil {
@@ -43,11 +42,11 @@ func event(r record.Record, prev string) (machine.Event, error) {
 	}, nil
 }
 
-// Start says from where a state was folded.
+// Start is the record from which a state was folded.
 type Start struct {
 	Snapshot uint64 // the record of the snapshot, 0 if the whole history was folded
-	// Ignored are the snapshots that were passed over because the chain does
-	// not vouch for them, or because they cannot be used: each says why.
+	// Ignored are the reasons why snapshots were skipped: the chain does not vouch
+	// for them, or they cannot be used.
 	Ignored []error
 }
 
@@ -73,8 +72,8 @@ func State(src Source, at uint64) (machine.State, Start, error) {
 	return fold.State(), start, nil
 }
 
-// startState finds the newest snapshot that can be used. A snapshot is a
-// shortcut: one that cannot be used is passed over.
+// startState returns the state of the newest usable snapshot. A snapshot is a
+// shortcut: one that cannot be used is skipped.
 func startState(src Source, at uint64) (state machine.State, start Start, err error) {
 	for snap, err := range src.Snapshots(at) {
 		if err != nil {
@@ -93,15 +92,15 @@ func startState(src Source, at uint64) (state machine.State, start Start, err er
 }
 
 var (
-	// errUnvouched: a settling was cut short, and nothing vouches for its
+	// errUnvouched: a settling was cut short, and no record vouches for its
 	// snapshot yet. That is no finding.
 	errUnvouched = errors.New("no record follows it")
-	// errNotVouchedFor: somebody else than the gate wrote the snapshot.
+	// errNotVouchedFor: the gate did not write the snapshot.
 	errNotVouchedFor = errors.New("the record after it does not vouch for it")
 )
 
-// stateOf returns the state that a snapshot holds, if the record after the
-// snapshot's is the SnapshotTaken that names it.
+// stateOf returns the state in a snapshot, if the next record is the SnapshotTaken
+// that names it.
 func stateOf(src Source, snap journal.Snapshot) (machine.State, error) {
 	err := errUnvouched
 	for rec, bad := range src.Records(snap.Seq+1, snap.Seq+1) {

@@ -92,7 +92,7 @@ func TestState(t *testing.T) {
 	}
 	data := []byte(encoded(t, at5))
 
-	// The chain: five records, what vouches for the state after them, and more.
+	// The chain: five records, the SnapshotTaken of the state after them, and more.
 	s = &source{records: s.records[:5]}
 	s.vouch(t, data)
 	for range 4 {
@@ -142,8 +142,8 @@ func TestState(t *testing.T) {
 	}
 }
 
-// A snapshot that the chain vouches for, and that this version cannot use, is
-// passed over and reported.
+// A snapshot that the chain vouches for and that this version cannot use is skipped
+// and reported.
 func TestStateOfAnotherVersion(t *testing.T) {
 	for name, data := range map[string]string{
 		"another version": `{"v":99,"state":{}}`,

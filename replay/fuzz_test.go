@@ -10,8 +10,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// The time that is found without decoding is the one that decoding finds,
-// whatever stands in the payload and the texts around it.
+// The time that is found without decoding is the decoded one, whatever the payload and
+// the other strings are.
 func FuzzTimeOf(f *testing.F) {
 	f.Add("x", "y", `{"time":"2000-01-01T00:00:00.000000000Z","v":1}`, int64(0))
 	f.Add(`,"time":"`, `","time":"2000-01-01T00:00:00.000000000Z`, `{"a":{"time":"b"}}`, int64(1)<<40)
@@ -28,7 +28,7 @@ func FuzzTimeOf(f *testing.F) {
 	})
 }
 
-// What a comparison takes away and adds turns one text into the other.
+// The removed and added lines turn one text into the other.
 func FuzzCompareLines(f *testing.F) {
 	f.Add("ID=a\nV=1\n", "ID=a\nV=2\n")
 	f.Add("", "\n\n")

@@ -2,19 +2,19 @@ package replay
 
 import "strings"
 
-// Line is a line of a text that changed: Op is "-" for one that is gone, "+"
-// for one that is new, " " for one that stayed.
+// Line is a line of a text that changed: Op is "-" for a removed line, "+" for an
+// added line, " " for an unchanged one.
 type Line struct {
 	Op   string `json:"op"`
 	Text string `json:"text"`
 }
 
-// maxCells bounds the table of a comparison. An os-release has some twenty
-// lines; two hostile ones are compared as wholes.
+// maxCells is the largest size of the table of a comparison. An os-release has some
+// twenty lines; for two very long texts all lines are reported.
 const maxCells = 1 << 20
 
-// CompareLines gives the lines in which two texts differ, in order, with what
-// is gone before what is new. Lines that stayed are left out.
+// CompareLines returns the lines in which two texts differ, in order, the removed
+// before the added ones. Unchanged lines are omitted.
 func CompareLines(from, to string) []Line {
 	a, b := lines(from), lines(to)
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
@@ -36,9 +36,9 @@ func CompareLines(from, to string) []Line {
 	return compare(a, b)
 }
 
-// compare keeps a longest common subsequence.
+// compare omits a longest common subsequence.
 func compare(a, b []string) []Line {
-	// length[i][j] is that of the common subsequence of a[i:] and b[j:].
+	// length[i][j] is the length of the longest common subsequence of a[i:] and b[j:].
 	length := make([][]int, len(a)+1)
 	for i := range length {
 		length[i] = make([]int, len(b)+1)
@@ -72,7 +72,7 @@ func compare(a, b []string) []Line {
 	return append(append(out, gone...), came...)
 }
 
-// lines splits a text; its last line may lack its end.
+// lines splits a text; the last newline may be missing.
 func lines(s string) []string {
 	if s == "" {
 		return nil

@@ -8,39 +8,39 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// Piece is a part of a history as Onward gives it: the bytes of one record, or
-// a hole.
+// Piece is the bytes of one record, or a hole: a run of records that cannot be read.
 type Piece struct {
-	// RawRecord is the bytes and their place; of a hole, the place alone.
+	// RawRecord is the record; of a hole only Seq, its first record, is set.
 	journal.RawRecord
-	// Err says why a hole cannot be read; nil where there are bytes.
+	// Err is why the hole cannot be read; nil for a record.
 	Err error
-	// Last is the place where a hole ends.
+	// Last is the last record of a hole.
 	Last uint64
-	// Rest: nothing behind the hole can be read, or was looked for.
-	Rest bool
+	// Final reports that no record after the hole can be read, or that none was
+	// looked for.
+	Final bool
 }
 
 const (
-	// maxPieceHoles bounds the work that a history of nothing but holes makes.
+	// maxPieceHoles is the largest number of holes, so that a history full of them costs bounded work.
 	maxPieceHoles = 4096
-	// nearStep is the widest step of the search for the end of a hole. What is
-	// readable and shorter than it may be taken for a part of the hole; a block
-	// of a table that was spared holds more.
+	// nearStep is the widest step of the search for the end of a hole. A shorter
+	// run of readable records may be counted as part of the hole; an undamaged
+	// block of a table holds more records.
 	nearStep = 64
-	// farSteps is how many steps a hole is worth before they grow with it: the
-	// number of a newest record may be a lie of nineteen digits.
+	// farSteps is the number of steps after which they grow with the hole: a
+	// forged number of the newest record may have nineteen digits.
 	farSteps = 1024
 )
 
-// Onward streams what can be read of the records from to to, and goes on
-// behind what cannot: each hole is one piece, however many records it has
-// swallowed. From the newest record on it gives everything that is stored, so
-// that an export with more lines than its numbers say is read to its end.
+// Onward streams the records from to to that can be read, and continues after a hole:
+// each hole is one piece, however many records it covers. From the newest record on it
+// yields everything that is stored, so that an export with more lines than its numbers
+// say is read to its end.
 //
-// Nothing is checked: bytes may be no record, and a record in an export may
-// stand in another's place. The bytes are valid until the next step. The only
-// error is that of ctx, and it is the last.
+// Nothing is checked: the bytes may be no record, and a record in an export may be in
+// another's place. The bytes are valid until the next step. The only error is that of
+// ctx, and it is the last piece.
 func Onward(ctx context.Context, src History, from, to uint64) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		end := to
@@ -66,11 +66,11 @@ func Onward(ctx context.Context, src History, from, to uint64) iter.Seq2[Piece, 
 			if broken == nil {
 				return
 			}
-			hole := Piece{RawRecord: journal.RawRecord{Seq: next}, Err: broken, Last: max(next, to), Rest: true}
-			if behind, ok := behindHole(ctx, src, next, to); ok && holes < maxPieceHoles {
-				hole.Last, hole.Rest = behind-1, false
+			hole := Piece{RawRecord: journal.RawRecord{Seq: next}, Err: broken, Last: max(next, to), Final: true}
+			if after, ok := afterHole(ctx, src, next, to); ok && holes < maxPieceHoles {
+				hole.Last, hole.Final = after-1, false
 			}
-			if !yield(hole, nil) || hole.Rest {
+			if !yield(hole, nil) || hole.Final {
 				return
 			}
 			next = hole.Last + 1
@@ -78,11 +78,11 @@ func Onward(ctx context.Context, src History, from, to uint64) iter.Seq2[Piece, 
 	}
 }
 
-// behindHole finds the first record that can be read behind the one at hole,
-// which cannot: steps that double find one that can, and halving the last step
-// finds where that begins. A missing or damaged table may have swallowed
-// millions, so they are not tried one by one.
-func behindHole(ctx context.Context, src History, hole, to uint64) (seq uint64, ok bool) {
+// afterHole returns the first record after the one at hole that can be read. Steps
+// that double find a readable record, and halving the last step finds the first one. A
+// missing or damaged table may hold millions of records, so they are not tried one by
+// one.
+func afterHole(ctx context.Context, src History, hole, to uint64) (seq uint64, ok bool) {
 	bad, step := hole, uint64(1)
 	for {
 		if bad >= to || ctx.Err() != nil {
@@ -103,7 +103,7 @@ func behindHole(ctx context.Context, src History, hole, to uint64) (seq uint64, 
 	}
 }
 
-// firstStored halves between a record that cannot be read and one that can.
+// firstStored returns the first readable record between an unreadable and a readable one, by halving.
 func firstStored(src History, bad, good uint64) uint64 {
 	for good-bad > 1 {
 		if mid := bad + (good-bad)/2; stored(src, mid) {
@@ -115,7 +115,7 @@ func firstStored(src History, bad, good uint64) uint64 {
 	return good
 }
 
-// stored reports whether a record's bytes can be read, whatever they are.
+// stored reports whether a record's bytes can be read, without checking them.
 func stored(src History, seq uint64) bool {
 	for _, err := range src.RawRecords(seq, seq) {
 		return err == nil

@@ -40,7 +40,7 @@ func (p pitted) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] 
 	}
 }
 
-// holes reads a history, and gives its holes and how many records it gave.
+// holes reads a history and returns its holes and the number of its readable records.
 func holes(t *testing.T, src replay.History, to uint64) (got string, records uint64) {
 	t.Helper()
 	var all []string
@@ -51,13 +51,13 @@ func holes(t *testing.T, src replay.History, to uint64) (got string, records uin
 		case p.Err == nil:
 			records++
 		default:
-			all = append(all, fmt.Sprintf("%d-%d:%v:%t", p.Seq, p.Last, p.Err, p.Rest))
+			all = append(all, fmt.Sprintf("%d-%d:%v:%t", p.Seq, p.Last, p.Err, p.Final))
 		}
 	}
 	return strings.Join(all, " "), records
 }
 
-// Holes of any size are one piece each, and what is behind them is given.
+// Holes of any size are one piece each, and the records after them are yielded.
 func TestOnward(t *testing.T) {
 	within := func(from, to uint64) func(uint64) bool {
 		return func(seq uint64) bool { return seq >= from && seq <= to }
@@ -91,7 +91,7 @@ func TestOnward(t *testing.T) {
 	}
 }
 
-// A history of nothing but holes costs a bounded number of them.
+// A history full of holes costs a bounded number of reads.
 func TestOnwardPitted(t *testing.T) {
 	reads := 0
 	got, _ := holes(t, pitted{tip: 100000, bad: func(seq uint64) bool { return seq%2 == 0 }, reads: &reads}, 100000)
@@ -141,6 +141,6 @@ func TestOrder(t *testing.T) {
 	}
 	o := replay.NewOrder(5)
 	if o.Skip(9); o.Due() != 10 || !o.Take(10) {
-		t.Error("behind what was skipped")
+		t.Error("after a skip")
 	}
 }

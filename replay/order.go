@@ -1,26 +1,26 @@
 package replay
 
-// Order follows the numbers that records give themselves. The place of a line
-// says nothing behind one that is missing or stands there twice.
+// Order checks the sequence of the records' own numbers. The place of a line in an
+// export proves nothing after a line that is missing or repeated.
 type Order struct {
-	due  uint64 // behind the largest number until now
-	last uint64 // the number before, 0 where that is not known
+	due  uint64 // one more than the largest number so far
+	last uint64 // the number before, 0 if it is not known
 }
 
-// NewOrder begins where record due should stand.
+// NewOrder returns an Order in which record due comes first.
 func NewOrder(due uint64) *Order { return &Order{due: due} }
 
-// Due is the number that should come next.
+// Due returns the number that should come next.
 func (o *Order) Due() uint64 { return o.due }
 
-// Take notes that record seq comes next, and reports whether it should: a
-// record that is out of its place is told once, and not with every record that
-// follows it in order.
+// Take accepts seq as the next record and reports whether it is in order. A record
+// out of its place is reported once, and not again with every record that follows it
+// in order.
 func (o *Order) Take(seq uint64) (inOrder bool) {
 	inOrder = seq == o.due || o.last != 0 && seq == o.last+1
 	o.due, o.last = max(o.due, seq+1), seq
 	return inOrder
 }
 
-// Skip notes that what should come next, up to record last, cannot be read.
+// Skip records that the records up to last cannot be read.
 func (o *Order) Skip(last uint64) { o.due, o.last = max(o.due, last+1), 0 }

@@ -12,47 +12,46 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// History is a Source whose extent is known and whose records can be looked up.
+// History is a Source with known first and last records, which can be read one by one.
 type History interface {
 	Source
-	// ID is the journal's id.
+	// ID returns the journal's id.
 	ID() string
-	// First is the seq of the first record there is: 1, but for an export that
+	// First returns the seq of the first record: 1, or more in an export that
 	// begins later.
 	First() uint64
 	Tip() record.Tip
 	// Record reads one record: canonical, of this journal, in its place.
 	Record(seq uint64) (record.Record, error)
-	// RawRecords streams the stored bytes. to beyond the tip means the tip, and
-	// math.MaxUint64 all that is stored, whatever its numbers.
+	// RawRecords streams the stored bytes. A to beyond the tip means the tip;
+	// math.MaxUint64 means everything that is stored, whatever its numbers.
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 }
 
-// ErrNoPoint: the history does not reach the point that was asked for.
+// ErrNoPoint: the history does not reach the point.
 var ErrNoPoint = errors.New("not in this history")
 
-// Point names a place in a history, in words that outlive its records' numbers.
-// The zero Point is none.
+// Point is a place in a history: a record, an epoch or a time. The zero Point is none.
 type Point struct {
 	kind string
 	n    uint64
 	t    time.Time
 }
 
-// AtSeq is the point just after record seq.
+// AtSeq returns the point just after record seq.
 func AtSeq(seq uint64) Point { return Point{kind: "seq", n: seq} }
 
-// AtEpoch is the point just after the event that began epoch n.
+// AtEpoch returns the point just after the event that began epoch n.
 func AtEpoch(n uint64) Point { return Point{kind: "epoch", n: n} }
 
-// AtTime is the point just after the last record in sequence whose wall-clock
-// time is not after t. Clocks go back: records before it may be later than t.
+// AtTime returns the point just after the last record in sequence whose wall-clock
+// time is not after t. Clocks may go back, so records before it may be later than t.
 func AtTime(t time.Time) Point { return Point{kind: "time", t: t.UTC()} }
 
-// String is the point as it is written: seq:N, epoch:N or time:T.
+// String returns the point as an operator types it: seq:N, epoch:N or time:T.
 func (p Point) String() string {
 	if p.kind == "time" {
-		// Typed back without a fraction it means all of that second.
+		// A time without a fraction means the whole second.
 		form := time.RFC3339Nano
 		switch p.t.Nanosecond() {
 		case 0:
@@ -65,9 +64,9 @@ func (p Point) String() string {
 	return fmt.Sprintf("%s:%d", p.kind, p.n)
 }
 
-// Find gives the record that the point is just after. The error is ErrNoPoint,
-// with the extent that there is, where the history does not reach it, and that
-// of the record otherwise.
+// Find returns the record that the point is just after. The error is ErrNoPoint, with
+// the extent of the history, if the history does not reach the point; otherwise it is
+// that of the record.
 func (p Point) Find(src History) (record.Record, error) {
 	switch p.kind {
 	case "seq":
@@ -97,8 +96,8 @@ func (p Point) findEpoch(src History) (record.Record, error) {
 		rec, err = src.Record(seq)
 	}
 	if err == nil && (rec.Seq == 0 || rec.Epoch != p.n) {
-		// An edited number may have led astray: an epoch is said to be absent
-		// only when no record has it.
+		// An edited number may have misled the search: an epoch is reported
+		// absent only if no record has it.
 		if rec, err = searchEpoch(src, p.n); err == nil && rec.Seq == 0 {
 			return rec, p.Unreached(src)
 		}
@@ -112,9 +111,9 @@ func (p Point) findEpoch(src History) (record.Record, error) {
 	return beginning(src, rec)
 }
 
-// beginning gives the record that began the epoch whose first record is rec.
-// That is rec itself, but where a first run failed before it had a baseline:
-// its epoch began with the baseline, if it ever had one.
+// beginning returns the record that began the epoch whose first record is rec. That is
+// rec itself, except if a first run failed before it had a baseline: then the epoch
+// began with the baseline, if there ever was one.
 func beginning(src History, rec record.Record) (record.Record, error) {
 	for r, err := range src.Records(rec.Seq, src.Tip().Seq) {
 		if err != nil {
@@ -139,7 +138,7 @@ func beginning(src History, rec record.Record) (record.Record, error) {
 	return rec, nil
 }
 
-// Unreached is the ErrNoPoint of an epoch, with the epochs that there are.
+// Unreached is the ErrNoPoint of an epoch, with the epochs that exist.
 func (p Point) Unreached(src History) error {
 	first, err := src.Record(src.First())
 	if err != nil {
@@ -152,8 +151,8 @@ func (p Point) Unreached(src History) error {
 	return p.missing("there are epochs %d to %d", first.Epoch, last.Epoch)
 }
 
-// epochFrom gives the first seq in [lo, hi) whose record has an epoch of n or
-// more, hi where none has. Epochs never go back, so it need not read them all.
+// epochFrom returns the first seq in [lo, hi) whose record has an epoch of n or more,
+// hi if there is none. Epochs never go back, so a binary search is enough.
 func epochFrom(src History, n, lo, hi uint64) (uint64, error) {
 	var failed error
 	i := sort.Search(int(hi-lo), func(i int) bool {

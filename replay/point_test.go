@@ -99,7 +99,7 @@ func TestFindEpochWithoutBaseline(t *testing.T) {
 	}
 }
 
-// Times are looked for among very many records, on several cores.
+// Times are searched for among very many records, on several cores.
 func TestFindTimeFarBack(t *testing.T) {
 	const n = 100_000
 	src := lined{n: n}
@@ -125,7 +125,7 @@ func TestFindTimeFarBack(t *testing.T) {
 		t.Error(err)
 	}
 	if rec, err := replay.AtTime(lineTime(70_000)).Find(src); err != nil || rec.Seq != 70_000 {
-		t.Errorf("record %d, %v: nothing that far back is asked for", rec.Seq, err)
+		t.Errorf("record %d, %v: no record that far back is needed", rec.Seq, err)
 	}
 }
 
@@ -133,7 +133,7 @@ func lineTime(seq uint64) time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seq) * time.Second)
 }
 
-// lined is a history of records that have a time and nothing else.
+// lined is a history whose records have only a time.
 type lined struct {
 	replay.History
 	n, odd, bad uint64

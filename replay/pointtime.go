@@ -9,12 +9,12 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// timeStretch is how many records are looked at in one go, from the newest
-// back. No order among times may be relied on, so every record after the
-// point has to be looked at: nothing that a snapshot holds could spare it.
-const timeStretch = 16384
+// timeBatch is the number of records that are read at once, from the newest back. The
+// wall clock may go back, so every record after the point must be read; a snapshot
+// does not help.
+const timeBatch = 16384
 
-// findTime looks from the newest record back.
+// findTime searches from the newest record back.
 func (p Point) findTime(src History) (record.Record, error) {
 	first, hi := src.First(), src.Tip().Seq
 	for hi >= first && hi > 0 {
@@ -23,13 +23,13 @@ func (p Point) findTime(src History) (record.Record, error) {
 		failed := make([]error, workers)
 		var wg sync.WaitGroup
 		for i := range workers {
-			if hi < first+i*timeStretch {
+			if hi < first+i*timeBatch {
 				break
 			}
-			to := hi - i*timeStretch
+			to := hi - i*timeBatch
 			from := first
-			if to-first >= timeStretch {
-				from = to - timeStretch + 1
+			if to-first >= timeBatch {
+				from = to - timeBatch + 1
 			}
 			wg.Go(func() { found[i], failed[i] = notAfter(src, p.t, from, to) })
 		}
@@ -42,10 +42,10 @@ func (p Point) findTime(src History) (record.Record, error) {
 				return src.Record(found[i])
 			}
 		}
-		if hi < first+workers*timeStretch {
+		if hi < first+workers*timeBatch {
 			break
 		}
-		hi -= workers * timeStretch
+		hi -= workers * timeBatch
 	}
 	rec, err := src.Record(first)
 	if err != nil {
@@ -54,8 +54,8 @@ func (p Point) findTime(src History) (record.Record, error) {
 	return record.Record{}, p.missing("record %d, the first, is of %s", rec.Seq, rec.Time.Format(time.RFC3339Nano))
 }
 
-// notAfter gives the last of the records from to to whose time is not after t,
-// 0 where there is none.
+// notAfter returns the last of the records from to to whose time is not after t, 0 if
+// there is none.
 func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
 	limit := []byte(t.UTC().Format(record.TimeLayout))
 	var last uint64
@@ -65,7 +65,7 @@ func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
 		}
 		at := timeOf(raw.Raw)
 		if at == nil {
-			// Say what is wrong with it as every reader of records does.
+			// Record returns the error of every other reader.
 			rec, err := src.Record(raw.Seq)
 			if err != nil {
 				return 0, err
@@ -79,9 +79,8 @@ func notAfter(src History, t time.Time, from, to uint64) (uint64, error) {
 	return last, nil
 }
 
-// timeOf gives the text of a record's time without reading the rest, nil where
-// there is none. Records write times in one spelling, so times order as their
-// texts do.
+// timeOf returns the text of a record's time without parsing the record, nil if there
+// is none. Records write times in one spelling, so times sort as their texts do.
 func timeOf(raw []byte) []byte {
 	if text := record.EnvelopeText(raw, "time"); len(text) == len(record.TimeLayout) {
 		return text

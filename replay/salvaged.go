@@ -5,8 +5,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Salvaged gives what a history's first record says of the journal that it
-// continues; ok is false where it continues none, or where it cannot be read.
+// Salvaged returns the JournalSalvaged of a history's first record; ok is false if
+// the history continues no journal, or if the record cannot be read.
 func Salvaged(src interface {
 	Record(seq uint64) (record.Record, error)
 }) (s machine.JournalSalvaged, ok bool) {

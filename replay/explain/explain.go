@@ -31,7 +31,7 @@ func Explain(ctx context.Context, src replay.History, opt Options) (*Report, err
 			return nil, err
 		case p.Err != nil:
 			due := t.order.Due()
-			t.unreadable(due, due+(p.Last-p.Seq), p.Err, p.Rest)
+			t.unreadable(due, due+(p.Last-p.Seq), p.Err, p.Final)
 			continue
 		}
 		if p.Seq%1024 == 0 && opt.Progress != nil {

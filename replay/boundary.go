@@ -6,17 +6,16 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// ErrEpochOrder: the records do not bear out where halving found an epoch to
-// begin or to end. Only reading them all tells where it does.
+// ErrEpochOrder: the records around a boundary of an epoch contradict the binary
+// search that found it. Only reading all records finds the epoch.
 var ErrEpochOrder = errors.New("epochs are out of order")
 
-// Epochs gives the range of records with epoch n in force, from > to where
-// halving finds none. The error is of a record that could not be read, or
-// ErrEpochOrder.
+// Epochs returns the range of records with epoch n in force; from > to if the search
+// finds none. The error is of a record that could not be read, or ErrEpochOrder.
 //
-// Halving believes every record it meets. One that lies about its epoch sends
-// it astray, and where it ends, the liar is one of the two neighbours: so the
-// links around both ends are looked at.
+// A binary search trusts every record that it reads. A record with a false epoch
+// leads it to a place beside that record. So the links around both boundaries are
+// checked.
 func Epochs(src History, n uint64) (from, to uint64, err error) {
 	end := src.Tip().Seq + 1
 	if from, err = epochFrom(src, n, src.First(), end); err != nil {
@@ -26,7 +25,7 @@ func Epochs(src History, n uint64) (from, to uint64, err error) {
 		return 0, 0, err
 	}
 	for _, seq := range []uint64{from, to} {
-		steps, linked, err := edge(src, seq)
+		steps, linked, err := boundary(src, seq)
 		switch {
 		case err != nil:
 			return 0, 0, err
@@ -37,11 +36,11 @@ func Epochs(src History, n uint64) (from, to uint64, err error) {
 	return from, to - 1, nil
 }
 
-// edge looks at the records around seq, with which an epoch seems to begin:
-// whether it is one more than the epoch before, and whether each links to the
-// one before it. Where the records begin, and behind the newest, nothing can be
-// cut off.
-func edge(src History, seq uint64) (steps, linked bool, err error) {
+// boundary reads the records around seq, with which an epoch seems to begin. steps
+// reports whether its epoch is one more than that of the record before; linked
+// reports whether the records link to each other. At the first record and after the
+// newest there is nothing to check.
+func boundary(src History, seq uint64) (steps, linked bool, err error) {
 	if seq <= src.First() || seq > src.Tip().Seq {
 		return true, true, nil
 	}
@@ -64,8 +63,8 @@ func edge(src History, seq uint64) (steps, linked bool, err error) {
 	return rec.Epoch == before.Epoch+1, linked, nil
 }
 
-// searchEpoch looks through all records for the first one with epoch n; the
-// zero record where none has it.
+// searchEpoch reads all records for the first one with epoch n; the zero record if
+// there is none.
 func searchEpoch(src History, n uint64) (record.Record, error) {
 	for raw, err := range src.RawRecords(src.First(), src.Tip().Seq) {
 		if err != nil {
