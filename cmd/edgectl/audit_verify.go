@@ -56,6 +56,8 @@ newer release wrote a record, a copy changed the file.`,
 				}
 				opt.Key += key + "\n"
 			}
+			e.warnLogSkipped(args[0])
+			opt.LogSkipped = e.logSkipped
 			p := newProgress(e.stderr)
 			opt.Progress = p.at
 			rep, err := audit.Verify(cmd.Context(), args[0], opt)

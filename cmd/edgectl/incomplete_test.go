@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/autonomyops/edged/internal/durable/mountinfo"
 	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
@@ -76,15 +77,8 @@ func TestDamagedExports(t *testing.T) {
 // Every reader looks at the head file: an older journal beside a newer head is
 // reported by each of them, and nothing is signed of it.
 func TestOlderJournal(t *testing.T) {
-	h := newHistory(t)
+	h, older := olderJournal(t)
 	key := checkpointKeyFile(t)
-	journalDir := filepath.Join(h.Dir, "journal")
-	older := filepath.Join(t.TempDir(), "older")
-	historytest.Check(t, os.CopyFS(older, os.DirFS(journalDir)))
-	h.Match()
-	h.Rest()
-	historytest.Check(t, os.RemoveAll(journalDir))
-	historytest.Check(t, os.CopyFS(journalDir, os.DirFS(older)))
 	out := filepath.Join(t.TempDir(), "out")
 	const says = "acknowledged history is gone, the journal ends at record 8"
 	for _, tt := range []struct {
@@ -105,9 +99,10 @@ func TestOlderJournal(t *testing.T) {
 		{1, "journal prove --seq 2 --key " + key, false},
 		{1, "journal tiles --out " + out + " --key " + key, false},
 		{1, "audit bundle --out " + out, false},
+		{1, "audit verify " + h.Dir, false},
 	} {
-		code, stdout, errs := call(nil, append(strings.Fields(tt.args), "--state-root", h.Dir)...)
-		if code != tt.code || !strings.Contains(stdout+errs, says) {
+		code, stdout, errs := call(map[string]string{"EDGE_STATE_ROOT": h.Dir}, strings.Fields(tt.args)...)
+		if code != tt.code || strings.Contains(stdout, "REWRITTEN") || !strings.Contains(stdout+errs, says) {
 			t.Errorf("%s: exit %d, %s%s", tt.args, code, stdout, errs)
 		}
 		var object map[string]any
@@ -125,6 +120,80 @@ func TestOlderJournal(t *testing.T) {
 	const bare = "nothing vouches for its newest records"
 	for args, want := range map[string]int{"journal log": 0, "journal export --out -": 0, "status": 0, "journal checkpoint --key " + key: 2} {
 		if code, stdout, errs := call(nil, append(strings.Fields(args), "--journal", older)...); code != want || !strings.Contains(stdout+errs, bare) {
+			t.Errorf("%s: exit %d, %s%s", args, code, stdout, errs)
+		}
+	}
+}
+
+// olderJournal returns a node whose journal was replaced by an older copy, which
+// ends at record 8, and that copy. The head file names record 9.
+func olderJournal(t *testing.T) (h *historytest.History, older string) {
+	t.Helper()
+	h = newHistory(t)
+	journalDir := filepath.Join(h.Dir, "journal")
+	older = filepath.Join(t.TempDir(), "older")
+	historytest.Check(t, os.CopyFS(older, os.DirFS(journalDir)))
+	h.Match()
+	h.Rest()
+	historytest.Check(t, os.RemoveAll(journalDir))
+	historytest.Check(t, os.CopyFS(journalDir, os.DirFS(older)))
+	return h, older
+}
+
+// mountOf returns the mounts of this machine as if the one that dir lies on had
+// been mounted with the option.
+func mountOf(t *testing.T, dir, option string) []mountinfo.Mount {
+	t.Helper()
+	f, err := os.Open(dir)
+	historytest.Check(t, err)
+	defer f.Close() //nolint:errcheck // read-only
+	id, _, err := mountinfo.Locate(int(f.Fd()))
+	historytest.Check(t, err)
+	return mountinfo.Parse(fmt.Appendf(nil, "9999 1 8:1 / / rw - ext4 /dev/sda1 rw\n%s 9999 7:0 / /x ro - ext4 /dev/loop0 ro,%s\n", id, option))
+}
+
+// On a mount that skipped the filesystem's log, a history that ends before the
+// head file is incomplete. It is never called rewritten, and no reader claims
+// that history is gone.
+func TestLogSkipped(t *testing.T) {
+	h, _ := olderJournal(t)
+	mounts := mountOf(t, h.Dir, "norecovery")
+	key := checkpointKeyFile(t)
+	out := filepath.Join(t.TempDir(), "out")
+	const warning, named = "is mounted with norecovery: its log was not replayed", "incomplete: the log of the filesystem was not replayed"
+	for args, want := range map[string]int{
+		"journal log": 0, "journal head": 0, "journal show 3 --json": 0, "replay --at seq:3 --json": 0, "replay diff seq:3 seq:8": 0,
+		"replay explain": 0, "status": 1, "status --json": 1, "journal export --out -": 1, "journal verify": 1, "journal verify --json": 1,
+		"journal checkpoint --key " + key: 1, "audit bundle --out " + out: 1, "audit verify " + h.Dir: 1, "audit verify --json " + h.Dir: 1,
+	} {
+		code, stdout, errs := callOn(mounts, map[string]string{"EDGE_STATE_ROOT": h.Dir}, strings.Fields(args)...)
+		all := stdout + errs
+		if code != want || strings.Count(errs, warning) != 1 || !strings.Contains(all, named) ||
+			strings.Contains(strings.ToLower(all), "rewritten") || strings.Contains(all, "salvage") {
+			t.Errorf("%s: exit %d, %s%s", args, code, stdout, errs)
+		}
+		var found struct {
+			Verdict  string
+			Findings []struct{ Severity, Code string }
+		}
+		if strings.Contains(args, "verify") && strings.Contains(args, "--json") {
+			historytest.Check(t, json.Unmarshal([]byte(stdout), &found))
+			if len(found.Findings) == 0 || found.Findings[0].Severity != "warning" || found.Findings[0].Code != "log_not_replayed" || strings.HasPrefix(args, "audit") && found.Verdict != "truncated" {
+				t.Errorf("%s: %s", args, stdout)
+			}
+		}
+	}
+	for args, want := range map[string]string{"journal verify": "INCOMPLETE, the log of the filesystem was not replayed, 1 error", "audit verify " + h.Dir: "TRUNCATED"} {
+		if _, stdout, _ := callOn(mounts, map[string]string{"EDGE_STATE_ROOT": h.Dir}, strings.Fields(args)...); !strings.Contains(stdout, want) {
+			t.Errorf("%s: %s", args, stdout)
+		}
+	}
+	// A whole history on such a mount is whole, with the same warning.
+	sound := newHistory(t)
+	mounts = mountOf(t, sound.Dir, "noload")
+	for _, args := range []string{"journal verify", "audit verify " + sound.Dir, "status"} {
+		code, stdout, errs := callOn(mounts, map[string]string{"EDGE_STATE_ROOT": sound.Dir}, strings.Fields(args)...)
+		if code != 0 || !strings.Contains(errs, "is mounted with noload") || !strings.Contains(stdout, "is mounted with noload") {
 			t.Errorf("%s: exit %d, %s%s", args, code, stdout, errs)
 		}
 	}

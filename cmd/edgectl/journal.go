@@ -42,10 +42,14 @@ func (e *env) openAs(open func(string) (*history.Source, error)) (*history.Sourc
 	}
 	src, err := open(path)
 	if err != nil {
-		return nil, err
+		return nil, history.NameDamage(err, path, e.logSkipped)
 	}
 	src.EndWith(e.ctx)
-	if e.damage = src.Damage(); e.damage != nil {
+	e.damage = src.Damage()
+	if src.View() != nil {
+		e.damage = history.NameDamage(e.damage, path, e.logSkipped)
+	}
+	if e.damage != nil {
 		fmt.Fprintf(e.stderr, "edgectl: the history is damaged or incomplete: %s\n", display.Clean(e.damage.Error()))
 	}
 	if src.Kind() == history.Directory {
@@ -76,8 +80,11 @@ func (d *damaged) Unwrap() error { return d.error }
 
 // wrong makes damage of a history the outcome of a check. Other errors stay.
 func wrong(err error) error {
-	if !history.IsDamage(err) {
+	switch {
+	case !history.IsDamage(err):
 		return err
+	case errors.Is(err, history.ErrLogSkipped):
+		return &damaged{err} // it says what to do
 	}
 	return &damaged{errs.Advise("use another copy; edgectl journal log shows what can be read of this one, journal verify what is wrong with it", "%w", err)}
 }

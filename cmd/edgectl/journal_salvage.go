@@ -65,6 +65,7 @@ a boot nor a verification, of the tables' blocks too, finds damage.`,
 			if err != nil {
 				return err
 			}
+			e.warnLogSkipped(root)
 			who, err := salvager(by, node)
 			if err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +43,7 @@ Findings are errors or warnings; only an error makes the exit status 1.`,
 				defer debug.SetGCPercent(debug.SetGCPercent(400))
 			}
 			p := newProgress(e.stderr)
-			rep, err := verify.Path(cmd.Context(), path, verify.Options{Deep: deep, Progress: p.at})
+			rep, err := verify.Path(cmd.Context(), path, verify.Options{Deep: deep, LogSkipped: e.logSkipped, Progress: p.at})
 			p.done()
 			if err != nil {
 				return err
@@ -73,22 +74,24 @@ func printReport(w io.Writer, r verify.Report, deep bool) error {
 			return err
 		}
 	}
-	errs := 0
+	errs, skipped := 0, false
 	for _, f := range r.Findings {
 		if f.Severity == journal.SeverityError {
 			errs++
 		}
+		skipped = skipped || f.Code == verify.CodeLogSkipped
 		// What is damaged, or was not judged to its end, is not verified.
 		if f.Code == verify.CodeStopped || f.Severity == journal.SeverityError {
 			deep = false
 		}
 	}
 	verdict := "intact"
-	switch {
-	case errs == 1:
-		verdict = "NOT INTACT, 1 error"
-	case errs > 1:
-		verdict = fmt.Sprintf("NOT INTACT, %d errors", errs)
+	if errs > 0 {
+		verdict = "NOT INTACT"
+		if skipped {
+			verdict = "INCOMPLETE, the log of the filesystem was not replayed"
+		}
+		verdict += fmt.Sprintf(", %d error%s", errs, strings.Repeat("s", min(errs-1, 1)))
 	}
 	depth := ""
 	if deep {

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/autonomyops/edged/internal/commandline"
+	"github.com/autonomyops/edged/internal/durable/mountinfo"
 	"github.com/autonomyops/edged/internal/errs"
 )
 
@@ -47,7 +48,7 @@ func main() {
 			cancel()
 		}
 	}()
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	code := run(&env{ctx: ctx, getenv: os.Getenv, mounts: mounts, stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:])
 	if s := caught.Load(); s != nil && code == exitNot {
 		signal.Reset(*s)
 		_ = syscall.Kill(os.Getpid(), *s) // what started this process sees which signal it was
@@ -67,12 +68,20 @@ const (
 // said what by itself.
 var errWrong = errors.New("the check found something wrong")
 
+// mounts returns what is mounted. Without a /proc that is not known.
+func mounts() []mountinfo.Mount {
+	all, err := mountinfo.Read()
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
 // run is main without the process: it returns the exit code.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	e := &env{ctx: ctx, getenv: getenv, stdout: stdout, stderr: stderr}
+func run(e *env, args []string) int {
 	cmd := root(e)
 	cmd.SetArgs(args)
-	called, err := cmd.ExecuteContextC(ctx)
+	called, err := cmd.ExecuteContextC(e.ctx)
 	switch {
 	case errors.Is(err, errWrong):
 		return exitWrong
@@ -81,13 +90,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case errors.Is(err, context.Canceled):
 		return exitNot
 	}
-	fmt.Fprintf(stderr, "edgectl: %s\n", strings.TrimSpace(err.Error()))
+	fmt.Fprintf(e.stderr, "edgectl: %s\n", strings.TrimSpace(err.Error()))
 	var advised *errs.Advised
 	switch {
 	case errors.As(err, &advised) && advised.Next != "":
-		fmt.Fprintf(stderr, "  next: %s\n", advised.Next)
+		fmt.Fprintf(e.stderr, "  next: %s\n", advised.Next)
 	case e.usage:
-		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", called.CommandPath())
+		fmt.Fprintf(e.stderr, "Run '%s --help' for usage.\n", called.CommandPath())
 	}
 	var found *damaged
 	if errors.As(err, &found) {
@@ -100,11 +109,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 type env struct {
 	ctx            context.Context // it ends when the command is interrupted
 	getenv         func(string) string
+	mounts         func() []mountinfo.Mount
 	stdout, stderr io.Writer
 	target         target
 	json           bool
-	damage         error // of the history that was opened; it was reported
-	usage          bool  // the command line itself is at fault: no command has begun
+	logSkipped     string // see history.LogSkipped
+	damage         error  // of the history that was opened; it was reported
+	usage          bool   // the command line itself is at fault: no command has begun
 }
 
 func fail(next, format string, args ...any) error { return errs.Advise(next, format, args...) }

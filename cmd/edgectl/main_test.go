@@ -11,14 +11,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/durable/mountinfo"
 	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/machine"
 )
 
 // call runs a command in this process.
 func call(env map[string]string, args ...string) (code int, stdout, stderr string) {
+	return callOn(nil, env, args...)
+}
+
+// callOn is call with what is mounted.
+func callOn(all []mountinfo.Mount, vars map[string]string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = run(context.Background(), args, func(k string) string { return env[k] }, &out, &errs)
+	code = run(&env{ctx: context.Background(), getenv: func(k string) string { return vars[k] },
+		mounts: func() []mountinfo.Mount { return all }, stdout: &out, stderr: &errs}, args)
 	return code, out.String(), errs.String()
 }
 

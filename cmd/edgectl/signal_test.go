@@ -113,7 +113,7 @@ func TestInterrupted(t *testing.T) {
 		"replay --at epoch:1 --out " + file, "replay diff seq:1 seq:8", "replay explain",
 	} {
 		var out, errs bytes.Buffer
-		code := run(ctx, append(strings.Fields(args), "--state-root", h.Dir), os.Getenv, &out, &errs)
+		code := run(&env{ctx: ctx, getenv: os.Getenv, mounts: mounts, stdout: &out, stderr: &errs}, append(strings.Fields(args), "--state-root", h.Dir))
 		left, err := os.ReadDir(dir)
 		historytest.Check(t, err)
 		if code != 2 || len(left) > 0 || out.Len() > 0 {

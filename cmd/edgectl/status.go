@@ -25,7 +25,7 @@ there is no node here to tell of.`,
 			if err != nil {
 				return err
 			}
-			s, err := status.Read(path)
+			s, err := status.Read(path, e.logSkipped)
 			if err != nil {
 				return err
 			}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
 
 	"github.com/autonomyops/edged/internal/config"
+	"github.com/autonomyops/edged/internal/history"
 )
 
 // target is what a command works on, as flags and environment name it.
@@ -64,12 +66,25 @@ func (e *env) named() (string, error) {
 }
 
 // evidence is the path whose history is to be read.
-func (e *env) evidence() (string, error) {
-	if e.target.journal == "" {
-		return e.root()
+func (e *env) evidence() (path string, err error) {
+	path = e.target.journal
+	switch {
+	case path == "":
+		path, err = e.root()
+	case e.target.stateRoot != "" || e.target.config != "":
+		err = fail("drop one of them", "--journal and a state root both name a history")
 	}
-	if e.target.stateRoot != "" || e.target.config != "" {
-		return "", fail("drop one of them", "--journal and a state root both name a history")
+	if err != nil {
+		return "", err
 	}
-	return e.target.journal, nil
+	e.warnLogSkipped(path)
+	return path, nil
+}
+
+// warnLogSkipped warns if the log of the filesystem that evidence lies on was
+// not replayed.
+func (e *env) warnLogSkipped(path string) {
+	if e.logSkipped = history.LogSkipped(path, e.mounts()); e.logSkipped != "" {
+		fmt.Fprintf(e.stderr, "edgectl: warning: %s: %s\n", path, history.WarnLogSkipped(e.logSkipped))
+	}
 }

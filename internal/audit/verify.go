@@ -28,6 +28,9 @@ type VerifyOptions struct {
 	// names alone: a key is replaced because it was stolen, and whoever has it
 	// can sign a history in which it never was.
 	Key string
+	// LogSkipped is the mount option by which the log of the filesystem was not
+	// replayed, from history.LogSkipped; "" if there is none.
+	LogSkipped string
 	// Progress hears how many records are done in a stage, and of how many.
 	Progress func(stage string, done, total uint64)
 }
@@ -42,6 +45,7 @@ type auditor struct {
 	signers  []transparency.Verifier // those of them that may have signed the bundle
 	inForce  []keyInForce            // the checkpoint keys that the records name, in their order
 	vouched  bool                    // what was kept from before is signed, and over all the records
+	skipped  string                  // VerifyOptions.LogSkipped
 	progress func(stage string, done, total uint64)
 	sound    bool // no record was found to be bad
 	newer    error
@@ -53,7 +57,7 @@ type auditor struct {
 // is for what could not be done: unreadable, no evidence, cut short, written
 // by a newer version, or nothing that it can be compared with.
 func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
-	a := &auditor{report: Report{Key: KeyNone}, findings: &findings{}, progress: opt.Progress}
+	a := &auditor{report: Report{Key: KeyNone}, findings: &findings{}, skipped: opt.LogSkipped, progress: opt.Progress}
 	if a.progress == nil {
 		a.progress = func(string, uint64, uint64) {}
 	}
@@ -121,7 +125,7 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 		return Report{}, err
 	}
 	if err != nil {
-		rep, err := verify.Path(ctx, path, verify.Options{Progress: a.progress})
+		rep, err := verify.Path(ctx, path, verify.Options{LogSkipped: a.skipped, Progress: a.progress})
 		if err != nil {
 			return Report{}, err
 		}
@@ -203,7 +207,7 @@ func (a *auditor) takeOver(list []journal.Finding, take func(journal.Finding)) {
 
 // records judges form, place and links, and what a replay can tell.
 func (a *auditor) records(ctx context.Context) error {
-	rep, err := verify.Source(ctx, a.src, verify.Options{Deep: a.src.Tip().Seq > 0, Progress: a.progress})
+	rep, err := verify.Source(ctx, a.src, verify.Options{Deep: a.src.Tip().Seq > 0, LogSkipped: a.skipped, Progress: a.progress})
 	if err != nil {
 		return err
 	}
@@ -228,12 +232,34 @@ func (a *auditor) damaged(findings []journal.Finding) {
 		a.add(f)
 		switch f.Code {
 		case journal.CodeBrokenLink, journal.CodeHashMismatch, journal.CodeDuplicate, journal.CodeGap, journal.CodeWrongJournal,
-			journal.CodeNotCanonical, journal.CodeOversized, journal.CodeHeadMismatch:
+			journal.CodeNotCanonical, journal.CodeOversized:
 			a.once(CodeRewritten, f)
+		case journal.CodeHeadMismatch:
+			a.headMismatch(f)
+		case journal.CodeStorage:
+			if a.skipped != "" {
+				a.once(CodeTruncated, f)
+			}
 		case journal.CodeTornTail, verify.CodeMissing:
 			a.once(CodeTruncated, f)
 		}
 	})
+}
+
+// headMismatch says what it means for the history that the head file disagrees
+// with it. A head file that is damaged or absent says nothing about the records.
+func (a *auditor) headMismatch(f journal.Finding) {
+	var damage error
+	if a.src != nil {
+		damage = a.src.Damage()
+	}
+	switch {
+	case a.skipped != "", errors.Is(damage, journal.ErrRolledBack):
+		f.Seq = a.report.Events + 1
+		a.once(CodeTruncated, f)
+	case errors.Is(damage, journal.ErrRewritten), errors.Is(damage, journal.ErrForeign):
+		a.once(CodeRewritten, f)
+	}
 }
 
 // once says for the first of several findings what it means.
@@ -255,7 +281,11 @@ func (a *auditor) once(code string, f journal.Finding) {
 	if code == CodeRewritten {
 		a.bad(code, first.Seq, "the records contradict each other from record %d on: they are not those that were written", first.Seq)
 	} else {
-		a.bad(code, first.Seq, "the records end before they should")
+		why := ""
+		if a.skipped != "" {
+			why = ": " + history.ErrLogSkipped.Error()
+		}
+		a.bad(code, first.Seq, "the records end before they should%s", why)
 	}
 }
 

@@ -58,6 +58,8 @@ func TestE2E_EvidenceOnReadOnlyMount(t *testing.T) {
 			h.Sh(`mount -o loop,` + c.options + ` $DIR/image $STATE`)
 			before := h.Sh(tree("$STATE"))
 			h.Sh(look)
+			h.contains(h.Sh(`edgectl journal head 2>&1 >/dev/null`), "is mounted with norecovery: its log was not replayed")
+			h.contains(h.Sh(`edgectl journal verify --json`), `"code":"log_not_replayed"`)
 			h.equal("the tree", h.Sh(tree("$STATE")), before)
 			h.Sh(`umount $STATE`)
 			h.equal("the device", h.Sh(`b3sum --no-names $DIR/image`), image)

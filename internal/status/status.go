@@ -50,6 +50,8 @@ type Status struct {
 	TimeFloor   *time.Time   `json:"time_floor"`
 	// Tail says how much of the journal has not settled; null for an export.
 	Tail *journal.TailUse `json:"tail"`
+
+	skipped string // the parameter of Read
 }
 
 // Head is the newest record.
@@ -97,9 +99,14 @@ type Failure struct {
 }
 
 // Read gives the status of the node whose state root or journal is at path.
-// The error is for what is no evidence of a node at all.
-func Read(path string) (Status, error) {
-	s := Status{Problems: []string{}, Notices: []string{}, Projections: []Projection{}}
+// skipped is the mount option by which the log of the filesystem was not
+// replayed, from history.LogSkipped; "" if there is none. The error is for what
+// is no evidence of a node at all.
+func Read(path, skipped string) (Status, error) {
+	s := Status{Problems: []string{}, Notices: []string{}, Projections: []Projection{}, skipped: skipped}
+	if skipped != "" {
+		s.notice("%s", history.WarnLogSkipped(skipped))
+	}
 	at, kind, err := history.Detect(path)
 	if err != nil {
 		return s, err
@@ -109,7 +116,7 @@ func Read(path string) (Status, error) {
 		if kind != history.StateRoot {
 			return s, err
 		}
-		return s, s.withoutJournal(at, err)
+		return s, s.withoutJournal(at, history.NameDamage(err, path, skipped))
 	}
 	defer src.Close() //nolint:errcheck // read-only
 	if err := s.history(src); err != nil {
@@ -145,7 +152,7 @@ func (s *Status) withoutJournal(at string, reason error) error {
 func (s *Status) history(src *history.Source) error {
 	tip := src.Tip()
 	s.Journal, s.Head = src.ID(), &Head{Seq: tip.Seq, Hash: tip.Hash.String()}
-	if damage := src.Damage(); damage != nil {
+	if damage := history.NameDamage(src.Damage(), src.Path(), s.skipped); damage != nil {
 		s.Incomplete = damage.Error()
 		s.problem("the history is damaged or incomplete: %s", damage)
 	}

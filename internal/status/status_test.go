@@ -34,7 +34,7 @@ func publish(t *testing.T, h *historytest.History) {
 
 func read(t *testing.T, path string) status.Status {
 	t.Helper()
-	s, err := status.Read(path)
+	s, err := status.Read(path, "")
 	historytest.Check(t, err)
 	return s
 }
@@ -137,7 +137,7 @@ func TestStatusOfABareJournal(t *testing.T) {
 	if !s.Healthy || len(s.Projections) != 0 || *s.Epoch != 1 || s.LastUpdate.From == nil {
 		t.Errorf("%+v", s)
 	}
-	if _, err := status.Read(filepath.Join(h.Dir, "nowhere")); err == nil {
+	if _, err := status.Read(filepath.Join(h.Dir, "nowhere"), ""); err == nil {
 		t.Error("what is not there has a status")
 	}
 }

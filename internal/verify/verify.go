@@ -33,6 +33,7 @@ const (
 	CodeStopped    = "deep_stopped"       // what follows was not judged
 	CodeKeyReplace = "key_replaced"       // warning: a key was replaced without the old one
 	CodeMissing    = "journal_missing"    // files refer to a journal that is not there
+	CodeLogSkipped = "log_not_replayed"   // warning: the filesystem is mounted without its log
 )
 
 // Report is the result, as it is printed.
@@ -59,6 +60,9 @@ type Options struct {
 	// Storage also compares the checksum of every block of the tables, as Deep
 	// does, without judging what the records say.
 	Storage bool
+	// LogSkipped is the mount option by which the log of the filesystem was not
+	// replayed, from history.LogSkipped; "" if there is none.
+	LogSkipped string
 	// Progress hears how many records are done in a stage, and of how many;
 	// total is 0 where it is not known.
 	Progress func(stage string, done, total uint64)
@@ -76,10 +80,18 @@ func Path(ctx context.Context, path string, opt Options) (Report, error) {
 		return Report{}, err
 	}
 	rep, err := shallow(ctx, path, kind, opt)
-	if err != nil || !opt.Deep || rep.Events == 0 {
-		return rep, err
+	if err == nil && opt.Deep && rep.Events > 0 {
+		rep, err = deepen(ctx, path, rep, opt)
 	}
-	return deepen(ctx, path, rep, opt)
+	return warned(rep, opt), err
+}
+
+// warned adds the warning about the mount.
+func warned(rep Report, opt Options) Report {
+	if opt.LogSkipped != "" {
+		rep.Findings = slices.Insert(rep.Findings, 0, journal.Finding{Severity: journal.SeverityWarning, Code: CodeLogSkipped, Detail: history.WarnLogSkipped(opt.LogSkipped)})
+	}
+	return rep
 }
 
 // Source judges a history that is open, as Verify does.
@@ -88,10 +100,10 @@ func Source(ctx context.Context, src *history.Source, opt Options) (Report, erro
 		opt.Progress = func(string, uint64, uint64) {}
 	}
 	rep, err := verify(ctx, src, opt)
-	if err != nil || !opt.Deep || rep.Events == 0 {
-		return rep, err
+	if err == nil && opt.Deep && rep.Events > 0 {
+		rep, err = deepenSource(ctx, src, rep, opt)
 	}
-	return deepenSource(ctx, src, rep, opt)
+	return warned(rep, opt), err
 }
 
 func shallow(ctx context.Context, path string, kind history.Kind, opt Options) (Report, error) {
@@ -105,7 +117,7 @@ func shallow(ctx context.Context, path string, kind history.Kind, opt Options) (
 	}
 	src, err := history.Open(path)
 	if err != nil {
-		return unopened(path, kind, err)
+		return unopened(path, kind, history.NameDamage(err, path, opt.LogSkipped))
 	}
 	defer src.Close() //nolint:errcheck // read-only
 	return verify(ctx, src, opt)
@@ -118,11 +130,17 @@ func verify(ctx context.Context, src *history.Source, opt Options) (Report, erro
 		return verifyRecords(ctx, journal.NewStream(r), src.Tip().Seq, opt)
 	}
 	rep, err := verifyRecords(ctx, src.View().Source(), src.Tip().Seq, opt)
-	if err == nil {
-		use := src.View().Tail()
-		rep.Tail = &use
+	if err != nil {
+		return rep, err
 	}
-	return rep, err
+	use := src.View().Tail()
+	rep.Tail = &use
+	damage := src.Damage()
+	if named := history.NameDamage(damage, src.Path(), opt.LogSkipped); errors.Is(named, history.ErrLogSkipped) {
+		rep.Findings = slices.DeleteFunc(rep.Findings, func(f journal.Finding) bool { return f.Code == journal.CodeHeadMismatch || f.Detail == damage.Error() })
+		rep.Findings = append(rep.Findings, journal.FindingOf(named))
+	}
+	return rep, nil
 }
 
 func verifyRecords(ctx context.Context, src journal.RecordSource, total uint64, opt Options) (Report, error) {

@@ -42,6 +42,7 @@ type Mount struct {
 	Type               string // of the filesystem, as in /proc/filesystems; a FUSE subtype follows a dot
 	ReadOnly           bool   // the mount
 	FilesystemReadOnly bool   // the filesystem, for all its mounts
+	LogSkipped         string // the option by which the filesystem's log was not replayed, "" if there is none
 }
 
 // Read returns the mounts that this process sees.
@@ -66,6 +67,7 @@ func Parse(text []byte) []Mount {
 		all = append(all, Mount{
 			ID: mount[0], Parent: mount[1], Device: mount[2], Root: unescape(mount[3]), Point: unescape(mount[4]),
 			Type: unescape(fs[0]), ReadOnly: readOnly(mount[5]), FilesystemReadOnly: readOnly(fs[len(fs)-1]),
+			LogSkipped: logSkipped(fs[len(fs)-1]),
 		})
 	}
 	return all
@@ -79,6 +81,22 @@ func readOnly(options string) bool {
 		}
 	}
 	return false
+}
+
+// logSkipped returns the option of a comma-separated list by which a filesystem
+// is mounted without the replay of its log: noload or norecovery of ext4,
+// norecovery of xfs, nologreplay of btrfs. A newer kernel writes the last one
+// in the list rescue=A:B. It returns "" if there is none.
+func logSkipped(options string) string {
+	for option := range strings.SplitSeq(options, ",") {
+		for value := range strings.SplitSeq(strings.TrimPrefix(option, "rescue="), ":") {
+			switch value {
+			case "noload", "norecovery", "nologreplay":
+				return option
+			}
+		}
+	}
+	return ""
 }
 
 // unescape replaces a backslash and three octal digits by the byte they stand for.

@@ -32,6 +32,25 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// The options are as the kernel writes them: it has norecovery for an ext4 that
+// was mounted with noload, and a list for a btrfs.
+func TestLogSkipped(t *testing.T) {
+	for line, want := range map[string]string{
+		`41 26 7:0 / /e ro,relatime - ext4 /dev/loop0 ro,norecovery`:                                        "norecovery",
+		`41 26 7:0 / /e ro,relatime - ext4 /dev/loop0 ro,noload,data=ordered`:                               "noload",
+		`42 26 7:1 / /e ro,relatime - xfs /dev/loop1 ro,norecovery,attr2,inode64,noquota`:                   "norecovery",
+		`43 26 0:50 / /e ro - btrfs /dev/loop2 ro,nologreplay,space_cache=v2,subvolid=5,subvol=/`:           "nologreplay",
+		`43 26 0:50 / /e ro - btrfs /dev/loop2 ro,rescue=usebackuproot:nologreplay,space_cache=v2,subvol=/`: "rescue=usebackuproot:nologreplay",
+		`43 26 0:50 / /e ro - btrfs /dev/loop2 ro,rescue=usebackuproot,subvol=/nologreplay`:                 "",
+		`44 26 7:3 / /noload ro,relatime - ext4 /dev/noload ro,errors=remount-ro`:                           "",
+		`45 26 7:4 / /e rw,relatime shared:1 - ext4 /dev/loop4 rw`:                                          "",
+	} {
+		if got := Parse([]byte(line + "\n")); len(got) != 1 || got[0].LogSkipped != want {
+			t.Errorf("%s\ngot %+v, want %q", line, got, want)
+		}
+	}
+}
+
 func TestUnescape(t *testing.T) {
 	for in, want := range map[string]string{"": "", `a\040b`: "a b", `\134`: `\`, `\`: `\`, `\04`: `\04`, `\999`: `\999`, `\777`: `\777`, `\040\012`: " \n"} {
 		if got := unescape(in); got != want {
