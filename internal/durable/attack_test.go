@@ -112,8 +112,8 @@ func TestSymlinkAsLastComponent(t *testing.T) {
 	})
 }
 
-// TestSwapRace replaces a directory by a link to a look-alike outside, over
-// and over, while the names beneath it are used.
+// TestSwapRace replaces a directory by a link to a look-alike outside, again and again,
+// while the names below it are used.
 func TestSwapRace(t *testing.T) {
 	const rounds = 3000
 	bothWays(t, func(t *testing.T, walk bool) {

@@ -7,7 +7,8 @@ import (
 )
 
 // HasCapabilities reports whether an open file carries file capabilities
-// (setcap(8)): whoever runs it gets them. Where f cannot have any, it has none.
+// (setcap(8)), which its users gain when they run it. If f cannot have any, it has
+// none.
 func HasCapabilities(f File) (bool, error) {
 	if can, ok := f.(interface{ HasCapabilities() (bool, error) }); ok {
 		return can.HasCapabilities()
@@ -15,7 +16,7 @@ func HasCapabilities(f File) (bool, error) {
 	return false, nil
 }
 
-// HasCapabilities is what [HasCapabilities] asks for.
+// HasCapabilities implements [HasCapabilities].
 func (f *file) HasCapabilities() (bool, error) {
 	size := 0
 	err := f.do("getxattr", func(fd int) (err error) {

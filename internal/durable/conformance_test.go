@@ -40,8 +40,8 @@ func bothWays(t *testing.T, test func(t *testing.T, walk bool)) {
 	}
 }
 
-// class names what an error means to a caller; two implementations agree when
-// their errors have the same class.
+// class returns what an error means to a caller; two implementations agree if their
+// errors have the same class.
 func class(err error) string {
 	if err == nil {
 		return "ok"

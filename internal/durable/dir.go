@@ -29,13 +29,13 @@ func (r *Root) Mkdir(name string, perm fs.FileMode) error {
 	return nil
 }
 
-// umask is held by whoever has changed the process's umask.
+// umask is held while the process's umask is changed.
 var umask sync.Mutex
 
-// mkdirat makes a directory with perm at once. A chmod after it would take the
-// set-group-id bit away that the directory has inherited, or would have to
-// carry it, which RestrictSUIDSGID= of the unit refuses. A file that is created
-// at this moment gets the mode that it is created with, which is the one meant.
+// mkdirat makes a directory with perm in one call. A later chmod would remove the
+// set-group-id bit that the directory has inherited, or would have to set it, which
+// RestrictSUIDSGID= of the unit refuses. The umask is 0 meanwhile; a file that is
+// created at this moment gets exactly its mode, as it should.
 func mkdirat(at place, perm fs.FileMode) error {
 	umask.Lock()
 	defer umask.Unlock()
@@ -72,8 +72,8 @@ func (r *Root) openList(name string) (int, error) {
 	return fd, err
 }
 
-// ReadDir implements [FS]. An entry that is removed while the directory is
-// read is left out.
+// ReadDir implements [FS]. It omits an entry that is removed while the directory is
+// read.
 func (r *Root) ReadDir(name string) ([]Info, error) {
 	fd, err := r.openList(name)
 	if err != nil {
@@ -111,7 +111,7 @@ func readNames(fd int) (names []string, err error) {
 	}
 }
 
-// ReadNames is ReadDir for [Names]: names only, in order.
+// ReadNames implements [Names].
 func (r *Root) ReadNames(name string) ([]string, error) {
 	fd, err := r.openList(name)
 	if err != nil {
@@ -131,7 +131,7 @@ func (r *Root) SyncDir(name string) error {
 	if r.readOnly {
 		return r.refuse("syncdir", name)
 	}
-	if name == "." { // the root's own descriptor serves
+	if name == "." { // the root's own descriptor is enough
 		if err := retry(func() error { return unix.Fsync(r.Fd()) }); err != nil {
 			return r.fail("syncdir", name, err)
 		}

@@ -1,8 +1,8 @@
-// Package durable is the one seam between edged and the disk.
+// Package durable is the only way from edged to the disk.
 //
-// The journal, the projections and the operations reach the persistent
-// partition through an [FS] and through nothing else, so that one in-memory
-// twin (package memfs) can crash each of them at every operation.
+// The journal, the projections and the operations access the persistent partition
+// only through an [FS], so that an in-memory twin (package memfs) can crash each of
+// them at every operation.
 //
 // # What an FS promises
 //
@@ -10,8 +10,8 @@
 //     root itself. A name that escapes, is absolute or is not clean is
 //     [ErrName] before the disk is touched.
 //   - No symbolic link is followed in any component: [ErrSymlink].
-//   - Open, OpenWrite and Create give regular files only, and never block on
-//     what is not one (a FIFO, a device): [ErrNotRegular].
+//   - Open, OpenWrite and Create return regular files only, and never block on
+//     anything else (a FIFO, a device): [ErrNotRegular].
 //   - A file's bytes are durable after File.Sync (or Datasync) has returned; a name is
 //     durable (created, renamed, removed) after SyncDir of its directory has.
 //     Until then a crash may keep all, some or none of them.
@@ -19,18 +19,18 @@
 //     that directory is empty, as rename(2) does.
 //   - Permissions are of 0777; set-id and sticky bits are refused (EINVAL). A
 //     directory keeps the set-group-id bit that it inherits.
-//   - After a Sync or Datasync that failed, the bytes it should have flushed
-//     may never reach the disk, whatever a later one returns: write them again,
-//     give up, or, where a filesystem may go on failing, write a new file.
+//   - After a Sync or Datasync that failed, its bytes may never reach the disk,
+//     whatever a later one returns. Write them again, stop, or, if the filesystem
+//     may continue to fail, write a new file.
 //
-// # What it stands on
+// # Assumptions
 //
-// That a flush the kernel reports as done has reached the medium; that rename
-// is atomic on the filesystem beneath (on those that statfs names as ext4,
-// xfs, btrfs, f2fs, zfs, bcachefs and ubifs it is); and that no other process
-// writes what edged is writing, which [Root.TryLock] sees to among edged's
-// own. It protects from links and special files placed by whoever may write
-// beneath the root; it does not protect from whoever may write the disk itself.
+// A flush that the kernel reports as done has reached the medium. Rename is atomic
+// on the filesystem (it is on those that statfs names as ext4, xfs, btrfs, f2fs,
+// zfs, bcachefs and ubifs). No other process writes what edged is writing;
+// [Root.TryLock] ensures that among edged's own processes. The package protects
+// from links and special files that others place below the root. It does not
+// protect from a writer of the disk itself.
 //
 // Errors are [*fs.PathError] or [*os.LinkError] and answer errors.Is for
 // fs.ErrNotExist, fs.ErrExist, syscall.ENOSPC, syscall.EIO and so on.
@@ -48,8 +48,8 @@ var (
 	ErrName = errors.New("name is not a clean path beneath the root")
 	// ErrSymlink: a component of the path is a symbolic link.
 	ErrSymlink = errors.New("a component of the path is a symbolic link")
-	// ErrNotRegular: the path is a directory, FIFO, socket or device where a
-	// regular file belongs.
+	// ErrNotRegular: the path is a directory, FIFO, socket or device rather than a
+	// regular file.
 	ErrNotRegular = errors.New("not a regular file")
 	// ErrTooLarge: the file is larger than the reader's limit.
 	ErrTooLarge = errors.New("file is larger than the limit")
@@ -67,14 +67,14 @@ type FS interface {
 	// the umask, open for reading and writing.
 	Create(name string, perm fs.FileMode) (File, error)
 	// Mkdir makes one directory with perm, whatever the umask. A default ACL of
-	// its parent may take bits of it.
+	// its parent may remove bits of it.
 	Mkdir(name string, perm fs.FileMode) error
 	// Rename moves oldname to newname.
 	Rename(oldname, newname string) error
 	// Remove unlinks a file (or symbolic link, or FIFO) or removes an empty directory.
 	Remove(name string) error
-	// Lstat describes the last component itself; components before it are
-	// not followed if they are links.
+	// Lstat describes the last component itself. Components before it must not be
+	// links.
 	Lstat(name string) (Info, error)
 	// ReadDir lists a directory in order of name, without "." and "..".
 	ReadDir(name string) ([]Info, error)
@@ -92,12 +92,12 @@ type File interface {
 	// Truncate sets the size.
 	Truncate(size int64) error
 	// Preallocate reserves disk space for [off, off+length) and extends the
-	// size to cover it (fallocate). Where the filesystem cannot, it writes zeros.
+	// size to cover it (fallocate). If the filesystem cannot, it writes zeros.
 	Preallocate(off, length int64) error
 	// Chmod sets exactly perm.
 	Chmod(perm fs.FileMode) error
-	// Chown sets the owner. Where the file has it already, nothing is asked
-	// of the kernel that only root may ask.
+	// Chown sets the owner. If the file already has it, no call is made that
+	// only root may make.
 	Chown(uid, gid uint32) error
 	// Sync flushes data and metadata (fsync).
 	Sync() error

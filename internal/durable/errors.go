@@ -10,12 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// classError is an errno with the class that an FS promises for it, so that
-// errors.Is answers for both.
+// classError is an errno with its class, so that errors.Is is true for both.
 type classError struct {
 	class error
 	errno syscall.Errno
-	found string // what was found instead; "" where class says it all
+	found string // what was found instead; "" if class is enough
 }
 
 func (e *classError) Error() string {
@@ -27,8 +26,8 @@ func (e *classError) Error() string {
 
 func (e *classError) Unwrap() []error { return []error{e.class, e.errno} }
 
-// classify gives an errno its class. Every call here is made with O_NOFOLLOW
-// or RESOLVE_NO_SYMLINKS, so that ELOOP can only mean a symbolic link.
+// classify returns an errno with its class. Every call here is made with O_NOFOLLOW
+// or RESOLVE_NO_SYMLINKS, so ELOOP can only mean a symbolic link.
 func classify(err error) error {
 	errno, ok := err.(syscall.Errno)
 	if !ok {
@@ -43,9 +42,9 @@ func classify(err error) error {
 	return errno
 }
 
-// NotRegularError says what stands where a regular file belongs: [ErrSymlink]
-// for a symbolic link, [ErrNotRegular] for anything else. It is the one
-// wording for every implementation of [FS].
+// NotRegularError returns the error for a file that is not regular: [ErrSymlink] for
+// a symbolic link, [ErrNotRegular] for anything else. Every implementation of [FS]
+// uses it.
 func NotRegularError(mode fs.FileMode) error {
 	switch mode.Type() {
 	case fs.ModeSymlink:
@@ -70,7 +69,7 @@ func linkError(op, oldpath, newpath string, err error) error {
 	return &os.LinkError{Op: op, Old: oldpath, New: newpath, Err: classify(err)}
 }
 
-// tooLarge is ErrTooLarge with the limit in bytes.
+// tooLarge returns ErrTooLarge with the limit in bytes.
 func tooLarge(limit int64) error {
 	return fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
 }

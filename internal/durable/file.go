@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file is an open regular file. It holds a bare descriptor and not an
-// os.File: that would register with the runtime's poller, which cannot poll
-// regular files and costs a boot several system calls to find out.
+// file is an open regular file. It holds a bare descriptor rather than an os.File,
+// which would register with the runtime's poller: that cannot poll regular files and
+// costs a boot several system calls.
 type file struct {
-	mu   sync.RWMutex // held for writing by Close, so that no call meets a descriptor that is already another file's
+	mu   sync.RWMutex // held for writing by Close, so that no call uses a descriptor that is already another file's
 	fd   int          // -1 once closed
 	path string       // as the host sees it, for messages
 	base string
@@ -23,7 +23,7 @@ var _ File = (*file)(nil)
 
 func newFile(fd int, path, base string) *file { return &file{fd: fd, path: path, base: base} }
 
-// do runs call with the descriptor, repeating it while signals interrupt it.
+// do calls call with the descriptor, again if a signal interrupts it.
 func (f *file) do(op string, call func(fd int) error) error {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -75,7 +75,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	return short(n, len(p), err)
 }
 
-// short holds a write to io.Writer's promise: fewer bytes only with an error.
+// short returns an error for a short write, as io.Writer requires.
 func short(n, want int, err error) (int, error) {
 	if err == nil && n < want {
 		err = io.ErrShortWrite
@@ -83,8 +83,8 @@ func short(n, want int, err error) (int, error) {
 	return n, err
 }
 
-// whole repeats a call until it has moved all of p, fails, or moves nothing.
-// It calls at least once, so that an empty p meets a closed file's error too.
+// whole repeats a call until it has moved all of p, fails, or moves nothing. It calls
+// at least once, so that an empty p also returns a closed file's error.
 func (f *file) whole(op string, p []byte, call func(fd int, rest []byte, done int64) (int, error)) (done int, err error) {
 	for {
 		n := 0
@@ -145,7 +145,7 @@ func (f *file) Sync() error { return f.do("sync", unix.Fsync) }
 // Datasync implements [File].
 func (f *file) Datasync() error { return f.do("datasync", unix.Fdatasync) }
 
-// WriteBehind is what [WriteBehind] asks for.
+// WriteBehind implements [WriteBehind].
 func (f *file) WriteBehind(off, length int64) error {
 	err := f.do("write behind", func(fd int) error {
 		return unix.SyncFileRange(fd, off, length, unix.SYNC_FILE_RANGE_WRITE)

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// ReadFile reads a regular file of at most limit bytes whole. A larger one is
-// [ErrTooLarge], and its Info is returned all the same; a file that grows
-// while it is read cannot make it read more than limit+1 bytes.
+// ReadFile reads a whole regular file of at most limit bytes. The error of a larger
+// one is [ErrTooLarge], with its Info. If a file grows meanwhile, at most limit+1
+// bytes are read.
 func ReadFile(fsys FS, name string, limit int64) ([]byte, Info, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -24,9 +24,9 @@ func ReadFile(fsys FS, name string, limit int64) ([]byte, Info, error) {
 	return data, info, err
 }
 
-// Names lists a directory's names in order, without "." and "..". Where fsys
-// has ReadNames, as a [Root] has, no entry is looked at: in a directory of many
-// files that is most of the cost of [FS].ReadDir.
+// Names returns a directory's names in order, without "." and "..". If fsys has
+// ReadNames, as a [Root] has, no entry is stat-ed: in a directory of many files that
+// is most of the cost of [FS].ReadDir.
 func Names(fsys FS, name string) ([]string, error) {
 	if quick, ok := fsys.(interface {
 		ReadNames(name string) ([]string, error)
@@ -44,11 +44,11 @@ func Names(fsys FS, name string) ([]string, error) {
 	return names, nil
 }
 
-// WriteBehind asks for [off, off+length) of f to be written to the disk soon,
-// without waiting for it where the disk's queue has room. It promises nothing:
-// the bytes are durable after a Sync, which then has less left to do. Where f
-// cannot, as in the in-memory twin, nothing happens. The error is a failed
-// write's, after which no Sync brings the bytes back.
+// WriteBehind starts to write [off, off+length) of f to the disk, without waiting if
+// the disk's queue has room. It promises nothing: the bytes are durable after a Sync,
+// which then has less to do. If f does not support it, as in the in-memory twin,
+// nothing happens. An error is that of a failed write; after it no Sync makes the
+// bytes durable.
 func WriteBehind(f File, off, length int64) error {
 	if can, ok := f.(interface {
 		WriteBehind(off, length int64) error
@@ -58,13 +58,12 @@ func WriteBehind(f File, off, length int64) error {
 	return nil
 }
 
-// WriteFile makes name hold exactly data with exactly perm, durably: it
-// writes name+".tmp" beside it, flushes that, renames it into place and
-// flushes the directory. A crash leaves the old file or the new one, and
-// perhaps the temporary, which the next WriteFile of the same name removes. A
-// directory under the temporary's name is nobody's leftover: unless it is
-// empty, it stays and is an error.
-// After an error name holds the old bytes or the new ones, never a mixture.
+// WriteFile makes name hold exactly data with exactly perm, durably: it writes
+// name+".tmp" beside it, flushes that, renames it into place and flushes the
+// directory. A crash leaves the old file or the new one, and perhaps the temporary
+// file, which the next WriteFile of the same name removes. A directory under the
+// temporary name was not left by WriteFile: unless it is empty, it stays and is an
+// error. After an error name holds the old bytes or the new ones, never a mixture.
 func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 	tmp := temporary(name)
 	f, err := fsys.Create(tmp, perm)
@@ -88,17 +87,17 @@ func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 		err = fsys.Rename(tmp, name)
 	}
 	if err != nil {
-		_ = fsys.Remove(tmp) // the first error is the one that tells
+		_ = fsys.Remove(tmp) // the first error matters
 		return err
 	}
 	return fsys.SyncDir(path.Dir(name))
 }
 
-// temporary is where WriteFile writes before it renames.
+// temporary returns the name to which WriteFile writes before it renames.
 func temporary(name string) string { return name + ".tmp" }
 
-// RemoveTemporary removes what an interrupted WriteFile of name left beside it,
-// if that is a regular file; anything else is somebody else's and stays.
+// RemoveTemporary removes the regular file that an interrupted WriteFile of name left
+// beside it. Anything else under that name stays.
 func RemoveTemporary(fsys FS, name string) error {
 	tmp := temporary(name)
 	info, err := fsys.Lstat(tmp)
@@ -113,10 +112,10 @@ func RemoveTemporary(fsys FS, name string) error {
 	return err
 }
 
-// MkdirAll makes the directory name and those above it that are missing, each
-// with perm as Mkdir has it, and flushes every directory that gained a name. One that
-// exists is left as it is. A symbolic link on the way is [ErrSymlink],
-// anything else that is not a directory syscall.ENOTDIR.
+// MkdirAll makes the directory name and its missing parents, each with perm as in
+// Mkdir, and flushes every directory that gained a name. A directory that exists is
+// not changed. The error is [ErrSymlink] for a symbolic link on the way,
+// syscall.ENOTDIR for anything else that is not a directory.
 func MkdirAll(fsys FS, name string, perm fs.FileMode) error {
 	info, err := fsys.Lstat(name)
 	if err == nil {
@@ -133,7 +132,7 @@ func MkdirAll(fsys FS, name string, perm fs.FileMode) error {
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		info, statErr := fsys.Lstat(name) // made by another meanwhile
+		info, statErr := fsys.Lstat(name) // another process made it meanwhile
 		if statErr != nil {
 			return statErr
 		}
@@ -154,9 +153,9 @@ func mustBeDir(name string, info Info) error {
 	return pathError("mkdir", name, syscall.ENOTDIR)
 }
 
-// RemoveAll removes name and, where it is a directory, all it holds. A
-// symbolic link is removed, never followed; a missing name is no error. The
-// removal is durable once the caller has flushed the directory that held name.
+// RemoveAll removes name and, if it is a directory, its content. A symbolic link is
+// removed, never followed; a missing name is no error. The removal is durable after
+// the caller has flushed the directory that held name.
 func RemoveAll(fsys FS, name string) error {
 	err := fsys.Remove(name)
 	switch {

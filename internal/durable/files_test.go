@@ -77,7 +77,7 @@ func TestReadFileLimits(t *testing.T) {
 	}
 }
 
-// TestReadFileGrowing has the file grow between its Stat and its reads.
+// TestReadFileGrowing makes the file grow between its Stat and its reads.
 func TestReadFileGrowing(t *testing.T) {
 	mem := memfs.New()
 	f, err := mem.Create("f", 0o600)
@@ -200,7 +200,7 @@ func TestWriteFileReplacesStaleTemporary(t *testing.T) {
 	}
 }
 
-// TestTemporaryOfSomebodyElse: what no WriteFile leaves under the temporary's
+// TestTemporaryOfSomebodyElse: something that WriteFile never leaves under the temporary
 // name is not removed.
 func TestTemporaryOfSomebodyElse(t *testing.T) {
 	mem := memfs.New()
@@ -224,14 +224,14 @@ func TestTemporaryOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// outcomes are what a crash may leave.
+// outcomes are the ways in which a crash keeps unflushed changes.
 var outcomes = []memfs.Crash{
 	{Keep: memfs.None}, {Keep: memfs.All},
 	{Keep: memfs.Random, Seed: 1}, {Keep: memfs.Random, Seed: 2}, {Keep: memfs.Random, Seed: 3}, {Keep: memfs.Random, Seed: 4},
 }
 
-// TestWriteFileCrashes takes the power before every operation of WriteFile,
-// and then fails each instead: the name holds the old bytes or the new, whole.
+// TestWriteFileCrashes cuts the power before every operation of WriteFile, and then fails
+// each instead: the name holds the old bytes or the new ones, whole.
 func TestWriteFileCrashes(t *testing.T) {
 	oldText, newText := bytes.Repeat([]byte("old "), 3000), bytes.Repeat([]byte("new "), 2000)
 	prepare := func() *memfs.FS {
@@ -334,7 +334,7 @@ func TestFaultsAreReported(t *testing.T) {
 				}
 				break
 			}
-			// A file that was only read may be closed in silence.
+			// An error of closing a file that was only read may be ignored.
 			if !errors.Is(err, syscall.EIO) && met != memfs.OpClose {
 				t.Errorf("%s: EIO at operation %d (%s) gave %v", name, n, met, err)
 			}

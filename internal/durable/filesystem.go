@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statfs calls fstatfs(2) for the root directory. unit is the size of the
-// blocks that it counts, in bytes.
+// statfs calls fstatfs(2) for the root directory. unit is the size of its blocks in
+// bytes.
 func (r *Root) statfs() (sf unix.Statfs_t, unit uint64, err error) {
 	if err := retry(func() error { return unix.Fstatfs(r.Fd(), &sf) }); err != nil {
 		return sf, 0, r.fail("statfs", ".", err)
@@ -20,15 +20,14 @@ func (r *Root) statfs() (sf unix.Statfs_t, unit uint64, err error) {
 	return sf, unit, nil
 }
 
-// Space is what a filesystem has. math.MaxUint64 means that the filesystem does
-// not say or has no limit.
+// Space is the space of a filesystem. math.MaxUint64 means unknown or without limit.
 type Space struct {
 	TotalBytes uint64
-	FreeBytes  uint64 // that this process may use: the superuser also what is reserved
+	FreeBytes  uint64 // that this process may use; for the superuser with the reserved blocks
 	FreeInodes uint64 // new files and directories
 }
 
-// FreeSpace returns what may still be written to fsys. An FS without a
+// FreeSpace returns the free space of fsys. An FS without a
 // FreeSpace method has no limit.
 func FreeSpace(fsys FS) (Space, error) {
 	if can, ok := fsys.(interface{ FreeSpace() (Space, error) }); ok {
@@ -37,7 +36,7 @@ func FreeSpace(fsys FS) (Space, error) {
 	return Space{TotalBytes: math.MaxUint64, FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}, nil
 }
 
-// FreeSpace is what [FreeSpace] asks for. A quota is not counted.
+// FreeSpace implements [FreeSpace]. It ignores quotas.
 func (r *Root) FreeSpace() (Space, error) {
 	sf, unit, err := r.statfs()
 	if err != nil {
@@ -46,8 +45,8 @@ func (r *Root) FreeSpace() (Space, error) {
 	return spaceOf(sf, unit, os.Geteuid() == 0), nil
 }
 
-// spaceOf reads a total of 0 as "does not say": btrfs and vfat report no
-// inodes, a tmpfs without limits neither blocks nor inodes.
+// spaceOf treats a total of 0 as unknown: btrfs and vfat report no inodes, a tmpfs
+// without limits neither blocks nor inodes.
 func spaceOf(sf unix.Statfs_t, unit uint64, superuser bool) Space {
 	space := Space{TotalBytes: math.MaxUint64, FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
 	if sf.Blocks > 0 {
@@ -62,9 +61,8 @@ func spaceOf(sf unix.Statfs_t, unit uint64, superuser bool) Space {
 	return space
 }
 
-// CheckWritable reports whether this process may create names in the root
-// directory, without trying: nil, or an error that is syscall.EACCES or
-// syscall.EROFS.
+// CheckWritable reports whether this process may create names in the root directory,
+// without trying: nil, or an error that is syscall.EACCES or syscall.EROFS.
 func (r *Root) CheckWritable() error {
 	if r.readOnly {
 		return r.refuse("access", ".")

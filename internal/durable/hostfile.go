@@ -7,13 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadHostFile reads a file outside every root: a configuration, a
-// certificate, os-release. Symbolic links are followed, as operators and
-// certificate tools place them; what they lead to must be a regular file
-// ([ErrNotRegular], without opening it) of at most limit bytes
-// ([ErrTooLarge]). It never blocks on a FIFO, and never reads more than
-// limit+1 bytes from a file that grows meanwhile or that, as in /proc, claims
-// to be empty.
+// ReadHostFile reads a file outside every root: a configuration, a certificate,
+// os-release. It follows symbolic links, which operators and certificate tools use.
+// The file must be regular ([ErrNotRegular], without opening it) and have at most
+// limit bytes ([ErrTooLarge]). It never blocks on a FIFO, and never reads more than
+// limit+1 bytes, even if the file grows meanwhile or claims to be empty, as in
+// /proc.
 func ReadHostFile(path string, limit int64) ([]byte, error) {
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Stat(path, &st) }); err != nil {
@@ -34,8 +33,8 @@ func ReadHostFile(path string, limit int64) ([]byte, error) {
 	return readBounded(f, path, st.Size, limit)
 }
 
-// hostError leaves ELOOP what it is here, where links are followed: a chain of
-// them without an end.
+// hostError keeps ELOOP as it is. Links are followed here, so ELOOP means an endless
+// chain of them.
 func hostError(path string, err error) error {
 	if err == unix.ELOOP {
 		return &fs.PathError{Op: "open", Path: path, Err: err}
@@ -43,13 +42,13 @@ func hostError(path string, err error) error {
 	return pathError("open", path, err)
 }
 
-// readBounded reads the rest of f, whose size was size when it was opened.
+// readBounded reads f to its end; size is its size when it was opened.
 func readBounded(f io.Reader, path string, size, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, pathError("read", path, tooLarge(limit))
 	}
-	// One byte more than fits: it shows the end of the file without a
-	// second buffer, and a file that grew.
+	// One more byte than the size: it shows the end of the file without a second
+	// buffer, and whether the file grew.
 	buf := make([]byte, 0, min(max(size, 512), limit)+1)
 	for {
 		n, err := f.Read(buf[len(buf):cap(buf)])

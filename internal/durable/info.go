@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// infoOf translates stat(2)'s answer.
+// infoOf returns the Info for the result of stat(2).
 func infoOf(name string, st *unix.Stat_t) Info {
 	return Info{
 		Name:    name,

@@ -6,11 +6,10 @@ import "golang.org/x/sys/unix"
 // blocks where they are.
 const nocow = 0x00800000
 
-// NoCOW asks the filesystem to overwrite f in place from now on, so that a
-// write to a block that f has needs no free space (FS_NOCOW_FL, on btrfs). f
-// must be new and empty. A filesystem without that flag is no error: most
-// overwrite in place anyway. A File without a NoCOW method, as in the
-// in-memory twin, does so too.
+// NoCOW asks the filesystem to overwrite f in place from now on, so that a write to an
+// existing block needs no free space (FS_NOCOW_FL, on btrfs). f must be new and empty.
+// A filesystem without that flag is no error: most overwrite in place anyway. Neither
+// is a File without a NoCOW method, as in the in-memory twin.
 func NoCOW(f File) error {
 	if can, ok := f.(interface{ NoCOW() error }); ok {
 		return can.NoCOW()
@@ -18,7 +17,7 @@ func NoCOW(f File) error {
 	return nil
 }
 
-// NoCOW is what [NoCOW] asks for.
+// NoCOW implements [NoCOW].
 func (f *file) NoCOW() error {
 	err := f.do("set nocow", func(fd int) error {
 		flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
@@ -33,16 +32,16 @@ func (f *file) NoCOW() error {
 	return err
 }
 
-// RandomAccess tells the kernel that f is read here and there, so that a read
-// of little does not read ahead much (POSIX_FADV_RANDOM). It is a hint: where
-// it is refused, reads are only slower.
+// RandomAccess tells the kernel not to read ahead much (POSIX_FADV_RANDOM), because
+// only small parts of f are read. It is a hint: if it is refused, reads are only
+// slower.
 func RandomAccess(f File) {
 	if can, ok := f.(interface{ RandomAccess() }); ok {
 		can.RandomAccess()
 	}
 }
 
-// RandomAccess is what [RandomAccess] asks for.
+// RandomAccess implements [RandomAccess].
 func (f *file) RandomAccess() {
 	_ = f.do("fadvise", func(fd int) error { return unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM) })
 }

@@ -53,8 +53,8 @@ func TestInPlace(t *testing.T) {
 	durable.RandomAccess(f) // a hint: nothing to report
 }
 
-// TestInPlaceRefused: where the kernel, the filesystem or a seccomp filter has
-// neither flags nor hints, files work all the same; an error of the disk is one.
+// TestInPlaceRefused: if the kernel, the filesystem or a seccomp filter has neither flags
+// nor hints, files work all the same; an error of the disk is returned.
 func TestInPlaceRefused(t *testing.T) {
 	for errno, want := range map[syscall.Errno]error{
 		unix.ENOSYS: nil, unix.EPERM: nil, unix.EACCES: nil, unix.ENOTTY: nil, unix.EOPNOTSUPP: nil, unix.EINVAL: nil,

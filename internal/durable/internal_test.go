@@ -56,7 +56,7 @@ func TestErrorsSayWhatWasFound(t *testing.T) {
 	}
 }
 
-// TestRegularFD is the second look, after a name was replaced in between.
+// TestRegularFD tests the second check, after a name was replaced meanwhile.
 func TestRegularFD(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -94,8 +94,7 @@ func interrupted(n int) func() error {
 	}
 }
 
-// TestSpaceOf: a filesystem that counts nothing has no limit; one that is full
-// has nothing left.
+// TestSpaceOf: a filesystem that counts nothing has no limit; a full one has no space.
 func TestSpaceOf(t *testing.T) {
 	const none = math.MaxUint64
 	for _, test := range []struct {

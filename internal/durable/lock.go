@@ -15,11 +15,10 @@ var (
 	ErrNoLock = errors.New("flock is not supported here")
 )
 
-// TryLock takes the exclusive flock(2) of the root directory itself, without
-// waiting; there is no lock file. held is false when another holder has it,
-// a writer or readers. The error is [ErrNoLock] if there is no flock here.
-// The kernel releases the lock when the root is closed or the process ends,
-// however it ends. It works on a read-only root too.
+// TryLock takes the exclusive flock(2) of the root directory itself, without waiting;
+// there is no lock file. held is false if a writer or readers have the lock. The error
+// is [ErrNoLock] if there is no flock here. The kernel releases the lock when the root
+// is closed or the process ends. It also works on a read-only root.
 func (r *Root) TryLock() (held bool, err error) {
 	err = retry(func() error { return unix.Flock(r.Fd(), unix.LOCK_EX|unix.LOCK_NB) })
 	switch err {
@@ -31,7 +30,7 @@ func (r *Root) TryLock() (held bool, err error) {
 	return false, r.lockError(err)
 }
 
-// Unlock releases what TryLock took; it is harmless when nothing is held.
+// Unlock releases the lock of TryLock. Without a lock it does nothing.
 func (r *Root) Unlock() error {
 	if err := retry(func() error { return unix.Flock(r.Fd(), unix.LOCK_UN) }); err != nil {
 		return r.fail("flock", ".", err)
@@ -39,19 +38,19 @@ func (r *Root) Unlock() error {
 	return nil
 }
 
-// TryLockShared takes a shared flock(2) of the root directory, without
-// waiting: as long as it is held, [Root.TryLock] of any other process or root
-// returns false, so hold it briefly. Several readers may hold it together. It
-// works on a read-only root and on a read-only mount.
+// TryLockShared takes a shared flock(2) of the root directory, without waiting. While
+// it is held, [Root.TryLock] of any other process or root returns false, so hold it
+// briefly. Several readers may hold it together. It works on a read-only root and on a
+// read-only mount.
 //
 // err is nil if the lock was taken, [ErrLockHeld] if a writer holds its lock,
-// [ErrNoLock] if there is no flock here, or another failure. unlock may be
-// called more than once and is never nil; the end of the process unlocks too,
-// closing the root does not.
+// [ErrNoLock] if there is no flock here, or another failure. unlock is never nil and
+// may be called more than once. The end of the process also releases the lock; closing
+// the root does not.
 //
-// The lock is on a descriptor of its own: on the root's, it would silently
-// replace an exclusive lock that this process took with TryLock. So it is
-// ErrLockHeld also if this process is the writer.
+// The lock is on a descriptor of its own, because a lock on the root's would silently
+// replace an exclusive lock that this process took with TryLock. So it is ErrLockHeld
+// even if this process is the writer.
 func (r *Root) TryLockShared() (unlock func(), err error) {
 	none := func() {}
 	fd, err := openat(r.Fd(), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -74,7 +73,7 @@ func (r *Root) TryLockShared() (unlock func(), err error) {
 	return none, r.lockError(err)
 }
 
-// lockError separates a filesystem without flock(2) from a lock that failed.
+// lockError distinguishes a filesystem without flock(2) from a lock that failed.
 func (r *Root) lockError(err error) error {
 	if err == unix.ENOLCK || refused(err) {
 		err = fmt.Errorf("%w: %w", ErrNoLock, err)

@@ -55,7 +55,7 @@ func TestLockShared(t *testing.T) {
 	again()
 	exclusive(t, gate, true)
 
-	shared(t, one, durable.ErrLockHeld)() // to call it is harmless
+	shared(t, one, durable.ErrLockHeld)() // calling it is harmless
 	shared(t, gate, durable.ErrLockHeld)  // also of the writer's own root,
 	exclusive(t, other, false)            // and that did not weaken its lock
 	if err := gate.Unlock(); err != nil {
@@ -63,7 +63,7 @@ func TestLockShared(t *testing.T) {
 	}
 	unlock := shared(t, gate, nil)
 	exclusive(t, gate, false)
-	if err := gate.Unlock(); err != nil { // of what TryLock took: nothing
+	if err := gate.Unlock(); err != nil { // it releases TryLock's lock only, and there is none
 		t.Fatal(err)
 	}
 	exclusive(t, other, false)
@@ -76,7 +76,7 @@ func TestLockShared(t *testing.T) {
 	shared(t, one, fs.ErrClosed)
 }
 
-// TestNoLock: a filesystem or sandbox without flock is not taken for a writer.
+// TestNoLock: a filesystem or sandbox without flock is not mistaken for a writer.
 func TestNoLock(t *testing.T) {
 	for errno, want := range map[syscall.Errno]error{
 		unix.ENOLCK: durable.ErrNoLock, unix.ENOSYS: durable.ErrNoLock, unix.EOPNOTSUPP: durable.ErrNoLock, unix.EPERM: durable.ErrNoLock,

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// maxName is PATH_MAX less its terminating zero byte. A longer name cannot
-// reach the kernel in one call, so that both ways of resolving refuse it.
+// maxName is PATH_MAX without its terminating zero byte. A longer name cannot reach the
+// kernel in one call, so both ways of resolving refuse it.
 const maxName = 4095
 
-// CheckName reports whether name may be given to an [FS]: slash-separated,
+// CheckName reports whether name is valid for an [FS]: slash-separated,
 // relative, without empty, "." or ".." elements and without zero bytes; or
 // "." alone. Otherwise it returns a [*fs.PathError] that wraps [ErrName].
-// Bytes that are not UTF-8 are let through: disks hold such names, and a tree
-// that holds one must still be listed and removed.
+// Bytes that are not UTF-8 are allowed: disks hold such names, and a tree that holds one
+// must still be listed and removed.
 func CheckName(name string) error {
 	if cleanName(name) {
 		return nil
@@ -38,7 +38,7 @@ func cleanName(name string) bool {
 	return true
 }
 
-// splitName gives the directory ("." for the root) and the last component.
+// splitName returns the directory ("." for the root) and the last component.
 func splitName(name string) (dir, base string) {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		return name[:i], name[i+1:]

@@ -12,7 +12,7 @@ func (r *Root) Open(name string) (File, error) {
 		return r.open(name, unix.O_RDONLY)
 	}
 	f, err := r.open(name, unix.O_RDONLY|unix.O_NOATIME)
-	if isErrno(err, unix.EPERM) { // O_NOATIME is the owner's and root's alone
+	if isErrno(err, unix.EPERM) { // only the owner and root may use O_NOATIME
 		return r.open(name, unix.O_RDONLY)
 	}
 	return f, err
@@ -26,10 +26,9 @@ func (r *Root) OpenWrite(name string) (File, error) {
 	return r.open(name, unix.O_RDWR)
 }
 
-// open looks before it opens: opening a device can have effects of its own (a
-// watchdog starts to count, a tape rewinds). It looks again at what it got,
-// because the name may have been replaced in between; O_NONBLOCK keeps that
-// from hanging on a FIFO.
+// open checks the file before it opens it: opening a device can have effects (a watchdog
+// starts to count, a tape rewinds). It checks again after opening, because the name may
+// have been replaced meanwhile. O_NONBLOCK keeps the open from hanging on a FIFO.
 func (r *Root) open(name string, flags int) (File, error) {
 	at, err := r.parent(name)
 	if err != nil {
@@ -80,7 +79,7 @@ func (r *Root) Create(name string, perm fs.FileMode) (File, error) {
 	return newFile(fd, r.full(name), at.base), nil
 }
 
-// exactMode undoes what the umask or a default ACL took from a new file.
+// exactMode restores the bits that the umask or a default ACL removed from a new file.
 func exactMode(fd int, perm fs.FileMode) error {
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Fstat(fd, &st) }); err != nil {

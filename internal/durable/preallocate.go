@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Preallocate implements [File]. Where the filesystem has no fallocate (zfs,
-// some network filesystems), zeros are written behind the end of the file;
-// holes before it stay holes, because filling them would race with writers.
+// Preallocate implements [File]. If the filesystem has no fallocate (zfs, some network
+// filesystems), zeros are written after the end of the file; holes before it stay holes,
+// because filling them would race with writers.
 func (f *file) Preallocate(off, length int64) error {
 	err := f.do("preallocate", func(fd int) error {
 		if off < 0 || length <= 0 || off > math.MaxInt64-length {
-			return unix.EINVAL // checked here too for the sake of the fallback
+			return unix.EINVAL // also checked here, for the fallback
 		}
 		return unix.Fallocate(fd, 0, off, length)
 	})

@@ -10,7 +10,7 @@ import (
 type place struct {
 	fd   int
 	base string
-	own  bool // fd is this place's to close, not the root's
+	own  bool // close must close fd, which is not the root's
 }
 
 func (p place) close() {
@@ -45,17 +45,17 @@ func (r *Root) openDir(name string, flags int) (int, error) {
 	if err != unix.ENOSYS && err != unix.EPERM {
 		return fd, err
 	}
-	// ENOSYS is a kernel before 5.6; EPERM a seccomp filter that does not know
-	// openat2, or the file's own EPERM, which the walk then gives as well.
+	// ENOSYS means a kernel before 5.6; EPERM means a seccomp filter that does not
+	// know openat2, or the file's own EPERM, which the walk then returns too.
 	if fd, err = r.walkDir(name, flags); err == nil {
 		r.walk.Store(true)
 	}
 	return fd, err
 }
 
-// openat2 resolves a whole name at once. EAGAIN means that a rename elsewhere
-// disturbed the resolution; the kernel asks for another attempt, and the walk
-// ends what would otherwise be endless.
+// openat2 resolves a whole name at once. EAGAIN means that a rename elsewhere disturbed
+// the resolution; the kernel asks for another attempt. After some attempts the walk
+// resolves the name instead.
 func openat2(dirfd int, name string, flags int) (fd int, err error) {
 	how := unix.OpenHow{
 		Flags:   uint64(flags),
@@ -70,9 +70,9 @@ func openat2(dirfd int, name string, flags int) (fd int, err error) {
 	return -1, unix.EPERM
 }
 
-// walkDir resolves one component at a time. Each step opens a name that holds
-// no slash and is not "..", with O_NOFOLLOW, in the directory the step before
-// has pinned: it cannot leave the root.
+// walkDir resolves one component at a time. Each step opens a name that holds no slash
+// and is not "..", with O_NOFOLLOW, in the directory that the step before has opened: it
+// cannot leave the root.
 func (r *Root) walkDir(name string, flags int) (int, error) {
 	at := place{fd: r.Fd()}
 	for rest, more := name, true; more; {
@@ -94,8 +94,8 @@ func (r *Root) walkDir(name string, flags int) (int, error) {
 	return at.fd, nil
 }
 
-// linkOrNotDir tells the two meanings of ENOTDIR apart: with O_DIRECTORY and
-// O_NOFOLLOW the kernel gives it for a symbolic link as well.
+// linkOrNotDir distinguishes the two meanings of ENOTDIR: with O_DIRECTORY and
+// O_NOFOLLOW the kernel also returns it for a symbolic link.
 func linkOrNotDir(dirfd int, base string) error {
 	var st unix.Stat_t
 	if err := fstatat(dirfd, base, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {

@@ -10,22 +10,21 @@ import (
 
 // Root is a directory of the host and the [FS] beneath it.
 //
-// Every name is resolved anew from the root's own descriptor: nothing found
-// out about a path is remembered from one call to the next. An operation
-// first resolves the parent directory (openat2 with RESOLVE_BENEATH and
-// RESOLVE_NO_SYMLINKS, or one component at a time where the kernel or a
-// seccomp filter refuses openat2), then acts on the last component relative
-// to that descriptor, never following it. What is renamed or replaced by a
-// symbolic link in between is refused or acted on as it was; it is never
-// followed.
+// Every name is resolved again from the root's own descriptor: nothing about a path is
+// kept from one call to the next. An operation first resolves the parent directory
+// (openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS, or one component at a time if
+// the kernel or a seccomp filter refuses openat2), then acts on the last component
+// relative to that descriptor, without following it. A component that is renamed or
+// replaced by a symbolic link meanwhile is refused, or acted on as it was; the link is
+// never followed.
 //
 // A Root is safe for concurrent use. Close must be the last call.
 type Root struct {
-	fd       atomic.Int32 // -1 once closed; the kernel answers EBADF from then on
+	fd       atomic.Int32 // -1 once closed; after that the kernel returns EBADF
 	path     string
 	readOnly bool
-	// walk is set once openat2 was refused where the walk was not. Both give
-	// the same answers: this only saves a system call per operation.
+	// walk is set once openat2 was refused and the walk was not. Both have the same
+	// results: this only saves a system call per operation.
 	walk atomic.Bool
 }
 
@@ -33,12 +32,12 @@ var _ FS = (*Root)(nil)
 
 // OpenRoot opens dir, which must be a directory and not a symbolic link
 // ([ErrSymlink]), as the root of an [FS]. Links in the components before the
-// last are the host's own affair and are followed.
+// last are followed.
 func OpenRoot(dir string) (*Root, error) { return openRoot(dir, false) }
 
-// OpenRootReadOnly opens dir as [OpenRoot] does for readers of evidence:
-// every method that would change anything returns syscall.EROFS, and reading
-// leaves access times alone where the kernel permits that (O_NOATIME).
+// OpenRootReadOnly opens dir as [OpenRoot] does, for reading a seized disk: every method
+// that would change anything returns syscall.EROFS, and reading does not change access
+// times if the kernel permits that (O_NOATIME).
 func OpenRootReadOnly(dir string) (*Root, error) { return openRoot(dir, true) }
 
 func openRoot(dir string, readOnly bool) (*Root, error) {
@@ -57,8 +56,8 @@ func openRoot(dir string, readOnly bool) (*Root, error) {
 	return r, nil
 }
 
-// Close releases the root and, with it, the lock that [Root.TryLock] took.
-// Files that were opened beneath it stay open.
+// Close releases the root and the lock of [Root.TryLock]. Files that were opened below it
+// stay open.
 func (r *Root) Close() error {
 	fd := r.fd.Swap(-1)
 	if fd < 0 {
@@ -70,14 +69,14 @@ func (r *Root) Close() error {
 	return nil
 }
 
-// Fd is the root directory's descriptor, -1 once closed. It stays the Root's.
+// Fd returns the root directory's descriptor, -1 once closed. The Root still owns it.
 func (r *Root) Fd() int { return int(r.fd.Load()) }
 
-// Path is the directory as it was given, cleaned.
+// Path returns the directory passed to OpenRoot, cleaned.
 func (r *Root) Path() string { return r.path }
 
-// full is name as the host sees it, for messages only; a name that is refused
-// is shown as it was given.
+// full returns name as the host sees it, for messages only. A name that is refused is
+// returned unchanged.
 func (r *Root) full(name string) string {
 	switch {
 	case name == ".":
@@ -88,8 +87,8 @@ func (r *Root) full(name string) string {
 	return r.path + "/" + name
 }
 
-// fail wraps err for name. On the root's own descriptor EBADF can only mean
-// that the root was closed.
+// fail wraps err for name. On the root's own descriptor EBADF can only mean that the root
+// was closed.
 func (r *Root) fail(op, name string, err error) error {
 	if err == unix.EBADF {
 		err = fs.ErrClosed
@@ -97,5 +96,5 @@ func (r *Root) fail(op, name string, err error) error {
 	return pathError(op, r.full(name), err)
 }
 
-// refuse is the answer to every mutation of a read-only root.
+// refuse returns the error of every mutation of a read-only root.
 func (r *Root) refuse(op, name string) error { return r.fail(op, name, unix.EROFS) }

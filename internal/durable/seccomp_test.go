@@ -16,8 +16,8 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// denied is a system call that a filter answers with an error number; where
-// flag is not 0, only when its third argument has that bit, or its second if
+// denied is a system call that a filter answers with an error number. If flag is not 0,
+// it does so only if the call's third argument has that bit, or its second argument if
 // second is set.
 type denied struct {
 	nr, flag uint32
@@ -34,7 +34,7 @@ func under(t *testing.T, rules []denied, test func(t *testing.T)) {
 	var refused error
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // for good: the thread must not serve others
+		runtime.LockOSThread() // never unlocked: the thread must not serve others
 		if refused = filter(rules); refused == nil {
 			test(t)
 		}
@@ -106,8 +106,8 @@ func TestWithoutOpenat2(t *testing.T) {
 }
 
 // TestSetgidInASandbox: systemd's RestrictSUIDSGID= refuses every call that
-// carries the set-group-id bit, on directories too. The kernel hands the bit
-// down by itself.
+// carries the set-group-id bit, on directories too. The kernel passes the bit on by
+// itself.
 func TestSetgidInASandbox(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o770|fs.ModeSetgid); err != nil {
@@ -194,7 +194,7 @@ func TestPreallocateWithoutFallocate(t *testing.T) {
 		if err := f.Preallocate(0, 100_000); err != nil {
 			t.Error(err)
 		}
-		if err := f.Preallocate(10, 10); err != nil { // within the file: nothing to add
+		if err := f.Preallocate(10, 10); err != nil { // within the file: nothing to do
 			t.Error(err)
 		}
 		if err := f.Preallocate(-1, 10); !errors.Is(err, syscall.EINVAL) {
@@ -207,7 +207,7 @@ func TestPreallocateWithoutFallocate(t *testing.T) {
 	})
 }
 
-// TestFaultsOfTheDisk has the kernel refuse what a dying disk refuses.
+// TestFaultsOfTheDisk makes the kernel refuse calls as a failing disk does.
 func TestFaultsOfTheDisk(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "d/f"), "text")

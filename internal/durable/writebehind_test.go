@@ -11,7 +11,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable/memfs"
 )
 
-// behind makes a file, has it written behind, and gives the error of that.
+// behind makes a file, calls WriteBehind, and returns its error.
 func behind(t *testing.T, fsys durable.FS) error {
 	t.Helper()
 	f, err := fsys.Create("f", 0o600)
@@ -47,8 +47,7 @@ func TestWriteBehind(t *testing.T) {
 	}
 }
 
-// TestWriteBehindRefused: where the kernel does not have it, nothing is wrong;
-// an error of the disk is one.
+// TestWriteBehindRefused: a kernel without it is no error; an error of the disk is one.
 func TestWriteBehindRefused(t *testing.T) {
 	for errno, want := range map[syscall.Errno]error{unix.ENOSYS: nil, unix.EPERM: nil, unix.EIO: unix.EIO, unix.ENOSPC: unix.ENOSPC} {
 		dir := t.TempDir()

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// few is how many free bytes count as none: filesystems refuse before they
-// have given away the last block.
+// few is the number of free bytes below which a disk counts as full: filesystems
+// refuse before the last block is used.
 const few = 1 << 20
 
 func (r refused) noSpace(sys system) (cause, next string) {
@@ -28,7 +28,7 @@ func (r refused) noSpace(sys system) (cause, next string) {
 	metadata := fmt.Sprintf("no room for metadata, although %d bytes are free", unused)
 	switch {
 	case st.Type == unix.BTRFS_SUPER_MAGIC && free < few && unused >= few:
-		// It reports nothing available once its chunks of metadata are full.
+		// btrfs reports nothing available once its chunks of metadata are full.
 		return metadata, "remove files, or make room for metadata: btrfs balance start -dusage=50 on the filesystem of " + path
 	case free < few, !r.makesName():
 		return fmt.Sprintf("no free blocks for it: %d bytes are free", free), "free space on the filesystem of " + path + " (df)"
@@ -67,9 +67,9 @@ func (r refused) notPermitted(sys system) (cause, next string) {
 		for _, p := range []string{path, filepath.Dir(path)} {
 			switch attributes := sys.attributes(p); {
 			case attributes&unix.STATX_ATTR_IMMUTABLE != 0:
-				return p + " is immutable", "find out who made it so, then chattr -i " + p
+				return p + " is immutable", "find out why, then run chattr -i " + p
 			case attributes&unix.STATX_ATTR_APPEND != 0:
-				return p + " is append-only", "find out who made it so, then chattr -a " + p
+				return p + " is append-only", "find out why, then run chattr -a " + p
 			}
 		}
 	}

@@ -1,10 +1,10 @@
-// Package fault says why the system refused an operation on a file, and what
-// to do about it.
+// Package fault finds the reason why the system refused an operation on a file, and
+// the next step.
 //
-// An error number alone sends people the wrong way. ENOSPC is a full disk, one
-// without inodes, or one without room for metadata; EPERM an attribute of the
-// file, a sandbox, or a capability that is missing; EROFS a filesystem that
-// the kernel has remounted, or a sandbox. [Explain] asks the system which.
+// An error number alone misleads. ENOSPC may mean a full disk, no free inodes, or no
+// room for metadata; EPERM an attribute of the file, a sandbox, or a missing
+// capability; EROFS a filesystem that the kernel has remounted, or a sandbox.
+// [Explain] asks the system which it is.
 package fault
 
 import (
@@ -19,33 +19,34 @@ import (
 // Error is an error of the system with its cause.
 type Error struct {
 	Err   error
-	Cause string // what is the matter
+	Cause string // what is wrong
 	Next  string // what to do about it, as an instruction
 }
 
 func (e *Error) Error() string { return e.Err.Error() + ": " + e.Cause }
 
-// Unwrap gives the error that is explained.
+// Unwrap returns the error that is explained.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Explain returns err as an [*Error] that wraps it, if it holds an error number
-// whose cause can be found and is not explained already; otherwise err itself.
-// The paths are those of the [*fs.PathError] or [*os.LinkError] in it. Of a
-// path that is not absolute, as the in-memory disk has them, nothing is asked.
+// whose cause can be found and that is not explained already; otherwise it returns
+// err. The paths are those of the [*fs.PathError] or [*os.LinkError] in it. A
+// relative path, as the in-memory disk has, is not explained.
 //
-// It asks the system now: call it where the error is reported, and soon.
+// It asks the system at the time of the call: call it soon, where the error is
+// reported.
 func Explain(err error) error { return explain(err, linux{}) }
 
-// system is what Explain asks; tests answer in its place.
+// system answers Explain's questions; tests replace it.
 type system interface {
 	// statfs describes the filesystem of a path, or of the nearest directory
 	// above it that exists.
 	statfs(path string) (st unix.Statfs_t, ok bool)
-	// attributes are STATX_ATTR_* of a path that is not followed.
+	// attributes returns the STATX_ATTR_* of a path, without following a link.
 	attributes(path string) uint64
-	// mount is what statfs is asked of, as it is mounted.
+	// mount returns the mount of the same filesystem.
 	mount(path string) (at mount, ok bool)
-	// process says what this process may do.
+	// process returns the privileges of this process.
 	process() process
 }
 
@@ -101,8 +102,8 @@ func explain(err error, sys system) error {
 	return &Error{Err: err, Cause: cause, Next: next}
 }
 
-// find takes the first error number with its operation and paths, unless it is
-// explained.
+// find returns the first error number with its operation and paths; ok is false if
+// it is explained already.
 func find(err error) (r refused, ok bool) {
 	switch e := err.(type) {
 	case *Error:
@@ -129,7 +130,7 @@ func find(err error) (r refused, ok bool) {
 	return r, false
 }
 
-// place is a path that the system can be asked about.
+// place returns an absolute path of the operation.
 func (r refused) place() (path string, ok bool) {
 	for _, p := range r.paths {
 		if filepath.IsAbs(p) {
@@ -139,8 +140,8 @@ func (r refused) place() (path string, ok bool) {
 	return "", false
 }
 
-// makesName reports whether the operation needs room in a directory, and
-// perhaps an inode.
+// makesName reports whether the operation needs space in a directory, and perhaps an
+// inode.
 func (r refused) makesName() bool {
 	return r.op == "create" || r.op == "mkdir" || r.op == "rename" || r.op == "open"
 }

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk answers in the system's place.
+// disk replaces the system.
 type disk struct {
 	space  unix.Statfs_t
 	noDisk bool
@@ -27,8 +27,8 @@ func (d disk) attributes(path string) uint64       { return d.attrs[path] }
 func (d disk) mount(string) (mount, bool)          { return d.at, !d.noDisk }
 func (d disk) process() process                    { return d.self }
 
-// space is a filesystem of that kind with so many MiB available and unused,
-// and so many inodes of 1,000.
+// space returns a filesystem of that kind with this many MiB available and unused, and
+// this many free inodes of 1,000.
 func space(kind int64, available, unused, inodes uint64) disk {
 	d := disk{space: unix.Statfs_t{Bsize: 4096, Frsize: 4096, Blocks: 1 << 20, Bavail: available << 8, Bfree: unused << 8, Files: 1000, Ffree: inodes}}
 	d.space.Type = kind
@@ -53,7 +53,7 @@ func TestExplain(t *testing.T) {
 		name        string
 		err         error
 		d           disk
-		cause, next string // parts; "" in cause: there is no explanation
+		cause, next string // substrings; cause "" means no explanation
 	}{
 		{"full", path("write", unix.ENOSPC), space(ext4, 0, 0, 7), "no free blocks", "free space on the filesystem of /persist"},
 		{"reserved blocks only", path("create", unix.ENOSPC), space(ext4, 0, 50, 7), "no free blocks", "df"},
@@ -62,7 +62,7 @@ func TestExplain(t *testing.T) {
 		{"neither", path("mkdir", unix.ENOSPC), space(ext4, 0, 0, 0), "no free blocks", "free space"},
 		{"no metadata", path("create", unix.ENOSPC), space(ext4, 500, 500, 7), "no room for metadata", "project quota"},
 		{"no metadata on btrfs", path("create", unix.ENOSPC), space(btrfs, 0, 500, 0), "no room for metadata, although 524288000 bytes are free", "btrfs balance"},
-		{"no metadata on btrfs, told late", path("rename", unix.ENOSPC), space(btrfs, 500, 500, 0), "no room for metadata", "btrfs balance"},
+		{"no metadata on btrfs, reported late", path("rename", unix.ENOSPC), space(btrfs, 500, 500, 0), "no room for metadata", "btrfs balance"},
 		{"full btrfs", path("write", unix.ENOSPC), space(btrfs, 0, 0, 0), "no free blocks", "free space"},
 		{"full, on a disk in memory", &fs.PathError{Op: "write", Path: "bin/app", Err: unix.ENOSPC}, disk{noDisk: true}, "no space", "free space"},
 		{"full, and the disk is gone", path("write", unix.ENOSPC), disk{noDisk: true}, "no space", "free space"},

@@ -12,8 +12,8 @@ import (
 	"github.com/autonomyops/edged/internal/durable/mountinfo"
 )
 
-// linux is the running system. What it cannot say it leaves open: a cause that
-// is not found must not hide the error that was to be explained.
+// linux is the running system. It returns nothing if it cannot find a fact: a missing
+// cause must not hide the original error.
 type linux struct{}
 
 func (linux) statfs(path string) (st unix.Statfs_t, ok bool) {
@@ -56,8 +56,8 @@ func (linux) mount(path string) (mount, bool) {
 }
 
 // nearest opens a path, or the nearest directory above it that exists, without
-// following its last component and without any effect on it. at is "" if even
-// / cannot be opened.
+// following its last component and without any effect on it. at is "" if not even /
+// can be opened.
 func nearest(path string) (at string, fd int) {
 	for {
 		fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

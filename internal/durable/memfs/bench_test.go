@@ -6,9 +6,9 @@ import (
 	"github.com/autonomyops/edged/internal/durable/memfs"
 )
 
-// BenchmarkCrash copies a disk with a file of 600 KiB, overwrites one block of
-// it in place, flushes that and cuts the power: what a test that crashes at
-// each operation does many thousand times.
+// BenchmarkCrash copies a disk with a file of 600 KiB, overwrites one block of it in
+// place, flushes that and cuts the power. A test that crashes at each operation does
+// this many thousand times.
 func BenchmarkCrash(b *testing.B) {
 	disk := memfs.New()
 	tail := put(b, disk, "tail", string(make([]byte, 600<<10)))

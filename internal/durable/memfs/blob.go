@@ -2,15 +2,14 @@ package memfs
 
 import "slices"
 
-// block is what is written and read as a unit, and never changed once it is in
-// a blob.
+// block is the unit of reading and writing. It is never changed once it is in a blob.
 type block = [blockSize]byte
 
 // blob is the bytes of a file. Disks share its blocks, and the list of them
 // until one of the disks writes, so that a copy of a large file costs little.
 type blob struct {
 	size   int
-	blocks []*block // as many as size needs; nil is a block of zeros, and what lies behind size is zeros
+	blocks []*block // as many as size needs; nil is a block of zeros, and the bytes after size are zeros
 	owned  bool     // no other blob has this list
 }
 
@@ -53,8 +52,8 @@ func (s *blob) resize(size int) {
 	s.size = size
 }
 
-// write puts p at off, with zeros before it where the bytes end earlier. It
-// takes p over: nobody may change it afterwards.
+// write puts p at off, with zeros before it if the bytes end earlier. It keeps p: the
+// caller must not change it afterwards.
 func (s *blob) write(p []byte, off int) {
 	s.own()
 	if end := off + len(p); end > s.size {
@@ -77,7 +76,7 @@ func (s *blob) write(p []byte, off int) {
 	}
 }
 
-// read copies the bytes from off into p and returns how many there were.
+// read copies the bytes from off into p and returns their number.
 func (s *blob) read(p []byte, off int) int {
 	if off >= s.size {
 		return 0

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBlob holds blobs that share their blocks against plain byte slices.
+// TestBlob compares blobs that share their blocks with plain byte slices.
 func TestBlob(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		blobs, plain := []*blob{{}}, [][]byte{nil}

@@ -10,33 +10,32 @@ import (
 // blockSize is the unit in which space is taken and a crash keeps bytes.
 const blockSize = 4096
 
-// SetCapacity limits the disk to so many bytes of file data, rounded down to
-// whole blocks of 4 KiB; a negative number means no limit. What is already
-// there stays. Names and directories take no space.
+// SetCapacity limits the disk to this many bytes of file data, rounded down to whole
+// blocks of 4 KiB; a negative number means no limit. Existing data stays. Names and
+// directories take no space.
 func (m *FS) SetCapacity(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.capacity = bytes
 }
 
-// Used is the space that files take, in bytes, with those that are unlinked
-// but still open.
+// Used returns the space of all files in bytes, including those that are unlinked but
+// still open.
 func (m *FS) Used() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.used * blockSize
 }
 
-// SetInodes limits the disk to so many files and directories, with the root;
-// a negative number means no limit. What is already there stays, and planting
-// is not limited.
+// SetInodes limits the disk to this many files and directories, including the root; a
+// negative number means no limit. Existing ones stay, and planting is not limited.
 func (m *FS) SetInodes(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.maxInodes = n
 }
 
-// Inodes is the number of files and directories, with the root and with those
+// Inodes returns the number of files and directories, including the root and those
 // that are unlinked but still open.
 func (m *FS) Inodes() int64 {
 	m.mu.Lock()
@@ -44,7 +43,7 @@ func (m *FS) Inodes() int64 {
 	return m.inodes
 }
 
-// FreeSpace is what [durable.FreeSpace] asks for.
+// FreeSpace implements [durable.FreeSpace].
 func (m *FS) FreeSpace() (space durable.Space, err error) {
 	err = m.named(OpFreeSpace, ".", func() error {
 		space = durable.Space{TotalBytes: math.MaxUint64, FreeBytes: math.MaxUint64, FreeInodes: math.MaxUint64}
@@ -60,8 +59,8 @@ func (m *FS) FreeSpace() (space durable.Space, err error) {
 	return space, err
 }
 
-// newName resolves a name for a new file or directory, which the disk must
-// have an inode for.
+// newName resolves a name for a new file or directory. It fails if the disk has no
+// inode left.
 func (m *FS) newName(name string) (dir *inode, base string, err error) {
 	dir, base, err = m.vacant(name)
 	if err == nil && m.maxInodes >= 0 && m.inodes >= m.maxInodes {
@@ -70,8 +69,8 @@ func (m *FS) newName(name string) (dir *inode, base string, err error) {
 	return dir, base, err
 }
 
-// reserve takes the blocks for [off, off+length) and reports how many bytes
-// of it, from off, there is room for, with ENOSPC when not for all.
+// reserve takes the blocks for [off, off+length). It returns how many bytes, from off,
+// have room, with ENOSPC if not all do.
 func (m *FS) reserve(n *inode, off, length int) (int, error) {
 	if length == 0 {
 		return 0, nil
@@ -93,7 +92,7 @@ func (m *FS) reserve(n *inode, off, length int) (int, error) {
 	return length, nil
 }
 
-// cut gives back the blocks behind size.
+// cut frees the blocks after size.
 func (m *FS) cut(n *inode, size int) {
 	keep := min(blocksOf(size), len(n.alloc))
 	for _, taken := range n.alloc[keep:] {

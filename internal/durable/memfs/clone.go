@@ -9,12 +9,12 @@ func (m *FS) Clone() *FS {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	disk := m.clone()
-	disk.settleHandles()
+	disk.dropHandles()
 	return disk
 }
 
-// settleHandles frees what only open handles of the original held.
-func (m *FS) settleHandles() {
+// dropHandles frees the files that only open handles of the original held.
+func (m *FS) dropHandles() {
 	m.used, m.inodes = 0, 0
 	seen := map[*inode]bool{}
 	var visit func(n *inode)
@@ -37,20 +37,20 @@ func (m *FS) settleHandles() {
 	visit(m.root)
 }
 
-// Restart returns a new disk as the next process of the same boot finds it
-// after this one was killed now (or when [FS.Ghost] was first called): every
-// byte and name that calls see, with all of it that no flush made durable
-// still not durable. What a failed flush left unflushable stays readable, and
-// no later flush writes it unless it is written again. The new disk has the
-// same limits, no hook and no open handles. This disk is left as it is.
+// Restart returns a new disk as the next process of the same boot finds it after this
+// one was killed now (or when [FS.Ghost] was first called): with every byte and name
+// that calls see, and with unflushed changes still not durable. Bytes that a failed
+// flush could not write stay readable, and no later flush writes them unless they are
+// written again. The new disk has the same limits, no hook and no open handles. This
+// disk does not change.
 func (m *FS) Restart() *FS {
 	disk := m.stopped()
-	disk.settleHandles()
+	disk.dropHandles()
 	return disk
 }
 
-// stopped copies the disk at the moment when its process stops, without a
-// process: it is not dead.
+// stopped copies the disk at the moment when its process stops. The copy has no process
+// and is not dead.
 func (m *FS) stopped() *FS {
 	m.mu.Lock()
 	defer m.mu.Unlock()

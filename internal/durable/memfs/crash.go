@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// Keep says what of the unflushed state a crash leaves.
+// Keep is how much of the unflushed state a crash keeps.
 type Keep int
 
-// What a crash keeps.
+// The values of Keep.
 const (
-	None   Keep = iota // only what was flushed
-	All                // everything, as when the power goes just after the kernel wrote it all
+	None   Keep = iota // nothing
+	All                // everything, as if the power is cut just after the kernel wrote it all
 	Random             // each change of names and each block of a write kept or not; blocks also torn
 )
 
@@ -22,29 +22,28 @@ type Crash struct {
 	Seed uint64 // of Random
 }
 
-// Crash returns a new disk as the next boot finds it after the power went
-// now (or when [FS.Ghost] was first called). This disk is left as it is: its
-// hook, operations and handles go on, and it may be crashed again otherwise.
-// The new disk has the same limits and no hook, and all of it is durable.
+// Crash returns a new disk as the next boot finds it after a power cut now (or when
+// [FS.Ghost] was first called). This disk does not change: its hook, operations and
+// handles continue, and it may be crashed again with another outcome. The new disk has
+// the same limits and no hook, and everything on it is durable.
 //
-// Under Random each change of names is kept or lost by itself, but never
-// without those it builds on; of each write any of the aligned 4 KiB
-// blocks that it touches are kept, lost, or torn: only the bytes before, or only
-// those after, some byte are kept. So of several writes to one block each state
-// in between can be left. Where bytes are lost, the extension of the file may
-// stay, with zeros.
+// Under Random each change of names is kept or lost by itself, but never without those
+// on which it builds. Of each write, each aligned 4 KiB block is kept, lost, or torn:
+// only the bytes before, or only those after, some byte are kept. So several writes to
+// one block may leave each state in between. If bytes are lost, the extension of the
+// file may stay, with zeros.
 func (m *FS) Crash(c Crash) *FS {
 	disk := m.stopped()
 	rng := rand.New(rand.NewPCG(c.Seed, 0x9e3779b97f4a7c15))
-	disk.settleNames(c.Keep, rng)
-	disk.settleFiles(c.Keep, rng)
+	disk.crashNames(c.Keep, rng)
+	disk.crashFiles(c.Keep, rng)
 	return disk
 }
 
-// settleNames decides which changes of names were written.
-func (m *FS) settleNames(keep Keep, rng *rand.Rand) {
-	// One crash loses much, another little: at even odds a long chain of
-	// changes that build on each other would never be kept whole.
+// crashNames decides which changes of names were written.
+func (m *FS) crashNames(keep Keep, rng *rand.Rand) {
+	// One crash loses much, another little: with even odds a long chain of changes
+	// that build on each other would never be kept whole.
 	odds := 2 << rng.IntN(4)
 	done, lost := map[*change]bool{}, map[*change]bool{}
 	for _, c := range m.pending {
@@ -61,9 +60,9 @@ func (m *FS) settleNames(keep Keep, rng *rand.Rand) {
 	m.pending = nil
 }
 
-// settleFiles decides what of the files was written, and makes the durable
-// tree the one that calls see.
-func (m *FS) settleFiles(keep Keep, rng *rand.Rand) {
+// crashFiles decides which changes of files were written, and makes the durable tree
+// the one that calls see.
+func (m *FS) crashFiles(keep Keep, rng *rand.Rand) {
 	m.used, m.inodes = 0, 0
 	seen := map[*inode]bool{}
 	var visit func(n *inode)
@@ -76,7 +75,7 @@ func (m *FS) settleFiles(keep Keep, rng *rand.Rand) {
 		m.inodes++
 		n.opens = 0
 		if !n.mode.IsDir() {
-			m.settleFile(n, keep, rng)
+			m.crashFile(n, keep, rng)
 			return
 		}
 		n.nlink = 1
@@ -95,13 +94,13 @@ func (m *FS) settleFiles(keep Keep, rng *rand.Rand) {
 	visit(m.root)
 }
 
-func (m *FS) settleFile(n *inode, keep Keep, rng *rand.Rand) {
+func (m *FS) crashFile(n *inode, keep Keep, rng *rand.Rand) {
 	switch keep {
-	case All: // not by replay: what was read last is what is there
+	case All: // not by replay: the newest volatile bytes
 		n.durData, n.durMode, n.durOwner = n.data.share(), n.mode, n.owner
 	default:
 		for i := range n.pending {
-			n.pending[i].settle(n, keep, rng)
+			n.pending[i].crash(n, keep, rng)
 		}
 		n.data, n.mode, n.owner = n.durData.share(), n.durMode, n.durOwner
 	}
@@ -109,8 +108,8 @@ func (m *FS) settleFile(n *inode, keep Keep, rng *rand.Rand) {
 	m.occupy(n)
 }
 
-// settle decides what of one change the crash left.
-func (d *dataOp) settle(n *inode, keep Keep, rng *rand.Rand) {
+// crash decides how much of one change is kept.
+func (d *dataOp) crash(n *inode, keep Keep, rng *rand.Rand) {
 	switch {
 	case d.flushed:
 		d.apply(n)
@@ -128,7 +127,7 @@ func (d *dataOp) settle(n *inode, keep Keep, rng *rand.Rand) {
 	}
 }
 
-// tear keeps any part of a write that a crash can leave.
+// tear keeps a random part of a write that a crash can leave.
 func (d *dataOp) tear(n *inode, rng *rand.Rand) {
 	const (
 		lost = iota
@@ -136,8 +135,8 @@ func (d *dataOp) tear(n *inode, rng *rand.Rand) {
 		before // a byte in the block
 		after  // a byte in the block
 	)
-	// Large writes must sometimes be kept whole and sometimes be lost whole,
-	// which is rare if each block decides for itself.
+	// Large writes must sometimes be kept whole and sometimes be lost whole, which
+	// is rare if each block is decided by itself.
 	whole := rng.IntN(4)
 	for at, end := 0, 0; at < len(d.bytes); at = end {
 		end = min(len(d.bytes), at+blockSize-(d.off+at)%blockSize)
@@ -160,9 +159,9 @@ func (d *dataOp) tear(n *inode, rng *rand.Rand) {
 	}
 }
 
-// occupy counts the blocks of a file as the crash left it: those that were
-// allocated and still lie within it. What was cut off or unlinked and came
-// back is no longer known block by block: there, zeros count as a hole.
+// occupy counts the blocks of a file after a crash: those that were allocated and are
+// still within it. For bytes that were cut off or unlinked and came back, allocation is
+// not known: there, zeros count as a hole.
 func (m *FS) occupy(n *inode) {
 	alloc := make([]bool, len(n.data.blocks))
 	for b := range alloc {

@@ -33,7 +33,7 @@ func put(t testing.TB, m *memfs.FS, name, text string) durable.File {
 	return f
 }
 
-// text reads a file, or says why not.
+// text returns a file's content, or the error.
 func text(m *memfs.FS, name string) string {
 	data, _, err := durable.ReadFile(m, name, 1<<20)
 	switch {
@@ -47,7 +47,7 @@ func text(m *memfs.FS, name string) string {
 
 func none(m *memfs.FS) *memfs.FS { return m.Crash(memfs.Crash{Keep: memfs.None}) }
 
-// random gives the distinct outcomes of many random crashes.
+// random returns the distinct outcomes of many random crashes.
 func random(m *memfs.FS, name string) map[string]int {
 	found := map[string]int{}
 	for seed := range uint64(300) {
@@ -194,7 +194,7 @@ func TestMovesNeverLose(t *testing.T) {
 		for i, step := range steps {
 			must(t, step(m))
 			if i == flush {
-				_ = m.SyncDir("b") // not there any more after some steps
+				_ = m.SyncDir("b") // it does not exist after some steps
 				if i%2 == 0 {
 					must(t, m.SyncDir("."))
 				}

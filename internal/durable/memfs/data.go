@@ -5,14 +5,14 @@ type dataOp struct {
 	kind  dataKind
 	off   int
 	bytes []byte // of a write
-	size  int    // of a truncation; of an extension the least size
+	size  int    // of a truncation; of an extension the smallest size
 	perm  uint32 // of a chmod
 	owner owner  // of a chown
-	// doomed: a flush that should have taken it failed. A later flush passes
-	// it by, as Linux marks pages clean that it could not write.
+	// doomed: a flush that should have written it failed. A later flush skips it,
+	// as Linux marks pages clean that it could not write.
 	doomed bool
-	// flushed: it is durable, but waits here behind a doomed one, so that the
-	// order in which they apply is kept.
+	// flushed: it is durable, but waits here after a doomed one, so that they apply
+	// in order.
 	flushed bool
 }
 
@@ -26,10 +26,10 @@ const (
 	dataChown
 )
 
-// metadata: a Datasync leaves it alone, and a flush that fails takes none of it.
+// metadata reports whether d changes only metadata: a Datasync ignores it, and a flush that fails writes none of it.
 func (d *dataOp) metadata() bool { return d.kind == dataChmod || d.kind == dataChown }
 
-// apply carries out d on what is durable.
+// apply applies d to the durable state.
 func (d *dataOp) apply(n *inode) {
 	switch d.kind {
 	case dataWrite:
@@ -47,8 +47,8 @@ func (d *dataOp) apply(n *inode) {
 	}
 }
 
-// flush makes what is pending durable; without metadata it leaves changes of
-// mode and owner alone.
+// flush makes pending changes durable. Without metadata it skips changes of mode and
+// owner.
 func (n *inode) flush(metadata bool) {
 	left := n.pending[:0:0]
 	behind := false // a doomed operation was passed
@@ -69,7 +69,7 @@ func (n *inode) flush(metadata bool) {
 	n.pending = left
 }
 
-// failFlush is what a flush that fails does.
+// failFlush is a flush that fails.
 func (n *inode) failFlush() {
 	for i := range n.pending {
 		if !n.pending[i].flushed && !n.pending[i].metadata() {

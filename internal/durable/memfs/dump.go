@@ -10,9 +10,9 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// Dump describes every path beneath the root as calls see it: its mode and,
-// of a file, its size and the SHA-256 of its bytes. Two disks hold the same
-// when their dumps are equal. It is no operation: no hook sees it.
+// Dump describes every path below the root as calls see it: its mode and, for a file,
+// its size and the SHA-256 of its bytes. Two disks have the same content if their
+// dumps are equal. It is no operation: no hook sees it.
 func (m *FS) Dump() map[string]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,7 +40,7 @@ func describe(mode fs.FileMode, data []byte) string {
 	return fmt.Sprintf("%s %d %x", mode, len(data), sha256.Sum256(data))
 }
 
-// Tree is [FS.Dump] for any [durable.FS], made with its own operations.
+// Tree is [FS.Dump] for any [durable.FS], which uses its operations.
 func Tree(fsys durable.FS) (map[string]string, error) {
 	dump := map[string]string{}
 	return dump, walk(fsys, ".", dump)

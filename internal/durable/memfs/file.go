@@ -109,7 +109,7 @@ func (f *file) writeOp(p []byte, at func() int64, moved func(n int)) (n int, err
 	return n, pathError("write", f.name, cmp.Or(err, after))
 }
 
-// put writes as much of p as there is room for.
+// put writes as much of p as fits.
 func (f *file) put(p []byte, off int64) (int, error) {
 	switch {
 	case off < 0:
@@ -130,7 +130,7 @@ func (f *file) put(p []byte, off int64) (int, error) {
 	return room, err
 }
 
-// note remembers a change that no flush has made durable yet.
+// note records a change that is not durable yet.
 func (f *file) note(d dataOp) {
 	f.node.modTime = f.fs.now()
 	f.node.pending = append(f.node.pending, d)
@@ -232,7 +232,7 @@ func (f *file) Close() error {
 	})
 }
 
-// release gives the handle back; fs.mu is held.
+// release ends the handle; fs.mu is held.
 func (f *file) release() {
 	f.closed = true
 	f.node.opens--

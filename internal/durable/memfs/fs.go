@@ -1,6 +1,6 @@
 // Package memfs is the strict in-memory twin of package durable's Linux
-// implementation: a disk that can lose power, run full and fail, for tests
-// that crash a program at every operation.
+// implementation: a disk that can lose power, fill up and fail, for tests that crash a
+// program at every operation.
 //
 // # What a crash may lose
 //
@@ -13,16 +13,16 @@
 //   - Create, Mkdir, Rename and Remove change names. SyncDir makes all names of
 //     that directory durable. It does not make the directory's own name
 //     durable in its parent.
-//   - A rename is one unit, also between two directories: it becomes durable
-//     whole when either of them is flushed, and a crash keeps or loses it whole.
-//   - A change of a name that builds on an earlier one (the same name; a
-//     directory removed after what it held was moved away; a file moved into a
-//     directory that is itself new) is never kept without that one. So no file
-//     whose name was durable is lost by moving it.
-//   - A flush that fails (a hook's error on Sync or Datasync) leaves the bytes
-//     that it should have flushed unflushable: a later Sync that succeeds does
-//     not make them durable, as on Linux, which marks them clean. The same bytes
-//     written again are flushed as any others.
+//   - A rename is one unit, also between two directories: it becomes durable as a
+//     whole when either of them is flushed, and a crash keeps or loses it as a whole.
+//   - A change of a name that builds on an earlier one (the same name; a directory
+//     removed after its content was moved away; a file moved into a directory that is
+//     itself new) is never kept without that one. So no file whose name was durable is
+//     lost by moving it.
+//   - A flush that fails (a hook's error on Sync or Datasync) leaves its bytes
+//     unflushable: a later Sync that succeeds does not make them durable, as on Linux,
+//     which marks them clean. The same bytes written again are flushed like any
+//     others.
 //
 // [FS.Crash] returns the disk as the next boot finds it, [FS.Restart] as the
 // next process of the same boot finds it. Symbolic links, FIFOs, devices and hard
@@ -56,7 +56,7 @@ type FS struct {
 	ops       int
 	hook      func(Op) error
 	dead      bool
-	frozen    *FS // what Crash and Restart start from once Ghost was called
+	frozen    *FS // the disk from which Crash and Restart start after Ghost was called
 	capacity  int64
 	used      int64 // blocks
 	maxInodes int64
@@ -74,8 +74,8 @@ func New() *FS {
 	return m
 }
 
-// now is a clock that moves one millisecond with each operation: files get
-// distinct times, and the same program always the same ones.
+// now returns a clock that advances one millisecond with each operation: files get
+// distinct times, and the same program always gets the same ones.
 func (m *FS) now() time.Time {
 	return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(m.ops) * time.Millisecond)
 }

@@ -53,7 +53,7 @@ func TestHookSeesEveryOperation(t *testing.T) {
 	}
 }
 
-// everything tries each operation once and gives the errors.
+// everything tries each operation once and returns the errors.
 func everything(m *memfs.FS, f durable.File) map[string]error {
 	b := make([]byte, 1)
 	_, create := m.Create("new", 0o600)

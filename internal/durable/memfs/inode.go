@@ -10,8 +10,8 @@ import (
 // device is the st_dev of every file here.
 const device = 0xed6ed
 
-// inode is a file, a directory, or something planted. Fields without "dur"
-// are what calls see; those with it are what a flush has made durable.
+// inode is a file, a directory, or something planted. Fields without "dur" are the
+// volatile state, which calls see; those with it are the durable state.
 type inode struct {
 	ino      uint64
 	mode     fs.FileMode // type and permissions

@@ -83,8 +83,8 @@ func TestCrashKeepsAnySubsetOfBlocks(t *testing.T) {
 	}
 }
 
-// TestCrashBetweenWritesToOneBlock: each state that the block went through can
-// be what is left, also a mixture of them.
+// TestCrashBetweenWritesToOneBlock: each state that the block went through can remain, and
+// also a mixture of them.
 func TestCrashBetweenWritesToOneBlock(t *testing.T) {
 	m, f := overwrite(t, 1)
 	writeAt(t, f, strings.Repeat("b", block), 0)
@@ -178,8 +178,8 @@ func TestRestartAfterGhost(t *testing.T) {
 	}
 }
 
-// TestRestartForgetsHandles: a file that only the killed process still had
-// open is gone, and so is its space.
+// TestRestartForgetsHandles: a file that only the killed process still had open is gone,
+// and its space is free.
 func TestRestartForgetsHandles(t *testing.T) {
 	m, _ := overwrite(t, 1)
 	put(t, m, "open", "x")
@@ -216,7 +216,7 @@ func TestWriteAgainAfterFailedSync(t *testing.T) {
 			t.Fatal("it is durable without a flush:", got)
 		}
 		must(t, f.Datasync())
-		for seed := range uint64(50) { // and certain: what failed first plays no role any more
+		for seed := range uint64(50) { // and certainly: the first failure does not matter any more
 			if got := runs(text(m.Crash(memfs.Crash{Keep: memfs.Random, Seed: seed}), "f")); got != "a4096b4096a4096" {
 				t.Fatal("written again and flushed, but", got)
 			}
@@ -241,8 +241,8 @@ func TestPartlyWrittenAgainAfterFailedSync(t *testing.T) {
 	}
 }
 
-// TestOverwritingNeedsNoSpace: on a disk without a free block or inode, what a
-// file has is written in place, also after a restart and a crash.
+// TestOverwritingNeedsNoSpace: on a disk without a free block or inode, existing blocks
+// are written in place, also after a restart and a crash.
 func TestOverwritingNeedsNoSpace(t *testing.T) {
 	m := memfs.New()
 	f := put(t, m, "f", string(make([]byte, 3*block))) // written zeros, not a hole

@@ -49,7 +49,7 @@ func (m *FS) Create(name string, perm fs.FileMode) (f durable.File, err error) {
 	return dropOnError(f, err)
 }
 
-// dropOnError closes a file whose opening is to fail after all.
+// dropOnError closes a file whose opening fails in the end.
 func dropOnError(f durable.File, err error) (durable.File, error) {
 	if err == nil {
 		return f, nil
@@ -101,8 +101,8 @@ func (m *FS) Remove(name string) error {
 	})
 }
 
-// Rename implements [durable.FS]. The order of the checks is rename(2)'s on
-// Linux, so that of several things wrong the same one is reported.
+// Rename implements [durable.FS]. It checks in the order of Linux's rename(2), so that
+// of several errors the same one is returned.
 func (m *FS) Rename(oldname, newname string) error {
 	err := durable.CheckName(oldname)
 	if err == nil {
@@ -160,7 +160,7 @@ func (m *FS) rename(oldname, newname string) error {
 	return nil
 }
 
-// within reports whether dir is tree or lies beneath it.
+// within reports whether dir is tree or below it.
 func within(dir, tree *inode) bool {
 	for ; dir != tree; dir = dir.parent {
 		if dir.parent == dir {

@@ -33,8 +33,8 @@ const (
 	OpFreeSpace   OpKind = "freespace"
 )
 
-// mutates reports whether the operation changes the volatile or the durable
-// state: the operations before and after which a crash can differ.
+// mutates reports whether the operation changes the volatile or the durable state, so
+// that a crash before and after it can differ.
 func (k OpKind) mutates() bool {
 	switch k {
 	case OpCreate, OpMkdir, OpRename, OpRemove, OpSyncDir, OpWrite, OpTruncate,
@@ -55,8 +55,8 @@ type Op struct {
 	Len     int    // bytes asked for, of OpRead and OpWrite
 }
 
-// ShortWrite is an error for a hook to return for a write: N bytes reach the
-// file, then the write fails with Err. For other operations it is just Err.
+// ShortWrite is an error for a hook to return for a write: N bytes reach the file, then
+// the write fails with Err. For other operations it is the same as Err.
 type ShortWrite struct {
 	N   int
 	Err error
@@ -64,48 +64,47 @@ type ShortWrite struct {
 
 func (e *ShortWrite) Error() string { return e.Err.Error() }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *ShortWrite) Unwrap() error { return e.Err }
 
-// After is an error for a hook to return when the operation is to take effect
-// and to fail all the same, as when a disk loses only the answer.
+// After is an error for a hook to return: the operation takes effect and fails all the
+// same, as if a disk loses only the answer.
 type After struct{ Err error }
 
 func (e *After) Error() string { return e.Err.Error() }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *After) Unwrap() error { return e.Err }
 
-// SetHook has hook called before every operation on the disk and its files,
-// from the goroutine that makes it and without any lock held, so that it may
-// call [FS.Kill], [FS.Ghost], [FS.Crash] or [FS.Clone]. An error it returns
-// becomes the operation's error (wrapped with the name) and the operation does
-// not happen, except as [ShortWrite] and [After] say. nil removes the hook.
+// SetHook sets a hook that is called before every operation on the disk and its files,
+// from the goroutine that makes it and without any lock held, so that it may call
+// [FS.Kill], [FS.Ghost], [FS.Crash] or [FS.Clone]. An error that it returns becomes the
+// operation's error (wrapped with the name), and the operation does not happen, except
+// for [ShortWrite] and [After]. nil removes the hook.
 func (m *FS) SetHook(hook func(Op) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.hook = hook
 }
 
-// Ops is the number of operations so far.
+// Ops returns the number of operations so far.
 func (m *FS) Ops() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.ops
 }
 
-// Kill takes the power: every later operation returns [ErrDead] and changes
-// nothing, also one whose hook is just running.
+// Kill cuts the power: every later operation returns [ErrDead] and changes nothing,
+// including one whose hook is running.
 func (m *FS) Kill() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dead = true
 }
 
-// Ghost takes the power in secret: later operations, also one whose hook is
-// just running, succeed as if nothing had happened, so that background
-// goroutines end quietly, but [FS.Crash] gives what was on the disk at the
-// first call of Ghost.
+// Ghost cuts the power secretly: later operations, including one whose hook is running,
+// seem to succeed, so that background goroutines end normally; but [FS.Crash] returns
+// the disk as it was at the first call of Ghost.
 func (m *FS) Ghost() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,9 +113,9 @@ func (m *FS) Ghost() {
 	}
 }
 
-// enter counts an operation and asks the hook. When it returns a nil error
-// the lock is held and the operation is to happen; after is then the error it
-// must return in the end, nil mostly.
+// enter counts an operation and calls the hook. If it returns a nil error, the lock is
+// held and the operation must be done; after is then the error to return in the end,
+// usually nil.
 func (m *FS) enter(op Op) (after, err error) {
 	m.mu.Lock()
 	if m.dead {

@@ -1,21 +1,20 @@
 package memfs
 
-// edit puts after in place of before under one name; nil is "no such name".
+// edit replaces before by after under one name; nil is "no such name".
 type edit struct {
 	dir           *inode
 	name          string
 	before, after *inode
 }
 
-// change is one operation on names, kept or lost whole: one edit, or the two
-// of a rename.
+// change is one operation on names, kept or lost as a whole: one edit, or the two of a
+// rename.
 type change struct {
 	edits []edit
 	needs []*change // earlier changes without which this one is never kept
 }
 
-// change carries out an operation on the volatile tree and notes it as not
-// yet durable.
+// change applies an operation to the volatile tree and records it as not durable yet.
 func (m *FS) change(edits ...edit) {
 	c := &change{edits: edits}
 	for _, earlier := range m.pending {
@@ -32,7 +31,7 @@ func (m *FS) change(edits ...edit) {
 		}
 		if e.after != nil {
 			e.dir.entries[e.name] = e.after
-			if len(edits) > 1 { // moved; a new one counts its name already
+			if len(edits) > 1 { // moved; a new one already counts its name
 				e.after.nlink++
 			}
 			if e.after.mode.IsDir() {
@@ -47,8 +46,8 @@ func (m *FS) change(edits ...edit) {
 	}
 }
 
-// buildsOn reports whether c may not be kept when earlier is lost. It is
-// called before c is carried out.
+// buildsOn reports whether c cannot be kept without earlier. It is called before c is
+// applied.
 func (c *change) buildsOn(earlier *change) bool {
 	for _, e := range c.edits {
 		for _, p := range earlier.edits {
@@ -56,7 +55,7 @@ func (c *change) buildsOn(earlier *change) bool {
 			case p.dir == e.dir && p.name == e.name:
 				return true
 			case p.dir == e.before && len(c.edits) == 1, p.dir == e.before && e.after != nil:
-				// A directory goes away: what was moved out of it must have left.
+				// A directory is removed: moves out of it must be kept first.
 				return true
 			case len(c.edits) > 1 && p.after != nil && p.after.mode.IsDir() && within(e.dir, p.after):
 				// A move into (or out of) a directory whose own name is new.
@@ -73,7 +72,7 @@ func (c *change) movesDirectory() bool {
 	return len(c.edits) == 2 && c.edits[0].dir != c.edits[1].dir && c.edits[1].after.mode.IsDir()
 }
 
-// apply makes c durable, and what it builds on before it.
+// apply makes c durable, after the changes on which it builds.
 func (c *change) apply(done map[*change]bool) {
 	if done[c] {
 		return
@@ -107,8 +106,8 @@ func (m *FS) flushNames(dir *inode) {
 			c.needs = nil
 			continue
 		}
-		// What is durable is needed no more; forgetting it also lets go of
-		// a chain that would otherwise grow with the disk's whole history.
+		// Durable changes are not needed any more. Dropping them also frees a chain
+		// that would otherwise grow with the disk's whole history.
 		needs := c.needs[:0:0]
 		for _, n := range c.needs {
 			if !done[n] {

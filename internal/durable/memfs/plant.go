@@ -40,8 +40,8 @@ func (m *FS) plant(op, name string, mode fs.FileMode, text string) error {
 	return nil
 }
 
-// PlantHardlink gives the file oldname a second name, durably. The bytes are
-// as durable as they were.
+// PlantHardlink adds a second name to the file oldname, durably. The bytes stay as
+// durable as they were.
 func (m *FS) PlantHardlink(oldname, newname string) error {
 	if err := durable.CheckName(oldname); err != nil {
 		return err
@@ -68,8 +68,8 @@ func (m *FS) PlantHardlink(oldname, newname string) error {
 	return nil
 }
 
-// SyncAll makes everything durable, for tests that lay out a disk: it is no
-// operation, so that no hook sees it and none is counted.
+// SyncAll makes everything durable, for tests that prepare a disk. It is no operation:
+// no hook sees it and none is counted.
 func (m *FS) SyncAll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,5 +1,4 @@
-// Package mountinfo reads /proc/self/mountinfo: what is mounted where, as this
-// process sees it.
+// Package mountinfo reads /proc/self/mountinfo: the mounts that this process sees.
 //
 // A line is
 //
@@ -37,11 +36,11 @@ const (
 type Mount struct {
 	ID, Parent         string
 	Device             string // major:minor
-	Root               string // of the filesystem, what is mounted
-	Point              string // where, from this process's root
+	Root               string // the directory of the filesystem that is mounted
+	Point              string // where it is mounted, from this process's root
 	Type               string // of the filesystem, as in /proc/filesystems; a FUSE subtype follows a dot
-	ReadOnly           bool   // the mount
-	FilesystemReadOnly bool   // the filesystem, for all its mounts
+	ReadOnly           bool   // the mount is read-only
+	FilesystemReadOnly bool   // the filesystem is read-only, for all its mounts
 	LogSkipped         string // the option by which the filesystem's log was not replayed, "" if there is none
 }
 
@@ -54,12 +53,12 @@ func Read() ([]Mount, error) {
 	return Parse(text), nil
 }
 
-// Parse reads the text of a mountinfo. It passes over lines of another form.
+// Parse reads the text of a mountinfo. It skips lines of another form.
 func Parse(text []byte) []Mount {
 	var all []Mount
 	for line := range bytes.Lines(text) {
 		left, right, ok := strings.Cut(strings.TrimSuffix(string(line), "\n"), " - ")
-		// Only at spaces: paths may hold any other white space as it is.
+		// Only at spaces: paths may hold other unescaped white space.
 		mount, fs := strings.Split(left, " "), strings.Split(right, " ")
 		if !ok || len(mount) < 6 || len(fs) < 2 {
 			continue
@@ -120,8 +119,8 @@ func unescape(s string) string {
 	}
 }
 
-// Locate returns the id of the mount that an open file lies on, and the path
-// by which this process sees the file, without links.
+// Locate returns the id of the mount of an open file, and the path by which this
+// process sees the file, without links.
 func Locate(fd int) (id, path string, err error) {
 	text, err := durable.ReadHostFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd), maxFdinfo)
 	if err == nil {
@@ -136,7 +135,7 @@ func Locate(fd int) (id, path string, err error) {
 	return id, path, nil
 }
 
-// mountID is the line "mnt_id: N" of a fdinfo, "" without one.
+// mountID returns N of the line "mnt_id: N" of a fdinfo, "" without one.
 func mountID(fdinfo []byte) string {
 	for line := range bytes.Lines(fdinfo) {
 		if rest, ok := bytes.CutPrefix(line, []byte("mnt_id:")); ok {
