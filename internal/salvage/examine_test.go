@@ -22,7 +22,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// A journal that is readable to its end gives every floor.
+// A journal that is readable to its end yields every floor.
 func TestExamine_Whole(t *testing.T) {
 	h, m := grown(t)
 	e, kept, err := examine(t, m, someone())
@@ -59,7 +59,7 @@ func TestExamine_NewestKey(t *testing.T) {
 	}
 }
 
-// What does not follow is kept all the same; of its floors the epoch is known.
+// A record that may not follow is kept all the same; of its floors only the epoch is known.
 func TestExamine_NotFoldable(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	h.Wild = true
@@ -79,8 +79,8 @@ func TestExamine_NotFoldable(t *testing.T) {
 	}
 }
 
-// A newer release's journal has floors that this one does not know: a key that
-// was replaced would come back.
+// A newer release's journal has floors that this release does not know: a replaced key
+// would be accepted again.
 func TestExamine_Newer(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	h.Wild = true
@@ -97,7 +97,7 @@ func TestExamine_Newer(t *testing.T) {
 	}
 }
 
-// Another node's partition is put back, and not taken over.
+// Another node's partition is refused.
 func TestExamine_Foreign(t *testing.T) {
 	h, m := grown(t)
 	for name, who := range map[string]Who{
@@ -119,7 +119,7 @@ func TestExamine_Foreign(t *testing.T) {
 	check(t, err)
 }
 
-// Without a journal the floors come from what stands beside it.
+// Without a journal the floors come from the other files.
 func TestExamine_NoJournal(t *testing.T) {
 	h, m := grown(t)
 	check(t, durable.RemoveAll(m, stateroot.Journal))
@@ -139,17 +139,17 @@ func TestExamine_NoJournal(t *testing.T) {
 	if !strings.HasPrefix(e.Lost, "records 1 to 9") {
 		t.Errorf("lost %s", e.Lost)
 	}
-	// Nor a head file: the journal's id is known elsewhere.
+	// Without a head file too, the id comes from the pin.
 	check(t, m.Remove(stateroot.JournalHead))
 	e, _, err = examine(t, m, who)
 	check(t, err)
-	if e.Predecessor != who.Predecessor || e.Epoch != 1 || !strings.HasPrefix(e.Lost, "what followed record 0, how much is not known") {
+	if e.Predecessor != who.Predecessor || e.Epoch != 1 || !strings.HasPrefix(e.Lost, "all records after record 0, whose number is not known") {
 		t.Errorf("%+v", e)
 	}
 }
 
-// An edited file proves no time and no serial, which could lock the node out;
-// its epoch counts, but not one that could never advance.
+// An edited file proves no time and no serial, which could lock the node out. Its epoch is
+// used, unless it could never advance again.
 func TestExamine_EditedFiles(t *testing.T) {
 	_, m := grown(t)
 	whole := get(t, m, projections.CurrentPath)
@@ -189,7 +189,7 @@ func TestExamine_EditedFiles(t *testing.T) {
 
 func TestLost(t *testing.T) {
 	advice := &errs.Error{Kind: errs.ErrCorrupt, Path: "journal", Seq: 4, Next: "salvage it", Err: &errs.Error{
-		Kind: errs.ErrIO, Detail: "read it", Next: "mend it", Err: errors.New("crc\n<corruption detail carrier>")}}
+		Kind: errs.ErrIO, Detail: "read it", Next: "repair it", Err: errors.New("crc\n<corruption detail carrier>")}}
 	for _, tt := range []struct {
 		tip, head uint64
 		broken    error
@@ -199,7 +199,7 @@ func TestLost(t *testing.T) {
 		{8, 5, nil, "nothing that was acknowledged"},
 		{7, 8, nil, "record 8"},
 		{3, 8, nil, "records 4 to 8"},
-		{3, 0, nil, "what followed record 3, how much is not known"},
+		{3, 0, nil, "all records after record 3, whose number is not known"},
 		{3, 8, errors.New("torn"), "records 4 to 8: torn"},
 		{3, 8, advice, "records 4 to 8: corrupt, at journal, record 4: read it: input/output error: crc"},
 	} {
@@ -213,7 +213,7 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// What Examine relies on fails: the error is passed on.
+// Examine returns the errors of its reads.
 func TestExamine_Errors(t *testing.T) {
 	_, m := grown(t)
 	broken := errors.New("broken")
@@ -227,7 +227,7 @@ func TestExamine_Errors(t *testing.T) {
 	}
 }
 
-// The salvaged journal continues its predecessor in the machine's eyes.
+// The machine accepts the new journal as one that continues its predecessor.
 func TestWrite(t *testing.T) {
 	h, m := grown(t)
 	plan, err := Examine(m, someone(), func([]byte) error { return nil })

@@ -11,7 +11,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// members are those of a projection that a floor can come from.
+// members are the members of a projection from which a floor can come.
 type members struct {
 	BootEpoch     *uint64 `json:"boot_epoch"`
 	OSFingerprint struct {
@@ -21,22 +21,22 @@ type members struct {
 	RotatedAt time.Time `json:"rotated_at"`
 }
 
-// maxEpoch bounds what is believed of a file: an epoch can be raised by an
-// edit, but not so far that it could not advance any more.
+// maxEpoch is the highest epoch that is taken from a file. An edit may raise the
+// epoch, but not so far that it could not advance any more.
 const maxEpoch = 1 << 52
 
-// claim is what a projection says.
+// claim is the content of a projection.
 type claim struct {
 	members
 	ref   projections.Ref
-	sound bool // nobody edited it, and it refers to ref
-	// met: the record that it was made from is among those that are kept, so
-	// these have told its floors, and what lawfully lowered them since.
+	sound bool // its digest is right, and it refers to ref
+	// met: the record from which it was made is among the kept ones. Those already
+	// contain its floors, and any lawful lowering since.
 	met   bool
-	known bool // the record that it names by a hash is there
+	known bool // the record whose hash it names was found
 }
 
-// claims are those of the files that can be read.
+// claims returns the claims of the files that can be read.
 func claims(files projections.Files) []claim {
 	refs := map[string]projections.Ref{}
 	for _, ref := range projections.References(files) {
@@ -54,7 +54,7 @@ func claims(files projections.Files) []claim {
 	return all
 }
 
-// resolve looks whether r is the record that the file knows.
+// resolve checks whether r is a record to which the file refers.
 func (c *claim) resolve(r record.Record) {
 	if !c.sound || r.Journal != c.ref.Journal {
 		return
@@ -63,7 +63,7 @@ func (c *claim) resolve(r record.Record) {
 	if r.Seq == seq && r.Hash.String() == hash {
 		c.known = true
 	}
-	// Evidence knows the record before its own, and that one has to be there too.
+	// Evidence names the hash of the record before its own, and its own must exist too.
 	c.met = c.met || c.known && r.Seq == c.ref.Seq
 }
 
@@ -74,15 +74,15 @@ func (c claim) epoch() uint64 {
 	return c.OSFingerprint.BootEpoch
 }
 
-// raise lifts the floors to what the files prove beyond the records that are
-// kept, of which it is told whether they could be folded. An edited file proves
-// nothing about time or serial, which could lock the node out; its epoch counts
-// all the same: an epoch must not go back. A file of a journal that is neither
-// this one, nor the head file's, nor one that it continues, proves nothing.
+// raise raises the floors to those that the files prove beyond the kept records;
+// folded reports whether those could be folded. An edited file proves no time and no
+// serial, which could lock the node out. Its epoch is used all the same: an epoch must
+// not go back. A file of a journal that is neither this one, nor the head file's, nor
+// an ancestor's proves nothing.
 func raise(e *machine.JournalSalvaged, files []claim, head journal.HeadReport, folded bool) {
 	own := slices.Concat([]string{e.Predecessor}, e.Ancestors)
 	if slot, ok := head.Newest(); ok {
-		own = append(own, slot.Journal) // another one's, where journal/ was exchanged
+		own = append(own, slot.Journal) // another journal's, if journal/ was exchanged
 	}
 	for _, c := range files {
 		if c.sound && e.Predecessor != "" && !slices.Contains(own, c.ref.Journal) {
@@ -91,9 +91,9 @@ func raise(e *machine.JournalSalvaged, files []claim, head journal.HeadReport, f
 		if epoch := c.epoch(); epoch < maxEpoch {
 			e.Epoch = max(e.Epoch, epoch)
 		}
-		// What an ancestor's files say is in the record that this one begins with.
-		told := folded && (c.met || e.Size > 0 && slices.Contains(e.Ancestors, c.ref.Journal))
-		if !c.sound || told {
+		// The floors of an ancestor's files are in the first record of the damaged journal.
+		contained := folded && (c.met || e.Size > 0 && slices.Contains(e.Ancestors, c.ref.Journal))
+		if !c.sound || contained {
 			continue
 		}
 		if c.Serial != nil && (e.Serial == nil || *c.Serial > *e.Serial) {

@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// rewritten is a projection with other text in it, and a digest that holds.
+// rewritten returns a projection with changed text and a matching digest.
 func rewritten(t *testing.T, file, old, text string) string {
 	t.Helper()
 	if !strings.Contains(file, old) {
@@ -37,7 +37,7 @@ func rewritten(t *testing.T, file, old, text string) string {
 	return string(out)
 }
 
-// A file of a journal that this one does not continue has no floors for it.
+// A file of a journal that is no ancestor raises no floor.
 func TestExamine_ForeignFiles(t *testing.T) {
 	h, m := grown(t)
 	foreign := rewritten(t, get(t, m, projections.CurrentPath), h.State.Journal, uuid.NewString())
@@ -52,8 +52,7 @@ func TestExamine_ForeignFiles(t *testing.T) {
 	}
 }
 
-// A lawful lowering in the records that are kept is not undone by a file that
-// was written before it.
+// A file that was written before a lawful lowering in the kept records does not undo it.
 func TestExamine_LoweredSince(t *testing.T) {
 	_, m := grown(t)
 	higher := rewritten(t, get(t, m, projections.CurrentPath), `"manifest_serial": 7`, `"manifest_serial": 100`)
@@ -64,15 +63,15 @@ func TestExamine_LoweredSince(t *testing.T) {
 	if e.Serial == nil || *e.Serial != 7 {
 		t.Errorf("serial %v", e.Serial)
 	}
-	// Where the records are lost, nothing tells of it.
+	// If the records are lost, the lowering is not known.
 	rotten(t, m)
 	if e, _, err = examine(t, m, theNode()); err != nil || e.Serial == nil || *e.Serial != 100 {
 		t.Errorf("serial %v, %v", e.Serial, err)
 	}
 }
 
-// The journals before the predecessor are known however often it was salvaged,
-// and also where the records that say so are lost.
+// The ancestors are known however often a journal was salvaged, even if the records that
+// name them are lost.
 func TestExamine_Ancestors(t *testing.T) {
 	h, m := grown(t)
 	first, err := Install(m, theNode())
@@ -83,7 +82,7 @@ func TestExamine_Ancestors(t *testing.T) {
 		t.Errorf("ancestors %v", got)
 	}
 	who := theNode()
-	who.Predecessor = h.State.Journal // pinned all the time
+	who.Predecessor = h.State.Journal // pinned from the beginning
 	e, _, err := examine(t, m, who)
 	check(t, err)
 	if e.Predecessor != second.Journal || len(e.Ancestors) != 2 || e.Ancestors[0] != first.Journal {

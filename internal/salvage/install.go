@@ -13,26 +13,26 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// stampLayout is how the time of a salvage ends the names that it makes.
+// stampLayout is the form of a salvage's time in the names that it makes.
 const stampLayout = "20060102T150405.000000000Z"
 
-// Installed says what Install did.
+// Installed is the result of Install.
 type Installed struct {
 	Event      machine.JournalSalvaged
 	Journal    string // id of the new journal
-	Quarantine string // where the damaged journal is now, "" where there was none
+	Quarantine string // the new directory of the damaged journal, "" if there was none
 	Kept       string // path of predecessor.jsonl
 	Resumed    bool   // an interrupted installation was completed
 }
 
-// Install salvages the journal beneath fsys and swaps the new one in, under
-// the gate's lock, which the caller holds. The old one stays, byte for byte,
-// under journal.quarantine-<time>.
+// Install salvages the journal below fsys and puts the new one in its place. The
+// caller holds the gate's lock. The old journal stays, byte for byte, under
+// journal.quarantine-<time>.
 //
-// The rename of the new journal to its place is the commit point; the head
-// file follows it. After a loss of power before it, the next Install takes the
-// old journal back and begins anew: what was prepared may be older than what
-// the disk has to tell by then. After it, the next one resets the head file.
+// The rename of the new journal to journal/ is the commit point; the head file follows
+// it. After a power cut before that point the next Install puts the old journal back
+// and starts again, because the disk may hold newer records than the preparation. After
+// a power cut after it the next Install resets the head file.
 func Install(fsys durable.FS, who Who) (Installed, error) {
 	if err := takeBack(fsys); err != nil {
 		return Installed{}, err
@@ -75,8 +75,8 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 	return in, swapIn(fsys, work)
 }
 
-// roomForHead makes sure that what follows the commit point can be written: the
-// head file, which a new one replaces.
+// roomForHead checks that the head file, which is written after the commit point, has
+// room.
 func roomForHead(fsys durable.FS) error {
 	const inodes, bytes = 1, 8 << 10
 	space, err := durable.FreeSpace(fsys)
@@ -89,8 +89,8 @@ func roomForHead(fsys durable.FS) error {
 	return nil
 }
 
-// unused is a stamp that neither a preparation nor a quarantine has: the clock
-// may stand where it stood before.
+// unused returns a stamp that neither a preparation nor a quarantine has. The clock may
+// have been set back.
 func unused(fsys durable.FS, now time.Time) (string, error) {
 	for ; ; now = now.Add(1) {
 		stamp := now.UTC().Format(stampLayout)
@@ -105,7 +105,7 @@ func unused(fsys durable.FS, now time.Time) (string, error) {
 	}
 }
 
-// exists reports whether anything has this name.
+// exists reports whether there is anything of this name.
 func exists(fsys durable.FS, name string) (bool, error) {
 	_, err := fsys.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -131,9 +131,9 @@ func prepare(fsys durable.FS, work string, who Who) (*Plan, error) {
 	return plan, fsys.SyncDir(work)
 }
 
-// sweep removes preparations that were never swapped in: on a full disk, or
-// after a crash, they would grow in number with every boot. One that was has a
-// head file and no journal any more; it is kept, for its predecessor.jsonl.
+// sweep removes preparations that were never installed: on a full disk, or after a
+// crash, their number would grow with every boot. An installed one has a head file and
+// no journal any more; it is kept, for its predecessor.jsonl.
 func sweep(fsys durable.FS) error {
 	works, err := preparations(fsys)
 	for _, work := range works {
@@ -160,8 +160,8 @@ func swapIn(fsys durable.FS, work string) error {
 	return resetHead(fsys, work)
 }
 
-// resetHead makes the head file fit the new journal. What is no file cannot be
-// written over: it is moved to where the salvage was prepared.
+// resetHead writes the head file of the new journal. A head file that is no regular
+// file cannot be overwritten: it is moved into the preparation's directory.
 func resetHead(fsys durable.FS, work string) error {
 	if info, err := fsys.Lstat(stateroot.JournalHead); err == nil && !info.Mode.IsRegular() {
 		err := errors.Join(fsys.Rename(stateroot.JournalHead, work+"/journal_head.found"),

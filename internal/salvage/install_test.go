@@ -16,8 +16,8 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// salvagedDisk requires what every salvage of damaged leaves: a new journal of
-// one record with the floors, the damaged one as it was, and its records.
+// salvagedDisk checks what every salvage of damaged leaves: a new journal of one record
+// with the floors, the unchanged damaged journal, and its records.
 func salvagedDisk(t *testing.T, m *memfs.FS, in Installed, damaged map[string]string) {
 	t.Helper()
 	all := records(t, m)
@@ -73,7 +73,7 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// Of what nobody can name, nothing is left behind.
+// Without a name for the node nothing is changed.
 func TestInstall_NoName(t *testing.T) {
 	_, m := grown(t)
 	rotten(t, m)
@@ -86,8 +86,8 @@ func TestInstall_NoName(t *testing.T) {
 	}
 }
 
-// Every operation of an installation fails once, and a second one is asked
-// for: there is one salvage, nothing is lost, and no remains pile up.
+// Every operation of an installation fails once, and Install is called again: there is one
+// salvage, nothing is lost, and no preparations pile up.
 func TestCrashInstallFails(t *testing.T) {
 	everywhere(t, func(_ *testing.T, m *memfs.FS, n int) (left []*memfs.FS) {
 		for _, err := range []error{syscall.EIO, &memfs.After{Err: syscall.EIO}} {
@@ -108,7 +108,7 @@ func TestCrashInstallFails(t *testing.T) {
 	})
 }
 
-// The power goes at every operation.
+// The power is cut at every operation.
 func TestCrashInstallLosesPower(t *testing.T) {
 	everywhere(t, func(_ *testing.T, m *memfs.FS, n int) (left []*memfs.FS) {
 		d := losesPower(m, n)
@@ -119,8 +119,8 @@ func TestCrashInstallLosesPower(t *testing.T) {
 	})
 }
 
-// It is killed at every operation; then it is asked for again in the same boot,
-// and the power goes at some operation of that.
+// The gate is killed at every operation; then Install is called again in the same boot, and
+// the power is cut at some operation of that call.
 func TestCrashInstallKilled(t *testing.T) {
 	everywhere(t, func(t *testing.T, m *memfs.FS, n int) (left []*memfs.FS) {
 		killed := losesPower(m, n).Restart()
@@ -135,7 +135,7 @@ func TestCrashInstallKilled(t *testing.T) {
 	})
 }
 
-// losesPower is a disk like m on which nothing lasts from the n-th operation of
+// losesPower returns a disk like m on which nothing is durable from the n-th operation of
 // an installation on.
 func losesPower(m *memfs.FS, n int) *memfs.FS {
 	d := m.Clone()
@@ -156,8 +156,7 @@ func theNode() Who {
 	return who
 }
 
-// every is the stride of a sweep that is not asked to be exhaustive (make
-// crash).
+// every returns the stride of a sweep: n, or 1 if it is exhaustive (make crash).
 func every(n int) int {
 	if os.Getenv("EDGED_CRASH") == "full" {
 		return 1
@@ -165,8 +164,8 @@ func every(n int) int {
 	return n
 }
 
-// everywhere has something happen at each operation of an installation over a
-// damaged journal, and completes what is left.
+// everywhere calls happen at each operation of an installation over a damaged journal, and
+// then completes the installation.
 func everywhere(t *testing.T, happen func(t *testing.T, m *memfs.FS, n int) []*memfs.FS) {
 	_, base := grown(t)
 	hollow(t, base)
@@ -199,7 +198,7 @@ func everywhere(t *testing.T, happen func(t *testing.T, m *memfs.FS, n int) []*m
 	}
 }
 
-// again installs, unless a salvage is whole already.
+// again installs, unless a salvage is complete already.
 func again(t *testing.T, m *memfs.FS) (Installed, error) {
 	t.Helper()
 	var in Installed
@@ -209,7 +208,7 @@ func again(t *testing.T, m *memfs.FS) (Installed, error) {
 	return Install(m, theNode())
 }
 
-// whole reports whether a salvage is, and describes it.
+// whole reports whether a salvage is complete, and describes it.
 func whole(t *testing.T, m *memfs.FS, in *Installed) bool {
 	t.Helper()
 	works := named(t, m, stateroot.JournalSalvage)
@@ -220,8 +219,8 @@ func whole(t *testing.T, m *memfs.FS, in *Installed) bool {
 	return true
 }
 
-// A salvage of a salvaged journal begins anew, and leaves the first one's
-// remains where they are.
+// A salvage of a salvaged journal starts again, and leaves the files of the first one in
+// place.
 func TestInstall_Twice(t *testing.T) {
 	_, m := grown(t)
 	first, err := Install(m, theNode())
@@ -234,11 +233,11 @@ func TestInstall_Twice(t *testing.T) {
 		t.Errorf("%+v", second)
 	}
 	if len(named(t, m, stateroot.JournalSalvage)) != 2 || len(named(t, m, stateroot.JournalQuarantine)) != 2 {
-		t.Error("remains of the first are gone")
+		t.Error("files of the first are gone")
 	}
 }
 
-// A salvage that finds no room changes nothing, and says where it was missing.
+// A salvage without enough room changes nothing, and says what is short.
 func TestInstall_FullDisk(t *testing.T) {
 	for name, full := range map[string]func(m *memfs.FS, room int64){
 		"no free block": func(m *memfs.FS, room int64) { m.SetCapacity(m.Used() + room<<18) },

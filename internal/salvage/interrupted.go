@@ -14,10 +14,10 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// aside is where the damaged journal of an interrupted installation stands: in
-// the quarantine of the same stamp as a preparation that was not swapped in.
-// "" where there is a journal, or none was moved away. The newest by name is
-// not asked for: names are wall-clock times, and clocks lie.
+// aside returns the directory of the damaged journal of an interrupted installation: the
+// quarantine with the stamp of a preparation that was not installed. It is "" if there
+// is a journal, or if none was moved away. The newest name does not count: names are
+// wall-clock times, and clocks may be wrong.
 func aside(fsys durable.FS) (quarantine string, err error) {
 	if there, err := exists(fsys, stateroot.Journal); err != nil || there {
 		return "", err
@@ -42,7 +42,7 @@ func aside(fsys durable.FS) (quarantine string, err error) {
 	return quarantine, nil
 }
 
-// takeBack undoes an installation that lost power before its commit point.
+// takeBack undoes an installation that was interrupted before its commit point.
 func takeBack(fsys durable.FS) error {
 	quarantine, err := aside(fsys)
 	if err != nil || quarantine == "" {
@@ -54,7 +54,7 @@ func takeBack(fsys durable.FS) error {
 	return fsys.SyncDir(".")
 }
 
-// damagedAt is where the journal to salvage is.
+// damagedAt returns the layout of the journal to salvage.
 func damagedAt(fsys durable.FS) (journal.Layout, error) {
 	l := journal.DefaultLayout()
 	quarantine, err := aside(fsys)
@@ -64,8 +64,8 @@ func damagedAt(fsys durable.FS) (journal.Layout, error) {
 	return l, err
 }
 
-// resume completes an installation that lost power after its commit point,
-// before the head file was reset.
+// resume completes an installation that was interrupted after its commit point and before
+// the head file was reset.
 func resume(fsys durable.FS) (done bool, in Installed, err error) {
 	if there, err := exists(fsys, stateroot.Journal); err != nil || !there {
 		return false, in, err
@@ -88,21 +88,21 @@ func resume(fsys durable.FS) (done bool, in Installed, err error) {
 	if moved, _ := exists(fsys, quarantineOf(work)); moved {
 		in.Quarantine = quarantineOf(work)
 	}
-	// A salvage that was killed may have left names that no disk holds yet.
+	// A salvage that was killed may have left names that are not durable yet.
 	if err := errors.Join(fsys.SyncDir("."), fsys.SyncDir(work)); err != nil {
 		return true, in, err
 	}
 	return true, in, resetHead(fsys, work)
 }
 
-// quarantineOf is where the salvage that was prepared in work moves the damaged
-// journal.
+// quarantineOf returns the directory to which the salvage prepared in work moves the
+// damaged journal.
 func quarantineOf(work string) string {
 	return stateroot.JournalQuarantine + strings.TrimPrefix(work, stateroot.JournalSalvage)
 }
 
-// ReadHead reads the head file. Something else in its place is damage like any
-// other: no slot of it is good.
+// ReadHead reads the head file. Something else in its place is damage: neither slot is
+// good.
 func ReadHead(fsys durable.FS) (journal.HeadReport, error) {
 	head, err := journal.ReadHead(fsys, journal.DefaultLayout())
 	if errors.Is(err, errs.ErrCorrupt) {
@@ -111,8 +111,8 @@ func ReadHead(fsys durable.FS) (journal.HeadReport, error) {
 	return head, err
 }
 
-// Remains are the names in the state root that salvages, finished or not, have
-// left. Each of them refers to a journal: where one is, no journal is created.
+// Remains returns the names in the state root that salvages, finished or not, have left.
+// While there is one, no journal is created, because each refers to a journal.
 func Remains(fsys durable.FS) (remains []string, err error) {
 	names, err := durable.Names(fsys, ".")
 	for _, name := range names {
@@ -123,8 +123,8 @@ func Remains(fsys durable.FS) (remains []string, err error) {
 	return remains, err
 }
 
-// preparations are the directories that salvages were prepared in. What only
-// begins with their name is somebody else's.
+// preparations returns the directories in which salvages were prepared. Other names that
+// only begin like them are ignored.
 func preparations(fsys durable.FS) ([]string, error) {
 	entries, err := fsys.ReadDir(".")
 	var works []string
@@ -137,14 +137,14 @@ func preparations(fsys durable.FS) ([]string, error) {
 	return works, err
 }
 
-// madeBy is the directory that the salvage which made this journal was
-// prepared in, "" where there is none: its head file is the new journal's first.
+// madeBy returns the directory of the salvage that made this journal, "" if there is
+// none. Its head file names the journal.
 func madeBy(fsys durable.FS, journalID string) (string, error) {
 	works, err := preparations(fsys)
 	for _, work := range works {
 		head, err := journal.ReadHead(within{fsys, work}, journal.DefaultLayout())
 		if err != nil {
-			continue // no preparation that finished
+			continue // a preparation that did not finish
 		}
 		if slot, ok := head.Newest(); ok && slot.Journal == journalID {
 			return work, nil
@@ -153,9 +153,9 @@ func madeBy(fsys durable.FS, journalID string) (string, error) {
 	return "", err
 }
 
-// describe reads what a journal of one JournalSalvaged record says.
+// describe reads a journal of one JournalSalvaged record.
 func describe(fsys durable.FS, in *Installed) error {
-	view, err := journal.OpenView(fsys, journal.Layout{Dir: stateroot.Journal}) // whatever the head file is
+	view, err := journal.OpenView(fsys, journal.Layout{Dir: stateroot.Journal}) // without the head file
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func describe(fsys durable.FS, in *Installed) error {
 	}
 	salvaged, ok := e.Payload.(machine.JournalSalvaged)
 	if !ok || view.Tip().Seq != 1 {
-		return fmt.Errorf("record 1 is %s, the journal has %d", rec.Type, view.Tip().Seq)
+		return fmt.Errorf("record 1 is %s, and the journal has %d records", rec.Type, view.Tip().Seq)
 	}
 	in.Event, in.Journal = salvaged, view.ID()
 	return nil

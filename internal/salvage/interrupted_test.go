@@ -10,8 +10,8 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// cutShort is a disk on which a salvage was killed between moving the damaged
-// journal away and putting the new one into its place.
+// cutShort returns a disk on which a salvage was killed after moving the damaged journal
+// away and before putting the new one in its place.
 func cutShort(t *testing.T, m *memfs.FS, who Who) {
 	t.Helper()
 	killed := errors.New("killed")
@@ -38,7 +38,7 @@ func wholeSalvage(t *testing.T, in Installed) {
 	}
 }
 
-// Looking, in between, finds what the next installation will.
+// Examine, called in between, returns what the next installation writes.
 func TestExamine_CutShort(t *testing.T) {
 	_, m := grown(t)
 	cutShort(t, m, theNode())
@@ -52,8 +52,8 @@ func TestExamine_CutShort(t *testing.T) {
 	wholeSalvage(t, in)
 }
 
-// A salvage that came before has a later name: the clock ran ahead then. Its
-// remains are not taken for those of the one that was cut short.
+// An earlier salvage has a later name, because the clock was ahead. Its files are not
+// mistaken for those of the interrupted one.
 func TestInstall_ClockBehind(t *testing.T) {
 	h, m := grown(t)
 	ahead := theNode()
@@ -72,7 +72,7 @@ func TestInstall_ClockBehind(t *testing.T) {
 	}
 }
 
-// What was prepared is damaged after the crash: the old journal still has it all.
+// The preparation is damaged after the crash: the old journal still has every record.
 func TestInstall_PreparationDamaged(t *testing.T) {
 	_, m := grown(t)
 	cutShort(t, m, theNode())
@@ -87,12 +87,12 @@ func TestInstall_PreparationDamaged(t *testing.T) {
 	check(t, err)
 	wholeSalvage(t, in)
 	if works := named(t, m, stateroot.JournalSalvage); len(works) != 1 {
-		t.Errorf("remains pile up: %v", works)
+		t.Errorf("preparations pile up: %v", works)
 	}
 }
 
-// A salvage is killed before it touches the journal, which is mended and goes
-// on; when it is lost after all, what was prepared then is out of date.
+// A salvage is killed before it touches the journal, which is repaired and grows. When the
+// journal is lost later, that preparation is out of date.
 func TestInstall_PreparationOutOfDate(t *testing.T) {
 	h, m := grown(t)
 	killed := errors.New("killed")
@@ -138,7 +138,7 @@ func copyTree(t *testing.T, to, from durable.FS, dir string) {
 	}
 }
 
-// The clock stands where it stood when a salvage was made before.
+// The clock shows the time of an earlier salvage.
 func TestInstall_SameTime(t *testing.T) {
 	_, m := grown(t)
 	first, err := Install(m, theNode())
@@ -150,8 +150,8 @@ func TestInstall_SameTime(t *testing.T) {
 	}
 }
 
-// A journal of one salvage record whose head file tells of other records was
-// not made here: its head file is not made to fit.
+// A journal of one salvage record whose head file names other records was not made here: its
+// head file is not reset.
 func TestInstall_NotMadeHere(t *testing.T) {
 	_, m := grown(t)
 	elsewhere := disk(t, t.TempDir())
@@ -171,8 +171,8 @@ func TestInstall_NotMadeHere(t *testing.T) {
 	}
 }
 
-// What stands where the head file belongs and is none is damage like any
-// other: it is moved to what the salvage leaves.
+// Something that is no regular file in the place of the head file is damage: it is moved
+// into the preparation's directory.
 func TestInstall_HeadMisplaced(t *testing.T) {
 	for name, plant := range map[string]func(m *memfs.FS) error{
 		"FIFO":      func(m *memfs.FS) error { return m.PlantFIFO(stateroot.JournalHead) },
@@ -202,7 +202,7 @@ func TestInstall_HeadMisplaced(t *testing.T) {
 	}
 }
 
-// Names that only look like a salvage's are somebody else's.
+// Names that only look like a salvage's are left alone.
 func TestInstall_KeepsNotes(t *testing.T) {
 	_, m := grown(t)
 	kept := []string{stateroot.JournalSalvage + "notes.txt", stateroot.JournalSalvage + "node-12/notes.txt"}

@@ -14,13 +14,11 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// maxAncestors is how many journals back a salvaged one knows what it
-// continues.
+// maxAncestors is the largest number of ancestors that a salvaged journal names.
 const maxAncestors = 64
 
-// ancestors are the journals that the one with this id continued, newest
-// first: as its own first record says, or where that is lost, as the salvage
-// that made it has left beside it.
+// ancestors returns the journals that the one with this id continued, newest first. They
+// are in its first record or, if that is lost, in the files that its salvage has left.
 func ancestors(fsys durable.FS, id string, state machine.State) ([]string, error) {
 	if s := state.Salvage; s != nil {
 		all := slices.Concat([]string{s.Predecessor}, s.Ancestors)
@@ -41,8 +39,8 @@ func ancestors(fsys durable.FS, id string, state machine.State) ([]string, error
 	return all, nil
 }
 
-// keptFrom is the journal that the records kept in work are of, "" where none
-// was kept.
+// keptFrom returns the id of the journal whose records are kept in work, "" if there are
+// none.
 func keptFrom(fsys durable.FS, work string) (string, error) {
 	f, err := fsys.Open(work + "/" + stateroot.PredecessorRecords)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,19 +56,19 @@ func keptFrom(fsys durable.FS, work string) (string, error) {
 	}
 	rec, err := record.Decode(line[:len(line)-1])
 	if err != nil {
-		return "", nil //nolint:nilerr // altered since: it proves nothing
+		return "", nil //nolint:nilerr // edited since: it proves nothing
 	}
 	return rec.Journal, nil
 }
 
-// owns refuses what is left of another node's journal: a partition that was
-// put into the wrong machine is put back, and not taken over.
+// owns refuses the journal of another node: a partition that was put into the wrong
+// machine must be put back, and is not taken over.
 func (w Who) owns(e machine.JournalSalvaged, state machine.State) error {
 	if w.Node != "" && state.Node != "" && state.Node != w.Node {
-		return fmt.Errorf("%w: what is left of journal %s is of node %q, and not of %q", ErrForeign, e.Predecessor, state.Node, w.Node)
+		return fmt.Errorf("%w: journal %s is of node %q, but this is node %q", ErrForeign, e.Predecessor, state.Node, w.Node)
 	}
 	if pin := w.Predecessor; pin != "" && !e.Continues(pin) {
-		return fmt.Errorf("%w: what is left is of journal %s, and gate.journal_id pins %s", ErrForeign, e.Predecessor, pin)
+		return fmt.Errorf("%w: the records are of journal %s, but gate.journal_id pins %s", ErrForeign, e.Predecessor, pin)
 	}
 	return nil
 }

@@ -22,13 +22,13 @@ import (
 
 var check = historytest.Check
 
-// someone asks for a salvage. The node is the predecessor's.
+// someone returns the caller of a salvage without the node's name.
 func someone() Who {
 	return Who{By: "op", Reason: "bit rot", Run: uuid.Must(uuid.NewV7()).String(), BootID: uuid.NewString(), UptimeMS: 1,
 		Now: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC), NewID: uuid.NewV7}
 }
 
-// grownRecords is how many records grown has.
+// grownRecords is the number of records of grown.
 const grownRecords = 9
 
 // grown is a history at epoch 1, serial 7, and its disk. Its newest two records
@@ -45,7 +45,7 @@ func grown(t *testing.T) (*historytest.History, *memfs.FS) {
 	return h, disk(t, h.Dir)
 }
 
-// disk is a directory on a disk of its own, all of it durable.
+// disk returns a directory as a disk, with everything durable.
 func disk(t *testing.T, dir string) *memfs.FS {
 	t.Helper()
 	m := memfs.New()
@@ -79,7 +79,7 @@ func put(t *testing.T, m durable.FS, name, data string) {
 	check(t, durable.WriteFile(m, name, []byte(data), 0o640))
 }
 
-// examine looks at a disk, and requires that looking changes nothing.
+// examine calls Examine and checks that it changes nothing.
 func examine(t *testing.T, m *memfs.FS, who Who) (machine.JournalSalvaged, []string, error) {
 	t.Helper()
 	before := m.Dump()
@@ -103,7 +103,7 @@ func examine(t *testing.T, m *memfs.FS, who Who) (machine.JournalSalvaged, []str
 	return plan.Event, kept, nil
 }
 
-// records are a journal's, verified.
+// records returns a journal's records, verified.
 func records(t *testing.T, fsys durable.FS) []record.Record {
 	t.Helper()
 	view, err := journal.OpenView(fsys, journal.DefaultLayout())
@@ -123,7 +123,7 @@ func records(t *testing.T, fsys durable.FS) []record.Record {
 	return all
 }
 
-// named are the entries of the root whose names begin so.
+// named returns the entries of the root whose names begin so.
 func named(t *testing.T, m durable.FS, prefix string) (names []string) {
 	t.Helper()
 	entries, err := m.ReadDir(".")
@@ -136,7 +136,7 @@ func named(t *testing.T, m durable.FS, prefix string) (names []string) {
 	return names
 }
 
-// under are a dump's entries beneath a directory, relative to it.
+// under returns a dump's entries below a directory, relative to it.
 func under(dump map[string]string, dir string) map[string]string {
 	sub := map[string]string{}
 	for name, what := range dump {
@@ -156,8 +156,8 @@ func rotten(t *testing.T, m *memfs.FS) {
 	})
 }
 
-// hollow empties every table and flips a bit of every frame. Pebble is quicker
-// to refuse that: it looks for a flipped bit by flipping each.
+// hollow empties every table and flips a bit of every frame. Pebble refuses that faster: it
+// searches for a flipped bit by flipping each one.
 func hollow(t *testing.T, m *memfs.FS) {
 	t.Helper()
 	rot(t, m, func([]byte) []byte { return nil })
@@ -183,7 +183,7 @@ func rot(t *testing.T, m *memfs.FS, table func([]byte) []byte) {
 	m.SyncAll()
 }
 
-// headOf is the journal that the head file names.
+// headOf returns the journal that the head file names.
 func headOf(m durable.FS) string {
 	head, err := journal.ReadHead(m, journal.DefaultLayout())
 	slot, ok := head.Newest()

@@ -1,8 +1,8 @@
-// Package salvage makes a new journal that continues a damaged one: a single
-// record, JournalSalvaged, that names the predecessor, says what was kept and
-// lost, and carries every floor. The damaged journal is never changed; its
-// longest verifiable prefix is kept beside as predecessor.jsonl, whose ids and
-// links forbid copying it into the new one.
+// Package salvage makes a new journal that continues a damaged one. The new journal has
+// one record, JournalSalvaged, which names the predecessor, states what was kept and
+// what was lost, and carries every floor. The damaged journal is never changed. Its
+// longest verifiable prefix is kept beside it as predecessor.jsonl; the ids and links of
+// those records forbid copying them into the new journal.
 package salvage
 
 import (
@@ -26,13 +26,13 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Who asks for a salvage, on which node, and when.
+// Who is the caller of a salvage, with the node and the time.
 type Who struct {
 	By, Reason string
-	Node       string // "" takes the predecessor's name
-	// Predecessor is the id of the node's journal, or of one that it continues,
-	// as it is known off the disk; "" where nothing pins it. Another journal is
-	// refused, and where nothing on the disk tells the id any more, it is this.
+	Node       string // the node's name; "" means the predecessor's
+	// Predecessor is the pinned id of the node's journal or of an ancestor, known
+	// from outside the disk; "" if nothing pins it. Another journal is refused. If
+	// the disk does not show the predecessor's id, it is this one.
 	Predecessor string
 	Run         string
 	BootID      string
@@ -42,25 +42,25 @@ type Who struct {
 }
 
 var (
-	// ErrNode: neither the caller nor what is left of the journal names the node.
+	// ErrNode: neither the caller nor the damaged journal names the node.
 	ErrNode = errors.New("the node's name is not known")
-	// ErrForeign: what is left of the journal is another node's.
+	// ErrForeign: the damaged journal is another node's.
 	ErrForeign = errors.New("it is another node's")
 )
 
-// Plan is what a salvage is going to write: the event, and the new journal's id.
+// Plan holds what a salvage will write: the event, and the new journal's id.
 type Plan struct {
 	ID    uuid.UUID
 	Event machine.JournalSalvaged
 	entry record.Entry
 }
 
-// Examine reads what is left of the journal beneath fsys, of the head file and
-// of the projections, and says what a salvage will keep. It changes nothing.
-// Records of the verifiable prefix go to keep, in order.
+// Examine reads the damaged journal below fsys, the head file and the projections, and
+// returns what a salvage will write. It changes nothing. It calls keep with the records
+// of the verifiable prefix, in order.
 //
-// The error is ErrForeign where what is left is another node's, and ErrNewer of
-// machine or journal where it is a newer release's: its floors are not known.
+// The error is ErrForeign if the journal is another node's, and ErrNewer of machine or
+// journal if a newer release wrote it: its floors are not known then.
 func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, error) {
 	layout, err := damagedAt(fsys)
 	if err != nil {
@@ -83,8 +83,8 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 			return err
 		}
 		if foldable && (err != nil || fold.Apply(e) != nil) {
-			// A record that verifies and that does not follow is kept all the
-			// same; of its floors only the epoch is known.
+			// A record that verifies but may not follow in the state is kept all
+			// the same; of its floors only the epoch is known.
 			foldable = false
 		}
 		return keep(r.Raw)
@@ -153,12 +153,12 @@ func plan(who Who, event machine.JournalSalvaged) (*Plan, error) {
 	}}, nil
 }
 
-// lost says in words what the new journal does not continue.
+// lost returns a sentence about the records that the new journal does not continue.
 func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
 	what := "nothing that was acknowledged"
 	switch first := prefix.Tip.Seq + 1; {
 	case e.HeadSeq == 0:
-		what = fmt.Sprintf("what followed record %d, how much is not known", prefix.Tip.Seq)
+		what = fmt.Sprintf("all records after record %d, whose number is not known", prefix.Tip.Seq)
 	case e.HeadSeq == first:
 		what = fmt.Sprintf("record %d", first)
 	case e.HeadSeq > first:
@@ -174,8 +174,8 @@ func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
 	return what
 }
 
-// why is an error on one line, without the advice that the journal's errors end
-// in, which a salvage has followed.
+// why returns an error on one line, without the advice of the journal's errors, which the
+// salvage itself follows.
 func why(err error) string {
 	text := err.Error()
 	for j, ok := errors.AsType[*errs.Error](err); ok; j, ok = errors.AsType[*errs.Error](j.Err) {
@@ -186,7 +186,7 @@ func why(err error) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// Write makes the new journal, with its head file, beneath out.
+// Write makes the new journal and its head file below out.
 func (p *Plan) Write(out durable.FS) (record.Record, error) {
 	if err := durable.MkdirAll(out, stateroot.Bootstrap, 0o750); err != nil {
 		return record.Record{}, err
@@ -198,7 +198,7 @@ func (p *Plan) Write(out durable.FS) (record.Record, error) {
 	return rec, w.Close()
 }
 
-// Predecessor collects the prefix as JSON lines in a file of fsys.
+// Predecessor writes the prefix as JSON lines to a file.
 type Predecessor struct {
 	file durable.File
 	buf  *bufio.Writer

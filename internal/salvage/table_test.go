@@ -10,8 +10,8 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// A table that is gone or cut short takes with it what only it held, and what
-// came after that: the rest is kept, and what is lost is said.
+// A table that is missing or cut short loses the records that only it held and those after
+// them: the others are kept, and the lost ones are reported.
 func TestExamine_TableLost(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	h.First()
@@ -66,8 +66,8 @@ func TestExamine_TableLost(t *testing.T) {
 	}
 }
 
-// The tail that is gone, cut short or without headers takes with it what had
-// not settled; of one whose frames can be read nothing is lost.
+// A tail that is missing, cut short or without headers loses the records that had not
+// settled; if its frames can be read, nothing is lost.
 func TestExamine_TailLost(t *testing.T) {
 	for name, tt := range map[string]struct {
 		harm func(tail []byte) []byte

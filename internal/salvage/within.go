@@ -9,7 +9,7 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// within is a directory of an FS as a root of its own.
+// within is a directory of an FS, as an FS.
 type within struct {
 	fsys durable.FS
 	dir  string
@@ -31,8 +31,8 @@ func (w within) ReadDir(name string) ([]durable.Info, error) {
 }
 func (w within) SyncDir(name string) error { return w.fsys.SyncDir(w.at(name)) }
 
-// placed gives an error of the journal that is made there its path from the
-// root: the journal knows of no other root than w.
+// placed returns an error with its path relative to the root: the journal that is made in
+// w reports paths relative to w.
 func (w within) placed(err error) error {
 	e, ok := errors.AsType[*errs.Error](err)
 	if !ok || e.Path == "" {
