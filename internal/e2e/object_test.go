@@ -68,7 +68,7 @@ func TestE2E_SparseExabytes(t *testing.T) {
 		h.Sh(`cp $STATE/bootstrap/config.yaml $DIR/config.yaml; cp $STATE/$NAME $DIR/kept; truncate -s 7E $STATE/$NAME`)
 		for _, dry := range []string{"", " --dry-run"} {
 			out, errs, exit := h.Run(replaced + " timeout 60 edged precheck" + dry)
-			if exit != 5 || !strings.Contains(errs+out, "bytes long, its whole filesystem has") {
+			if exit != 5 || !strings.Contains(errs+out, "bytes long, but its whole filesystem has") {
 				t.Errorf("%s%s: exit %d\n%s%s", name, dry, exit, out, errs)
 			}
 		}

@@ -199,7 +199,7 @@ func badOperations() []badInput {
 	})
 	add("binary is a FIFO", "not a regular file", func(n *node) { n.plant("fifo", n.path("runtime/binaries/edged")); n.deploy(emptyManifest) })
 	for what, name := range map[string]string{"source": "runtime/binaries/app", "binary": "runtime/binaries/edged", "config": "bootstrap/config.yaml"} {
-		add(what+" is longer than its filesystem", "bytes long, its whole filesystem has", func(n *node) {
+		add(what+" is longer than its filesystem", "bytes long, but its whole filesystem has", func(n *node) {
 			n.edit = nil // the quick disk does not say how large it is
 			n.endless(n.path(name))
 		})

@@ -12,13 +12,13 @@ import (
 	"github.com/autonomyops/edged/internal/durable/fault"
 )
 
-// Apply puts the source's bytes at the destination: written beside it, hashed
-// in the same pass, flushed, renamed into place, the directory flushed. A
-// pinned content is compared before the rename publishes the first byte. What
-// is already there as it should be is left alone. The error is an *Error.
+// Apply installs the source's bytes at the destination: it writes them beside it,
+// hashes them in the same pass, flushes, renames, and flushes the directory. A pinned
+// content is compared before the rename publishes the first byte. A destination that is
+// already in place is not written. The error is an *Error.
 //
-// When Apply has returned without an error, destination, content and mode are
-// durable, whatever an earlier application that was killed had left unflushed.
+// After Apply returns without an error, destination, content and mode are durable, even
+// if an earlier application was killed before it flushed them.
 func Apply(fsys durable.FS, p Planned) (Result, error) {
 	res, err := apply(fsys, p)
 	if err != nil {
@@ -32,7 +32,7 @@ func apply(fsys durable.FS, p Planned) (Result, error) {
 	stale := removeStale(fsys, temp)
 	res, dst, err := inPlace(fsys, p)
 	if dst != nil && dst.Sync() != nil {
-		_ = dst.Close() // written again, as another file
+		_ = dst.Close() // it is written again, as another file
 		dst = nil
 	}
 	if err == nil && dst == nil {
@@ -43,9 +43,9 @@ func apply(fsys durable.FS, p Planned) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	defer func() { _ = dst.Close() }() // flushed
-	// Not only the destination's own directory: those above it may have been
-	// made by an application that was killed before it could flush them.
+	defer func() { _ = dst.Close() }() // it is flushed
+	// Every directory above the destination is flushed too: an application that was
+	// killed may have made them without flushing them.
 	for dir := path.Dir(p.Dst); ; dir = path.Dir(dir) {
 		if err := fsys.SyncDir(dir); err != nil {
 			return Result{}, err
@@ -58,9 +58,9 @@ func apply(fsys durable.FS, p Planned) (Result, error) {
 	return res, leadsTo(fsys, p.Dst, dst)
 }
 
-// leadsTo checks that a name leads to the open file, and that no other name
-// does: whoever may write to the directory can put another file under the name
-// of the one that was hashed, or keep a name through which to change it.
+// leadsTo checks that a name leads to the open file, and that no other name does. A
+// writer to the directory could put another file under the name of the one that was
+// hashed, or keep a second name through which to change it.
 func leadsTo(fsys durable.FS, name string, f durable.File) error {
 	opened, err := f.Stat()
 	if err != nil {
@@ -76,8 +76,8 @@ func leadsTo(fsys durable.FS, name string, f durable.File) error {
 	return nil
 }
 
-// removeStale removes what an application that lost power left, or what
-// somebody put in its place, but for a directory that is not empty.
+// removeStale removes the temporary file of an interrupted application, or anything else
+// of that name except a directory that is not empty.
 func removeStale(fsys durable.FS, temp string) error {
 	if err := fsys.Remove(temp); err != nil && !absent(err) {
 		return err
@@ -85,9 +85,8 @@ func removeStale(fsys durable.FS, temp string) error {
 	return nil
 }
 
-// install stages the temporary file and publishes it, and returns it open. After
-// an error there is none, and no directory that was made for it, unless the disk
-// refuses that.
+// install writes the temporary file, publishes it and returns it open. After an error it
+// removes the file and the directories that it made, unless the disk refuses that.
 func install(fsys durable.FS, p Planned, temp string) (res Result, dst durable.File, err error) {
 	made := missingDirs(fsys, path.Dir(p.Dst))
 	defer func() {
@@ -96,7 +95,7 @@ func install(fsys durable.FS, p Planned, temp string) (res Result, dst durable.F
 		}
 		for _, dir := range made {
 			if fsys.Remove(dir) != nil {
-				return // not made, or not empty: somebody else's by now
+				return // not made, or not empty: another process uses it
 			}
 		}
 	}()
@@ -124,8 +123,8 @@ func install(fsys durable.FS, p Planned, temp string) (res Result, dst durable.F
 	return Result{}, nil, err
 }
 
-// missingDirs lists dir and those of its parents that do not exist, the
-// deepest first.
+// missingDirs returns dir and those of its parents that do not exist, the deepest
+// first.
 func missingDirs(fsys durable.FS, dir string) []string {
 	var missing []string
 	for ; dir != "."; dir = path.Dir(dir) {
@@ -137,7 +136,7 @@ func missingDirs(fsys durable.FS, dir string) []string {
 	return missing
 }
 
-// Rehearse says what Apply would do, and changes nothing. The error is an *Error.
+// Rehearse returns what Apply would return, and changes nothing. The error is an *Error.
 func Rehearse(fsys durable.FS, p Planned) (Result, error) {
 	res, dst, err := inPlace(fsys, p)
 	if dst != nil {
@@ -162,7 +161,7 @@ func rehearse(fsys durable.FS, p Planned) (Result, error) {
 		return Result{}, err
 	}
 	if space, err := durable.FreeSpace(fsys); err != nil || uint64(info.Size) > space.FreeBytes {
-		// As the application finds out before it reads: it reserves the space.
+		// Apply reserves the space before it reads, and would fail here too.
 		return Result{}, cmp.Or(err, error(syscall.ENOSPC))
 	}
 	sum, size, err := hash(src)
@@ -175,7 +174,7 @@ func rehearse(fsys durable.FS, p Planned) (Result, error) {
 	return p.result(sum, size), nil
 }
 
-// fill writes the source's bytes to the new file, whole and flushed.
+// fill writes the source's bytes to the new file and flushes it.
 func fill(fsys durable.FS, p Planned, dst durable.File) (Result, error) {
 	src, err := fsys.Open(p.Src)
 	if err != nil {
@@ -201,7 +200,7 @@ func fill(fsys durable.FS, p Planned, dst durable.File) (Result, error) {
 
 func (p Planned) pinned(sum string) error {
 	if p.BLAKE3 != "" && sum != p.BLAKE3 {
-		return fmt.Errorf("%w: %s has %s, pinned is %s", ErrMismatch, p.Src, sum, p.BLAKE3)
+		return fmt.Errorf("%w: %s has %s, but the manifest pins %s", ErrMismatch, p.Src, sum, p.BLAKE3)
 	}
 	return nil
 }
@@ -210,7 +209,7 @@ func (p Planned) result(sum string, size int64) Result {
 	return Result{Bytes: size, BLAKE3: sum, Mode: modeText(p.Mode), HashPinned: p.BLAKE3 != ""}
 }
 
-// failed names the file at fault: the source, or else the destination.
+// failed returns err as an *Error whose path is the file at fault: the source, or else the destination.
 func (p Planned) failed(err error) error {
 	at := p.Dst
 	if errors.Is(err, ErrSource) || errors.Is(err, ErrChanged) || errors.Is(err, ErrMismatch) {

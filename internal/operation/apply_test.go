@@ -44,7 +44,7 @@ func TestApply(t *testing.T) {
 			if entries, err := fsys.ReadDir("new/deep"); err != nil || len(entries) != 1 {
 				t.Error(entries, err)
 			}
-			p.BLAKE3, p.Mode = sumOf("new bytes"), 0o600 // another mode alone is reason enough
+			p.BLAKE3, p.Mode = sumOf("new bytes"), 0o600 // another mode is enough
 			got, err := Apply(fsys, p)
 			if err != nil || got.AlreadyInPlace || !got.HashPinned || got.Mode != "0600" {
 				t.Errorf("%+v, %v", got, err)
@@ -77,15 +77,15 @@ func TestApplySizes(t *testing.T) {
 	}
 }
 
-// TestApplyWritesBehind: of a large file the disk is given work before the
-// end, all of it in order, and a failure of that must fail the application: a
-// later flush that succeeds does not bring the bytes back.
+// TestApplyWritesBehind: for a large file the disk starts before the end, on all bytes in
+// order. A failure of that must fail the application: a later flush that succeeds does not
+// bring the bytes back.
 func TestApplyWritesBehind(t *testing.T) {
 	root, dir := newLinux(t)
 	check(t, os.Truncate(filepath.Join(dir, "runtime/binaries/app"), 3*behindEvery+5))
 	watched := &watchedFS{FS: root}
 	if _, err := Apply(watched, copyApp()); err != nil || watched.upTo < behindEvery || watched.gaps {
-		t.Errorf("%d bytes on the way, gaps %t, %v", watched.upTo, watched.gaps, err)
+		t.Errorf("%d bytes written behind, gaps %t, %v", watched.upTo, watched.gaps, err)
 	}
 	check(t, root.Remove("bin/app"))
 	watched.fail = syscall.EIO
@@ -97,8 +97,8 @@ func TestApplyWritesBehind(t *testing.T) {
 	}
 }
 
-// watchedFS looks at, and where asked fails, what the disk is given early of
-// the files that it creates.
+// watchedFS records the bytes that are written behind of the files that it creates, and
+// can fail that.
 type watchedFS struct {
 	durable.FS
 	upTo int64
@@ -145,8 +145,8 @@ func TestApplyMismatch(t *testing.T) {
 	}
 }
 
-// TestInPlaceReadsLittle: a destination that differs is not read beyond the
-// difference, one that is in place is read once, and so is its source.
+// TestInPlaceReadsLittle: a destination that differs is read up to the difference; one that
+// is in place is read once, and so is its source.
 func TestInPlaceReadsLittle(t *testing.T) {
 	m := newDisk(t)
 	big := bytes.Repeat([]byte("0123456789abcdef"), 4*chunk/16)
@@ -178,7 +178,7 @@ func TestInPlaceReadsLittle(t *testing.T) {
 	}
 }
 
-// TestNotInPlace: what looks like it, and is not.
+// TestNotInPlace: files that look like the installed one and are not.
 func TestNotInPlace(t *testing.T) {
 	for name, spoil := range map[string]func(dir string) error{
 		"setuid":     func(dir string) error { return os.Chmod(dir+"/bin/app", os.ModeSetuid|0o755) },
@@ -208,7 +208,7 @@ func TestNotInPlace(t *testing.T) {
 			}
 			check(t, spoil(dir))
 			ok, err := InPlace(root, "bin/app", sumOf("new bytes"), "0755", 9)
-			if err != nil || ok != (name == "two links") { // which is as installed, but not as Apply would leave it
+			if err != nil || ok != (name == "two links") { // it is as installed, but not as Apply would leave it
 				t.Error("InPlace:", ok, err)
 			}
 			res, err := Apply(root, copyApp())
@@ -244,8 +244,8 @@ func TestInPlaceDiskError(t *testing.T) {
 	}
 }
 
-// TestSourceChanges: the source becomes longer, shorter or something else
-// between planning, opening and reading. Nothing of it is published.
+// TestSourceChanges: the source becomes longer, shorter or another object between planning,
+// opening and reading. None of it is published.
 func TestSourceChanges(t *testing.T) {
 	src := "runtime/binaries/app"
 	resize := func(m *memfs.FS, size int64) error {
@@ -272,7 +272,7 @@ func TestSourceChanges(t *testing.T) {
 		{"device", memfs.OpOpen, swap(func(m *memfs.FS) error { return m.PlantDevice(src) }), durable.ErrNotRegular},
 		{"second link", memfs.OpStat, func(m *memfs.FS) error { return m.PlantHardlink(src, "second") }, ErrSource},
 	} {
-		for _, there := range []string{"", "old bytes"} { // the same size: it is compared
+		for _, there := range []string{"", "old bytes"} { // of the same size, so it is compared
 			t.Run(tt.name+there, func(t *testing.T) {
 				m := newDisk(t)
 				if there != "" {
@@ -289,7 +289,7 @@ func TestSourceChanges(t *testing.T) {
 				})
 				_, err := Apply(m, copyApp())
 				if !done || !errors.Is(err, tt.is) {
-					// A source that grew while it was only compared is then copied as it is.
+					// A source that grew while it was compared is then copied as it is.
 					if err != nil || tt.is != ErrChanged || there == "" || tt.name != "grows" {
 						t.Fatalf("%v, want %v", err, tt.is)
 					}
@@ -307,7 +307,7 @@ func TestSourceChanges(t *testing.T) {
 	}
 }
 
-// TestStaleTemporary: whatever stands where the temporary file goes.
+// TestStaleTemporary: anything in the place of the temporary file.
 func TestStaleTemporary(t *testing.T) {
 	temp := "bin/" + tempName
 	for name, plant := range map[string]func(m *memfs.FS) error{
@@ -331,8 +331,8 @@ func TestStaleTemporary(t *testing.T) {
 	}
 }
 
-// TestTemporaryCannotGo: what stands where the temporary file goes, and cannot be
-// removed, stops only an application that needs the place.
+// TestTemporaryCannotGo: something in the place of the temporary file that cannot be removed
+// stops only an application that needs the place.
 func TestTemporaryCannotGo(t *testing.T) {
 	m := newDisk(t)
 	check(t, durable.MkdirAll(m, "bin/"+tempName+"/somebody's", 0o755))
@@ -367,7 +367,7 @@ func TestApplyDiskFull(t *testing.T) {
 	}
 }
 
-// TestRehearseChangesNothing also on a disk that cannot be written.
+// TestRehearseChangesNothing: a rehearsal works also on a disk that cannot be written.
 func TestRehearseChangesNothing(t *testing.T) {
 	_, dir := newLinux(t)
 	root, err := durable.OpenRootReadOnly(dir)

@@ -14,21 +14,21 @@ import (
 const (
 	chunk   = 1 << 20 // bytes of one buffer
 	buffers = 4
-	// behindEvery is how many bytes the disk is given at once while the copy
-	// goes on, instead of all of them when it ends. What is asked for is the
-	// writing, and not that it be waited for: a flush in between would also
-	// commit metadata, and cost more than it saves.
+	// behindEvery is the number of bytes that the disk is asked to write at once
+	// while the copy continues, so that not all of them are left for the end. The
+	// copy does not wait for them: a flush in between would also commit metadata,
+	// and cost more than it saves.
 	behindEvery = 8 << 20
 )
 
-// copyHashed copies exactly size bytes and returns their BLAKE3: of the very
-// buffers that were written, whatever the source became meanwhile. One
-// goroutine hashes and another starts the disk while this one reads and
-// writes: none waits for the other. Nothing is durable yet.
+// copyHashed copies exactly size bytes and returns their BLAKE3. It hashes the buffers
+// that it writes, whatever the source becomes meanwhile. One goroutine hashes and another
+// starts the disk while this one reads and writes; none waits for another. Nothing is
+// durable yet.
 func copyHashed(dst, src durable.File, size int64) (string, error) {
 	if size > 0 {
-		// A full disk is told before the first byte, and the file lies in one
-		// piece.
+		// A full disk is reported before the first byte, and the file is
+		// contiguous.
 		if err := dst.Preallocate(0, size); err != nil {
 			return "", err
 		}
@@ -59,7 +59,7 @@ func copyHashed(dst, src durable.File, size int64) (string, error) {
 	return sum, errors.Join(err, behind.end())
 }
 
-// readSource fills b from the source, which had that many bytes when it was
+// readSource fills b from the source, which had at least that many bytes left when it was
 // opened.
 func readSource(src durable.File, b []byte) error {
 	_, err := io.ReadFull(src, b)
@@ -72,7 +72,7 @@ func readSource(src durable.File, b []byte) error {
 	return nil
 }
 
-// hasher hashes the buffers it is given and gives them back.
+// hasher hashes the buffers in full and returns them to free.
 type hasher struct {
 	full, free chan []byte
 	sum        chan string
@@ -94,15 +94,15 @@ func startHasher(size int64) hasher {
 	return h
 }
 
-// end waits for the hash of all that was given.
+// end waits for the hash of all buffers.
 func (h hasher) end() string {
 	close(h.full)
 	return <-h.sum
 }
 
-// behind has what was written of a file brought to the disk in the background.
-// A write that fails there has lost bytes for good, whatever a later flush
-// says, so its error must fail the copy.
+// behind starts the disk on the written bytes of a file, in the background. A write that
+// fails there has lost bytes, whatever a later flush returns, so its error must fail the
+// copy.
 type behind struct {
 	upTo  chan int64
 	asked int64
@@ -125,8 +125,8 @@ func startBehind(f durable.File) *behind {
 	return w
 }
 
-// written says that the file is written up to an offset. Where the disk is
-// still busy with what it was given before, it is given more the next time.
+// written reports that the file is written up to an offset. While the disk is busy with an
+// earlier request, the bytes are added to the next one.
 func (w *behind) written(to int64) {
 	if to-w.asked < behindEvery {
 		return
@@ -138,16 +138,15 @@ func (w *behind) written(to int64) {
 	}
 }
 
-// end waits until the disk was given what it was to be given, and gives the
-// first error.
+// end waits until the disk has accepted every request, and returns the first error.
 func (w *behind) end() error {
 	close(w.upTo)
 	return <-w.done
 }
 
-// HashFile is the lower-case hex BLAKE3 and the size in bytes of a regular
-// file beneath the root. The error is the disk's, or ErrSource for a file that
-// is longer than its filesystem.
+// HashFile returns the lower-case hex BLAKE3 and the size in bytes of a regular file below
+// the root. The error is the disk's, or ErrSource for a file that is longer than its
+// filesystem.
 func HashFile(fsys durable.FS, name string) (string, int64, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -164,15 +163,15 @@ func HashFile(fsys durable.FS, name string) (string, int64, error) {
 	return hash(f)
 }
 
-// hash reads a file to the end that it had when it was opened: one that grows
-// as fast as it is read has none. ErrChanged: it became longer or shorter.
+// hash reads a file up to the size that it had when it was opened, because a file that
+// grows as fast as it is read has no end. The error is ErrChanged if the size changed.
 func hash(f durable.File) (string, int64, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", 0, err
 	}
 	h := blake3.New()
-	r := io.LimitReader(f, info.Size+1) // one more tells that it grew
+	r := io.LimitReader(f, info.Size+1) // one more byte shows that it grew
 	n, err := io.CopyBuffer(h, r, make([]byte, min(chunk, info.Size+1)))
 	if err != nil {
 		return "", 0, err

@@ -11,9 +11,9 @@ import (
 	"github.com/autonomyops/edged/internal/durable/memfs"
 )
 
-// TestApplyFails fails each operation in turn, as not done and as done but
-// unanswered. The destination holds old bytes or new ones, and once the disk
-// is well again the next application succeeds.
+// TestApplyFails fails each operation in turn, once as not done and once as done without an
+// answer. The destination holds old bytes or new ones, and once the disk works again the
+// next application succeeds.
 func TestApplyFails(t *testing.T) {
 	points := 0
 	for _, old := range []string{"", "old bytes", "new bytes"} {
@@ -47,15 +47,15 @@ func TestApplyFails(t *testing.T) {
 				if _, err := Apply(m, copyApp()); err != nil {
 					t.Fatalf("%q, operation %d: again: %v", old, n, err)
 				}
-				settled(t, m.Crash(memfs.Crash{Keep: memfs.None}), fmt.Sprintf("%q, operation %d", old, n))
+				installedDurably(t, m.Crash(memfs.Crash{Keep: memfs.None}), fmt.Sprintf("%q, operation %d", old, n))
 			}
 		}
 	}
 	t.Logf("%d failures", points)
 }
 
-// settled: the destination is durably there, and nothing else is beside it.
-func settled(t *testing.T, disk *memfs.FS, when string) {
+// installedDurably checks that the destination is durable and that nothing else is beside it.
+func installedDurably(t *testing.T, disk *memfs.FS, when string) {
 	t.Helper()
 	info, err := disk.Lstat("bin/app")
 	if err != nil || info.Mode != 0o755 || text(disk, "bin/app") != "new bytes" {
@@ -66,11 +66,10 @@ func settled(t *testing.T, disk *memfs.FS, when string) {
 	}
 }
 
-// TestApplyCrash takes the power before every operation. Whatever the crash
-// keeps, the destination holds the old bytes with their mode or the new ones
-// with theirs, and applying again leads to the new ones, durably. The process
-// may also be killed without a loss of power: then what it left unflushed must
-// be flushed by the next application.
+// TestApplyCrash cuts the power before every operation. Whatever the crash keeps, the
+// destination holds the old bytes with their mode or the new ones with theirs, and applying
+// again leads to the new ones, durably. The process may also be killed without a power cut:
+// then the next application must flush what it left unflushed.
 func TestApplyCrash(t *testing.T) {
 	points := 0
 	for _, old := range []string{"", "old bytes", "new bytes", "no folder"} {
@@ -93,7 +92,7 @@ func TestApplyCrash(t *testing.T) {
 			_, err := Apply(m, copyApp())
 			if m.Ops() < start+n {
 				check(t, err)
-				settled(t, m.Crash(memfs.Crash{Keep: memfs.None}), old+" whole")
+				installedDurably(t, m.Crash(memfs.Crash{Keep: memfs.None}), old+" whole")
 				break
 			}
 			if !errors.Is(err, memfs.ErrDead) && m.Ops() != start+n {
@@ -120,16 +119,16 @@ func TestApplyCrash(t *testing.T) {
 				if _, err := Apply(disk, copyApp()); err != nil {
 					t.Fatalf("%s: again: %v", when, err)
 				}
-				settled(t, disk, when)
-				settled(t, disk.Crash(memfs.Crash{Keep: memfs.None}), when)
+				installedDurably(t, disk, when)
+				installedDurably(t, disk.Crash(memfs.Crash{Keep: memfs.None}), when)
 			}
 		}
 	}
 	t.Logf("%d crashes", points)
 }
 
-// TestKilledThenPowerLost: a process is stopped at every operation, the next
-// one applies again on the same kernel, then the power goes.
+// TestKilledThenPowerLost: a process is stopped at every operation, the next one applies
+// again on the same kernel, then the power is cut.
 func TestKilledThenPowerLost(t *testing.T) {
 	stop := errors.New("stopped")
 	for n := 1; ; n++ {
@@ -154,14 +153,14 @@ func TestKilledThenPowerLost(t *testing.T) {
 		_, err = Apply(m, p)
 		check(t, err)
 		if got := text(m.Crash(memfs.Crash{Keep: memfs.None}), p.Dst); got != "new bytes" {
-			t.Fatalf("stopped at operation %d, applied, power lost: %s", n, got)
+			t.Fatalf("stopped at operation %d, applied, power cut: %s", n, got)
 		}
 	}
 }
 
-// TestApplyFlushesEveryDirectory: those above the destination too, whoever
-// made them. The twin keeps a new directory with whatever was renamed into it;
-// not every disk does.
+// TestApplyFlushesEveryDirectory: Apply also flushes the directories above the destination.
+// The in-memory disk keeps a new directory together with a file renamed into it; not every
+// disk does.
 func TestApplyFlushesEveryDirectory(t *testing.T) {
 	m := newDisk(t)
 	check(t, m.Mkdir("a", 0o755), m.Mkdir("a/b", 0o755))
@@ -185,8 +184,8 @@ func TestApplyFlushesEveryDirectory(t *testing.T) {
 	}
 }
 
-// TestInPlaceIsFlushed: bytes that somebody else put in place without flushing
-// them are durable once Apply has said that they are in place.
+// TestInPlaceIsFlushed: bytes that another process put in place without flushing them are
+// durable after Apply has reported them in place.
 func TestInPlaceIsFlushed(t *testing.T) {
 	m := newDisk(t)
 	f, err := m.Create("bin/app", 0o755)
@@ -200,5 +199,5 @@ func TestInPlaceIsFlushed(t *testing.T) {
 	if err != nil || !res.AlreadyInPlace {
 		t.Fatal(res, err)
 	}
-	settled(t, m.Crash(memfs.Crash{Keep: memfs.None}), "in place")
+	installedDurably(t, m.Crash(memfs.Crash{Keep: memfs.None}), "in place")
 }

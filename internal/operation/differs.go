@@ -7,9 +7,10 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// Differs reports whether something stands at the destination of p that is not
-// what Apply would make it. What cannot be shown to be that differs: without a
-// pinned content, the source has to be there. The error is the disk's.
+// Differs reports whether there is something at the destination of p that differs from
+// what Apply would install. Without a pinned content the source is needed for the
+// comparison: if it is missing, the destination counts as different. The error is the
+// disk's.
 func Differs(fsys durable.FS, p Planned) (bool, error) {
 	there, err := fsys.Lstat(p.Dst)
 	switch {
@@ -20,7 +21,7 @@ func Differs(fsys durable.FS, p Planned) (bool, error) {
 	case err != nil:
 		return false, err
 	}
-	if p.BLAKE3 != "" { // the source may be that of the next manifest already
+	if p.BLAKE3 != "" { // the source may already be that of the next manifest
 		same, err := InPlace(fsys, p.Dst, p.BLAKE3, modeText(p.Mode), there.Size)
 		return !same || there.Nlink != 1, err
 	}

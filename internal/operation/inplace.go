@@ -13,11 +13,11 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// InPlace reports whether what was installed at dst is still there as
-// installed: a regular file of size bytes with this content, this mode, of four
-// octal digits, and no file capabilities, which a copy never has. The error is the disk's; what cannot be a regular file any
-// more is not one. The size is compared before a byte is read: a file that was
-// made huge, which sparse costs nothing, must not hold a boot up.
+// InPlace reports whether dst is still as installed: a regular file of size bytes with
+// this content, this mode (four octal digits), and no file capabilities, which a copy
+// never has. The error is the disk's; a path that cannot lead to a regular file is not in
+// place. The size is compared before a byte is read, because a huge sparse file must not
+// delay a boot.
 func InPlace(fsys durable.FS, dst, sum, mode string, size int64) (bool, error) {
 	f, err := fsys.Open(dst)
 	if absent(err) {
@@ -44,12 +44,12 @@ func InPlace(fsys durable.FS, dst, sum, mode string, size int64) (bool, error) {
 	return err == nil && have == sum, err
 }
 
-// inPlace looks whether the destination already is what Apply would make it,
-// and returns it open then. It compares while it hashes and stops at the first
-// difference: a file that must be copied is not read whole before.
+// inPlace checks whether the destination already is what Apply would install, and then
+// returns it open. It compares while it hashes and stops at the first difference, so that
+// a file that must be copied is not read whole first.
 //
-// A destination with a second name counts as another one: through that name it
-// could be changed after it was verified.
+// A destination with a second name is not in place: it could be changed through that name
+// after it was verified.
 func inPlace(fsys durable.FS, p Planned) (res Result, dst durable.File, err error) {
 	there, err := fsys.Lstat(p.Dst)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,7 +72,7 @@ func inPlace(fsys durable.FS, p Planned) (res Result, dst durable.File, err erro
 	}
 	dst, err = fsys.Open(p.Dst)
 	if err != nil {
-		return Result{}, nil, nil // exchanged, or unreadable: replaced
+		return Result{}, nil, nil // replaced meanwhile, or unreadable: it is written again
 	}
 	sum, same, err := p.installed(src, dst, wanted.Size)
 	if same {
@@ -87,8 +87,8 @@ func inPlace(fsys durable.FS, p Planned) (res Result, dst durable.File, err erro
 	return res, dst, nil
 }
 
-// installed reports whether the open destination is what a copy of the source
-// would be, and returns the hash of both.
+// installed reports whether the open destination equals a copy of the source, and returns
+// the hash of both.
 func (p Planned) installed(src, dst durable.File, size int64) (sum string, same bool, err error) {
 	have, err := dst.Stat()
 	if err != nil || have.Mode != p.Mode || have.Nlink != 1 || have.Size != size {
@@ -100,9 +100,9 @@ func (p Planned) installed(src, dst durable.File, size int64) (sum string, same 
 	return compare(src, dst, size)
 }
 
-// compare reads size bytes of both files side by side up to the first
-// difference, and hashes them. Only an error of the source is one: whatever is
-// wrong with the destination, it is replaced.
+// compare reads size bytes of both files side by side up to the first difference, and
+// hashes them. It returns only errors of the source; a destination that cannot be read is
+// replaced.
 func compare(src, dst durable.File, size int64) (sum string, same bool, err error) {
 	h := blake3.New()
 	a := make([]byte, min(chunk, max(size, 1)))
@@ -121,7 +121,7 @@ func compare(src, dst durable.File, size int64) (sum string, same bool, err erro
 	return hexSum(h), true, nil
 }
 
-// absent: nothing can be at the path as a regular file.
+// absent reports whether err means that there is no regular file at the path.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||
 		errors.Is(err, durable.ErrSymlink) || errors.Is(err, durable.ErrNotRegular)

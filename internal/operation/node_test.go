@@ -28,7 +28,7 @@ func check(t testing.TB, errs ...error) {
 	}
 }
 
-// lay puts the source folders and two sources on a disk.
+// lay creates the source folders and two sources on a disk.
 func lay(t testing.TB, fsys durable.FS) {
 	t.Helper()
 	check(t, durable.MkdirAll(fsys, stateroot.Binaries, 0o755), durable.MkdirAll(fsys, stateroot.Bootstrap, 0o755),
@@ -42,7 +42,7 @@ func put(t testing.TB, fsys durable.FS, name, text string, perm fs.FileMode) {
 	check(t, durable.WriteFile(fsys, name, []byte(text), perm))
 }
 
-// text reads a file, or says why not.
+// text returns a file's content, or the error.
 func text(fsys durable.FS, name string) string {
 	data, _, err := durable.ReadFile(fsys, name, 1<<28)
 	switch {

@@ -16,9 +16,9 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// TestAnotherFileUnderTheName: before each operation in turn somebody renames
-// another file over the temporary one, or over the destination. What Apply says
-// that it installed is what the name leads to.
+// TestAnotherFileUnderTheName: before each operation in turn somebody renames another file
+// over the temporary one, or over the destination. The name leads to the file that Apply
+// reports.
 func TestAnotherFileUnderTheName(t *testing.T) {
 	for _, old := range []string{"", "old bytes", "new bytes"} {
 		for _, over := range []string{"bin/" + tempName, "bin/app"} {
@@ -36,7 +36,7 @@ func TestAnotherFileUnderTheName(t *testing.T) {
 					}
 					last = op.Kind
 					m.SetHook(nil)
-					if _, err := m.Lstat(over); err == nil { // otherwise the gate would not have made it
+					if _, err := m.Lstat(over); err == nil { // otherwise the gate has not made it
 						return m.Rename("evil", over)
 					}
 					return nil
@@ -111,8 +111,8 @@ func setCapabilities(t *testing.T, path string) {
 	}
 }
 
-// TestCapabilities: a source that has them cannot be installed with them, and an
-// installed file that has them is not the one that was installed.
+// TestCapabilities: a source that has them is refused, and an installed file that
+// has them is not in place.
 func TestCapabilities(t *testing.T) {
 	root, dir := newLinux(t)
 	m := manifestOf(binaryOp("app", "bin/app"))
@@ -143,7 +143,7 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-// unread fails a test when a file is read.
+// unread fails a test if a file is read.
 func unread(t *testing.T, m *memfs.FS) {
 	m.SetHook(func(op memfs.Op) error {
 		if op.Kind == memfs.OpRead {
@@ -154,8 +154,8 @@ func unread(t *testing.T, m *memfs.FS) {
 	})
 }
 
-// TestLongerThanItsFilesystem: a file with holes can be longer than the disk.
-// It is refused before a byte is read, wherever it would be hashed.
+// TestLongerThanItsFilesystem: a file with holes can be longer than the disk. It is refused
+// before a byte is read, wherever it would be hashed.
 func TestLongerThanItsFilesystem(t *testing.T) {
 	for _, name := range []string{"runtime/binaries/app", "runtime/binaries/edged", stateroot.NodeConfig} {
 		m := newDisk(t)
@@ -181,8 +181,7 @@ func TestLongerThanItsFilesystem(t *testing.T) {
 	}
 }
 
-// TestLongerThanWhatIsFree: a rehearsal refuses at once what the application
-// would refuse at once.
+// TestLongerThanWhatIsFree: a rehearsal refuses at once a file for which Apply has no space.
 func TestLongerThanWhatIsFree(t *testing.T) {
 	m := newDisk(t)
 	m.SetCapacity(4 << 20)
@@ -198,8 +197,7 @@ func TestLongerThanWhatIsFree(t *testing.T) {
 	}
 }
 
-// TestSparseHere: the same on a real filesystem, with a file of 8 EiB or as
-// long as it takes.
+// TestSparseHere: the same on a real filesystem, with a file of up to 8 EiB.
 func TestSparseHere(t *testing.T) {
 	root, dir := newLinux(t)
 	var err error

@@ -5,10 +5,10 @@
 // All operations are validated before the first is applied. Each is published
 // by a rename, so that a destination holds the old bytes or the new ones.
 //
-// A crash may leave one temporary file in the directory of a destination,
-// under a name that is the same in every directory. The next application of any
-// operation into that directory removes it, so that at most one is ever left
-// there. Operations are applied one at a time, under the gate's lock.
+// A crash may leave one temporary file in the directory of a destination, under a name
+// that is the same in every directory. The next application of any operation into that
+// directory removes it, so that there is at most one in it. Operations are applied one at
+// a time, under the gate's lock.
 package operation
 
 import (
@@ -32,32 +32,32 @@ type Planned struct {
 	Mode   fs.FileMode
 }
 
-// Result is what an applied operation left at its destination.
+// Result describes the destination of an applied operation.
 type Result struct {
 	Bytes          int64
 	BLAKE3         string
 	Mode           string // octal, four digits
 	HashPinned     bool
 	AlreadyInPlace bool
-	// Leftover says why the temporary file of an interrupted application is
-	// still there. Nothing depends on it.
+	// Leftover is the reason why the temporary file of an interrupted application
+	// is still there. Nothing depends on it.
 	Leftover error
 }
 
-// Reasons for which an operation is refused; Error answers errors.Is for them.
+// Reasons for which an operation is refused. errors.Is finds them in an Error.
 var (
 	ErrPath     = errors.New("path not allowed")
 	ErrSource   = errors.New("source not usable")
 	ErrDest     = errors.New("destination not usable")
 	ErrMismatch = errors.New("content does not match the pinned blake3")
 	ErrChanged  = errors.New("file changed while it was read")
-	// ErrExchanged: the name leads to another file than the one that was
-	// written and hashed, or that file has a second name.
+	// ErrExchanged: the name does not lead to the file that was written and hashed,
+	// or that file has a second name.
 	ErrExchanged = errors.New("another file was put under the name")
 )
 
-// Error says which operation was refused, and why. Path is relative to the
-// state root, or as written where it could not be resolved.
+// Error names the operation that was refused, and the reason. Path is relative to the
+// state root, or as written if it could not be resolved.
 type Error struct {
 	Index int    // -1 for the manifest's binary_path, and for the config
 	Op    string // "" for these
@@ -66,8 +66,8 @@ type Error struct {
 	Err   error
 }
 
-// FieldConfig stands for the config that evidence hashes. It is no member of a
-// manifest.
+// FieldConfig is the Field of an error about the config that evidence hashes. It is no
+// member of a manifest.
 const FieldConfig = "config"
 
 func (e *Error) Error() string {
@@ -81,10 +81,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %v", where, e.Err)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Message is the log line's.
+// Message returns the message of the log line.
 func (e *Error) Message() string {
 	switch {
 	case errors.Is(e.Err, ErrMismatch):
@@ -95,14 +95,14 @@ func (e *Error) Message() string {
 	return "precheck: operation rejected"
 }
 
-// NextStep says what to do about it.
+// NextStep returns the instruction for the operator.
 func (e *Error) NextStep() string {
 	var refused *fault.Error
 	switch {
 	case errors.As(e.Err, &refused):
 		return refused.Next + "; the next boot tries again"
 	case errors.Is(e.Err, ErrMismatch):
-		return "deploy the binary that the manifest pins, or sign a manifest for the one that is there"
+		return "deploy the binary that the manifest pins, or sign a manifest for the file that is there"
 	case errors.Is(e.Err, ErrChanged):
 		return "find out what writes to the source; the next boot tries again"
 	case errors.Is(e.Err, ErrExchanged):
@@ -113,13 +113,12 @@ func (e *Error) NextStep() string {
 	return "correct the manifest and sign it again, or put the file in place; the next boot tries again"
 }
 
-// tempName is the base name of the temporary file that an application leaves
-// when it loses power.
+// tempName is the base name of the temporary file that an interrupted application leaves.
 const tempName = ".edged-op.tmp"
 
-// Sweep removes the temporary files that an interrupted application of m may
-// have left beside its destinations. What m's paths do not allow is passed over.
-// It returns an error for each that is still there.
+// Sweep removes the temporary files that an interrupted application of m may have left
+// beside its destinations. It skips destinations that the rules do not allow. It returns
+// an error for each file that is still there.
 func Sweep(fsys durable.FS, root string, m *manifest.Manifest) (left []error) {
 	for _, op := range m.Operations {
 		dst, err := destination(root, op)

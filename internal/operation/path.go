@@ -11,8 +11,8 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// metacharacters mean something to a shell. None is interpreted here; they are
-// refused so that no path of a manifest can hurt a script that handles it.
+// metacharacters have a meaning in a shell. The gate interprets none of them; it refuses
+// them so that no path of a manifest can harm a script that handles it.
 const metacharacters = ";|$&><(){}[]*?!~#\\\"'`"
 
 // Limits of Linux, in bytes: PATH_MAX counts the final zero.
@@ -21,13 +21,13 @@ const (
 	maxName = 255
 )
 
-// wellFormed refuses what no path of an operation may hold.
+// wellFormed returns an error for a path that no operation may have.
 func wellFormed(p string) error {
 	switch {
 	case p == "":
 		return fmt.Errorf("%w: it is empty", ErrPath)
 	case len(p) > maxPath:
-		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrPath, len(p), maxPath)
+		return fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrPath, len(p), maxPath)
 	case !utf8.ValidString(p):
 		return fmt.Errorf("%w: it is not UTF-8", ErrPath)
 	}
@@ -39,7 +39,7 @@ func wellFormed(p string) error {
 	last := ""
 	for last = range strings.SplitSeq(p, "/") {
 		if len(last) > maxName {
-			return fmt.Errorf("%w: a component of %d bytes, the limit is %d", ErrPath, len(last), maxName)
+			return fmt.Errorf("%w: a component has %d bytes, the limit is %d", ErrPath, len(last), maxName)
 		}
 	}
 	if last == "" || last == "." || last == ".." {
@@ -48,9 +48,9 @@ func wellFormed(p string) error {
 	return nil
 }
 
-// beneath resolves p, relative to folder or absolute inside root/folder, to a
-// clean path relative to root. folder is "." for the root itself. What comes
-// behind root/folder may never climb above it, not even to come back.
+// beneath resolves p, relative to folder or absolute inside root/folder, to a clean path
+// relative to root. folder is "." for the root itself. The part after root/folder must
+// never climb above it, not even to come back.
 func beneath(root, folder, p string) (string, error) {
 	if err := wellFormed(p); err != nil {
 		return "", err
@@ -69,22 +69,21 @@ func beneath(root, folder, p string) (string, error) {
 	}
 	rest = path.Clean(rest)
 	if rest == ".." || strings.HasPrefix(rest, "../") {
-		return "", fmt.Errorf("%w: its .. leaves %s, it lies outside", ErrPath, place(folder))
+		return "", fmt.Errorf("%w: it leads outside %s through ..", ErrPath, place(folder))
 	}
 	if rest == "." {
 		return "", fmt.Errorf("%w: it is %s itself", ErrPath, place(folder))
 	}
 	rel := path.Join(folder, rest)
 	if len(rel) > maxPath {
-		return "", fmt.Errorf("%w: %d bytes, the limit is %d", ErrPath, len(rel), maxPath)
+		return "", fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrPath, len(rel), maxPath)
 	}
 	return rel, nil
 }
 
-// under gives what is left of the absolute path p behind dir, component by
-// component, as written: ".." in it is the caller's to judge. Empty components
-// and "." count for nothing; a ".." of p before it has reached dir does not
-// match.
+// under returns the remainder of the absolute path p after dir, component by component and
+// as written: the caller judges ".." in it. Empty components and "." are ignored; a ".." of
+// p before it has reached dir does not match.
 func under(dir, p string) (rest string, ok bool) {
 	rest = p
 	for want := range strings.SplitSeq(path.Clean(dir), "/") {
@@ -100,7 +99,7 @@ func under(dir, p string) (rest string, ok bool) {
 	return strings.TrimLeft(rest, "/"), true
 }
 
-// first cuts the first component that is neither empty nor "." from p.
+// first removes the first component that is neither empty nor "." from p.
 func first(p string) (name, rest string) {
 	for p != "" {
 		name, p, _ = strings.Cut(p, "/")
@@ -118,14 +117,14 @@ func place(folder string) string {
 	return folder + "/"
 }
 
-// sources are the only folders that operations take files from.
+// sources are the only folders from which operations copy.
 var sources = map[string]string{
 	manifest.CopyBinary:    stateroot.Binaries,
 	manifest.InstallConfig: stateroot.Bootstrap,
 }
 
-// kept are the places that no operation may write to or beneath.
-var kept = []string{
+// reserved are the places at and below which no operation may write.
+var reserved = []string{
 	stateroot.Bootstrap, stateroot.Identity, stateroot.Epoch, stateroot.Edge, stateroot.Binaries,
 	stateroot.Manifest, stateroot.ManifestSignature,
 }
@@ -139,17 +138,16 @@ func source(root string, op manifest.Operation) (string, error) {
 	return beneath(root, folder, op.Src)
 }
 
-// destination resolves and judges an operation's dst. Names that are kept are
-// compared without regard to case: on a directory that folds it, "Epoch" is
-// "epoch".
+// destination resolves and checks an operation's dst. Reserved names are compared without
+// regard to case: in a directory that folds it, "Epoch" is "epoch".
 func destination(root string, op manifest.Operation) (string, error) {
 	rel, err := beneath(root, ".", op.Dst)
 	if err != nil {
 		return "", err
 	}
-	for _, k := range kept {
+	for _, k := range reserved {
 		if withinFold(rel, k) || withinFold(k, rel) {
-			return "", fmt.Errorf("%w: %s is kept from operations", ErrPath, k)
+			return "", fmt.Errorf("%w: %s is reserved", ErrPath, k)
 		}
 	}
 	if n := len(stateroot.JournalPrefix); len(rel) >= n && strings.EqualFold(rel[:n], stateroot.JournalPrefix) {
@@ -166,10 +164,10 @@ func destination(root string, op manifest.Operation) (string, error) {
 	return rel, nil
 }
 
-// tempOf is the temporary file beside a destination.
+// tempOf returns the temporary file beside a destination.
 func tempOf(dst string) string { return path.Join(path.Dir(dst), tempName) }
 
-// within reports whether p is dir or lies beneath it.
+// within reports whether p is dir or below it.
 func within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, dir+"/")
 }

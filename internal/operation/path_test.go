@@ -123,7 +123,7 @@ func TestDestination(t *testing.T) {
 		"x/../bootstrap/y", "./runtime//manifest.json", testRoot + "/identity/x", testRoot + "/journal.x",
 		"Bootstrap/x", "EPOCH", "Runtime/Binaries/x", "runtime/MANIFEST.JSON", "JOURNAL/x", "bootſtrap/x", // a directory may fold case
 		".edged-op.tmp", "bin/.edged-op.tmp", "bin/.edged-op.tmp/x", "bin/.EDGED-op.tmp",
-		strings.Repeat("a/", 2042) + "b", // fits, but not the temporary file beside it
+		strings.Repeat("a/", 2042) + "b", // it fits, but the temporary file beside it does not
 	} {
 		if got, err := destination(testRoot, manifest.Operation{Dst: dst}); !errors.Is(err, ErrPath) {
 			t.Errorf("%.60s: %.60q, %v", dst, got, err)
@@ -131,8 +131,8 @@ func TestDestination(t *testing.T) {
 	}
 }
 
-// TestNoDestinationIsASource: what operations read is never what they write,
-// whatever their order.
+// TestNoDestinationIsASource: no operation writes a file that an operation reads, in any
+// order.
 func TestNoDestinationIsASource(t *testing.T) {
 	for op, folder := range sources {
 		for _, dst := range []string{folder + "/a", testRoot + "/" + folder + "/a", folder, path.Dir(folder)} {
@@ -168,29 +168,29 @@ func TestDisjoint(t *testing.T) {
 	}
 }
 
-// TestValidateTellsEverything: one run names every operation's problems.
-func TestValidateTellsEverything(t *testing.T) {
+// TestValidateReportsEverything: one run reports every operation's problems.
+func TestValidateReportsEverything(t *testing.T) {
 	m := &manifest.Manifest{BinaryPath: "../x", Operations: []manifest.Operation{
 		{Op: "exec", Src: "a", Dst: "b"},
 		{Op: manifest.CopyBinary, Src: "../a", Dst: "/etc/b", Mode: "4755"},
 		{Op: manifest.CopyBinary, Src: "a", Dst: "c"},
 		{Op: manifest.CopyBinary, Src: "a", Dst: "c"},
 	}}
-	var told []string
+	var reported []string
 	_, problems := validate(testRoot, m)
 	for _, e := range problems {
-		told = append(told, e.Error())
+		reported = append(reported, e.Error())
 	}
 	want := []string{
-		`binary_path "../x": path not allowed: its .. leaves runtime/binaries/, it lies outside`,
+		`binary_path "../x": path not allowed: it leads outside runtime/binaries/ through ..`,
 		`operation 0 (exec): src "a": path not allowed: there is no operation "exec"`,
-		`operation 1 (copy_binary): src "../a": path not allowed: its .. leaves runtime/binaries/, it lies outside`,
+		`operation 1 (copy_binary): src "../a": path not allowed: it leads outside runtime/binaries/ through ..`,
 		`operation 1 (copy_binary): mode "4755": "4755" has setuid, setgid or sticky, or bits beyond: only permissions are allowed`,
 		`operation 1 (copy_binary): dst "/etc/b": path not allowed: it lies outside the state root /persist/edge`,
 		`operation 3 (copy_binary): dst "c": path not allowed: it repeats or nests in operation 2's c`,
 	}
-	if strings.Join(told, "\n") != strings.Join(want, "\n") {
-		t.Errorf("told were\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	if strings.Join(reported, "\n") != strings.Join(want, "\n") {
+		t.Errorf("reported were\n%s\nwant\n%s", strings.Join(reported, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -231,9 +231,9 @@ func FuzzPath(f *testing.F) {
 			}
 		}
 		if rel, err := destination(testRoot, manifest.Operation{Dst: p}); err == nil {
-			for _, k := range kept {
+			for _, k := range reserved {
 				if within(strings.ToLower(rel), k) {
-					t.Fatalf("%q is %q, kept", p, rel)
+					t.Fatalf("%q is %q, which is reserved", p, rel)
 				}
 			}
 			if strings.HasPrefix(strings.ToLower(rel), "journal") {

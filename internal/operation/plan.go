@@ -10,10 +10,9 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// Plan validates every operation of m, and what else an epoch's evidence hashes
-// (the binary and the config), against the rules and against the disk, before
-// anything is touched or read. root is the absolute path
-// of the state root that fsys is. The error is an *Error.
+// Plan checks every operation of m, and the other files that an epoch's evidence hashes
+// (the binary and the config), by the rules and on the disk, before anything is changed or
+// read. root is the absolute path of the state root, fsys. The error is an *Error.
 func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error) {
 	planned, err := Rules(root, m)
 	if err != nil {
@@ -40,8 +39,8 @@ func Plan(fsys durable.FS, root string, m *manifest.Manifest) ([]Planned, error)
 	return planned, nil
 }
 
-// Rules are the operations of m, held against the rules alone and not against
-// the disk. The error is an *Error.
+// Rules checks the operations of m by the rules alone, not on the disk. The error is an
+// *Error.
 func Rules(root string, m *manifest.Manifest) ([]Planned, error) {
 	planned, problems := validate(root, m)
 	if len(problems) > 0 {
@@ -50,8 +49,8 @@ func Rules(root string, m *manifest.Manifest) ([]Planned, error) {
 	return planned, nil
 }
 
-// Binary is the path of the runtime's binary, clean and relative to the state
-// root, as m's binary_path names it by the rules of src. The error is an *Error.
+// Binary returns the path of the runtime's binary, clean and relative to the state root.
+// m's binary_path follows the rules of src. The error is an *Error.
 func Binary(root string, m *manifest.Manifest) (string, error) {
 	rel, err := beneath(root, stateroot.Binaries, m.Binary())
 	if err != nil {
@@ -64,8 +63,8 @@ func binaryError(path string, err error) *Error {
 	return &Error{Index: -1, Field: "binary_path", Path: path, Err: err}
 }
 
-// validate applies the rules that need no disk, and lists every problem of m's
-// operations and binary_path that can be seen so, at most one per path.
+// validate applies the rules that need no disk. It returns every problem of m's operations
+// and binary_path, at most one per path.
 func validate(root string, m *manifest.Manifest) (planned []Planned, problems []*Error) {
 	if _, err := beneath(root, stateroot.Binaries, m.Binary()); err != nil {
 		problems = append(problems, binaryError(m.Binary(), err))
@@ -94,7 +93,7 @@ func validate(root string, m *manifest.Manifest) (planned []Planned, problems []
 	return planned, problems
 }
 
-// modeOf is the mode of what an operation installs.
+// modeOf returns the mode of the file that an operation installs.
 func modeOf(op manifest.Operation) (fs.FileMode, error) {
 	switch {
 	case op.Mode != "":
@@ -106,7 +105,7 @@ func modeOf(op manifest.Operation) (fs.FileMode, error) {
 	return 0o640, nil
 }
 
-// disjoint: no destination repeats or nests in another's.
+// disjoint returns an error if p's destination equals or nests in an earlier one.
 func disjoint(p Planned, before []Planned) error {
 	for _, q := range before {
 		if within(p.Dst, q.Dst) || within(q.Dst, p.Dst) {
@@ -116,9 +115,8 @@ func disjoint(p Planned, before []Planned) error {
 	return nil
 }
 
-// usableSource opens the source as Apply will. A file with more than one link
-// can be changed through a name outside the source folder, so that only a
-// pinned content makes it usable.
+// usableSource opens the source as Apply will. A file with more than one link can be
+// changed through a name outside the source folder, so it needs a pinned content.
 func usableSource(fsys durable.FS, p Planned) error {
 	f, err := fsys.Open(p.Src)
 	if err != nil {
@@ -128,7 +126,7 @@ func usableSource(fsys durable.FS, p Planned) error {
 	return errors.Join(err, f.Close())
 }
 
-// judgeSource judges an open source and gives its description.
+// judgeSource checks an open source and returns its Info.
 func (p Planned) judgeSource(fsys durable.FS, f durable.File) (durable.Info, error) {
 	info, err := f.Stat()
 	switch {
@@ -142,12 +140,12 @@ func (p Planned) judgeSource(fsys durable.FS, f durable.File) (durable.Info, err
 	case err != nil:
 		return info, fmt.Errorf("%w: %w", ErrSource, err)
 	case more:
-		return info, fmt.Errorf("%w: %s has file capabilities, which a copy would not have: remove them (setcap -r)", ErrSource, p.Src)
+		return info, fmt.Errorf("%w: %s has file capabilities, which a copy would lose: remove them (setcap -r)", ErrSource, p.Src)
 	}
 	return info, fitsDisk(fsys, info.Size)
 }
 
-// hashable: the file is a regular one that can be hashed, or is not there.
+// hashable returns an error unless the file is absent, or regular and can be hashed.
 func hashable(fsys durable.FS, name string) error {
 	f, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -165,21 +163,21 @@ func hashable(fsys durable.FS, name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// fitsDisk refuses a file that is longer than its filesystem. It has holes, it
-// may have exabytes of them, and hashing it would take for ever.
+// fitsDisk returns an error for a file that is longer than its filesystem. Such a file has
+// holes, perhaps exabytes of them, and hashing it would take forever.
 func fitsDisk(fsys durable.FS, size int64) error {
 	space, err := durable.FreeSpace(fsys)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSource, err)
 	case uint64(size) > space.TotalBytes:
-		return fmt.Errorf("%w: it is %d bytes long, its whole filesystem has %d", ErrSource, size, space.TotalBytes)
+		return fmt.Errorf("%w: it is %d bytes long, but its whole filesystem has %d", ErrSource, size, space.TotalBytes)
 	}
 	return nil
 }
 
-// usableDestination: the place is free or holds a regular file, and what leads
-// to it are directories or nothing yet.
+// usableDestination returns an error unless the destination is absent or a regular file,
+// and its parents are absent or directories.
 func usableDestination(fsys durable.FS, dst string) error {
 	for i, c := range dst {
 		if c != '/' {
@@ -189,7 +187,7 @@ func usableDestination(fsys durable.FS, dst string) error {
 		info, err := fsys.Lstat(dir)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil // nor is anything beneath it
+			return nil // so nothing below it exists
 		case err != nil:
 			return fmt.Errorf("%w: %w", ErrDest, err)
 		case info.Mode.Type() == fs.ModeSymlink:

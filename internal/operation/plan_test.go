@@ -55,7 +55,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// spoiling is something put in the way, on either disk.
+// spoiling puts something in the place of a file, on either disk.
 type spoiling struct {
 	name  string
 	mem   func(m *memfs.FS) error
@@ -175,7 +175,7 @@ func TestPlanSourceUnreadable(t *testing.T) {
 	}
 }
 
-// TestPlanJudgesBinaryPath: it may be missing, but not be what cannot be hashed.
+// TestPlanJudgesBinaryPath: binary_path may be missing; otherwise it must be hashable.
 func TestPlanJudgesBinaryPath(t *testing.T) {
 	m := newDisk(t)
 	check(t, m.PlantSymlink("runtime/binaries/link", "app"), m.PlantFIFO("runtime/binaries/fifo"), m.PlantSymlink("runtime/binaries/dir", ".."))
@@ -191,7 +191,7 @@ func TestPlanJudgesBinaryPath(t *testing.T) {
 	}
 }
 
-// TestPlanDiskErrors: an error of the disk is never taken for an absence.
+// TestPlanDiskErrors: an error of the disk is never mistaken for an absent file.
 func TestPlanDiskErrors(t *testing.T) {
 	for n := 1; ; n++ {
 		m := newDisk(t)
@@ -215,7 +215,7 @@ func TestPlanDiskErrors(t *testing.T) {
 	}
 }
 
-// TestErrors: each says what failed, and what to do next.
+// TestErrors: each error says what failed and what to do next.
 func TestErrors(t *testing.T) {
 	next := map[string]bool{}
 	for _, tt := range []struct {

@@ -14,8 +14,8 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// unflushed leaves out the flushes: thousands of them would only wait for the
-// disk, and close no window that a swap could hit.
+// unflushed omits the flushes: thousands of them would only wait for the disk, and a swap
+// cannot happen within one.
 type unflushed struct{ durable.FS }
 
 func (unflushed) SyncDir(string) error { return nil }
@@ -41,8 +41,8 @@ type unflushedFile struct{ durable.File }
 func (unflushedFile) Sync() error     { return nil }
 func (unflushedFile) Datasync() error { return nil }
 
-// exchange swaps two names for as long as a test runs: RENAME_EXCHANGE leaves
-// no moment at which neither is there.
+// exchange swaps two names as long as a test runs: with RENAME_EXCHANGE neither is ever
+// missing.
 func exchange(t *testing.T, a, b string) (stop func()) {
 	t.Helper()
 	if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {
@@ -64,9 +64,9 @@ func exchange(t *testing.T, a, b string) (stop func()) {
 	return func() { close(end); <-done }
 }
 
-// TestSwappedForASymlink: a component of either path is swapped for a symbolic
-// link, over and over, while operations are planned and applied. Whatever
-// moment the swap hits, nothing outside is written or read.
+// TestSwappedForASymlink: a component of either path is swapped for a symbolic link, again
+// and again, while operations are planned and applied. Whenever the swap happens, nothing
+// outside is written or read.
 func TestSwappedForASymlink(t *testing.T) {
 	rounds := 1000
 	if testing.Short() {
@@ -95,8 +95,8 @@ func TestSwappedForASymlink(t *testing.T) {
 			m := manifestOf(binaryOp("app", "bin/app"), binaryOp("d/app", "opt/sub/app"))
 			stop := exchange(t, filepath.Join(dir, at), link)
 			planned, applied := 0, 0
-			fixed, _ := Plan(root, dir, m) // what an earlier moment allowed
-			// On a busy machine all of a few rounds may meet the link.
+			fixed, _ := Plan(root, dir, m) // planned at an earlier moment
+			// On a busy machine the link may be there in all of a few rounds.
 			for round := 0; round < rounds || (planned == 0 || applied == 0) && round < 1000*rounds; round++ {
 				ops, err := Plan(root, dir, m)
 				if err == nil {
@@ -116,7 +116,7 @@ func TestSwappedForASymlink(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if round%16 == 0 { // so that there is something to do again
+				if round%16 == 0 { // so that it must be applied again
 					_ = durable.WriteFile(root, "bin/app", []byte("old bytes"), 0o755)
 					_ = root.Remove("opt/sub/app")
 				}
@@ -131,7 +131,7 @@ func TestSwappedForASymlink(t *testing.T) {
 	}
 }
 
-// intact: the directory outside is as it was laid out.
+// intact checks that the directory outside is unchanged.
 func intact(t *testing.T, outside string) {
 	t.Helper()
 	var names []string
