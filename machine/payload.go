@@ -136,13 +136,15 @@ type EpochRotated struct {
 }
 
 // PrecheckFailed ends a run that did not exit 0. Attempt is that of the open
-// reconstruction, 0 if none is open.
+// reconstruction, 0 if none is open. Next is what to do about it, "" if nothing
+// is known.
 type PrecheckFailed struct {
 	V        int    `json:"v"`
 	ExitCode int    `json:"exit_code"`
 	Stage    string `json:"stage"`
 	Path     string `json:"path"`
 	Reason   string `json:"reason"`
+	Next     string `json:"next,omitempty"`
 	Attempt  int    `json:"attempt"`
 }
 

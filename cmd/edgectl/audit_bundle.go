@@ -72,12 +72,10 @@ func unsealed(src *history.Source, err error) error {
 }
 
 func (e *env) bundle(cmd *cobra.Command, src *history.Source, out string, unsigned bool) error {
-	p := newProgress(e.stderr)
-	defer p.done()
-	opt := audit.Options{Software: buildinfo.Software("edgectl"), Progress: p.at}
+	opt := audit.Options{Software: buildinfo.Software("edgectl"), Progress: e.progress.at}
 	if !unsigned {
 		var err error
-		if opt.Checkpoint, opt.Public, err = audit.Seal(cmd.Context(), src, p.at); err != nil {
+		if opt.Checkpoint, opt.Public, err = audit.Seal(cmd.Context(), src, e.progress.at); err != nil {
 			return unsealed(src, err)
 		}
 	}
@@ -95,7 +93,6 @@ func (e *env) bundle(cmd *cobra.Command, src *history.Source, out string, unsign
 	if err != nil {
 		return err
 	}
-	p.done()
 	for _, note := range done.Notes {
 		fmt.Fprintf(e.stderr, "edgectl: %s\n", display.Clean(note))
 	}

@@ -58,10 +58,8 @@ newer release wrote a record, a copy changed the file.`,
 			}
 			e.warnLogSkipped(args[0])
 			opt.LogSkipped = e.logSkipped
-			p := newProgress(e.stderr)
-			opt.Progress = p.at
+			opt.Progress = e.progress.at
 			rep, err := audit.Verify(cmd.Context(), args[0], opt)
-			p.done()
 			if err != nil {
 				return err
 			}
@@ -120,9 +118,9 @@ func printAudit(w io.Writer, r audit.Report) error {
 	if !r.OK {
 		verdict = strings.ToUpper(verdict)
 	}
-	fmt.Fprintf(&b, "journal %s: %s, %d records\n", cmp.Or(r.Journal, "(id unknown)"), verdict, r.Events)
+	fmt.Fprintf(&b, "journal %s: %s, %s\n", cmp.Or(r.Journal, "(id unknown)"), verdict, records(r.Events))
 	if r.Since != nil {
-		fmt.Fprintf(&b, "seen before: %d records of journal %s\n", r.Since.Events, cmp.Or(r.Since.Journal, "(id unknown)"))
+		fmt.Fprintf(&b, "seen before: %s of journal %s\n", records(r.Since.Events), cmp.Or(r.Since.Journal, "(id unknown)"))
 	}
 	if d := r.First; d != nil {
 		fmt.Fprintf(&b, "first difference: record %d of journal %s, was %s, is %s\n", d.Seq, cmp.Or(d.Journal, "(id unknown)"), cmp.Or(d.Was, "not known"), cmp.Or(d.Is, "none"))

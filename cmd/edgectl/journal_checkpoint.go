@@ -77,9 +77,7 @@ func (e *env) openSealed() (*history.Source, error) {
 // commit builds the tree of a history and gives the signed checkpoint that is
 // over it: one that is made of all its records, or the one that was named.
 func (e *env) commit(cmd *cobra.Command, src *history.Source, s sealing) (*transparency.Tree, []byte, error) {
-	p := newProgress(e.stderr)
-	defer p.done()
-	progress := func(done, total uint64) { p.at("hash", done, total) }
+	progress := func(done, total uint64) { e.progress.at("hash", done, total) }
 	if s.checkpoint != "" {
 		c, signed, err := readCheckpoint(src, s)
 		if err != nil {

@@ -61,14 +61,12 @@ be read, or is missing before a later one, no file is left.`,
 				return wrong(err)
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			p := newProgress(e.stderr)
-			defer p.done()
 			first := max(from, src.First())
 			total := uint64(0) // not known where a time chooses
 			if tip := src.Tip().Seq; tip >= first && since == "" {
 				total = tip - first + 1
 			}
-			opt.Progress = func(n uint64) { p.at("export", n, total) }
+			opt.Progress = func(n uint64) { e.progress.at("export", n, total) }
 			write := func(w io.Writer) error {
 				n, err := export.Write(w, src, format, opt)
 				if err == nil && n == 0 {

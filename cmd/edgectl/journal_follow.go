@@ -58,6 +58,7 @@ func positionOf(src *history.Source) followed { return followed{src.ID(), src.Ti
 // once. The error is that of tick or of show.
 func (e *env) follow(ctx context.Context, path string, at followed, tick func(context.Context) error,
 	show func(src *history.Source, from uint64) error) error {
+	e.progress.end() // it waits, and ends when it is told to
 	seen, waiting := "", false
 	for {
 		if err := tick(ctx); err != nil {

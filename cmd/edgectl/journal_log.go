@@ -26,11 +26,12 @@ func journalLog(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "tell the history, newest last",
-		Long: `log tells the history, one record a line, newest last: its seq, wall-clock time
-in UTC, the epoch in force after it, its type, and what happened. It does not
-judge (see verify): what is damaged is shown as far as it can be read, also
-behind what cannot be, and then what is not there is said and the exit status
-is 2. --json prints the exact bytes of each record.
+		Long: `log prints the history, one record a line, newest last: its seq, wall-clock time
+in UTC, the epoch in force after it, its type, and what happened. On a terminal
+long lines are wrapped. log does not judge (see verify): it shows what can be
+read of a damaged history, also after what cannot be read. Then it reports what
+is missing, and the exit status is 2. --json prints the exact bytes of each
+record.
 
 The journal's own bookkeeping, SnapshotTaken, is shown with --snapshots or
 --type SnapshotTaken only.
@@ -160,15 +161,10 @@ func (e *env) log(cmd *cobra.Command, src *history.Source, want filter, newest i
 // ctx.
 func (e *env) readLog(ctx context.Context, src *history.Source, want filter, newest int, from, to uint64) (*logged, error) {
 	l := &logged{src: src, want: want, json: e.json, out: bufio.NewWriterSize(e.stdout, 64<<10),
-		keep: newLastLines(newest), lines: display.NewLines(src.Tip().Seq), order: replay.NewOrder(from)}
-	p := newProgress(e.stderr)
-	if terminal(e.stdout) {
-		p = newProgress(nil) // the history itself shows how far it is
-	}
-	defer p.done()
+		keep: newLastLines(newest), lines: display.NewLines(src.Tip().Seq, e.columns), order: replay.NewOrder(from)}
 	for piece, err := range replay.Onward(ctx, src, from, to) {
 		if err == nil {
-			p.at("log", piece.Seq-from, to-from+1)
+			e.progress.at("log", piece.Seq-from, to-from+1)
 			err = l.take(piece)
 		}
 		if err != nil {

@@ -241,8 +241,8 @@ func (e *env) knownConfig() *config.Config {
 }
 
 func (s salvaged) print(e *env) error {
-	_, err := fmt.Fprintf(e.stdout, "kept         %d records of journal %s, in %s\nlost         %s\ncarries      epoch %d\nnew journal  %s\n",
-		s.Event.Size, cmp.Or(s.Predecessor, "unknown"), s.Records, s.Event.Lost, s.Event.Epoch, s.Journal)
+	_, err := fmt.Fprintf(e.stdout, "kept         %s of journal %s, in %s\nlost         %s\ncarries      epoch %d\nnew journal  %s\n",
+		records(s.Event.Size), cmp.Or(s.Predecessor, "unknown"), s.Records, s.Event.Lost, s.Event.Epoch, s.Journal)
 	if err != nil || !s.Installed {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -79,10 +80,11 @@ func (e *env) tiles(cmd *cobra.Command, src *history.Source, out string, signed 
 	if err != nil {
 		return err
 	}
-	p := newProgress(e.stderr)
-	did, err := transparency.Tiles(cmd.Context(), src, out, signed, func(done, total uint64) { p.at("write", done, total) })
-	p.done()
+	did, err := transparency.Tiles(cmd.Context(), src, out, signed, func(done, total uint64) { e.progress.at("write", done, total) })
 	switch {
+	case errors.Is(err, context.Canceled) && did.Written > 0:
+		fmt.Fprintf(e.stderr, "edgectl: interrupted after %d files: run it again, it goes on where it stopped\n", did.Written)
+		return err
 	case errors.Is(err, transparency.ErrBusy):
 		return fail("wait for it", "%w", err)
 	case errors.Is(err, transparency.ErrOther):
@@ -94,6 +96,6 @@ func (e *env) tiles(cmd *cobra.Command, src *history.Source, out string, signed 
 	case e.json:
 		return writeJSON(e.stdout, tiled{out, c.Journal, c.Head(), did.Written, did.Kept})
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s: a tree of %d records of journal %s, %d files written, %d kept\n", out, c.Size, c.Journal, did.Written, did.Kept)
+	_, err = fmt.Fprintf(e.stdout, "%s: a tree of %s of journal %s, %d files written, %d kept\n", out, records(c.Size), c.Journal, did.Written, did.Kept)
 	return err
 }

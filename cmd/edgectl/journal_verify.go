@@ -42,9 +42,7 @@ Findings are errors or warnings; only an error makes the exit status 1.`,
 				// time goes into it.
 				defer debug.SetGCPercent(debug.SetGCPercent(400))
 			}
-			p := newProgress(e.stderr)
-			rep, err := verify.Path(cmd.Context(), path, verify.Options{Deep: deep, LogSkipped: e.logSkipped, Progress: p.at})
-			p.done()
+			rep, err := verify.Path(cmd.Context(), path, verify.Options{Deep: deep, LogSkipped: e.logSkipped, Progress: e.progress.at})
 			if err != nil {
 				return err
 			}
@@ -97,7 +95,7 @@ func printReport(w io.Writer, r verify.Report, deep bool) error {
 	if deep {
 		depth = ", verified deeply"
 	}
-	_, err := fmt.Fprintf(w, "journal %s: %s, %d records%s\n", cmp.Or(r.Journal, "(id unknown)"), verdict, r.Events, depth)
+	_, err := fmt.Fprintf(w, "journal %s: %s, %s%s\n", cmp.Or(r.Journal, "(id unknown)"), verdict, records(r.Events), depth)
 	if err == nil && r.Head.Seq > 0 {
 		_, err = fmt.Fprintf(w, "head %d %s\n", r.Head.Seq, r.Head.Hash)
 	}

@@ -79,6 +79,7 @@ func mounts() []mountinfo.Mount {
 
 // run is main without the process: it returns the exit code.
 func run(e *env, args []string) int {
+	defer e.watch()()
 	cmd := root(e)
 	cmd.SetArgs(args)
 	called, err := cmd.ExecuteContextC(e.ctx)
@@ -111,6 +112,8 @@ type env struct {
 	getenv         func(string) string
 	mounts         func() []mountinfo.Mount
 	stdout, stderr io.Writer
+	columns        int // of standard output if it is a terminal, 0 otherwise
+	progress       progress
 	target         target
 	json           bool
 	logSkipped     string // see history.LogSkipped
@@ -141,6 +144,7 @@ by that signal.`,
 				return err
 			}
 			e.usage = false
+			e.progress.begin(strings.TrimPrefix(cmd.CommandPath(), "edgectl "))
 			return nil
 		},
 	}

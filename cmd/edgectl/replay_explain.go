@@ -39,9 +39,7 @@ read, what could not be read is said, and the exit status is 0.`,
 				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			p := newProgress(e.stderr)
-			defer p.done()
-			opt := explain.Options{Progress: func(done, total uint64) { p.at("explain", done, total) }}
+			opt := explain.Options{Progress: func(done, total uint64) { e.progress.at("explain", done, total) }}
 			if cmd.Flags().Changed("epoch") {
 				opt.Epoch = &epoch
 			}
@@ -49,7 +47,6 @@ read, what could not be read is said, and the exit status is 0.`,
 			if err != nil {
 				return err
 			}
-			p.done()
 			for _, path := range predecessors(src) {
 				fmt.Fprintf(e.stderr, "edgectl: what was kept of the journal before: --journal %s\n", path)
 			}

@@ -121,3 +121,56 @@ func TestInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// endsAfter is a context that is cancelled once it was asked so many times.
+type endsAfter struct {
+	context.Context
+	looks int
+}
+
+func (c *endsAfter) Err() error {
+	if c.looks--; c.looks < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Tiles that were interrupted say that they go on when they are run again, and do.
+func TestTilesInterrupted(t *testing.T) {
+	h := historytest.New(t, t.TempDir())
+	h.First()
+	for range 300 { // more than a tile
+		h.Match()
+	}
+	h.Publish()
+	if code, _, errs := call(nil, "init", h.Dir, "--node", "node-7"); code != 0 {
+		t.Fatal(errs)
+	}
+	signed := filepath.Join(t.TempDir(), "checkpoint")
+	_, text, errs := call(nil, "journal", "checkpoint", "--state-root", h.Dir)
+	if text == "" {
+		t.Fatal(errs)
+	}
+	historytest.Check(t, os.WriteFile(signed, []byte(text), 0o600))
+	advised := 0
+	for looks := 0; ; looks++ {
+		dir := filepath.Join(t.TempDir(), "tiles")
+		args := []string{"journal", "tiles", "--out", dir, "--checkpoint", signed, "--state-root", h.Dir}
+		var out, errs bytes.Buffer
+		if run(&env{ctx: &endsAfter{context.Background(), looks}, getenv: os.Getenv, mounts: mounts, stdout: &out, stderr: &errs}, args) == 0 {
+			break
+		}
+		_, err := os.Stat(filepath.Join(dir, "tile"))
+		if begun := err == nil; begun != strings.Contains(errs.String(), "run it again") || out.Len() > 0 {
+			t.Errorf("after %d looks: tiles written: %t; %s%s", looks, begun, out.String(), errs.String())
+		} else if begun {
+			advised++
+		}
+		if code, out, errs := call(nil, args...); code != 0 || !strings.Contains(out, "a tree of ") {
+			t.Errorf("after %d looks, again: %d, %s%s", looks, code, out, errs)
+		}
+	}
+	if advised == 0 {
+		t.Error("no interruption met tiles that were written")
+	}
+}

@@ -1,8 +1,8 @@
 // Package display renders records, states and reports as text for a terminal.
 //
 // What a record says was written by whoever wrote the record: every text that
-// leaves this package is printable ASCII (and the ellipsis of a text cut
-// short), so that no history can move a cursor or paint a screen.
+// leaves this package is printable ASCII, so that no history can move a cursor
+// or paint a screen, and every terminal can show it.
 package display
 
 import (
@@ -21,39 +21,75 @@ const Width = 80
 // TimeForm is how a wall-clock time is written: UTC, to the second.
 const TimeForm = "2006-01-02T15:04:05Z"
 
-// Lines formats records as lines of one width.
+// Lines formats records for a terminal, or one a line.
 type Lines struct {
-	seq int // columns of the largest sequence number
+	seq     int // columns of the largest sequence number
+	columns int // of the terminal; 0 for one line a record, however long
 }
 
-// NewLines formats a history that ends at record tip.
-func NewLines(tip uint64) Lines {
-	return Lines{seq: len(fmt.Sprint(tip))}
+// NewLines formats a history that ends at record tip, for a terminal of so many
+// columns; 0 is for no terminal.
+func NewLines(tip uint64, columns int) Lines {
+	return Lines{seq: len(fmt.Sprint(tip)), columns: columns}
 }
 
-// Record is one line of at most Width columns, without its end: seq, time,
-// epoch, kind, and what happened.
+// Record returns the lines of a record, without the end of the last one: seq,
+// time, epoch, kind, what happened, and what to do next if it failed.
 func (l Lines) Record(r record.Record) string {
-	return l.line(r.Seq, fmt.Sprintf("%s  e%-2d %-19s  %s", r.Time.UTC().Format(TimeForm), r.Epoch, Clean(r.Type), Payload(r)))
+	text, next := payload(r)
+	return l.lines(r.Seq, fmt.Sprintf("%s  e%-2d %-19s  %s", r.Time.UTC().Format(TimeForm), r.Epoch, Clean(r.Type), text), next)
 }
 
-// Unreadable is the line of bytes that are no record.
+// Unreadable returns the lines of bytes that are no record.
 func (l Lines) Unreadable(seq uint64, err error) string {
-	return l.line(seq, fmt.Sprintf("%-*s  unreadable: %s", len(TimeForm), "-", Clean(err.Error())))
+	return l.lines(seq, fmt.Sprintf("%-*s  unreadable: %s", len(TimeForm), "-", Clean(err.Error())), "")
 }
 
-func (l Lines) line(seq uint64, rest string) string {
-	return Cut(strings.TrimRight(fmt.Sprintf("%*d  %s", l.seq, seq, rest), " "), Width)
+func (l Lines) lines(seq uint64, text, next string) string {
+	text = strings.TrimRight(fmt.Sprintf("%*d  %s", l.seq, seq, text), " ")
+	if next != "" {
+		next = "next: " + next
+	}
+	if l.columns == 0 {
+		if next != "" {
+			text += "; " + next
+		}
+		return text
+	}
+	// What does not fit goes on beneath the epoch, or beneath the time if that
+	// leaves too little.
+	indent := l.seq + len("  ") + len(TimeForm) + len("  ")
+	if l.columns < 2*indent {
+		indent = l.seq + len("  ")
+	}
+	width := max(l.columns, 2*indent)
+	first, rest := split(text, width)
+	out := []string{first}
+	for _, more := range []string{rest, next} {
+		if more != "" {
+			out = append(out, fold(more, width-indent)...)
+		}
+	}
+	return strings.Join(out, "\n"+strings.Repeat(" ", indent))
 }
 
-// Payload says in a few words what a record's data means; "" where its kind
-// says it all.
+// Payload says in a few words what a record's data means; "" if its kind says it
+// all.
 func Payload(r record.Record) string {
+	text, _ := payload(r)
+	return text
+}
+
+// payload also returns what to do next after a failure.
+func payload(r record.Record) (text, next string) {
 	p, err := machine.Decode(machine.Kind(r.Type), r.Crit, r.Data)
 	if err != nil {
-		return Clean("not understood: " + err.Error())
+		return Clean("not understood: " + err.Error()), ""
 	}
-	return Clean(words(p))
+	if failed, ok := p.(machine.PrecheckFailed); ok {
+		next = failed.Next
+	}
+	return Clean(words(p)), Clean(next)
 }
 
 // words has the most telling thing first: a narrow line keeps it.
@@ -85,7 +121,7 @@ func words(p machine.Payload) string {
 	case machine.EpochRotated:
 		return fmt.Sprintf("epoch %d in %s", p.BootEpoch, time.Duration(p.DurationMS)*time.Millisecond)
 	case machine.PrecheckFailed:
-		return fmt.Sprintf("exit %d at %s: %s", p.ExitCode, p.Stage, p.Reason)
+		return fmt.Sprintf("exit %d at %s: %s", p.ExitCode, p.Stage, cause(p.Reason))
 	case machine.UpdateAbandoned:
 		return fmt.Sprintf("update #%d: %s", p.UpdateSeq, p.Reason)
 	case machine.LegacyStateAdopted:
@@ -118,6 +154,9 @@ func words(p machine.Payload) string {
 	return ""
 }
 
+// cause is a failure's reason without the beginning that all of them have.
+func cause(reason string) string { return strings.TrimPrefix(reason, "precheck: ") }
+
 func by(who, reason string) string {
 	if who == "" {
 		return reason
@@ -138,15 +177,6 @@ func Short(hash string) string {
 		return hash
 	}
 	return hash[:12]
-}
-
-// Cut shortens printable ASCII to width columns; the last one shows that it
-// was cut.
-func Cut(s string, width int) string {
-	if len(s) <= width {
-		return s
-	}
-	return strings.TrimRight(s[:width-1], " ") + "…"
 }
 
 // Clean replaces everything but printable ASCII.

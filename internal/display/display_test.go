@@ -38,7 +38,7 @@ func TestEveryKind(t *testing.T) {
 		{machine.OpApplied{V: 1, Index: 2, Dst: "runtime/edged"}, "#2 runtime/edged"},
 		{machine.OpApplied{V: 1, Dst: "runtime/edged", AlreadyInPlace: true}, "(in place)"},
 		{machine.EpochRotated{V: 1, BootEpoch: 4, DurationMS: 1500}, "epoch 4 in 1.5s"},
-		{machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest", Reason: "missing"}, "exit 5 at manifest: missing"},
+		{machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest", Reason: "precheck: manifest missing"}, "exit 5 at manifest: manifest missing"},
 		{machine.UpdateAbandoned{V: 1, UpdateSeq: 5, Reason: "back"}, "update #5: back"},
 		{machine.LegacyStateAdopted{V: 1, BootEpoch: 2, CompositeHash: "short"}, "epoch 2, short"},
 		{machine.SnapshotTaken{V: 1, Of: 6, BLAKE3: hash}, "of 6: abababababab"},
@@ -53,7 +53,7 @@ func TestEveryKind(t *testing.T) {
 		{machine.NodeRenamed{V: 1, By: "op", Reason: "moved", Old: "a", New: "b"}, "a -> b, op: moved"},
 		{machine.JournalSalvaged{V: 1, Predecessor: "p", Size: 1, Lost: "tail"}, "from p, 1 record kept: tail"},
 	} {
-		line := display.NewLines(1000).Record(recordOf(t, tt.p))
+		line := display.NewLines(1000, 0).Record(recordOf(t, tt.p))
 		if !strings.HasPrefix(line, "   7  2026-03-04T10:00:00Z  e3 ") || !strings.Contains(line, string(tt.p.Kind())) {
 			t.Errorf("%q", line)
 		}
@@ -70,7 +70,7 @@ func TestEveryKind(t *testing.T) {
 }
 
 func TestUnreadable(t *testing.T) {
-	if got := display.NewLines(9).Unreadable(3, errors.New("not\na record")); got != "3  -                     unreadable: not a record" {
+	if got := display.NewLines(9, 0).Unreadable(3, errors.New("not\na record")); got != "3  -                     unreadable: not a record" {
 		t.Errorf("%q", got)
 	}
 }
@@ -101,19 +101,66 @@ salvaged from old`
 	}
 }
 
+// TestLines: a pipe gets one whole line a record; on a terminal nothing is cut
+// and nothing is wider than it is.
+func TestLines(t *testing.T) {
+	failed := recordOf(t, machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest",
+		Reason: "precheck: manifest signature verification failed: runtime/manifest.json.sig: the key abababababab did not sign these bytes",
+		Next:   "sign exactly what is deployed: edgectl manifest sign"})
+	for _, tt := range []struct {
+		columns int
+		want    string
+	}{
+		{0, `7  2026-03-04T10:00:00Z  e3  PrecheckFailed       exit 5 at manifest: manifest signature verification failed: runtime/manifest.json.sig: ` +
+			`the key abababababab did not sign these bytes; next: sign exactly what is deployed: edgectl manifest sign`},
+		{80, `7  2026-03-04T10:00:00Z  e3  PrecheckFailed       exit 5 at manifest: manifest
+                         signature verification failed:
+                         runtime/manifest.json.sig: the key abababababab did not
+                         sign these bytes
+                         next: sign exactly what is deployed: edgectl manifest
+                         sign`},
+		{120, `7  2026-03-04T10:00:00Z  e3  PrecheckFailed       exit 5 at manifest: manifest signature verification failed:
+                         runtime/manifest.json.sig: the key abababababab did not sign these bytes
+                         next: sign exactly what is deployed: edgectl manifest sign`},
+		{40, `7  2026-03-04T10:00:00Z  e3
+   PrecheckFailed       exit 5 at
+   manifest: manifest signature
+   verification failed:
+   runtime/manifest.json.sig: the key
+   abababababab did not sign these bytes
+   next: sign exactly what is deployed:
+   edgectl manifest sign`},
+	} {
+		if got := display.NewLines(7, tt.columns).Record(failed); got != tt.want {
+			t.Errorf("%d columns:\n%s", tt.columns, got)
+		}
+	}
+	earlier := recordOf(t, machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest", Reason: "missing"})
+	if got := display.NewLines(7, 0).Record(earlier); strings.Contains(got, "next") {
+		t.Errorf("nothing is known to be next: %s", got)
+	}
+}
+
 // No history can move a cursor, and no line is longer than a terminal's.
 func FuzzRecord(f *testing.F) {
-	f.Add("PrecheckFailed", `{"v":1,"reason":"\u001b[2J\u009b1m"}`, uint64(1), uint64(1))
-	f.Add("\x1b]0;x\x07", `{}`, uint64(1)<<63, uint64(1)<<63)
-	f.Add("FingerprintCaptured", "\xff", uint64(0), uint64(0))
-	f.Fuzz(func(t *testing.T, kind, data string, seq, epoch uint64) {
-		line := display.NewLines(seq).Record(record.Record{Type: kind, Data: []byte(data), Seq: seq, Epoch: epoch})
-		if n := utf8.RuneCountInString(line); n > display.Width {
-			t.Errorf("%d columns: %q", n, line)
+	f.Add("PrecheckFailed", `{"v":1,"reason":"\u001b[2J\u009b1m"}`, uint64(1), uint64(1), uint16(80))
+	f.Add("PrecheckFailed", `{"v":1,"reason":"a b","next":"\u001b[2J\n c"}`, uint64(1), uint64(1), uint16(0))
+	f.Add("\x1b]0;x\x07", `{}`, uint64(1)<<63, uint64(1)<<63, uint16(1))
+	f.Add("FingerprintCaptured", "\xff", uint64(0), uint64(0), uint16(60))
+	f.Fuzz(func(t *testing.T, kind, data string, seq, epoch uint64, columns uint16) {
+		text := display.NewLines(seq, int(columns)).Record(record.Record{Type: kind, Data: []byte(data), Seq: seq, Epoch: epoch})
+		lines := strings.Split(text, "\n")
+		if columns == 0 && len(lines) > 1 {
+			t.Errorf("%d lines without a terminal: %q", len(lines), text)
 		}
-		for _, r := range strings.TrimSuffix(line, "…") {
-			if r < ' ' || r > '~' {
-				t.Errorf("%q holds %U", line, r)
+		for _, line := range lines {
+			if n := utf8.RuneCountInString(line); columns >= 48 && n > int(columns) {
+				t.Errorf("%d columns of %d: %q", n, columns, line)
+			}
+			for _, r := range line {
+				if r < ' ' || r > '~' {
+					t.Errorf("%q holds %U", line, r)
+				}
 			}
 		}
 	})

@@ -130,7 +130,7 @@ func (r *rows) attempt(a *explain.Attempt) {
 		r.row("", "completed %s, record %d", moment(a.Last.Time), a.Last.Seq)
 	case explain.Failed:
 		f := a.Failure
-		r.row("", "FAILED at record %d: exit %d at %s: %s (%s)", f.Seq, f.ExitCode, f.Stage, f.Reason, f.Path)
+		r.row("", "FAILED at record %d: exit %d at %s: %s (%s)", f.Seq, f.ExitCode, f.Stage, cause(f.Reason), f.Path)
 		if a.Boots > 1 {
 			r.row("", "and again until attempt %d: %d boots in a row, the last %s, record %d", a.LastAttempt, a.Boots, moment(a.Last.Time), a.Last.Seq)
 		}

@@ -73,7 +73,7 @@ func (r *rows) era(e *explain.Epoch) {
 	}
 	for _, f := range e.Failures {
 		r.row("failure", "%s, record %d: exit %d at %s: %s (%s)%s", moment(f.First.Time), f.First.Seq,
-			f.ExitCode, f.Stage, f.Reason, f.Path, again(f.Count, f.Last))
+			f.ExitCode, f.Stage, cause(f.Reason), f.Path, again(f.Count, f.Last))
 	}
 	for _, u := range e.Updates {
 		r.row(updateName(u.Result), "%s", causesOf(u.Causes))

@@ -40,7 +40,7 @@ func readable(t *testing.T, text string) {
 		if n := utf8.RuneCountInString(line); n > display.Width || strings.TrimRight(line, " ") != line {
 			t.Errorf("%d columns: %q", n, line)
 		}
-		for _, r := range strings.TrimSuffix(line, "…") {
+		for _, r := range line {
 			if r < ' ' || r > '~' {
 				t.Errorf("%q holds %U", line, r)
 			}

@@ -24,9 +24,15 @@ func (r *rows) row(name, format string, args ...any) {
 	}
 }
 
-// verbatim adds a line that is cut, not folded: one of a file.
+// verbatim adds a line of a file. What does not fit goes on beneath it, two
+// columns further in.
 func (r *rows) verbatim(indent int, text string) {
-	r.line(Cut(strings.Repeat(" ", indent)+Clean(text), Width))
+	for i, part := range fold(Clean(text), Width-indent-2) {
+		if i == 1 {
+			indent += 2
+		}
+		r.line(strings.Repeat(" ", indent) + part)
+	}
 }
 
 func (r *rows) line(s string) {
@@ -38,13 +44,24 @@ func (r *rows) line(s string) {
 // where it can.
 func fold(s string, width int) []string {
 	var out []string
-	for len(s) > width {
-		at := strings.LastIndexByte(s[:width+1], ' ')
-		if strings.TrimSpace(s[:max(at, 0)]) == "" {
-			at = width
+	for {
+		line, rest := split(s, width)
+		out = append(out, line)
+		if rest == "" {
+			return out
 		}
-		out = append(out, strings.TrimRight(s[:at], " "))
-		s = strings.TrimLeft(s[at:], " ")
+		s = rest
 	}
-	return append(out, s)
+}
+
+// split takes the first line of at most width columns off s.
+func split(s string, width int) (line, rest string) {
+	if len(s) <= width {
+		return s, ""
+	}
+	at := strings.LastIndexByte(s[:width+1], ' ')
+	if strings.TrimSpace(s[:max(at, 0)]) == "" {
+		at = width
+	}
+	return strings.TrimRight(s[:at], " "), strings.TrimLeft(s[at:], " ")
 }

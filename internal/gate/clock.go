@@ -27,7 +27,7 @@ func (r *run) readClock() {
 	if wall.Before(floor) {
 		r.clock.used = floor
 		r.log.Warn("edge.clock.below_floor", slog.Time("wall", wall), slog.Time("floor", floor),
-			slog.String("next", "validity is judged at the floor; set the clock, or run `edgectl clock reset --reason …` if the floor is wrong"))
+			slog.String("next", "validity is judged at the floor; set the clock, or run `edgectl clock reset --reason TEXT` if the floor is wrong"))
 	}
 }
 

@@ -22,7 +22,7 @@ func (r *run) fail(f *Failure) {
 	}
 	if f.Stage != "journal" && r.history != nil {
 		_, err := r.append(machine.PrecheckFailed{
-			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Attempt: r.attempt(),
+			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Next: bounded(f.Next), Attempt: r.attempt(),
 		})
 		if err == nil {
 			return
@@ -81,7 +81,7 @@ func (r *run) absolute(path string) string {
 func bounded(s string) string {
 	const limit = 4096 // bytes
 	if len(s) > limit {
-		return s[:limit] + "…"
+		return s[:limit] + "..."
 	}
 	return s
 }

@@ -101,7 +101,7 @@ func (r *run) judgeHistory() *Failure {
 	// one's, and no salvage continues it.
 	if state.Node != r.node {
 		return r.unusable(fmt.Errorf("the journal is of node %q, the config says %q", state.Node, r.node), "precheck: journal is of another node",
-			"put the right partition back, or run `edgectl journal rename-node --reason …` if the node was renamed")
+			"put the right partition back, or run `edgectl journal rename-node --reason TEXT` if the node was renamed")
 	}
 	if r.history.action, err = checkHead(view, projections.MustResolve(refs, state)); err != nil {
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)

@@ -38,7 +38,7 @@ func (m *Manifest) Admit(p Policy) error {
 		return &Error{CodeRollback, stateroot.Manifest, err}
 	}
 	if m.NotAfter != nil && p.Now.After(*m.NotAfter) {
-		return refuse(CodeExpired, "it was valid until %s, the time is taken as %s", m.NotAfter.Format(time.RFC3339), p.Now.UTC().Format(time.RFC3339))
+		return refuse(CodeExpired, "it was valid until %s, the time is taken as %s", m.NotAfter.UTC().Format(time.RFC3339), p.Now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -202,5 +202,5 @@ func abbreviated(s string) string {
 	for cut > 0 && s[cut]&0xc0 == 0x80 { // not within a character
 		cut--
 	}
-	return s[:cut] + "…"
+	return s[:cut] + "..."
 }

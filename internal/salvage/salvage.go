@@ -169,7 +169,7 @@ func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
 	}
 	const limit = 2000 // bytes: far below a record's size
 	if len(what) > limit {
-		what = strings.ToValidUTF8(what[:limit], "") + "…"
+		what = strings.ToValidUTF8(what[:limit], "") + "..."
 	}
 	return what
 }

@@ -72,7 +72,7 @@ type Record struct {
 // errs.ErrInvalid if the entry has no faithful canonical form.
 func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	if seq == 0 || seq > maxInt || e.Epoch > maxInt || e.UptimeMS < 0 || e.UptimeMS > maxInt {
-		return nil, errs.Invalid(seq, nil, "encode %s: seq, epoch or uptime_ms is outside 0…2^53-1", e.Type)
+		return nil, errs.Invalid(seq, nil, "encode %s: seq, epoch or uptime_ms is outside 0 to 2^53-1", e.Type)
 	}
 	if e.ID.Version() != 7 {
 		return nil, errs.Invalid(seq, nil, "encode %s: id %s is not a UUID of version 7", e.Type, e.ID)

@@ -33,8 +33,12 @@ func (t *teller) happen(e machine.Event) {
 	case machine.JournalSalvaged:
 		t.epoch.Why, t.due = WhySalvaged, true
 		t.serial = p.Serial
-		t.flag(FlagSalvaged, m, "from journal %s, %d records kept; lost: %s", cmp.Or(p.Predecessor, "unknown"), p.Size, p.Lost)
-		t.note(string(e.Meta.Kind), m, "continues journal %s, of which %d records were kept; lost: %s; %s", cmp.Or(p.Predecessor, "unknown"), p.Size, p.Lost, by(p.By, p.Reason))
+		kept, were := fmt.Sprintf("%d records", p.Size), "were"
+		if p.Size == 1 {
+			kept, were = "1 record", "was"
+		}
+		t.flag(FlagSalvaged, m, "from journal %s, %s kept; lost: %s", cmp.Or(p.Predecessor, "unknown"), kept, p.Lost)
+		t.note(string(e.Meta.Kind), m, "continues journal %s, of which %s %s kept; lost: %s; %s", cmp.Or(p.Predecessor, "unknown"), kept, were, p.Lost, by(p.By, p.Reason))
 	case machine.ProjectionRepaired:
 		t.flag(FlagProjectionRepaired, m, "%s: %s", p.Path, p.Reason)
 		t.note(string(e.Meta.Kind), m, "%s was %s and was made again", p.Path, p.Reason)
