@@ -16,10 +16,10 @@ import (
 // module is the import path that "." stands for in a pattern.
 const module = "github.com/autonomyops/edged"
 
-// An arrow says that no package of from, apart from those of but, imports a
-// package of not, apart from those of unless. Each is a list of patterns as the
-// go command has them: "./journal" is a package of this module, "./journal/..."
-// also those below it, "..." every package; "std" is the standard library.
+// An arrow is the rule that no package of from, apart from those of but, imports a package of
+// not, apart from those of unless. Each is a list of patterns as the go command has them:
+// "./journal" is a package of this module, "./journal/..." also those below it, "..." every
+// package; "std" is the standard library.
 type arrow struct {
 	from, but   string
 	not, unless string
@@ -52,7 +52,7 @@ var arrows = []arrow{
 	},
 	{
 		from: "./journal/...", not: "./...", unless: "./journal/... ./internal/durable/... ./internal/errs",
-		reason: "the journal stands on internal/durable (and the shape of errors) alone, so that the crash tests see everything it does to the disk",
+		reason: "the journal depends on internal/durable (and the type of errors) alone, so that the crash tests see everything it does to the disk",
 	},
 	{
 		from: "./projections/...", not: "./...", unless: "./projections/... ./machine ./internal/digest ./internal/durable/...",
@@ -60,11 +60,11 @@ var arrows = []arrow{
 	},
 	{
 		from: "./replay/...", not: "./...", unless: "./replay/... ./journal/... ./machine ./projections/... ./internal/durable/...",
-		reason: "replay folds a history and performs nothing",
+		reason: "replay folds a history and has no effects",
 	},
 	{
 		from: "./internal/durable/...", not: "./...", unless: "./internal/durable/...",
-		reason: "internal/durable is the seam that everything stands on: it knows nothing above it",
+		reason: "everything depends on internal/durable, which depends on nothing above it",
 	},
 	{
 		from: "./...", but: "./internal/gate/... ./cmd/... ./fixtures/...", not: "./internal/gate/...",
@@ -72,20 +72,20 @@ var arrows = []arrow{
 	},
 	{
 		from: "./...", but: "./fixtures/...", not: "./fixtures/...",
-		reason: "fixtures are for tests: what they simulate is no part of the product",
+		reason: "fixtures are for tests and no part of the product",
 	},
 	{
 		from: "./...", but: "./cmd/...", not: "./cmd/...",
-		reason: "commands are thin and import others: what two of them need belongs in a package of its own",
+		reason: "commands are thin: code that two of them need belongs in a package of its own",
 	},
 	{
 		from: "./internal/display/...", not: "./internal/history/... ./internal/verify ./internal/audit",
-		reason: "display turns values into text: it opens nothing",
+		reason: "display formats values as text and opens no file",
 	},
 	{
 		from: "./cmd/edged", deep: true,
 		not:    "./internal/export ./internal/transparency ./internal/history/... ./internal/verify ./internal/display github.com/parquet-go/parquet-go/...",
-		reason: "everything linked into edged is paid at every boot: what serves people lives in edgectl",
+		reason: "every boot pays for everything linked into edged: code that serves people belongs in edgectl",
 	},
 	{
 		from: "./cmd/...", deep: true,
@@ -95,14 +95,14 @@ var arrows = []arrow{
 	},
 }
 
-// TestArrows checks every arrow, and that every package that an arrow names
-// exists: a rule about a package that was renamed would hold for ever.
+// TestArrows checks every arrow, and that every package that an arrow names exists: a rule about
+// a package that was renamed could never be broken.
 func TestArrows(t *testing.T) {
 	g := load(t)
 	for _, a := range arrows {
 		for _, pattern := range strings.Fields(a.from + " " + a.but + " " + a.not + " " + a.unless) {
 			if !g.has(pattern) {
-				t.Errorf("a rule names %s, and there is no such package: correct the rule (%s)", pattern, a.reason)
+				t.Errorf("a rule names %s, but there is no such package: correct the rule (%s)", pattern, a.reason)
 			}
 		}
 		for _, chain := range g.broken(a) {
@@ -111,7 +111,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// listed is what is used of a package of "go list -json".
+// listed holds the members of "go list -json" that are used.
 type listed struct {
 	ImportPath   string
 	Standard     bool
@@ -124,10 +124,10 @@ type listed struct {
 	}
 }
 
-// graph has every package by its import path.
+// graph maps an import path to its package.
 type graph map[string]listed
 
-// load reads the import graph of this module and of all that it imports.
+// load returns the import graph of this module and of everything that it imports.
 func load(t *testing.T) graph {
 	t.Helper()
 	g := graph{}
@@ -143,13 +143,13 @@ func load(t *testing.T) graph {
 	return g
 }
 
-// goList lists packages with all that they import, for each architecture that
-// the product is built for.
+// goList lists packages with everything that they import, for each architecture that the product
+// is built for.
 func goList(t *testing.T, patterns ...string) (all []listed) {
 	t.Helper()
 	for _, arch := range []string{"amd64", "arm64", "riscv64"} {
-		// With -e, a package that does not compile is listed too: to say so is
-		// the compiler's business.
+		// With -e, a package that does not compile is listed too: the compiler
+		// reports it.
 		cmd := exec.Command("go", append([]string{"list", "-e", "-deps", "-json=ImportPath,Standard,Imports,TestImports,XTestImports,Module"}, patterns...)...)
 		cmd.Dir = root
 		cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0")
@@ -177,8 +177,8 @@ func goList(t *testing.T, patterns ...string) (all []listed) {
 // root is the folder of go.mod, from that of this package.
 const root = "../.."
 
-// broken gives the imports that a forbids, as chains from the package to the
-// one that it must not import.
+// broken returns the imports that a forbids, as chains from the package to the one that it must
+// not import.
 func (g graph) broken(a arrow) []string {
 	var found []string
 	for _, from := range slices.Sorted(maps.Keys(g)) {
@@ -204,7 +204,7 @@ func (g graph) broken(a arrow) []string {
 			p := queue[i]
 			switch {
 			case g.match(a.not, p) && !g.match(a.unless, p):
-				found = append(found, via[p]) // what it imports is a consequence
+				found = append(found, via[p]) // its own imports are a consequence
 			case a.deep:
 				reach(via[p], g[p].Imports)
 			}
@@ -223,7 +223,7 @@ func (g graph) has(pattern string) bool {
 	return false
 }
 
-// match reports whether the package is one of the patterns.
+// match reports whether the package matches one of the patterns.
 func (g graph) match(patterns, path string) bool {
 	for pattern := range strings.FieldsSeq(patterns) {
 		if own, ok := strings.CutPrefix(pattern, "."); ok && !strings.HasPrefix(own, ".") {
@@ -238,7 +238,7 @@ func (g graph) match(patterns, path string) bool {
 	return false
 }
 
-// TestBroken holds the judge against a small graph of its own.
+// TestBroken checks the rules' own code on a small graph.
 func TestBroken(t *testing.T) {
 	own := func(p string) string { return module + "/" + p }
 	g := graph{
@@ -250,7 +250,7 @@ func TestBroken(t *testing.T) {
 		own("b"):              {Imports: []string{"example.org/db"}},
 		own("b/inner"):        {Imports: []string{"os", own("a")}},
 		own("c"):              {Imports: []string{own("a"), "example.org/dbx", own("c/d")}},
-		own("c/d"):            {Imports: []string{own("c")}}, // a cycle must come to an end
+		own("c/d"):            {Imports: []string{own("c")}}, // a cycle must end
 		module + "x":          {Imports: []string{"os"}},     // another module
 	}
 	for _, tt := range []struct {

@@ -10,8 +10,8 @@ import (
 
 var update = flag.Bool("update", false, "write the list of modules linked into edged")
 
-// TestModulesOfEdged pins the modules linked into edged: each one runs at every
-// boot, before anything was verified. Versions are left to go.mod and go.sum.
+// TestModulesOfEdged pins the modules linked into edged: each runs code at every boot, before
+// anything was verified. go.mod and go.sum pin the versions.
 func TestModulesOfEdged(t *testing.T) {
 	const golden = "testdata/edged.modules"
 	var linked []string
@@ -33,12 +33,12 @@ func TestModulesOfEdged(t *testing.T) {
 	}
 	pinned := strings.Fields(string(data))
 	if added, gone := without(linked, pinned), without(pinned, linked); len(added)+len(gone) > 0 {
-		t.Errorf("%s does not have %v, edged does not link %v\n\treason: each module is paid at every boot\n"+
-			"\tif it is wanted: go test -run %s ./internal/archtest -update, and say why in the commit", golden, added, gone, t.Name())
+		t.Errorf("%s lacks %v; edged does not link %v of it\n\treason: every boot pays for each module\n"+
+			"\tif you want it, run go test -run %s ./internal/archtest -update, and give the reason in the commit", golden, added, gone, t.Name())
 	}
 }
 
-// without gives those of a that are not in b.
+// without returns the elements of a that are not in b.
 func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(m string) bool { return slices.Contains(b, m) })
 }

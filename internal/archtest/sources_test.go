@@ -15,10 +15,10 @@ import (
 // maxLines: a longer file has more than one reason to change.
 const maxLines = 500
 
-// emptyNames say nothing about what a package is for.
+// emptyNames are package names that do not say what the package is for.
 var emptyNames = []string{"util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "base", "lib"}
 
-// forbidden texts of product code, line by line.
+// forbidden are texts that no line of product code may contain.
 var forbidden = []struct {
 	in      string // folders, "" for all
 	but     string // files
@@ -34,19 +34,19 @@ var forbidden = []struct {
 	},
 	{
 		text: `^func init\(\)|^(var |\t)\w+ += regexp\.`, example: "\tname = regexp.MustCompile(`x`)",
-		reason: "package initialisation is paid at each boot: build it where it is used",
+		reason: "every boot pays for package initialisation: build the value where it is used",
 	},
 	{
 		in: "machine/", text: `\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`, example: "\tat := time.Now()",
-		reason: "the machine reads no clock: time comes with the observations and the events",
+		reason: "the machine reads no clock: times are in the observations and the events",
 	},
 	{
 		in: "journal/ machine/ projections/ replay/ internal/gate/ internal/operation/ internal/tlscert/",
-		// The host's names and the ready file lie outside the state root; the
-		// ready file is gone at the next boot, and its absence is always safe.
+		// The host's names and the ready file are outside the state root. The ready file
+		// is removed at the next boot, and its absence is always safe.
 		but:  "internal/gate/host.go internal/gate/hostfile.go",
 		text: `^(import |\t)\S* ?"(os|os/.*|golang\.org/x/sys/.*)"$|\bsyscall\.[A-Z][a-z]+\w*\(`, example: "\thost \"os\"",
-		reason: "all disk access goes through internal/durable, where a crash can be rehearsed",
+		reason: "all disk access goes through internal/durable, so that tests can crash it",
 	},
 }
 
@@ -56,7 +56,7 @@ func TestSources(t *testing.T) {
 			t.Errorf("%s has %d lines, the limit is %d: split it by its reasons to change", s.path, n, maxLines)
 		}
 		if name := path.Base(path.Dir(s.path)); slices.Contains(emptyNames, name) {
-			t.Errorf("%s: a package named %s is named after nothing: name it after what it provides", s.path, name)
+			t.Errorf("%s: the package name %s says nothing: name it after what it provides", s.path, name)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func TestForbiddenTexts(t *testing.T) {
 			}
 		}
 		if judged == 0 || len(excepted) != len(strings.Fields(f.but)) {
-			t.Errorf("%d files judged in %q, %d excepted of %q: correct the rule (%s)", judged, f.in, len(excepted), f.but, f.reason)
+			t.Errorf("%d files checked in %q, %d excepted of %q: correct the rule (%s)", judged, f.in, len(excepted), f.but, f.reason)
 		}
 	}
 }
@@ -96,7 +96,7 @@ type source struct {
 	data []byte
 }
 
-// sources reads every Go file, of the nested modules too.
+// sources returns every Go file, including those of the nested modules.
 func sources(t *testing.T) (all []source) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {

@@ -1,5 +1,5 @@
-// Package buildinfo says which build a binary is. The linker sets its
-// variables; without it they come from what the go command stamped.
+// Package buildinfo identifies the build of a binary. The linker sets its variables;
+// otherwise the values are those that the go command stamped.
 package buildinfo
 
 import (
@@ -17,8 +17,8 @@ var (
 	CommitTime = ""
 )
 
-// Time is the commit's time, zero when unknown. The gate never believes the
-// clock to be earlier.
+// Time returns the commit's time, zero if it is unknown. The gate never assumes an
+// earlier time.
 func Time() time.Time {
 	text := CommitTime
 	if text == "" {
@@ -31,12 +31,12 @@ func Time() time.Time {
 	return t.UTC()
 }
 
-// Software names binary name's version and commit in one word, as journaled.
+// Software returns the version and commit of the binary name in one word, as journaled.
 func Software(name string) string {
 	return fmt.Sprintf("%s/%s+%s", name, Version, commit())
 }
 
-// String is what the version command prints for binary name.
+// String returns the output of the version command for the binary name.
 func String(name string) string {
 	return fmt.Sprintf("%s %s\ncommit %s\n%s %s/%s\n", name, Version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

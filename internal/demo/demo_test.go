@@ -1,4 +1,4 @@
-// Package demo tests run.sh: the main job end to end, as a script for people.
+// Package demo tests run.sh, a script that demonstrates the main job from beginning to end.
 package demo
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/autonomyops/edged/internal/testbin"
 )
 
-// script runs run.sh and gives what it printed on both streams.
+// script runs run.sh and returns its output of both streams.
 func script(t *testing.T, bin string, args ...string) (string, error) {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -39,7 +39,7 @@ func TestRunScript(t *testing.T) {
 		} {
 			at := strings.Index(out[last:], want)
 			if at < 0 {
-				t.Fatalf("%s: %q is not printed after what comes before it:\n%s", round, want, out)
+				t.Fatalf("%s: %q is not printed, or not in order:\n%s", round, want, out)
 			}
 			last += at
 		}
@@ -50,7 +50,7 @@ func TestRunScript(t *testing.T) {
 	left(t, dir, bin)
 }
 
-// left looks at what the demonstration leaves.
+// left checks the files that the demonstration leaves.
 func left(t *testing.T, dir, bin string) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "state/bootstrap/os_fingerprint.json"))
@@ -69,7 +69,7 @@ func left(t *testing.T, dir, bin string) {
 	}
 	got, err := os.ReadFile(filepath.Join(dir, "state/runtime/edged"))
 	if err != nil || string(got) != string(want) {
-		t.Errorf("runtime/edged is not what was deployed: %v", err)
+		t.Errorf("runtime/edged is not the deployed file: %v", err)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestRunScriptRefuses(t *testing.T) {
 			t.Errorf("%v\n%s", err, out)
 		}
 		if _, err := os.Stat(dir); err == nil {
-			t.Error("it made its folder all the same")
+			t.Error("it made its folder nevertheless")
 		}
 	})
 	t.Run("somebody else's folder", func(t *testing.T) {

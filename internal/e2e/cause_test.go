@@ -2,11 +2,11 @@ package e2e
 
 import "testing"
 
-// replaced is a node whose OS was replaced since its last boot: the next one
-// has something to write.
+// replaced runs a command as on a node whose OS was replaced since its last boot, so that the next
+// boot must write.
 const replaced = "setarch --uname-2.6"
 
-// Each cause has its own message and its own next step, from the real kernel.
+// Each cause has its own message and its own next step on the real kernel.
 func TestE2E_Causes(t *testing.T) {
 	for _, c := range []struct {
 		name, mkfs string
@@ -25,7 +25,7 @@ func TestE2E_Causes(t *testing.T) {
 			[]string{"os_fingerprint.json is immutable", "chattr -i "}, `chattr -i $STATE/bootstrap/os_fingerprint.json`},
 		{"no inodes", "mkfs.ext4", 64, `mkdir $STATE/edge/segments/x; i=0; while >$STATE/edge/segments/x/$((i += 1)); do :; done 2>/dev/null`,
 			[]string{"no free inodes, although ", "df -i"}, `rm -r $STATE/edge/segments/x`},
-		// All space is given to data first; then small files, which lie in the
+		// All space is given to data first; then small files, which are stored in the
 		// metadata, fill that.
 		{"no metadata", "mkfs.btrfs", 200, `mkdir $STATE/edge/segments/x
 for mib in 100 50 20 10 5 2 1; do fallocate -l ${mib}M $STATE/edge/segments/x/data.$mib 2>/dev/null && truncate -s ${mib}K $STATE/edge/segments/x/data.$mib; done || true
@@ -53,15 +53,15 @@ sync -f $STATE; btrfs -q qgroup limit $(($(btrfs qgroup show --raw $STATE | awk 
 				t.Errorf("exit 0\n%s", errs)
 			}
 			h.contains(errs, append(c.wants, "level=ERROR")...)
-			// With the cause gone the node comes back, and nothing was damaged.
+			// Without the cause the node boots, and nothing was damaged.
 			h.boot(replaced, 0)
 			h.Sh(`edgectl journal verify --deep`)
 		})
 	}
 }
 
-// A cleanup that decides nothing is a warning: an immutable leftover, or one
-// that something is mounted over.
+// A failed cleanup that decides nothing is a warning: an immutable leftover, or one that is a mount
+// point.
 func TestE2E_CleanupIsAWarning(t *testing.T) {
 	h := mounted(t, "mkfs.ext4", 64)
 	h.boot("", 0)

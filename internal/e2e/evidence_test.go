@@ -2,8 +2,8 @@ package e2e
 
 import "testing"
 
-// look is everything that an investigator or an auditor runs on evidence. It
-// writes nothing but into $OUT, and each command must do what it is for.
+// look runs everything that an investigator or an auditor runs on a seized disk. It writes only to
+// $OUT, and each command must succeed.
 const look = `
 rm -rf $OUT && mkdir -p $OUT
 for at in $STATE $STATE/journal; do
@@ -27,14 +27,13 @@ cmp $OUT/then.d/bootstrap/os_fingerprint.json $STATE/bootstrap/os_fingerprint.js
 edgectl journal verify --deep --journal $OUT/history.jsonl >/dev/null
 edgectl replay explain --journal $OUT/history.jsonl | cmp - $OUT/explain`
 
-// tree tells of every file and directory beneath a folder what reading may not
-// change: kind, mode, owner, size, time of change of content and of inode,
-// and the content itself.
+// tree lists, for every file and directory below a folder, everything that reading must not change:
+// type, mode, owner, size, times of change of content and inode, and the content itself.
 func tree(dir string) string {
 	return `cd ` + dir + ` && { find . -printf '%p %y %m %U %G %s %T@ %C@\n' | LC_ALL=C sort; find . -type f | LC_ALL=C sort | xargs -d '\n' b3sum; }`
 }
 
-// lived is a node with an epoch, the journal at rest: most records have settled.
+// lived boots a node until it has an epoch and most records have settled.
 func lived(h *host) {
 	h.T.Helper()
 	h.Env = append(h.Env, "OUT="+h.Dir+"/out")
@@ -43,8 +42,8 @@ func lived(h *host) {
 	h.boot("setarch --uname-2.6", 0)
 }
 
-// On a read-only mount that does not even replay the filesystem's log, every
-// command works, and not one byte of the device changes.
+// On a read-only mount that does not even replay the filesystem's log, every command works, and no
+// byte of the device changes.
 func TestE2E_EvidenceOnReadOnlyMount(t *testing.T) {
 	for mkfs, c := range map[string]struct {
 		name, options string
@@ -68,7 +67,7 @@ func TestE2E_EvidenceOnReadOnlyMount(t *testing.T) {
 	}
 }
 
-// On a writable copy, where a reader could write, none does.
+// On a writable copy a reader could write, but does not.
 func TestE2E_EvidenceOnWritableCopy(t *testing.T) {
 	h := newHost(t, "setarch", "b3sum")
 	lived(h)
@@ -81,7 +80,7 @@ func TestE2E_EvidenceOnWritableCopy(t *testing.T) {
 	h.equal("what the copy says", h.Sh(`edgectl journal head --journal $DIR/copy`), h.Sh(`edgectl journal head --journal `+original))
 }
 
-// A copy that was made of a node whose gate was killed is read the same way.
+// A copy of a node whose gate was killed is read in the same way.
 func TestE2E_EvidenceOfAKilledNode(t *testing.T) {
 	h := newHost(t, "setarch", "b3sum")
 	lived(h)

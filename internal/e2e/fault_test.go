@@ -13,11 +13,11 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// bootCase is a boot that faults are injected into.
+// bootCase is a boot into which faults are injected.
 type bootCase struct {
 	name   string
 	kernel string // another kernel release, or "" for this machine's
-	// rotates is how many epochs the boot adds, once, however often it is
+	// rotates is the number of epochs that the boot adds, however often it is
 	// interrupted.
 	rotates uint64
 	prepare func(h *host)
@@ -27,12 +27,11 @@ const faultManifest = `{"version":"1","operations":[` +
 	`{"op":"copy_binary","src":"edged","dst":"runtime/edged"},` +
 	`{"op":"install_config","src":"config.yaml","dst":"etc/app/config.yaml"}]}`
 
-// another names another kernel release to the gate.
+// another runs the gate with another kernel release.
 const another = "setarch --uname-2.6"
 
-// bootCases are the boots of every kind: the first, a clean one, one that
-// reconstructs, one that settles, and one that finds what a killed one left: a
-// record that the head file does not acknowledge.
+// bootCases are the boots of every kind: the first, a clean one, one that reconstructs, one that
+// settles, and one after a kill that left a record that the head file does not acknowledge.
 func bootCases() []bootCase {
 	return []bootCase{
 		{"first boot", "", 0, func(*host) {}},
@@ -51,8 +50,7 @@ func bootCases() []bootCase {
 	}
 }
 
-// faulted is a node laid out for one case; each injection begins from the same
-// bytes.
+// faulted is a node prepared for one case; each injection begins from the same bytes.
 type faulted struct {
 	*host
 	bootCase
@@ -77,13 +75,13 @@ edgectl manifest sign --state-root $STATE --key $STATE/demo/manifest-verify.key`
 	return f
 }
 
-// restore puts the state root back to where the case begins.
+// restore restores the state root of the beginning of the case.
 func (f *faulted) restore() {
 	f.T.Helper()
 	f.Sh(`rm -rf $STATE && cp -a $DIR/base $STATE`)
 }
 
-// bootEpoch is the fingerprint's, 0 where there is none yet.
+// bootEpoch returns the epoch of the fingerprint file, 0 if there is none yet.
 func (f *faulted) bootEpoch() uint64 {
 	f.T.Helper()
 	data, err := os.ReadFile(f.State + "/bootstrap/os_fingerprint.json")
@@ -102,8 +100,8 @@ func (f *faulted) bootEpoch() uint64 {
 	return *doc.BootEpoch
 }
 
-// acknowledged are the records that the head file vouches for; none where
-// there is no head file yet.
+// acknowledged returns the records that the head file vouches for; none if there is no head file
+// yet.
 func (f *faulted) acknowledged() []string {
 	f.T.Helper()
 	root, err := durable.OpenRootReadOnly(f.State)
@@ -138,10 +136,9 @@ func (f *faulted) records(root durable.FS) (all []string) {
 	return all
 }
 
-// ended judges how a boot with a fault in it ended: in an exit code of the
-// table, with a word of why unless that word is what the fault met, or killed
-// (137). An exit 2 with a trace of Go's is a panic; only where the fault met a call of Go's own, on the event descriptor
-// of its scheduler and not on the disk, that is another way of being killed.
+// ended checks how a boot with a fault ended: with an exit code of the table and a reason (unless
+// the fault hit the line with the reason), or killed (137). Exit 2 with a stack trace of Go is a
+// panic, except if the fault hit the event descriptor of Go's scheduler rather than the disk.
 func (f *faulted) ended(i injection, o outcome) {
 	f.T.Helper()
 	exit, logs := o.exit, o.logs
@@ -159,14 +156,13 @@ func (f *faulted) ended(i injection, o outcome) {
 		}
 	}
 	if exit != 0 && exit != 137 && !o.muted && !strings.Contains(logs, "level=ERROR") {
-		f.T.Fatalf("%s, %s: exit %d without a word of why\n%s", f.name, i, exit, logs)
+		f.T.Fatalf("%s, %s: exit %d without a reason\n%s", f.name, i, exit, logs)
 	}
 }
 
-// survives injects one fault into the case's boot and judges what the next
-// boot makes of it: exit 0, every acknowledged record where it was, the epoch
-// advanced exactly once, and a journal that edgectl finds intact. It reports
-// whether the fault met the boot.
+// survives injects one fault into the case's boot and checks the next boot: exit 0, every
+// acknowledged record unchanged, the epoch advanced exactly once, and a journal that edgectl finds
+// intact. It reports whether the fault hit the boot.
 func (f *faulted) survives(i injection) bool {
 	f.T.Helper()
 	const tries = 5
@@ -215,7 +211,7 @@ func (f *faulted) survives(i injection) bool {
 		want, err := os.ReadFile(f.State + "/runtime/binaries/edged")
 		got, errGot := os.ReadFile(f.State + "/runtime/edged")
 		if err != nil || errGot != nil || !bytes.Equal(want, got) {
-			f.T.Fatalf("%s, %s: what the operation installed is not its source: %v, %v", f.name, i, err, errGot)
+			f.T.Fatalf("%s, %s: the installed file differs from its source: %v, %v", f.name, i, err, errGot)
 		}
 	}
 	return true

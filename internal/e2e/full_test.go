@@ -11,24 +11,23 @@ import (
 	"testing"
 )
 
-// TestE2E_FullDisk: on a real filesystem that takes nothing new the gate passes
-// for hundreds of boots, and keeps a record of each; the daemon that frees space
-// must be able to start. With space back the node settles by itself, and
-// nothing is left behind.
+// TestE2E_FullDisk: on a real filesystem without free space the gate passes for hundreds of boots
+// and keeps a record of each; the daemon that frees space must be able to start. After space was
+// freed the node settles by itself and leaves no extra file.
 func TestE2E_FullDisk(t *testing.T) {
 	for _, c := range []struct {
 		name, mkfs string
 		mib        int
-		steady     bool // nothing comes free by itself
+		steady     bool // no space becomes free by itself
 		fill       func(h *host)
 	}{
 		{"ext4 with no free block", "mkfs.ext4", 64, true, func(h *host) { h.fillBlocks(64 << 20) }},
 		{"ext4 with no free inode", "mkfs.ext4 -N 192", 64, true, func(h *host) { h.fillFiles(192, 0) }},
 		{"btrfs with no metadata space and no free block", "mkfs.btrfs -m single -d single", 160, false, func(h *host) {
 			h.Sh(`lsattr $STATE/journal/tail $STATE/bootstrap/journal_head | awk '$1 !~ /C/ {print; bad = 1} END {exit bad}'`)
-			// What files have once taken is metadata's no more: so not all of it.
+			// Space that files have taken is not available for metadata later, so some is left.
 			h.Sh("head -c 90M /dev/zero >" + h.fillDir() + "/data; sync -f $STATE")
-			h.fillFiles(60_000, 2000) // so small that their content is metadata
+			h.fillFiles(60_000, 2000) // small enough to be stored in the metadata
 			h.fillBlocks(160 << 20)
 		}},
 	} {
@@ -41,7 +40,7 @@ func TestE2E_FullDisk(t *testing.T) {
 			c.fill(h)
 			const boots = 300
 			logs := h.boots(boots)
-			// From the 33rd record on settling is due.
+			// Settling is due from the 33rd record on.
 			if got, want := strings.Count(logs, "level=WARN msg=edge.journal.unsettled "), boots+records-32; got != strings.Count(logs, "\n") || got == 0 || got != want && c.steady {
 				t.Errorf("%d warnings, want %d, and no other line:\n%.2000s", got, want, logs)
 			}
@@ -67,8 +66,7 @@ func (h *host) count() int {
 	return n
 }
 
-// boots boots so many times, each in a boot of its own: the kernel's boot id is
-// another each time. It returns the logs.
+// boots boots n times, each time with another boot id of the kernel. It returns the logs.
 func (h *host) boots(n int) (logs string) {
 	h.T.Helper()
 	_, logs, exit := h.Run(`unshare -m bash -euc '
@@ -109,8 +107,7 @@ func (h *host) fillBlocks(limit int64) {
 	}
 }
 
-// fillFiles makes files of that size until there is no room, but not more than
-// limit.
+// fillFiles makes files of that size until the disk is full, but not more than limit.
 func (h *host) fillFiles(limit, size int) {
 	h.T.Helper()
 	dir, data := h.fillDir(), make([]byte, size)
@@ -124,7 +121,7 @@ func (h *host) fillFiles(limit, size int) {
 		}
 		h.must(err)
 	}
-	h.T.Fatalf("there is room for more than %d files", limit)
+	h.T.Fatalf("more than %d files fit", limit)
 }
 
 func (h *host) fillDir() string {

@@ -31,9 +31,9 @@ test -e $STATE/runtime/small; ! test -e $STATE/runtime/large
 edgectl journal log --journal $STATE | tail -1 | grep -q 'OpApplied .*runtime/small'`)
 }
 
-// The image of a node that died in the middle of a reconstruction, taken while
-// its filesystem was mounted: dirty. Mounted without replaying the
-// filesystem's log it tells what had happened, and stays as it was.
+// The image of a node that stopped in the middle of a reconstruction, taken while its filesystem was
+// mounted. Mounted without replaying the filesystem's log it shows what happened, and does not
+// change.
 func TestE2E_ImageOfAKilledNode(t *testing.T) {
 	h := mounted(t, "mkfs.ext4", 700)
 	lived(h)
@@ -54,17 +54,16 @@ func TestE2E_ImageOfAKilledNode(t *testing.T) {
 	h.Sh(`umount $DIR/evidence`)
 	h.equal("the image", h.Sh(`b3sum --no-names $DIR/seized`), seized)
 
-	// The node itself goes on where it was, and then the history says so.
+	// The node itself resumes, and its history shows that.
 	h.Env = append(h.Env, "STATE="+live, "EDGE_STATE_ROOT="+live)
 	h.contains(h.boot("", 0), "resumed=true", "boot_epoch=2")
 	h.contains(h.Sh(`edgectl replay explain --epoch 2`), "runtime/small", "runtime/large", "resumed")
 	h.Sh(`edgectl journal verify --deep`)
 }
 
-// A bare power cut leaves an image that was never flushed. Whatever of it can
-// be read without replaying the filesystem's log is told, or it is said that
-// nothing can; a scratch copy whose log is replayed holds every acknowledged
-// record.
+// A power cut leaves an image that was never flushed. Commands report everything that can be read
+// without replaying the filesystem's log, or that nothing can. A scratch copy whose log is replayed
+// holds every acknowledged record.
 func TestE2E_ImageAfterAPowerCut(t *testing.T) {
 	h := mounted(t, "mkfs.ext4", 700)
 	lived(h)

@@ -22,7 +22,7 @@ edgectl manifest sign --state-root $STATE --key $STATE/demo/manifest-verify.key`
 			h.Run(fmt.Sprintf(`timeout --signal=KILL 0.%03d %s edged precheck`, 2+rand.IntN(28), kernel))
 		}
 		h.boot(kernel, 0)
-		h.equal("what the operation installed", h.Sh(`cmp $STATE/runtime/binaries/edged $STATE/runtime/edged && echo same`), "same")
+		h.equal("the installed file", h.Sh(`cmp $STATE/runtime/binaries/edged $STATE/runtime/edged && echo same`), "same")
 	}
 	h.equal("epoch", h.Sh(`jq .boot_epoch $STATE/bootstrap/os_fingerprint.json`), fmt.Sprint(replacements))
 	h.Sh(`edgectl journal verify --deep`)

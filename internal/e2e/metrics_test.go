@@ -2,7 +2,7 @@ package e2e
 
 import "testing"
 
-// What the gate leaves for node_exporter is what Prometheus reads.
+// Prometheus reads the file that the gate writes for node_exporter.
 func TestE2E_Metrics(t *testing.T) {
 	h := newHost(t, "promtool", "setarch")
 	h.Sh(`sed -i "s|metrics_file: .*|metrics_file: $DIR/edged.prom|" $EDGE_CONFIG`)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A mount over a part of the state root takes records that are gone with it.
-// A directory mounted on itself takes none, and mission data may be elsewhere.
+// A mount over a part of the state root would take records that are lost with it, and is refused. A
+// directory mounted on itself is allowed, and so is mission data elsewhere.
 func TestE2E_MountOverAPart(t *testing.T) {
 	h := mounted(t, "mkfs.ext4", 64)
 	h.boot("", 0)
@@ -34,14 +34,14 @@ func TestE2E_MountOverAPart(t *testing.T) {
 	}
 }
 
-// withMounts boots with more mounts, in a mount namespace of their own.
+// withMounts boots with more mounts, in a mount namespace of its own.
 func (h *host) withMounts(mount string, want int) string {
 	h.T.Helper()
 	h.Env = append(h.Env, "MOUNT="+mount)
 	return h.boot(`unshare -m bash -euc 'eval "$MOUNT"; exec "$@"' sh`, want)
 }
 
-// btrfs is a root filesystem on one subvolume among others, entered by chroot.
+// btrfs returns a host with a root filesystem on one subvolume among others, entered by chroot.
 func btrfs(t *testing.T) *host {
 	t.Helper()
 	h := bare(t, "mkfs.btrfs", "btrfs", "losetup", "chroot", "jq")
@@ -60,8 +60,7 @@ done`)
 	return h
 }
 
-// in runs a command in the image os, with more mounted first, and returns its
-// log and exit code.
+// in runs a command in the image os, after more mounts, and returns its log and exit code.
 func (h *host) in(os, mounts, command string) (stderr string, exit int) {
 	h.T.Helper()
 	_, errs, exit := h.Run(fmt.Sprintf(`unshare -m bash -euc '
@@ -74,8 +73,8 @@ exec env -i PATH=/bin EDGE_CONFIG=/persist/edge/bootstrap/config.yaml EDGE_STATE
 	return errs, exit
 }
 
-// A subvolume nested in the image's has a device number of its own, and is
-// replaced with the image: it is no persistent partition. One beside it is.
+// A subvolume nested in the image's has a device number of its own, but is replaced with the image:
+// it is no persistent partition. A subvolume beside the image's is one.
 func TestE2E_NestedSubvolume(t *testing.T) {
 	h := btrfs(t)
 	h.Sh(`btrfs -q subvolume create $DIR/top/os1/persist/edge`)

@@ -12,8 +12,8 @@ func (h *host) deployed(pins string) {
 edgectl manifest sign --key $STATE/demo/manifest-verify.key >/dev/null`)
 }
 
-// While an operation writes, another file is renamed over its temporary one.
-// Nothing vouches for that file, and the next boot installs the right one.
+// While an operation writes, another file is renamed over its temporary one. That file is not
+// installed, and the next boot installs the right one.
 func TestE2E_ExchangedWhileWritten(t *testing.T) {
 	h := mounted(t, "mkfs.ext4", 700)
 	h.Sh(`head -c 200000000 /dev/zero >$STATE/runtime/binaries/large`)
@@ -37,7 +37,7 @@ wait $gate`)
 	h.Sh(`cmp $STATE/runtime/large $STATE/runtime/binaries/large`)
 }
 
-// File capabilities neither come with a source nor stay on what is installed.
+// File capabilities of a source are refused, and those of an installed file are found.
 func TestE2E_FileCapabilities(t *testing.T) {
 	h := mounted(t, "mkfs.ext4", 64)
 	h.Sh(`head -c 100000 /dev/urandom >$STATE/runtime/binaries/large`)
@@ -55,15 +55,15 @@ func TestE2E_FileCapabilities(t *testing.T) {
 	h.contains(h.boot("", 5), "level=ERROR", "large has file capabilities", "setcap -r")
 }
 
-// A file of exabytes, all of it a hole, is refused before a byte is read, also
-// if no operation uses it. A dry run says the same.
+// A sparse file of exabytes is refused before a byte is read, even if no operation uses it. A dry run
+// does the same.
 func TestE2E_SparseExabytes(t *testing.T) {
 	h := mounted(t, "mkfs.xfs", 320)
 	h.Sh(`echo x >$STATE/runtime/binaries/large; echo x >$STATE/runtime/binaries/edged`)
 	h.deployed("")
 	h.boot("", 0)
 	for _, name := range []string{"runtime/binaries/large", "runtime/binaries/edged", "bootstrap/config.yaml"} {
-		// The gate reads another config: the one that is deployed is only hashed.
+		// The gate reads another config; the deployed one is only hashed.
 		h.Env = append(h.Env, "NAME="+name, "EDGE_CONFIG="+h.Dir+"/config.yaml")
 		h.Sh(`cp $STATE/bootstrap/config.yaml $DIR/config.yaml; cp $STATE/$NAME $DIR/kept; truncate -s 7E $STATE/$NAME`)
 		for _, dry := range []string{"", " --dry-run"} {

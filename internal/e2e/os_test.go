@@ -12,9 +12,9 @@ const anotherOS = `unshare -m bash -c 'printf "ID=other\nVERSION_ID=1\n" >$DIR/o
 func TestE2E_OSReplaced(t *testing.T) {
 	h := newHost(t, "unshare", "mount", "jq", "b3sum")
 	h.contains(h.boot("", 0), "edge.os.fingerprint_initialized")
-	h.equal("a clean boot's words", h.boot("", 0), "")
+	h.equal("a clean boot's log", h.boot("", 0), "")
 
-	// The composite is what b3sum says of the same bytes.
+	// b3sum returns the same composite for the same bytes.
 	h.equal("composite_hash",
 		h.Sh(`jq -r .composite_hash $STATE/bootstrap/os_fingerprint.json`),
 		h.Sh(`{ cat /etc/os-release /usr/lib/os-release; printf %s "$(uname -r)"; } | b3sum --no-names`))
@@ -38,10 +38,10 @@ func TestE2E_KernelReplaced(t *testing.T) {
 	h.equal("kernel", h.Sh(`jq -r .uname_release $STATE/bootstrap/os_fingerprint.json`), h.Sh(`setarch --uname-2.6 uname -r`))
 	h.equal("composite_hash", h.Sh(`jq -r .composite_hash $STATE/bootstrap/os_fingerprint.json`),
 		h.Sh(`setarch --uname-2.6 sh -c '{ cat /etc/os-release /usr/lib/os-release; printf %s "$(uname -r)"; } | b3sum --no-names'`))
-	h.equal("a clean boot's words", h.boot("setarch --uname-2.6", 0), "")
+	h.equal("a clean boot's log", h.boot("setarch --uname-2.6", 0), "")
 }
 
-// The exported chain needs no software of ours: b3sum and jq check it.
+// b3sum and jq are enough to check the exported chain.
 func TestE2E_ChainByShell(t *testing.T) {
 	h := newHost(t, "setarch", "jq", "b3sum")
 	h.boot("", 0)

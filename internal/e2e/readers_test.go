@@ -20,7 +20,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// readings are everything that reads a journal and writes nothing.
+// readings are the commands that read a journal and write nothing.
 var readings = []string{
 	`edgectl journal verify --deep`,
 	`edgectl journal export --format jsonl --out -`,
@@ -29,12 +29,12 @@ var readings = []string{
 	`edgectl journal head --json`,
 }
 
-// untouched describes names, types, modes, sizes, times and bytes of the
-// state root; not when it was last read.
+// untouched lists names, types, modes, sizes, times and bytes of the state root, without the times of
+// the last read.
 const untouched = `cd $STATE && { find . -printf '%p %y %i %m %U %G %s %T@ %C@ %l\n' | LC_ALL=C sort; find . -type f | LC_ALL=C sort | xargs b3sum; }`
 
-// Readers leave every byte and every time as found: on a journal at rest, and
-// on one that a killed gate left.
+// Readers leave every byte and every time unchanged: of a journal after a clean boot, and of one that
+// a killed gate left.
 func TestE2E_ReadersAreNeutral(t *testing.T) {
 	for name, prepare := range map[string]func(h *host){
 		"at rest":      func(h *host) { h.boots(40); h.boot(another, 0) },
@@ -52,15 +52,15 @@ func TestE2E_ReadersAreNeutral(t *testing.T) {
 	}
 }
 
-// On a read-only mount of a live node's state root every reader passes while
-// gates run, and no gate minds.
+// On a read-only mount of a live node's state root every reader succeeds while gates run, and every
+// gate succeeds.
 func TestE2E_ReadersOnALiveNode(t *testing.T) {
 	h := newHost(t, "mount", "umount")
 	h.boots(3)
 	h.Sh(`mkdir $DIR/view && mount --bind $STATE $DIR/view && mount -o remount,bind,ro $DIR/view`)
 	t.Cleanup(func() { h.Sh(`umount $DIR/view`) })
 	if _, _, exit := h.Run(`touch $DIR/view/x`); exit == 0 {
-		t.Fatal("the mount takes writes")
+		t.Fatal("the mount is writable")
 	}
 	const boots = 100 // some of which settle
 	stop := make(chan struct{})
@@ -101,13 +101,12 @@ func TestE2E_ReadersOnALiveNode(t *testing.T) {
 	t.Logf("%d gates beside %v", boots, counts)
 }
 
-// A gate is not held up by an export that nobody reads on: the export stands
-// in the middle of the journal, the gates pass, appending and settling, and
-// the export then ends as if they had not been.
+// An export whose reader pauses delays no gate: the export waits in the middle of the journal, the
+// gates append and settle, and the export then ends as if they had not run.
 func TestE2E_ExportHoldsNoGateUp(t *testing.T) {
 	h := newHost(t)
 	h.boot("", 0)
-	h.fill(40_000) // far more than pipe and buffers take
+	h.fill(40_000) // far more than fits into pipe and buffers
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -120,9 +119,9 @@ func TestE2E_ExportHoldsNoGateUp(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	_ = w.Close() // the child has its own
+	_ = w.Close() // the child has its own copy
 	in := bufio.NewReader(r)
-	if _, err := in.Peek(1); err != nil { // it has begun
+	if _, err := in.Peek(1); err != nil { // the export has begun
 		t.Fatalf("%v\n%s", err, errs.String())
 	}
 	const boots = 40 // one of which settles
@@ -158,8 +157,7 @@ func TestE2E_ExportHoldsNoGateUp(t *testing.T) {
 	h.Sh(`edgectl journal verify --deep`)
 }
 
-// fill appends records of a kind that means nothing, in no time that a boot
-// takes.
+// fill appends records of an unknown kind, much faster than by booting.
 func (h *host) fill(records int) {
 	h.T.Helper()
 	root, err := durable.OpenRoot(h.State)

@@ -16,27 +16,26 @@ import (
 // injection is what strace does to one system call of the gate.
 type injection struct {
 	syscall string
-	what    string // strace's own words: signal=KILL, error=EIO
-	when    string // the how-manieth of a thread; "5+": from the fifth on
+	what    string // in strace's syntax: signal=KILL, error=EIO
+	when    string // the number of the call in its thread; "5+": from the fifth on
 }
 
 func (i injection) String() string { return i.syscall + " " + i.what + " when=" + i.when }
 
-// outcome is how a boot under strace ended.
+// outcome describes the end of a boot under strace.
 type outcome struct {
-	hit  bool // the fault met a call
+	hit  bool // the fault hit a call
 	exit int  // 137: killed
 	logs string
-	// muted: the fault met a write to standard error, so a line of the logs is
-	// missing.
+	// muted: the fault hit a write to standard error, so a line of the logs is missing.
 	muted bool
-	// broken: strace itself failed, as it does now and then when a thread ends
-	// while it looks; that says nothing about the gate.
+	// broken: strace itself failed, as it sometimes does if a thread ends while it
+	// looks. That proves nothing about the gate.
 	broken bool
 }
 
-// muted tells whether the trace has a write to standard error that the fault
-// met. strace writes a call in two lines where another thread's came between:
+// muted reports whether the fault hit a write to standard error. strace writes a call in two lines
+// if another thread's call comes between:
 //
 //	23430 write(2, "level=ERROR"..., 80 <unfinished ...>
 //	23430 <... write resumed>) = -1 EIO (Input/output error) (INJECTED)
@@ -87,7 +86,7 @@ func (h *host) inject(kernel string, i injection) outcome {
 	exit := 0
 	switch {
 	case errors.As(err, &failed) && failed.ExitCode() < 0:
-		exit = 137 // strace dies by the signal that its tracee died by
+		exit = 137 // strace ends by the same signal as its tracee
 	case errors.As(err, &failed):
 		exit = failed.ExitCode()
 	case err != nil:
@@ -106,7 +105,7 @@ func (h *host) inject(kernel string, i injection) outcome {
 	}
 }
 
-// path is the PATH that commands are found by: the last one set counts.
+// path returns the PATH of commands: the last one that is set.
 func (h *host) path() (path string) {
 	for _, e := range h.Env {
 		if p, ok := strings.CutPrefix(e, "PATH="); ok {
@@ -121,8 +120,8 @@ func isFile(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// sweep is a kind of call with the faults that are injected into it, at every
-// step-th of its calls.
+// sweep is a kind of system call with the faults that are injected into it, at every step-th of its
+// calls.
 type sweep struct {
 	syscall string
 	step    int
@@ -135,8 +134,8 @@ const (
 	full = "error=ENOSPC"
 )
 
-// sweeps are the calls through which the gate changes the disk, each of them
-// hit, and those through which it reads, every fifth.
+// sweeps returns the system calls through which the gate changes the disk, at each call, and those
+// through which it reads, at every fifth.
 func sweeps() []sweep {
 	return []sweep{
 		{"fdatasync", 1, []string{kill, eio}},
@@ -159,10 +158,9 @@ func sweeps() []sweep {
 	}
 }
 
-// TestE2E_CrashInjected kills the real gate, and fails its system calls, one after
-// the other until there are none left. strace counts the calls of each thread,
-// and Go's threads share them: so one number may meet several calls, or none,
-// and a sweep ends where two in a row meet none.
+// TestE2E_CrashInjected kills the real gate, and fails its system calls, one after the other until
+// none is left. strace counts the calls of each thread, and Go's threads share them: one number may hit
+// several calls or none, so a sweep ends when two numbers in a row hit none.
 func TestE2E_CrashInjected(t *testing.T) {
 	var injected atomic.Int64
 	t.Run("boots", func(t *testing.T) {
@@ -199,9 +197,8 @@ func (f *faulted) sweep(s sweep, what string) {
 	}
 }
 
-// persistent has a fault stay: from some call on every one fails. While it
-// does, the boot may end in an exit code of the table; then the next one is as
-// if nothing had been.
+// persistent makes every call fail from some call on. The boot may then end with an exit code of the
+// table; the next boot, without the fault, must succeed.
 func (f *faulted) persistent() {
 	f.T.Helper()
 	for _, call := range []string{"fdatasync", "fsync", "pwrite64", "openat2"} {

@@ -1,4 +1,4 @@
-// Package errs holds the one shape that errors of this project have.
+// Package errs defines the error type of this project.
 package errs
 
 import (
@@ -11,42 +11,41 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// The kinds of failure that more than one package returns. They are different
-// errors because they call for different answers; errors.Is distinguishes
-// them.
+// The kinds of failure that more than one package returns. Each calls for a different
+// answer; errors.Is distinguishes them.
 var (
-	// ErrCorrupt: bytes at rest are not the bytes that were written.
+	// ErrCorrupt: stored bytes are not the bytes that were written.
 	ErrCorrupt = errors.New("corrupt")
 	// ErrNewer: written by a newer version; never a sign of damage.
 	ErrNewer = errors.New("written by a newer version")
-	// ErrNotFound: what was asked for does not exist.
+	// ErrNotFound: the wanted thing does not exist.
 	ErrNotFound = errors.New("not found")
 	// ErrIO: the disk or the kernel reported an error.
 	ErrIO = errors.New("input/output error")
 	// ErrNoSpace: the disk is full.
 	ErrNoSpace = errors.New("no space left")
-	// ErrTooLarge: it is over a limit.
+	// ErrTooLarge: a limit is exceeded.
 	ErrTooLarge = errors.New("too large")
 	// ErrInvalid: the caller's argument is not acceptable.
 	ErrInvalid = errors.New("invalid")
 )
 
-// Error says what failed, where, why, and what to do next. Kind is a sentinel
-// of this package or of the one that returns the error; Err is the cause, if
-// there is one. errors.Is answers for both.
+// Error reports what failed, on which path, why, and what to do next. Kind is a
+// sentinel of this package or of the one that returns the error; Err is the cause, if
+// there is one. errors.Is is true for both.
 type Error struct {
 	Kind error
 	// Check is the check that Path did not pass, as in "check state root". It
 	// is "" if an action failed.
 	Check  string
-	Path   string // "" if no file is meant; the journal's are relative to the state root
-	Seq    uint64 // the record concerned, 0 if none is
-	Detail string // what a check found, or else what was being done
-	Next   string // what an operator does next
+	Path   string // "" if no file is concerned; the journal's are relative to the state root
+	Seq    uint64 // the record concerned, 0 if there is none
+	Detail string // what a check found, or else the action that failed
+	Next   string // the instruction for the operator
 	Err    error
 }
 
-// Error renders the members that are set.
+// Error returns one line with the members that are set.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Check != "" {
@@ -68,7 +67,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// checked is the check, its path, the kind, and what was found.
+// checked returns the check, its path, the kind, and what was found.
 func (e *Error) checked() string {
 	text := e.Check
 	if e.Path != "" {
@@ -81,7 +80,7 @@ func (e *Error) checked() string {
 	return text
 }
 
-// action is what was being done, the kind, and the path.
+// action returns the action that failed, the kind, and the path.
 func (e *Error) action() string {
 	text := e.Kind.Error()
 	if e.Detail != "" {
@@ -93,8 +92,8 @@ func (e *Error) action() string {
 	return text
 }
 
-// oneLine makes a cause fit for a log: Pebble puts what it attaches to an error
-// on lines of their own, and names what is for programs only.
+// oneLine makes a cause fit for a log: Pebble's errors have details on lines of their
+// own, and names that are only for programs.
 func oneLine(text string) string {
 	text = strings.ReplaceAll(text, "<corruption detail carrier>", "")
 	if !strings.ContainsAny(text, "\n\r\t") {
@@ -111,7 +110,7 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// What an operator can do about it.
+// Instructions for the operator.
 const (
 	NextSalvage = "keep the partition as it is, then run edgectl journal verify --deep, and edgectl journal salvage to go on"
 	NextUpgrade = "run the version that wrote it, or a newer one"
@@ -135,13 +134,13 @@ func Of(what, path string, err error) error {
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		e.Next = nextRemount
 	case errors.Is(err, durable.ErrNotRegular), errors.Is(err, durable.ErrSymlink), errors.Is(err, syscall.ENOTDIR):
-		// Something else is at this name: what belonged there is lost.
+		// Something else is at this name: the file is lost.
 		e.Kind, e.Next = ErrCorrupt, NextSalvage
 	}
 	return e
 }
 
-// Corrupt returns an ErrCorrupt. seq is 0 if no record is concerned.
+// Corrupt returns an ErrCorrupt. seq is 0 if it concerns no record.
 func Corrupt(path string, seq uint64, err error, format string, args ...any) error {
 	return &Error{Kind: ErrCorrupt, Path: path, Seq: seq, Detail: fmt.Sprintf(format, args...), Err: err, Next: NextSalvage}
 }
@@ -167,8 +166,8 @@ func At(err error, path string, seq uint64) error {
 	return &at
 }
 
-// Advised is an error whose text leaves out what to do next: a command prints
-// Next on a line of its own.
+// Advised is an error whose text does not include the next step: a command prints Next
+// on a line of its own.
 type Advised struct {
 	Err  error
 	Next string

@@ -1,5 +1,5 @@
-// Package hosttest lays out a node in a scratch folder on the host's own disk,
-// and runs shell scripts there with the binaries under test.
+// Package hosttest provides a node in a scratch folder on the host's own disk, and runs shell
+// scripts there with the binaries under test.
 package hosttest
 
 import (
@@ -27,7 +27,7 @@ func New(t testing.TB, bin string) *Host {
 	if _, err := os.Stat(filepath.Join(bin, "edged")); err != nil {
 		t.Fatalf("EDGED_BIN does not name a folder with edged and edgectl: %v", err)
 	}
-	// Not below /tmp: that may be a tmpfs, which the gate refuses.
+	// Not in /tmp, which may be a tmpfs: the gate refuses that.
 	dir, err := os.MkdirTemp("/var/tmp", "edged-test-")
 	if err != nil {
 		t.Fatal(err)

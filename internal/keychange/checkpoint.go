@@ -13,29 +13,28 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// nextCheckpointKey holds the new key from before its rotation is journaled
-// until it has taken the old one's place: a key that the journal names is
-// never lost.
+// nextCheckpointKey holds the new key until it has replaced the old one. It is written
+// before the rotation is journaled, so that a key that the journal names is never lost.
 const nextCheckpointKey = stateroot.CheckpointKey + ".next"
 
-// RotateCheckpoint makes a new checkpoint key and has the old one and the new
-// one sign the change.
+// RotateCheckpoint makes a new checkpoint key and journals its rotation, signed by the
+// old key and the new one.
 func RotateCheckpoint(appendTo Append, root string) (Change, error) {
 	return changeCheckpoint(appendTo, root, func(tree durable.FS, s machine.State) (next transparency.Signer, p machine.Payload, err error) {
 		next, err = readSigner(tree, nextCheckpointKey)
 		missing := errors.Is(err, fs.ErrNotExist)
 		switch {
 		case err != nil && !missing:
-			return next, nil, errs.Advise("remove "+nextCheckpointKey+" where no record names the key in it", "%w", err)
+			return next, nil, errs.Advise("remove "+nextCheckpointKey+" if no record names the key in it", "%w", err)
 		case !missing && s.Keys.Checkpoint == next.Verifier().BLAKE3():
 			return next, nil, errFollows
 		}
 		old, err := readSigner(tree, stateroot.CheckpointKey)
 		if err != nil {
-			return next, nil, errs.Advise("put it back, or break the glass with edgectl key replace", "%w", err)
+			return next, nil, errs.Advise("put it back, or replace it without the old key (edgectl key replace)", "%w", err)
 		}
 		if err := old.Verifier().InForce(s.Keys.Checkpoint); err != nil {
-			return next, nil, errs.Advise("put the right key back, or break the glass with edgectl key replace", "%s is %w", stateroot.CheckpointKey, err)
+			return next, nil, errs.Advise("put the right key back, or replace it without the old key (edgectl key replace)", "%s is %w", stateroot.CheckpointKey, err)
 		}
 		if missing {
 			if next, err = newCheckpointKey(tree, s.Node, old.Verifier().Name()); err != nil {
@@ -47,7 +46,7 @@ func RotateCheckpoint(appendTo Append, root string) (Change, error) {
 	})
 }
 
-// ReplaceCheckpoint makes a new checkpoint key on a person's word.
+// ReplaceCheckpoint makes a new checkpoint key without a signature of the old one.
 func ReplaceCheckpoint(appendTo Append, root string, by Author) (Change, error) {
 	return changeCheckpoint(appendTo, root, func(tree durable.FS, s machine.State) (next transparency.Signer, p machine.Payload, err error) {
 		if next, err = readSigner(tree, nextCheckpointKey); err == nil && s.Keys.Checkpoint == next.Verifier().BLAKE3() {
@@ -55,7 +54,7 @@ func ReplaceCheckpoint(appendTo Append, root string, by Author) (Change, error) 
 		}
 		known := s.Keys.Checkpoint
 		if old, err := readSigner(tree, stateroot.CheckpointKey); known == "" && err == nil {
-			known = old.Verifier().BLAKE3() // the first one is in no record
+			known = old.Verifier().BLAKE3() // no record names the first key
 		}
 		if next, err = newCheckpointKey(tree, s.Node, "edged"); err != nil {
 			return next, nil, err
@@ -89,8 +88,8 @@ func changeCheckpoint(appendTo Append, root string, decide func(durable.FS, mach
 		Next: fmt.Sprintf("the checkpoint key is %s; give auditors %s", key, filepath.Join(root, stateroot.CheckpointPublic))}, nil
 }
 
-// putCheckpointKey gives the new key the old one's place, and only then removes
-// the copy that an interrupted call is completed from.
+// putCheckpointKey replaces the old key by the new one, and then removes the copy from
+// which an interrupted call is completed.
 func putCheckpointKey(tree durable.FS, next transparency.Signer) error {
 	if err := durable.WriteFile(tree, stateroot.CheckpointKey, []byte(next.Secret()+"\n"), 0o600); err != nil {
 		return err
@@ -113,8 +112,8 @@ func readSigner(tree durable.FS, name string) (transparency.Signer, error) {
 	return s, nil
 }
 
-// newCheckpointKey makes a key and keeps it, before anything names it. It bears
-// the node's name, or the other one where a signed note cannot have that.
+// newCheckpointKey makes a key and stores it before a record names it. The key has the
+// node's name, or otherwise if a signed note cannot have that name.
 func newCheckpointKey(tree durable.FS, node, otherwise string) (transparency.Signer, error) {
 	next, err := transparency.GenerateSigner(node)
 	if errors.Is(err, transparency.ErrKey) {
@@ -124,7 +123,7 @@ func newCheckpointKey(tree durable.FS, node, otherwise string) (transparency.Sig
 		return next, err
 	}
 	if err := durable.WriteFile(tree, nextCheckpointKey, []byte(next.Secret()+"\n"), 0o600); err != nil {
-		return next, errs.Advise("free space, or mend the disk: nothing was changed", "write the new checkpoint key: %w", err)
+		return next, errs.Advise("free space or repair the disk; nothing was changed", "write the new checkpoint key: %w", err)
 	}
 	return next, nil
 }

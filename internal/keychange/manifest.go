@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// RotateManifest has the old key sign that next follows it.
+// RotateManifest journals next as the manifest key, by a statement that old signs.
 func RotateManifest(appendTo Append, root string, old ed25519.PrivateKey, next Successor) (Change, error) {
 	return changeManifest(appendTo, root, next, func(s machine.State) (machine.Payload, error) {
 		from, to := signing.Hash(signing.Public(old)), signing.Hash(next.public)
@@ -27,7 +27,7 @@ func RotateManifest(appendTo Append, root string, old ed25519.PrivateKey, next S
 			return nil, errFollows
 		}
 		if !s.Keys.MayRotate(from) {
-			return nil, errs.Advise("name the newest key, or break the glass with edgectl key replace", "--old is %s, the journal knows %s", from, s.Keys.Newest())
+			return nil, errs.Advise("name the newest key, or replace it without the old key (edgectl key replace)", "--old is %s, but the newest key of the journal is %s", from, s.Keys.Newest())
 		}
 		if err := roomForKey(s); err != nil {
 			return nil, err
@@ -42,7 +42,7 @@ func RotateManifest(appendTo Append, root string, old ed25519.PrivateKey, next S
 	})
 }
 
-// ReplaceManifest makes next the manifest key on a person's word.
+// ReplaceManifest journals next as the manifest key, without a statement of the old one.
 func ReplaceManifest(appendTo Append, root string, by Author, next Successor) (Change, error) {
 	return changeManifest(appendTo, root, next, func(s machine.State) (machine.Payload, error) {
 		from, to := s.Keys.Newest(), signing.Hash(next.public)
@@ -70,18 +70,17 @@ func changeManifest(appendTo Append, root string, next Successor, decide func(ma
 	return Change{Event: event, Journal: before.Journal, Key: signing.Hash(next.public), Next: leads}, err
 }
 
-// roomForKey refuses a change of the manifest key that no history takes: until
-// an epoch is completed, all keys since the last one are accepted, and kept.
+// roomForKey refuses a change of the manifest key that exceeds machine.MaxSuccessors. All
+// keys since the last completed epoch are kept and accepted until the next one.
 func roomForKey(s machine.State) error {
 	if n := len(s.Keys.Successors); n >= machine.MaxSuccessors {
 		return errs.Advise("complete an epoch first: sign the manifest with one of these keys, edgectl drill, and boot",
-			"the manifest key was changed %d times since an epoch was last completed, the limit is %d", n, machine.MaxSuccessors)
+			"the manifest key was changed %d times since the last completed epoch, the limit is %d", n, machine.MaxSuccessors)
 	}
 	return nil
 }
 
-// Successor is a new manifest key: its public half, and the private one if it
-// was given.
+// Successor is a new manifest key: its public half, and the private one if it is known.
 type Successor struct {
 	public  ed25519.PublicKey
 	private ed25519.PrivateKey
@@ -103,9 +102,9 @@ func ReadSuccessor(file string) (Successor, error) {
 	return Successor{public: public}, nil
 }
 
-// putSuccessor publishes the new verify key after it was journaled, and signs
-// the deployed manifest with it where that can be done: a crash before leaves
-// the old key, which the journal still accepts.
+// putSuccessor publishes the new verify key after it was journaled, and signs the deployed
+// manifest with it if possible. A crash before leaves the old key, which the journal still
+// accepts.
 func putSuccessor(root string, before machine.State, next Successor) (leads string, err error) {
 	tree, err := durable.OpenRoot(root)
 	if err != nil {
@@ -114,9 +113,9 @@ func putSuccessor(root string, before machine.State, next Successor) (leads stri
 	defer tree.Close() //nolint:errcheck // everything written was flushed
 	deployed, _, err := durable.ReadFile(tree, stateroot.ManifestVerifyKey, signing.MaxKeyFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", errs.Advise("mend the disk, and run it again", "journaled, but the verify key on the node cannot be read: %w", err)
+		return "", errs.Advise("repair the disk, then run it again", "journaled, but the verify key on the node cannot be read: %w", err)
 	}
-	leads, err = signAnew(tree, deployed, before, next)
+	leads, err = signAgain(tree, deployed, before, next)
 	if err != nil {
 		return "", errs.Advise("run it again, or edgectl manifest sign with the new key", "journaled, but the manifest could not be signed: %w", err)
 	}
@@ -128,10 +127,10 @@ func putSuccessor(root string, before machine.State, next Successor) (leads stri
 	return leads, nil
 }
 
-// signAnew signs the deployed manifest with the new key, where its signature
-// holds now under a key that the history accepts. One that somebody altered on
-// the node must not get a good signature from here.
-func signAnew(tree durable.FS, deployed []byte, before machine.State, next Successor) (leads string, err error) {
+// signAgain signs the deployed manifest with the new key, if its signature verifies now
+// under a key that the history accepts. A manifest that somebody edited on the node must
+// not get a good signature here.
+func signAgain(tree durable.FS, deployed []byte, before machine.State, next Successor) (leads string, err error) {
 	if next.private == nil {
 		return "sign the manifest with the new key before the next boot: edgectl manifest sign", nil
 	}

@@ -13,17 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long standard error may take to accept a line.
+// patience is the time in which standard error must accept a line.
 const patience = time.Second
 
-// Console is standard error as the gate writes to it: it never fails and never
-// holds the gate up. A line that standard error does not accept within a
-// second is dropped. The reader may be gone, or hang while the gate holds the
-// lock of the state root, and what the gate decides must not depend on it.
+// Console is the standard error of the gate: a write never fails and never delays the gate
+// for more than a second per line. A line that is not accepted by then is dropped. The
+// reader may be gone, or hang while the gate holds the lock of the state root, and no
+// decision of the gate may depend on it.
 //
-// A pipe can be asked whether it would block and then block all the same, so
-// the write is left to a goroutine. One that never ends keeps that goroutine
-// until the process ends.
+// A pipe that reports itself ready may still block, so a goroutine writes. If a write never
+// ends, its goroutine lives until the process ends.
 type Console struct {
 	file     *os.File
 	terminal bool
@@ -33,7 +32,7 @@ type Console struct {
 	lines    chan line
 }
 
-// line is one write, and the sign that it has ended.
+// line is one write; done is closed when it has ended.
 type line struct {
 	text []byte
 	done chan struct{}
@@ -49,11 +48,11 @@ func NewConsole(file *os.File, journalStream string) *Console {
 	}
 }
 
-// Write hands p over and waits until it is written, or for a second. It always
-// reports success: there is nobody to tell.
+// Write passes p on and waits until it is written, for at most a second. It always reports
+// success, because an error could not be reported anywhere.
 func (c *Console) Write(p []byte) (int, error) {
 	c.begin.Do(func() { go c.write() })
-	l := line{bytes.Clone(p), make(chan struct{})} // p is the caller's again before a late write ends
+	l := line{bytes.Clone(p), make(chan struct{})} // the caller may use p again before a late write ends
 	timeout := time.NewTimer(c.patience)
 	defer timeout.Stop()
 	select {
@@ -70,13 +69,13 @@ func (c *Console) Write(p []byte) (int, error) {
 
 func (c *Console) write() {
 	for l := range c.lines {
-		_, _ = c.file.Write(l.text) // the line is lost, and the log with it
+		_, _ = c.file.Write(l.text) // the line is lost
 		close(l.done)
 	}
 }
 
-// Plain writes lines of text to w. Only systemd's journal is told their level.
-// It is for what is wrong with a command line, which includes the log format.
+// Plain writes lines of text to w, with their priority if systemd's journal reads w. It is
+// for errors of the command line, which include a bad log format.
 func Plain(w io.Writer, level slog.Level, text string) {
 	if c, ok := w.(*Console); ok && c.journal {
 		mark := priority(level)
@@ -85,8 +84,8 @@ func Plain(w io.Writer, level slog.Level, text string) {
 	_, _ = io.WriteString(w, text)
 }
 
-// priority is the mark that systemd's journal takes from the beginning of a
-// line (sd-daemon(3)).
+// priority returns the priority mark at the beginning of a line for systemd's journal
+// (sd-daemon(3)).
 func priority(level slog.Level) string {
 	switch {
 	case level >= slog.LevelError:
@@ -100,8 +99,8 @@ func priority(level slog.Level) string {
 }
 
 // isJournal reports whether file is the stream that $JOURNAL_STREAM names by
-// device and inode. The variable alone says nothing: it is inherited by
-// processes whose standard error leads elsewhere.
+// device and inode. The variable alone proves nothing, because processes inherit it whose
+// standard error leads elsewhere.
 func isJournal(file *os.File, journalStream string) bool {
 	var st unix.Stat_t
 	err := ask(file, func(fd int) error { return unix.Fstat(fd, &st) })

@@ -11,13 +11,13 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// Formats and Levels are what --log-format and --log-level take.
+// Formats and Levels are the values of --log-format and --log-level.
 var (
 	Formats = []string{"auto", "logfmt", "json", "pretty"}
 	Levels  = []string{"debug", "info", "warn", "error"}
 )
 
-// Level reads a level's name; "" is info.
+// Level returns the level of this name; "" is info.
 func Level(name string) (slog.Level, error) {
 	switch strings.ToLower(name) {
 	case "debug":

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// prioritized puts the priority of each record in front of its line, for
-// systemd's journal. The handler inside writes each record by one call.
+// prioritized writes the priority of each record before its line, for systemd's journal. The
+// inner handler writes each record in one call.
 type prioritized struct {
 	slog.Handler
 	out *marked
 }
 
-// marked is shared by all handlers that were derived from one.
+// marked is the writer that all handlers derived from one share.
 type marked struct {
 	mu   sync.Mutex
 	mark string

@@ -6,12 +6,10 @@ import (
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
-// checkpointKey makes the key pair that signs checkpoints, in note's own text
-// form.
+// checkpointKey makes the key pair that signs checkpoints, in note's own text form.
 //
-// A checkpoint's origin is edged/<journal id>, which only the first record
-// fixes; the key is older than that, and outlives a journal that is salvaged.
-// So the key is named after the node: that is who signs, the origin is what.
+// A checkpoint's origin is edged/<journal id>, which the first record fixes. The key is made
+// before that, and outlives a journal that is salvaged. So the key is named after the node.
 func (l *layout) checkpointKey() error {
 	hasKey, hasPub, err := l.pair(stateroot.CheckpointKey, stateroot.CheckpointPublic)
 	if err != nil {
@@ -24,7 +22,7 @@ func (l *layout) checkpointKey() error {
 		l.done(stateroot.CheckpointPublic, false, "")
 		return nil
 	case hasPub:
-		l.skip(stateroot.CheckpointKey, "the public half is here, the private one is elsewhere: a new one would not belong to it")
+		l.skip(stateroot.CheckpointKey, "only the public half is here, and a new private half would not belong to it")
 		l.done(stateroot.CheckpointPublic, false, "")
 		return nil
 	case hasKey:
@@ -35,7 +33,7 @@ func (l *layout) checkpointKey() error {
 		key, err := transparency.NewSigner(string(skey))
 		if err != nil {
 			l.done(stateroot.CheckpointKey, false, "")
-			l.skip(stateroot.CheckpointPublic, "not made: the private half is not an Ed25519 note key")
+			l.skip(stateroot.CheckpointPublic, "not made, because the private half is not an Ed25519 note key")
 			return nil
 		}
 		l.done(stateroot.CheckpointKey, false, "")
@@ -45,7 +43,7 @@ func (l *layout) checkpointKey() error {
 	if err != nil {
 		return err
 	}
-	// The private half first: the public one can be made from it.
+	// The private half is written first: the public one can be made from it.
 	if err := l.write(stateroot.CheckpointKey, []byte(key.Secret()+"\n"), 0o600, noteKey); err != nil {
 		return err
 	}

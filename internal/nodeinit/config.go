@@ -18,7 +18,7 @@ import (
 //go:embed config.yaml
 var template string
 
-// saltBytes is the length of a fleet salt: 64 hex digits, the least there may be.
+// saltBytes is the length of a fleet salt: 64 hex digits, the fewest allowed.
 const saltBytes = 32
 
 // config writes the node's config, unless there is one.
@@ -50,14 +50,14 @@ func (l *layout) config() error {
 	if _, err := config.Parse(stateroot.NodeConfig, []byte(text)); err != nil {
 		return fmt.Errorf("the config for %s would not be valid: %w; choose another directory", l.root, err)
 	}
-	// The salt is a secret of the fleet: nobody but owner and group reads it.
+	// The salt is a secret of the fleet: only owner and group may read it.
 	return l.write(stateroot.NodeConfig, []byte(text), 0o640, "the node's config, for you to edit")
 }
 
-// quote is a path beneath the state root as a YAML scalar.
+// quote returns a path below the state root as a YAML scalar.
 func (l *layout) quote(name string) string { return quoted(filepath.Join(l.root, name)) }
 
-// quoted is a YAML scalar: a JSON string is one.
+// quoted returns s as a YAML scalar: a JSON string is one.
 func quoted(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// emptyManifest installs nothing. Its signature is what a first run needs.
+// emptyManifest installs nothing. With its signature a first run succeeds.
 const emptyManifest = `{
   "version": "1",
   "binary_path": "edged",
@@ -19,8 +19,8 @@ const emptyManifest = `{
 }
 `
 
-// manifest makes the manifest keys and an empty signed manifest. The private
-// key lies where the gate never looks; in earnest it is not on the node at all.
+// manifest makes the manifest keys and an empty signed manifest. The private key is where the
+// gate never looks. On a real node it must not exist at all.
 func (l *layout) manifest() error {
 	if err := l.mkdir(dirDemo, 0o700); err != nil {
 		return err
@@ -37,23 +37,23 @@ func (l *layout) manifest() error {
 		l.done(stateroot.ManifestSignature, false, "")
 		return err
 	}
-	// Only what init wrote itself is signed without asking.
+	// Only the manifest that init wrote itself is signed.
 	body, _, err := durable.ReadFile(l.fs, stateroot.Manifest, manifest.MaxBytes)
 	switch {
 	case err != nil:
 		return err
 	case key == nil:
-		l.skip(stateroot.ManifestSignature, "the private key is elsewhere: sign the manifest there")
+		l.skip(stateroot.ManifestSignature, "the private key is not here: sign the manifest where it is")
 		return nil
 	case !bytes.Equal(body, []byte(emptyManifest)):
-		l.skip(stateroot.ManifestSignature, "the manifest is not init's own: run edgectl manifest sign")
+		l.skip(stateroot.ManifestSignature, "init did not write the manifest: run edgectl manifest sign")
 		return nil
 	}
 	return l.write(stateroot.ManifestSignature, ed25519.Sign(key, body), 0o644, "its signature")
 }
 
-// manifestKey makes the pair, or reads the private half that is there; nil
-// where only the public one is.
+// manifestKey makes the key pair, or reads an existing private half; it returns nil if only
+// the public half exists.
 func (l *layout) manifestKey() (ed25519.PrivateKey, error) {
 	hasKey, hasPub, err := l.pair(fileSignKey, stateroot.ManifestVerifyKey)
 	if err != nil {
@@ -67,10 +67,10 @@ func (l *layout) manifestKey() (ed25519.PrivateKey, error) {
 			return nil, err
 		}
 		if key, err = signing.ParsePrivate(data); err != nil {
-			return nil, fmt.Errorf("%s: %w; move it away and init again", fileSignKey, err)
+			return nil, fmt.Errorf("%s: %w; move it away and run init again", fileSignKey, err)
 		}
 	case hasPub:
-		l.skip(fileSignKey, "the public half is here, the private one is elsewhere: a new one would not belong to it")
+		l.skip(fileSignKey, "only the public half is here, and a new private half would not belong to it")
 		l.done(stateroot.ManifestVerifyKey, false, "")
 		return nil, nil
 	default:
@@ -78,7 +78,7 @@ func (l *layout) manifestKey() (ed25519.PrivateKey, error) {
 			return nil, fmt.Errorf("generate the manifest key: %w", err)
 		}
 	}
-	if err := l.write(fileSignKey, key, 0o600, "signs manifests; in earnest it is kept off the node"); err != nil {
+	if err := l.write(fileSignKey, key, 0o600, "signs manifests; for a real node keep it elsewhere"); err != nil {
 		return nil, err
 	}
 	public := key.Public().(ed25519.PublicKey)

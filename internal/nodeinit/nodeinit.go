@@ -1,10 +1,10 @@
-// Package nodeinit lays out a state root before its first boot: directories,
-// a commented config, the checkpoint key, and for a demonstration also TLS
-// material, manifest keys and an empty signed manifest.
+// Package nodeinit lays out a state root for its first boot: directories, a commented config,
+// the checkpoint key, and for a demonstration also TLS files, manifest keys and an empty signed
+// manifest.
 //
-// It adds what is missing and overwrites nothing. Where one half of a pair is
-// there and the other cannot be made from it, the pair is left as it is: a new
-// half would not belong to the old one.
+// It adds missing files and overwrites nothing. If one half of a pair exists and the other
+// cannot be made from it, the pair is left as it is: a new half would not belong to the old
+// one.
 package nodeinit
 
 import (
@@ -23,8 +23,8 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// Places beneath the state root that the gate does not know: TLS material,
-// which a config may name anywhere, and the demonstration's private keys.
+// Names below the state root that the gate does not know: TLS files, which a config may name
+// anywhere, and the demonstration's private keys.
 const (
 	dirTLS      = "tls"
 	fileCA      = "tls/ca.crt"
@@ -35,25 +35,25 @@ const (
 	fileSignKey = "demo/manifest-verify.key"
 )
 
-// Options of a layout.
+// Options are the choices of Init.
 type Options struct {
-	// Node is the edge_domain_id of a config that is written; "" means the
-	// host's name, as far as it can be one.
+	// Node is the edge_domain_id of a new config; "" means the host's name, with
+	// other characters replaced.
 	Node string
 	Demo bool
-	// Hostname and Now are the host's if nil.
+	// Hostname and Now are those of the host if nil.
 	Hostname func() (string, error)
 	Now      func() time.Time
 }
 
-// Action says what became of one file or directory.
+// Action is what Init did with one file or directory.
 type Action string
 
 // Actions.
 const (
 	Created Action = "created"
 	Kept    Action = "kept"
-	Skipped Action = "skipped" // missing, and not made; Note says why
+	Skipped Action = "skipped" // missing and not made; Note has the reason
 )
 
 // Item is one file or directory. Path is relative to the state root.
@@ -63,18 +63,18 @@ type Item struct {
 	Note   string `json:"note"`
 }
 
-// Result is what was laid out.
+// Result is the result of Init.
 type Result struct {
 	StateRoot string `json:"state_root"`
 	Node      string `json:"node"`
 	Items     []Item `json:"items"`
-	// SkipMountCheck: the gate will refuse this directory unless it is told to
-	// skip the checks of filesystem and device. Why says what it objects to.
+	// SkipMountCheck: the gate refuses this directory unless it skips the checks of
+	// the filesystem and the mounts. Why is the reason.
 	SkipMountCheck bool   `json:"skip_mount_check"`
 	Why            string `json:"skip_mount_check_why,omitempty"`
 }
 
-// layout is a layout in progress.
+// layout is a state root that Init is laying out.
 type layout struct {
 	opt   Options
 	fs    *durable.Root
@@ -83,7 +83,7 @@ type layout struct {
 	node  string
 }
 
-// Init lays out the state root at dir, which is made if it is missing.
+// Init lays out the state root at dir, and makes dir if it is missing.
 func Init(ctx context.Context, dir string, opt Options) (*Result, error) {
 	if opt.Hostname == nil {
 		opt.Hostname = os.Hostname
@@ -93,7 +93,7 @@ func Init(ctx context.Context, dir string, opt Options) (*Result, error) {
 	}
 	root, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("lay out %s: %w; name the directory absolutely", dir, err)
+		return nil, fmt.Errorf("lay out %s: %w; name an absolute path", dir, err)
 	}
 	if err := os.MkdirAll(root, 0o750); err != nil {
 		return nil, fmt.Errorf("lay out %s: %w; name a directory that you may make or write to", root, err)
@@ -103,7 +103,7 @@ func Init(ctx context.Context, dir string, opt Options) (*Result, error) {
 		return nil, fmt.Errorf("lay out %s: %w; the gate follows no symbolic link: name the directory itself", root, err)
 	}
 	defer fsys.Close() //nolint:errcheck // everything written was flushed
-	// A gate that runs at this moment might take half a layout for a whole one.
+	// A gate that runs now might see only some of the files.
 	if err := stateroot.Lock(ctx, fsys, stateroot.LockWait, stateroot.Clock{}); err != nil {
 		return nil, fmt.Errorf("lay out %s: %w", root, err)
 	}
@@ -133,13 +133,13 @@ func why(err error) string {
 	return err.Error()
 }
 
-// name settles what the node is called: an existing config knows it.
+// name sets the node's name: that of an existing config, or else the option's or the host's.
 func (l *layout) name() error {
 	if data, _, err := durable.ReadFile(l.fs, stateroot.NodeConfig, config.MaxBytes); err == nil {
 		if cfg, err := config.Parse(stateroot.NodeConfig, data); err == nil {
 			l.node = cfg.Identity.EdgeDomainID
 			if l.opt.Node != "" && l.opt.Node != l.node {
-				return fmt.Errorf("%s names the node %q, --node says %q; drop --node, or edit the config before the first boot",
+				return fmt.Errorf("%s names the node %q, but --node names %q; omit --node, or edit the config before the first boot",
 					stateroot.NodeConfig, l.node, l.opt.Node)
 			}
 			return nil
@@ -149,20 +149,20 @@ func (l *layout) name() error {
 	if l.node == "" {
 		host, err := l.opt.Hostname()
 		if err != nil {
-			return fmt.Errorf("the host's name cannot be had: %w; pass --node", err)
+			return fmt.Errorf("the host's name cannot be read: %w; pass --node", err)
 		}
 		l.node = sanitise(host)
 	}
 	if l.node == "" || l.node != sanitise(l.node) {
-		return fmt.Errorf("%q is no node name: it has 1 to %d of A-Z a-z 0-9 . _ -; pass --node", l.node, maxNode)
+		return fmt.Errorf("%q is no node name, which has 1 to %d of the characters A-Z a-z 0-9 . _ -; pass --node", l.node, maxNode)
 	}
 	return nil
 }
 
-// maxNode is the greatest length of an edge_domain_id.
+// maxNode is the greatest length of an edge_domain_id in bytes.
 const maxNode = 128
 
-// sanitise makes a node name of a host name.
+// sanitise returns a node name for a host name.
 func sanitise(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -174,8 +174,8 @@ func sanitise(s string) string {
 	return s[:min(len(s), maxNode)]
 }
 
-// dirs makes the directories of a first run; the journal's is the gate's to
-// make, with its first record.
+// dirs makes the directories of a first run. The gate makes the journal's, with its first
+// record.
 func (l *layout) dirs() error {
 	names := []string{stateroot.EdgeSegments, stateroot.EdgeRelay, stateroot.Identity, stateroot.Runtime,
 		stateroot.Binaries, stateroot.Epoch, stateroot.Bootstrap}
@@ -209,7 +209,7 @@ func (l *layout) skip(name, note string) {
 	l.items = append(l.items, Item{name, Skipped, note})
 }
 
-// write makes name unless it is there.
+// write makes the file name unless it exists.
 func (l *layout) write(name string, data []byte, perm fs.FileMode, note string) error {
 	there, err := l.exists(name)
 	if err != nil {
@@ -224,7 +224,7 @@ func (l *layout) write(name string, data []byte, perm fs.FileMode, note string) 
 	return nil
 }
 
-// pair says which halves of a pair are there.
+// pair reports which halves of a pair exist.
 func (l *layout) pair(a, b string) (hasA, hasB bool, err error) {
 	if hasA, err = l.exists(a); err == nil {
 		hasB, err = l.exists(b)

@@ -22,7 +22,7 @@ const (
 	leafDays = 365
 )
 
-// tls makes a CA of the demonstration's own and the node's certificate under it.
+// tls makes a CA for the demonstration and the node's certificate under it.
 func (l *layout) tls() error {
 	if err := l.mkdir(dirTLS, 0o750); err != nil {
 		return err
@@ -42,7 +42,7 @@ func (l *layout) tls() error {
 	}
 	if !hasCert && ca == nil {
 		for _, name := range []string{fileCert, fileKey} {
-			l.skip(name, "the CA's key is elsewhere: issue the certificate there")
+			l.skip(name, "the CA's key is not here: issue the certificate where it is")
 		}
 		return nil
 	}
@@ -63,11 +63,10 @@ func (l *layout) half(name string, there bool) {
 		l.done(name, false, "")
 		return
 	}
-	l.skip(name, "the other half of the pair is here: a new one would not belong to it")
+	l.skip(name, "only the other half of the pair is here, and a new one would not belong to it")
 }
 
-// ca makes the CA, or reads the one that is there. It is nil where only the
-// certificate is.
+// ca makes the CA, or reads an existing one. It returns nil if only one half exists.
 func (l *layout) ca() (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	hasCert, hasKey, err := l.pair(fileCA, fileCAKey)
 	if err != nil {
@@ -107,7 +106,7 @@ func (l *layout) readCA() (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	}
 	cert, key, err := parsePair(certPEM, keyPEM)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s and %s: %w; move them away and init again", fileCA, fileCAKey, err)
+		return nil, nil, fmt.Errorf("%s and %s: %w; move them away and run init again", fileCA, fileCAKey, err)
 	}
 	return cert, key, nil
 }
@@ -116,7 +115,7 @@ func (l *layout) authority() *x509.Certificate {
 	now := l.opt.Now()
 	return &x509.Certificate{
 		Subject:               pkix.Name{CommonName: l.node + " demonstration CA"},
-		NotBefore:             now.Add(-time.Hour), // a clock that is a little behind
+		NotBefore:             now.Add(-time.Hour), // for clocks that are a little behind
 		NotAfter:              now.AddDate(caYears, 0, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,

@@ -11,12 +11,12 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// ErrBootID: what the kernel gave is not a UUID.
+// ErrBootID: the kernel's boot id is not a UUID.
 var ErrBootID = errors.New("not a boot id")
 
 const bootIDPath = "/proc/sys/kernel/random/boot_id"
 
-// BootID is the kernel's id of this boot, a UUID in lower case.
+// BootID returns the kernel's id of this boot, a UUID in lower case.
 func BootID() (string, error) { return bootID(bootIDPath) }
 
 func bootID(path string) (string, error) {
@@ -52,8 +52,8 @@ func isUUID(s string) bool {
 	return true
 }
 
-// Uptime is the time since boot in whole milliseconds, suspend included
-// (CLOCK_BOOTTIME). It orders the events of one boot where the wall clock lies.
+// Uptime returns the time since boot in whole milliseconds, suspend included
+// (CLOCK_BOOTTIME). It orders the events of one boot even if the wall clock is wrong.
 func Uptime() (int64, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {

@@ -1,11 +1,10 @@
 // Package osid takes the fingerprint of the operating system that runs now.
 //
-// The composite hash is BLAKE3-256 over the bytes of /etc/os-release, the
-// bytes of /usr/lib/os-release (skipped where it is absent) and the bytes of
-// uname().release, with nothing between them: `cat` and `b3sum` give the same.
-// On most systems the first is a symbolic link to the second, and the same
-// bytes count twice. The hash of each input is kept beside the composite, to
-// say which of them changed.
+// The composite hash is BLAKE3-256 over the bytes of /etc/os-release, the bytes of
+// /usr/lib/os-release (skipped if absent) and the bytes of uname().release, with nothing
+// between them; `cat` and `b3sum` compute the same. On most systems the first is a symbolic
+// link to the second, and the same bytes count twice. Each input's own hash is kept too, so
+// that an update can report which input changed.
 package osid
 
 import (
@@ -23,38 +22,38 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// MaxInputBytes bounds an os-release file; real ones have less than one KiB.
+// MaxInputBytes is the greatest size of an os-release file; real ones have less than one KiB.
 const MaxInputBytes = 1 << 20
 
-// ErrUname: the kernel did not give a release.
-var ErrUname = errors.New("the kernel gave no release")
+// ErrUname: the kernel returned an empty release.
+var ErrUname = errors.New("the kernel returned an empty release")
 
 // ErrInput is the kind of every error of [Capture].
 var ErrInput = errors.New("an input cannot be read")
 
-// Source is where the inputs come from.
+// Source names the inputs.
 type Source struct {
 	EtcPath string                 // must exist
 	UsrPath string                 // may be absent
 	Uname   func() (string, error) // uname().release
 }
 
-// Host is the running system.
+// Host returns the Source of the running system.
 func Host() Source {
 	return Source{EtcPath: "/etc/os-release", UsrPath: "/usr/lib/os-release", Uname: unameRelease}
 }
 
-// Fingerprint is what one capture found. Hashes are lower-case hex.
+// Fingerprint is the result of a capture. Hashes are lower-case hex.
 type Fingerprint struct {
 	CompositeHash string
 	Inputs        machine.Inputs
 	UnameRelease  string
 	OSRelease     string // text of /etc/os-release, see [MaxTextBytes]
-	Truncated     bool   // OSRelease is not all of it; the hashes cover all
+	Truncated     bool   // OSRelease is only its beginning; the hashes cover all of it
 }
 
-// Capture takes the fingerprint. It never blocks on a FIFO or a device in the
-// place of a file. The error is an *errs.Error.
+// Capture takes the fingerprint. It never blocks on a FIFO or a device in place of a file.
+// The error is an *errs.Error.
 func Capture(src Source) (Fingerprint, error) {
 	etc, err := readInput(src.EtcPath)
 	if err != nil {
@@ -77,7 +76,7 @@ func Capture(src Source) (Fingerprint, error) {
 
 	h := blake3.New()
 	for _, part := range [][]byte{etc, usr, []byte(release)} {
-		_, _ = h.Write(part) // a hash takes every byte
+		_, _ = h.Write(part) // a hash does not fail
 	}
 	f := Fingerprint{
 		CompositeHash: hex.EncodeToString(h.Sum(nil)),
@@ -91,7 +90,7 @@ func Capture(src Source) (Fingerprint, error) {
 	return f, nil
 }
 
-// readInput gives the bytes of a file, never nil when there is one.
+// readInput returns the bytes of a file, never nil if the file exists.
 func readInput(path string) ([]byte, error) {
 	data, err := durable.ReadHostFile(path, MaxInputBytes)
 	if err == nil {
@@ -108,7 +107,7 @@ func readInput(path string) ([]byte, error) {
 }
 
 func refused(path string, err error, next string) error {
-	return &errs.Error{Kind: ErrInput, Path: path, Detail: "take fingerprint of the operating system", Err: err, Next: next}
+	return &errs.Error{Kind: ErrInput, Path: path, Detail: "take the fingerprint of the operating system", Err: err, Next: next}
 }
 
 func unameRelease() (string, error) {

@@ -2,14 +2,14 @@ package osid
 
 import "unicode/utf8"
 
-// MaxTextBytes is how much os-release text is kept, counted as the bytes that
-// it takes in canonical JSON (RFC 8785) without the quotes: the text goes into
-// records of bounded size, and a file of control characters swells sixfold.
+// MaxTextBytes is the most os-release text that is kept, in bytes of canonical JSON (RFC
+// 8785) without the quotes. The text goes into records of bounded size, and escaping makes
+// control characters six times as long.
 const MaxTextBytes = 16 << 10
 
-// keep gives data as valid UTF-8 that takes at most limit bytes in JSON, cut
-// between characters, and whether it was cut. Each byte that is not part of
-// valid UTF-8 becomes U+FFFD.
+// keep returns data as valid UTF-8 that takes at most limit bytes in JSON, cut between
+// characters, and reports whether it was cut. Each byte that is not part of valid UTF-8
+// becomes U+FFFD.
 func keep(data []byte, limit int) (string, bool) {
 	out := make([]byte, 0, min(len(data), limit))
 	used := 0
@@ -24,7 +24,7 @@ func keep(data []byte, limit int) (string, bool) {
 	return string(out), false
 }
 
-// escapedLen is the length of r inside a canonical JSON string, in bytes.
+// escapedLen returns the length of r inside a canonical JSON string, in bytes.
 func escapedLen(r rune) int {
 	switch r {
 	case '"', '\\', '\b', '\t', '\n', '\f', '\r':

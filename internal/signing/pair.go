@@ -15,13 +15,13 @@ const (
 	SignKeyName   = "manifest-verify.key"
 )
 
-// ErrExists: a file of the pair is already there. A key is never overwritten.
-var ErrExists = errors.New("a key is already there; choose another directory, or move it away")
+// ErrExists: a file of the pair exists. A key is never overwritten.
+var ErrExists = errors.New("a key exists; choose another directory, or move the key away")
 
-// WriteKeyPair writes a key pair into a directory that exists: the private
-// half with mode 0600, the public one with 0644, both durably. It comes private
-// first: the public half can be made from it. Nothing is ever overwritten, also
-// not by two at once. The error is ErrExists or the disk's.
+// WriteKeyPair writes a key pair into an existing directory: the private half with mode 0600,
+// the public one with 0644, both durably. The private half is written first, because the
+// public one can be made from it. Nothing is ever overwritten, even by two calls at once. The
+// error is ErrExists or the disk's.
 func WriteKeyPair(dir string, key ed25519.PrivateKey) error {
 	root, err := durable.OpenRoot(dir)
 	if err != nil {
@@ -46,7 +46,7 @@ func writeKeyPair(fsys durable.FS, key ed25519.PrivateKey) error {
 		return fmt.Errorf("write key pair: %w", err)
 	}
 	if err := writeNew(fsys, VerifyKeyName, Public(key), 0o644); err != nil {
-		// Half a pair would keep the next attempt from the directory.
+		// Half a pair would make the next attempt fail.
 		return fmt.Errorf("write key pair: %w", errors.Join(err, fsys.Remove(SignKeyName)))
 	}
 	if err := fsys.SyncDir("."); err != nil {
@@ -55,8 +55,8 @@ func writeKeyPair(fsys durable.FS, key ed25519.PrivateKey) error {
 	return nil
 }
 
-// writeNew makes a file that must not exist yet, with its bytes flushed. What
-// it could not write whole it takes away again.
+// writeNew makes a file that must not exist yet, and flushes it. After an error it removes the
+// file.
 func writeNew(fsys durable.FS, name string, data []byte, perm fs.FileMode) error {
 	f, err := fsys.Create(name, perm)
 	if errors.Is(err, fs.ErrExist) {

@@ -2,8 +2,8 @@
 // manifests.
 //
 // A verify key is 32 raw bytes (identity/manifest-verify.pub), a signing key
-// 64 raw bytes (seed, then public key, as crypto/ed25519 has it), a signature
-// 64 raw bytes. Keys in PEM, PKCS#8 and SPKI, are read as well.
+// 64 raw bytes (seed, then public key, as in crypto/ed25519), a signature
+// 64 raw bytes. Keys in PEM, PKCS#8 and SPKI, are read too.
 package signing
 
 import (
@@ -18,14 +18,14 @@ import (
 	"github.com/autonomyops/edged/internal/digest"
 )
 
-// MaxKeyFile bounds a key file in bytes; a PEM file has a few hundred.
+// MaxKeyFile is the greatest size of a key file in bytes; a PEM file has a few hundred.
 const MaxKeyFile = 16 << 10
 
-// ErrKey: the bytes are not a key of the kind that was asked for.
+// ErrKey: the bytes are not a key of the wanted kind.
 var ErrKey = errors.New("not an Ed25519 key")
 
 // ParsePublic reads a public key: 32 raw bytes, or PEM ("PUBLIC KEY", SPKI).
-// The key is the caller's own copy. The error is ErrKey or ErrWeakKey.
+// The key shares no memory with data. The error is ErrKey or ErrWeakKey.
 func ParsePublic(data []byte) (ed25519.PublicKey, error) {
 	if len(data) == ed25519.PublicKeySize { // before PEM: no PEM is that short
 		key := ed25519.PublicKey(slices.Clone(data))
@@ -50,7 +50,7 @@ func ParsePublic(data []byte) (ed25519.PublicKey, error) {
 }
 
 // ParsePrivate reads a signing key: 64 raw bytes, or PEM ("PRIVATE KEY",
-// PKCS#8). The key is the caller's own copy. The error is ErrKey.
+// PKCS#8). The key shares no memory with data. The error is ErrKey.
 func ParsePrivate(data []byte) (ed25519.PrivateKey, error) {
 	if len(data) == ed25519.PrivateKeySize {
 		key := ed25519.PrivateKey(slices.Clone(data))
@@ -80,10 +80,10 @@ func ParsePrivate(data []byte) (ed25519.PrivateKey, error) {
 	return nil, fmt.Errorf("%w: it is a %T", ErrKey, key)
 }
 
-// pemBlock finds the first PEM block, which must be of the wanted type.
+// pemBlock returns the first PEM block, which must be of the wanted type.
 func pemBlock(data []byte, want string) (der []byte, found bool, err error) {
 	if len(data) > MaxKeyFile {
-		return nil, false, fmt.Errorf("%w: %d bytes, the limit is %d", ErrKey, len(data), MaxKeyFile)
+		return nil, false, fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrKey, len(data), MaxKeyFile)
 	}
 	block, _ := pem.Decode(data)
 	switch {
@@ -95,19 +95,19 @@ func pemBlock(data []byte, want string) (der []byte, found bool, err error) {
 	return block.Bytes, true, nil
 }
 
-// Generate makes a new signing key. The error is the system's lack of randomness.
+// Generate makes a new signing key. An error means that the system has no randomness.
 func Generate() (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	return key, err
 }
 
-// Public is the verify key of a signing key.
+// Public returns the verify key of a signing key.
 func Public(key ed25519.PrivateKey) ed25519.PublicKey {
 	return ed25519.PublicKey(slices.Clone(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:]))
 }
 
-// Hash is the lower-case hex BLAKE3-256 of a raw public key: how the journal
-// and the config's pin name it.
+// Hash returns the lower-case hex BLAKE3-256 of a raw public key. The journal and the config's
+// pin name keys by it.
 func Hash(key ed25519.PublicKey) string {
 	return digest.Of(key)
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// statementType tells a statement from whatever else a key may sign. A
-// manifest has no member of this name, and a statement none of a manifest's.
+// statementType distinguishes a statement from anything else that a key signs. A manifest has
+// no member type, and a statement has none of a manifest's.
 const statementType = "edged-key-rotation"
 
-// maxStatement bounds a statement in bytes; one has about 400.
+// maxStatement is the greatest size of a statement in bytes; one has about 400.
 const maxStatement = 4 << 10
 
 // ErrStatement: the bytes are not a statement of rotation, or not one that the
 // old key signed.
 var ErrStatement = errors.New("not a statement of key rotation")
 
-// Statement is what an old key signs to name its successor. It holds for one
-// journal only, so that it cannot be carried to another node.
+// Statement is signed by an old key and names its successor. It is valid for one journal only,
+// so that it cannot be used on another node.
 type Statement struct {
 	Purpose   string            // machine.PurposeManifest or PurposeCheckpoint
-	OldKey    string            // Hash of the key that signs
+	OldKey    string            // Hash of the signing key
 	NewKey    string            // Hash of NewPublic
 	NewPublic ed25519.PublicKey // 32 raw bytes
-	Journal   string            // id of the journal that it is for
+	Journal   string            // id of the journal for which it is valid
 }
 
 // wire is the statement's JSON. NewPublic is base64 in it.
@@ -45,13 +45,13 @@ type wire struct {
 	V         int    `json:"v"`
 }
 
-// NewStatement says that newPublic follows oldPublic for a purpose in a journal.
+// NewStatement returns the statement that newPublic succeeds oldPublic for a purpose in a journal.
 func NewStatement(purpose string, oldPublic, newPublic ed25519.PublicKey, journal string) Statement {
 	return Statement{Purpose: purpose, OldKey: Hash(oldPublic), NewKey: Hash(newPublic), NewPublic: newPublic, Journal: journal}
 }
 
-// Bytes is the statement as it is signed: one line of JSON in its RFC 8785
-// form. The error is ErrStatement.
+// Bytes returns the statement as it is signed: one line of JSON in its RFC 8785 form. The error
+// is ErrStatement.
 func (s Statement) Bytes() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func SignStatement(old ed25519.PrivateKey, s Statement) (statement, signature []
 		return nil, nil, fmt.Errorf("%w: %d bytes, want %d", ErrKey, len(old), ed25519.PrivateKeySize)
 	}
 	if hash := Hash(Public(old)); hash != s.OldKey {
-		return nil, nil, fmt.Errorf("%w: it names %s as the old key, the signing key is %s", ErrStatement, s.OldKey, hash)
+		return nil, nil, fmt.Errorf("%w: it names %s as the old key, but the signing key is %s", ErrStatement, s.OldKey, hash)
 	}
 	if statement, err = s.Bytes(); err != nil {
 		return nil, nil, err
@@ -108,9 +108,8 @@ func SignStatement(old ed25519.PrivateKey, s Statement) (statement, signature []
 	return statement, ed25519.Sign(old, statement), nil
 }
 
-// VerifyStatement reads a statement that the old key signed. Its bytes must be
-// exactly those that Bytes gives; the caller compares purpose and journal with
-// its own. The error is ErrStatement.
+// VerifyStatement reads a statement that the old key signed. Its bytes must be exactly those of
+// Bytes. The caller must compare purpose and journal with its own. The error is ErrStatement.
 func VerifyStatement(old ed25519.PublicKey, statement, signature []byte) (Statement, error) {
 	if !Verify(old, statement, signature) {
 		return Statement{}, fmt.Errorf("%w: the old key did not sign these bytes", ErrStatement)
@@ -120,14 +119,14 @@ func VerifyStatement(old ed25519.PublicKey, statement, signature []byte) (Statem
 		return Statement{}, err
 	}
 	if hash := Hash(old); s.OldKey != hash {
-		return Statement{}, fmt.Errorf("%w: it names %s as the old key, %s signed it", ErrStatement, s.OldKey, hash)
+		return Statement{}, fmt.Errorf("%w: it names %s as the old key, but %s signed it", ErrStatement, s.OldKey, hash)
 	}
 	return s, nil
 }
 
 func parseStatement(data []byte) (Statement, error) {
 	if len(data) > maxStatement {
-		return Statement{}, fmt.Errorf("%w: %d bytes, the limit is %d", ErrStatement, len(data), maxStatement)
+		return Statement{}, fmt.Errorf("%w: it has %d bytes, the limit is %d", ErrStatement, len(data), maxStatement)
 	}
 	var w wire
 	if err := json.Unmarshal(data, &w, json.RejectUnknownMembers(true)); err != nil {

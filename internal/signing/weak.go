@@ -7,13 +7,12 @@ import (
 	"fmt"
 )
 
-// ErrWeakKey: anybody can forge signatures under the key.
+// ErrWeakKey: anybody can forge signatures under this key.
 var ErrWeakKey = errors.New("the key is a point of small order, under which anybody can sign")
 
-// smallOrder holds the encodings of the curve's points of order 1, 2, 4 and 8,
-// also those that are not reduced, without the bit of the sign. Bytes 1 to 30
-// of most are the same. crypto/ed25519 accepts them as keys; a file that a
-// disk gave back as zeros is the first of them.
+// smallOrder holds the encodings of the curve's points of order 1, 2, 4 and 8, including those
+// that are not reduced, without the sign bit. Bytes 1 to 30 of most are the same. crypto/ed25519
+// accepts them as keys. A file that a disk returned as zeros is the first of them.
 var smallOrder = [...][ed25519.PublicKeySize]byte{
 	{},
 	{0: 1},
@@ -30,8 +29,8 @@ var smallOrder = [...][ed25519.PublicKeySize]byte{
 	aroundPrime(0xee),
 }
 
-// aroundPrime is a number whose lowest byte is low, near the field's prime
-// 2^255-19 (0x7f ff … ff ed).
+// aroundPrime returns a number whose lowest byte is low, near the field's prime 2^255-19 (0x7f
+// ff … ff ed).
 func aroundPrime(low byte) (p [ed25519.PublicKeySize]byte) {
 	for i := range p {
 		p[i] = 0xff
@@ -40,8 +39,8 @@ func aroundPrime(low byte) (p [ed25519.PublicKeySize]byte) {
 	return p
 }
 
-// CheckPublic refuses a key that is not 32 bytes long (ErrKey) or of small
-// order (ErrWeakKey). That the key is on the curve shows when it verifies.
+// CheckPublic returns ErrKey if the key is not 32 bytes long, and ErrWeakKey if it is of small
+// order. Whether the key is on the curve is checked when it verifies.
 func CheckPublic(key ed25519.PublicKey) error {
 	if len(key) != ed25519.PublicKeySize {
 		return fmt.Errorf("%w: %d bytes, want %d", ErrKey, len(key), ed25519.PublicKeySize)
@@ -55,8 +54,8 @@ func CheckPublic(key ed25519.PublicKey) error {
 	return nil
 }
 
-// Verify reports whether signature is key's over message. Sizes that do not
-// fit and weak keys are false, never a panic.
+// Verify reports whether signature is key's over message. It returns false for wrong sizes and
+// for weak keys, and never panics.
 func Verify(key ed25519.PublicKey, message, signature []byte) bool {
 	return CheckPublic(key) == nil && len(signature) == ed25519.SignatureSize && ed25519.Verify(key, message, signature)
 }

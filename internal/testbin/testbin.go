@@ -13,9 +13,9 @@ import (
 // ErrNoGo: there is no go command to build with.
 var ErrNoGo = errors.New("the binaries cannot be built: go is not installed; set EDGED_BIN to a folder that holds them")
 
-// Build makes edged and edgectl of this checkout in dir, static as make build
-// does, and gives the folder that holds them: dir, or $EDGED_BIN if that is
-// set. The error is ErrNoGo, or holds what the go command printed.
+// Build builds edged and edgectl of this checkout in dir, static as in make build, and returns
+// the folder that holds them: dir, or $EDGED_BIN if that is set. The error is ErrNoGo, or holds
+// the output of the go command.
 func Build(dir string) (string, error) {
 	if bin := os.Getenv("EDGED_BIN"); bin != "" {
 		return bin, nil
@@ -34,8 +34,8 @@ func Build(dir string) (string, error) {
 	return dir, nil
 }
 
-// Binaries is Build in a folder of the test's own. Without a go command the
-// test is skipped.
+// Binaries calls Build with a folder of the test's own and returns the result. Without a go
+// command the test is skipped.
 func Binaries(t testing.TB) string {
 	t.Helper()
 	bin, err := Build(t.TempDir())
