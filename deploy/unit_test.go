@@ -63,6 +63,7 @@ func TestUnitsSay(t *testing.T) {
 		{"edged-precheck.service", "Service", "Environment", "EDGE_CONFIG=/etc/edged/config.yaml"},
 		{"edged-precheck.service", "Service", "ProtectSystem", "strict"},
 		{"edged-precheck.service", "Service", "ReadWritePaths", "-/persist/edge"},
+		{"edged-precheck.service", "Service", "RestrictAddressFamilies", "AF_UNIX"}, // the journal's socket
 		{"edged-precheck.service", "Unit", "Before", "edged.service"},
 		{"edged-precheck.service", "Unit", "RequiresMountsFor", "/persist/edge"},
 		{"edged-precheck.service", "Install", "WantedBy", "multi-user.target"},

@@ -71,7 +71,6 @@ func (s *scrubber) scrub(out string) string {
 	all(`(epoch \d+ in) \S+`, "$1 …")
 	all(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "2026-03-04T10:00:00${1}Z")
 	all(`T10:00:00\.\d+Z`, "T10:00:00.000Z")
-	all(`(?m)^(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d\.\d{3}`, "Mar 04 10:00:00.000")
 	return out
 }
 
@@ -87,7 +86,7 @@ func TestScrub(t *testing.T) {
 		{strings.Repeat("01", 32), "0101…0101"},
 		{strings.Repeat("0", 64), strings.Repeat("0", 64)},
 		{"t=2031-11-22T22:51:46.579Z u=2031-11-22T22:51:46Z", "t=2026-03-04T10:00:00.000Z u=2026-03-04T10:00:00Z"},
-		{"\x1b[2mNov 22 22:51:46.579\x1b[0m h=\x1b[0m" + a + "\r\n", "Mar 04 10:00:00.000 h=259a…8ea7\n"},
+		{"\x1b[2m2026-11-22T22:51:46.579Z\x1b[0m h=\x1b[0m" + a + "\r\n", "2026-03-04T10:00:00.000Z h=259a…8ea7\n"},
 	} {
 		if got := s.scrub(tt[0]); got != tt[1] {
 			t.Errorf("%q is scrubbed to %q, want %q", tt[0], got, tt[1])

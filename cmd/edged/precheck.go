@@ -52,6 +52,9 @@ func precheck(g *globals, getenv func(string) string, stdout, stderr io.Writer) 
 			opt.Software, opt.BuildTime = buildinfo.Software("edged"), buildinfo.Time()
 			host := gate.LinuxHost()
 			host.Getenv, host.Stdout, host.Logger = getenv, stdout, log
+			if console, ok := stderr.(*logging.Console); ok {
+				host.Annotate = console.Annotate
+			}
 			if code := gate.Run(cmd.Context(), opt, host); code != gate.ExitOK {
 				return exitCode(code)
 			}
@@ -76,7 +79,7 @@ func logger(g *globals, getenv func(string) string, stderr io.Writer) (func(stri
 	}
 	var threshold slog.LevelVar
 	threshold.Set(level)
-	log, err := logging.New(stderr, g.logFormat, &threshold, getenv("NO_COLOR") != "")
+	log, err := logging.New(stderr, g.logFormat, &threshold, getenv("NO_COLOR") != "" || getenv("TERM") == "dumb")
 	if err != nil {
 		return nil, fmt.Errorf("--log-format: %w", err)
 	}

@@ -69,20 +69,23 @@ func TestLogLevel(t *testing.T) {
 func TestLogFormat(t *testing.T) {
 	const colour = "\x1b["
 	for _, tt := range []struct {
-		format, noColor string
-		want            string
-		coloured        bool
+		format, env string
+		want        string
+		coloured    bool
 	}{
 		{"", "", "level=INFO msg=edge.os.fingerprint_initialized composite_hash=", false},
 		{"auto", "", "level=INFO msg=edge.os.fingerprint_initialized composite_hash=", false},
 		{"logfmt", "", "level=INFO msg=edge.os.fingerprint_initialized composite_hash=", false},
 		{"json", "", `"level":"INFO","msg":"edge.os.fingerprint_initialized","composite_hash":"`, false},
 		{"pretty", "", "edge.os.fingerprint_initialized", true},
-		{"pretty", "1", "INF edge.os.fingerprint_initialized composite_hash=", false},
+		{"pretty", "TERM=dumb", "INF edge.os.fingerprint_initialized composite_hash=", false},
+		{"pretty", "TERM=xterm", "edge.os.fingerprint_initialized", true},
+		{"pretty", "NO_COLOR=1", "INF edge.os.fingerprint_initialized composite_hash=", false},
 	} {
-		t.Run(tt.format+tt.noColor, func(t *testing.T) {
+		t.Run(tt.format+tt.env, func(t *testing.T) {
 			n := newNode(t, "info")
-			n.env["NO_COLOR"] = tt.noColor
+			name, value, _ := strings.Cut(tt.env, "=")
+			n.env[name] = value
 			args := []string{"precheck", "--config", n.config}
 			if tt.format != "" {
 				args = append(args, "--log-format", tt.format)

@@ -27,7 +27,7 @@ var forbidden = []struct {
 	reason  string
 }{
 	{
-		in: "cmd/ internal/ journal/ machine/ projections/ replay/",
+		in:   "cmd/ internal/ journal/ machine/ projections/ replay/",
 		but:  "internal/export/csv.go", // it looks for such signs in what it exports
 		text: `^[^/]*"[^"]*[^\x00-\x7f]`, example: "\treturn s + \"\u2026\"",
 		reason: "what is printed is ASCII: not every terminal shows more",

@@ -12,6 +12,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/journald"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -21,7 +22,7 @@ import (
 const maxMicros = 1<<55 - 1
 
 // Identifier is the SYSLOG_IDENTIFIER of every entry.
-const Identifier = "edged"
+const Identifier = journald.Identifier
 
 // journaldEncoder writes the Journal Export Format of systemd: a line per
 // field, an empty line between entries. A value that a line cannot hold is

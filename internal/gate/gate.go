@@ -71,6 +71,9 @@ type Host struct {
 	// Logger gives the run's logger once the config's level is known; it is
 	// called with "" before that.
 	Logger func(configLevel string) *slog.Logger
+	// Annotate, if set, is given a function that says which run a log line is of,
+	// as far as that is known when it is called.
+	Annotate func(fields func() []slog.Attr)
 }
 
 // Root is an open state root.
@@ -117,6 +120,9 @@ func Run(ctx context.Context, opt Options, host Host) int {
 		r.plan = &dryPlan{}
 	}
 	r.log = r.logger("")
+	if host.Annotate != nil {
+		host.Annotate(r.fields)
+	}
 	if opt.RotationValidDays == 0 {
 		r.RotationValidDays = DefaultRotationValidDays
 	}
@@ -154,6 +160,18 @@ func (r *run) logger(level string) *slog.Logger {
 		return log.With(slog.Bool("dry_run", true))
 	}
 	return log
+}
+
+// fields say which run this is: of which node, in which epoch.
+func (r *run) fields() []slog.Attr {
+	all := []slog.Attr{slog.String("run", r.id)}
+	if r.node != "" {
+		all = append(all, slog.String("node", r.node))
+	}
+	if r.history != nil && r.history.state.Journal != "" {
+		all = append(all, slog.String("journal", r.history.state.Journal), slog.Uint64("boot_epoch", r.history.state.Epoch))
+	}
+	return all
 }
 
 // precheck is the order of the checks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -62,4 +63,61 @@ func TestFailureIsRecordedBeforeItIsLogged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnnotate: each line can say which run it is of, as far as that is known
+// when it is written.
+func TestAnnotate(t *testing.T) {
+	s := &stage{node: newNode(t)}
+	var heard []string
+	s.edit = func(h *Host) {
+		heard = nil
+		var known func() []slog.Attr
+		h.Annotate = func(fields func() []slog.Attr) { known = fields }
+		log := h.Logger("")
+		h.Logger = func(string) *slog.Logger {
+			return slog.New(listener{log.Handler(), func(r slog.Record) {
+				line := r.Message
+				for _, a := range known() {
+					switch a.Key {
+					case "run", "journal":
+						if a.Value.String() == "" {
+							t.Errorf("%s: %s is empty", r.Message, a.Key)
+						}
+						line += " " + a.Key
+					default:
+						line += " " + a.String()
+					}
+				}
+				heard = append(heard, line)
+			}})
+		}
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		if !slices.Equal(heard, want) {
+			t.Errorf("%q, want %q", heard, want)
+		}
+	}
+	s.boot(ExitOK)
+	expect("edge.os.fingerprint_initialized run node=node-01 journal boot_epoch=0")
+	s.kernel += "+1"
+	s.boot(ExitReconstruction)
+	expect("edge.os.update_detected run node=node-01 journal boot_epoch=0",
+		"edge.os.reconstruction_started run node=node-01 journal boot_epoch=0",
+		"precheck: manifest verify key missing on reconstruction path run node=node-01 journal boot_epoch=0")
+	s.deploy(emptyManifest)
+	s.boot(ExitOK)
+	expect("edge.os.update_detected run node=node-01 journal boot_epoch=0",
+		"edge.os.reconstruction_started run node=node-01 journal boot_epoch=0",
+		"edge.os.reconstruction_completed run node=node-01 journal boot_epoch=1")
+	s.remove("journal")
+	s.boot(ExitStateRoot)
+	expect("precheck: journal missing run node=node-01")
+	s.env["EDGE_STATE_ROOT"] = "/absent"
+	s.boot(ExitStateRoot)
+	expect("precheck: state root rejected run node=node-01")
+	s.write("config", nil)
+	s.boot(ExitConfig, func(o *Options) { o.ConfigPath = s.path("config") })
+	expect("precheck: config rejected run")
 }

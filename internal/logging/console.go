@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/autonomyops/edged/internal/journald"
 )
 
 // patience is the time in which standard error must accept a line.
@@ -27,32 +29,38 @@ type Console struct {
 	file     *os.File
 	terminal bool
 	journal  bool
+	socket   string // of the journal
 	patience time.Duration
+	fields   func() []slog.Attr // of every entry; see Annotate
 	begin    sync.Once
 	lines    chan line
 }
 
-// line is one write; done is closed when it has ended.
+// line is one write, and the sign that it has ended.
 type line struct {
 	text []byte
 	done chan struct{}
 }
 
 // NewConsole returns the console of file. journalStream is $JOURNAL_STREAM: if
-// it names file, systemd's journal reads the lines, and they carry their
-// priority.
+// it names file, systemd's journal reads the lines. [New] then sends it entries
+// with fields, and lines that carry their priority where that fails.
 func NewConsole(file *os.File, journalStream string) *Console {
 	return &Console{
 		file: file, terminal: isTerminal(file), journal: isJournal(file, journalStream),
-		patience: patience, lines: make(chan line),
+		socket: journald.Socket, patience: patience, lines: make(chan line),
 	}
 }
 
-// Write passes p on and waits until it is written, for at most a second. It always reports
-// success, because an error could not be reported anywhere.
+// Annotate gives every later entry in systemd's journal the fields that fields
+// returns at that time. On another console it does nothing.
+func (c *Console) Annotate(fields func() []slog.Attr) { c.fields = fields }
+
+// Write hands p over and waits until it is written, or for a second. It always
+// reports success: nobody could act on a failure.
 func (c *Console) Write(p []byte) (int, error) {
 	c.begin.Do(func() { go c.write() })
-	l := line{bytes.Clone(p), make(chan struct{})} // the caller may use p again before a late write ends
+	l := line{bytes.Clone(p), make(chan struct{})} // p is the caller's again before a late write ends
 	timeout := time.NewTimer(c.patience)
 	defer timeout.Stop()
 	select {
@@ -69,38 +77,24 @@ func (c *Console) Write(p []byte) (int, error) {
 
 func (c *Console) write() {
 	for l := range c.lines {
-		_, _ = c.file.Write(l.text) // the line is lost
+		_, _ = c.file.Write(l.text) // the line is lost, and the log with it
 		close(l.done)
 	}
 }
 
-// Plain writes lines of text to w, with their priority if systemd's journal reads w. It is
-// for errors of the command line, which include a bad log format.
+// Plain writes lines of text to w. Only systemd's journal is told their level.
+// It is for what is wrong with a command line, which includes the log format.
 func Plain(w io.Writer, level slog.Level, text string) {
 	if c, ok := w.(*Console); ok && c.journal {
-		mark := priority(level)
+		mark := "<" + priority(level) + ">" // as sd-daemon(3) has it
 		text = mark + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+mark) + "\n"
 	}
 	_, _ = io.WriteString(w, text)
 }
 
-// priority returns the priority mark at the beginning of a line for systemd's journal
-// (sd-daemon(3)).
-func priority(level slog.Level) string {
-	switch {
-	case level >= slog.LevelError:
-		return "<3>"
-	case level >= slog.LevelWarn:
-		return "<4>"
-	case level >= slog.LevelInfo:
-		return "<6>"
-	}
-	return "<7>"
-}
-
 // isJournal reports whether file is the stream that $JOURNAL_STREAM names by
-// device and inode. The variable alone proves nothing, because processes inherit it whose
-// standard error leads elsewhere.
+// device and inode. The variable alone says nothing: it is inherited by
+// processes whose standard error leads elsewhere.
 func isJournal(file *os.File, journalStream string) bool {
 	var st unix.Stat_t
 	err := ask(file, func(fd int) error { return unix.Fstat(fd, &st) })

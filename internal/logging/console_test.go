@@ -103,6 +103,7 @@ func TestPriority(t *testing.T) {
 					stream += "0" // inherited: another file's
 				}
 				c := NewConsole(f, stream)
+				c.socket = path // it takes no entries
 				log, err := New(c, format, slog.LevelDebug, true)
 				if err != nil {
 					t.Fatal(err)

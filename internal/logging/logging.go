@@ -1,5 +1,6 @@
-// Package logging makes the gate's console logger: tint on a terminal, logfmt
-// in a pipe, JSON if asked for, and priorities if systemd's journal reads it.
+// Package logging makes the gate's logger: tint on a terminal, logfmt in a pipe,
+// JSON if asked for, and entries with fields if systemd's journal reads it.
+// Times are in UTC.
 package logging
 
 import (
@@ -34,8 +35,8 @@ func Level(name string) (slog.Level, error) {
 
 // New returns a logger that writes to w in format. auto is pretty if w is a
 // [Console] on a terminal, and logfmt otherwise; noColor keeps pretty free of
-// escapes. On a Console that systemd's journal reads, each line begins with its
-// priority.
+// escapes. What a Console writes to systemd's journal is sent as entries with
+// fields.
 func New(w io.Writer, format string, level slog.Leveler, noColor bool) (*slog.Logger, error) {
 	console, _ := w.(*Console)
 	if format == "auto" || format == "" {
@@ -44,23 +45,34 @@ func New(w io.Writer, format string, level slog.Leveler, noColor bool) (*slog.Lo
 			format = "pretty"
 		}
 	}
-	out := &marked{w: w}
+	var out *output
 	if console != nil && console.journal {
-		w = out
+		out = &output{console: console}
+		w = &out.line
 	}
 	var handler slog.Handler
 	switch format {
 	case "logfmt":
-		handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+		handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inUTC})
 	case "json":
-		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: inUTC})
 	case "pretty":
-		handler = tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: noColor})
+		handler = tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: noColor, ReplaceAttr: inUTC, TimeFormat: timeForm})
 	default:
 		return nil, fmt.Errorf("log format %q is not one of %s", format, strings.Join(Formats, ", "))
 	}
-	if w == out {
-		handler = prioritized{handler, out}
+	if out != nil {
+		handler = journaled{Handler: handler, out: out}
 	}
 	return slog.New(handler), nil
+}
+
+// timeForm is how slog's text handler writes a time.
+const timeForm = "2006-01-02T15:04:05.000Z07:00"
+
+func inUTC(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindTime {
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return a
 }
