@@ -32,11 +32,10 @@ func changes(t *testing.T, disk *memfs.FS, do func() error) (at []int) {
 	return at
 }
 
-var errKilled = errors.New("the process is no more")
+var errKilled = errors.New("the process was killed")
 
-// crashes ends do before operation n and gives the disks that may be left: by a
-// kill, after which everything is there and nothing more was flushed, and by a
-// loss of power.
+// crashes ends do before operation n and returns the disks that may be left: after a kill, with
+// everything readable and nothing more flushed, and after a power cut.
 func (f *fixture) crashes(disk *memfs.FS, n int, seeds uint64, do func() error) map[string]*memfs.FS {
 	disk.SetHook(func(op memfs.Op) error {
 		if op.N >= n {
@@ -58,10 +57,9 @@ func (f *fixture) crashes(disk *memfs.FS, n int, seeds uint64, do func() error) 
 	return left
 }
 
-// TestCrash loses power at every operation of a rotation, and at every
-// operation of the run after it: once a run has ended, the pair matches, the
-// event is journaled exactly when the pair was replaced, the replaced pair is
-// kept, and nothing else is left.
+// TestCrash cuts the power at every operation of a rotation, and at every operation of the run
+// after it. After a complete run the pair matches, the event is journaled exactly if the pair was
+// replaced, the replaced pair is kept, and there is no other file.
 func TestCrash(t *testing.T) {
 	for _, s := range sites {
 		t.Run(s.name, func(t *testing.T) {
@@ -76,7 +74,7 @@ func TestCrash(t *testing.T) {
 				disk, journaled := f.disk.Clone(), false
 				for kept, left := range f.crashes(disk, n, 16, func() error { return f.rotate(disk, func() { journaled = true }) }) {
 					points++
-					if f.settle(t, fmt.Sprintf("operation %d, kept %s", n, kept), left, journaled, strings.HasPrefix(kept, "random")) {
+					if f.finish(t, fmt.Sprintf("operation %d, kept %s", n, kept), left, journaled, strings.HasPrefix(kept, "random")) {
 						replaced++
 					}
 				}
@@ -89,8 +87,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestCrashWhileUndoing loses power while a replacement that failed is taken
-// back.
+// TestCrashWhileUndoing cuts the power while a failed replacement is being undone.
 func TestCrashWhileUndoing(t *testing.T) {
 	for _, s := range sites {
 		for name, broken := range map[string]func(op memfs.Op) bool{
@@ -127,7 +124,7 @@ func TestCrashWhileUndoing(t *testing.T) {
 						disk := f.disk.Clone()
 						once = true
 						for kept, left := range f.crashes(disk, n, 16, func() error { return f.rotate(disk, func() { t.Error("journaled") }) }) {
-							f.settle(t, fmt.Sprintf("operation %d, kept %s", n, kept), left, false, true)
+							f.finish(t, fmt.Sprintf("operation %d, kept %s", n, kept), left, false, true)
 						}
 					}
 				})
@@ -136,16 +133,16 @@ func TestCrashWhileUndoing(t *testing.T) {
 	}
 }
 
-// settle runs the gate over what a crash left; deep loses power in that run as
-// well, at every operation. It reports whether the pair is the new one.
-func (f *fixture) settle(t *testing.T, when string, left *memfs.FS, journaled, deep bool) bool {
+// finish runs the gate over the disk that a crash left; deep also cuts the power in that run, at
+// every operation. It reports whether the pair is the new one.
+func (f *fixture) finish(t *testing.T, when string, left *memfs.FS, journaled, deep bool) bool {
 	t.Helper()
 	if !deep {
 		run := left.Clone()
 		for _, n := range changes(t, run, func() error { return f.nextRun(run, func(*Rotation) {}) }) {
 			disk, again := left.Clone(), journaled
 			for kept, left := range f.crashes(disk, n, 4, func() error { return f.nextRun(disk, func(*Rotation) { again = true }) }) {
-				f.settle(t, fmt.Sprintf("%s, then operation %d, kept %s", when, n, kept), left, again, true)
+				f.finish(t, fmt.Sprintf("%s, then operation %d, kept %s", when, n, kept), left, again, true)
 			}
 		}
 	}
@@ -164,8 +161,8 @@ func (f *fixture) settle(t *testing.T, when string, left *memfs.FS, journaled, d
 	return journaled
 }
 
-// TestFaults fails every operation once, with and without effect: the old pair
-// stays and nothing else, or the new one is in place.
+// TestFaults fails every operation once, with and without effect: either the old pair stays without
+// any extra file, or the new one is in place.
 func TestFaults(t *testing.T) {
 	for _, s := range sites {
 		t.Run(s.name, func(t *testing.T) {
@@ -194,7 +191,7 @@ func TestFaults(t *testing.T) {
 					if err != nil && (!errors.As(err, &e) || e.Path != "/"+f.cert && e.Path != "/"+f.key) {
 						t.Fatalf("operation %d: %v", n, err)
 					}
-					// What could not be put away is put away by the next run.
+					// The next run removes the files that could not be removed.
 					if err := f.nextRun(disk, func(*Rotation) {}); err != nil {
 						t.Fatalf("operation %d: the next run: %v", n, err)
 					}
@@ -211,9 +208,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestKeyMaterial: at no moment of a rotation, or of the run after a crash, are
-// bytes of a key in a folder other than the key's, or readable for others than
-// the key's owner and mode say.
+// TestKeyMaterial: at no moment of a rotation, or of the run after a crash, are bytes of a key in
+// another folder than the key's, or readable for others than the key's owner and mode permit.
 func TestKeyMaterial(t *testing.T) {
 	f := makeFixture(t, sites[1])
 	secrets := []string{}
@@ -262,6 +258,6 @@ func TestKeyMaterial(t *testing.T) {
 		}
 	}
 	if looked < 1000 {
-		t.Errorf("keys were met %d times only", looked)
+		t.Errorf("keys were found only %d times", looked)
 	}
 }

@@ -2,8 +2,8 @@ package tlscert
 
 import "errors"
 
-// What can be wrong. errors.Is answers for them. No text of an error of
-// this package holds key material.
+// The kinds of error. errors.Is finds them. No text of an error of this package holds key
+// material.
 var (
 	ErrUnreadable     = errors.New("file cannot be read")
 	ErrNoCertificate  = errors.New("file holds no certificate")
@@ -11,7 +11,7 @@ var (
 	ErrNoKey          = errors.New("file holds no private key")
 	ErrBadKey         = errors.New("private key cannot be parsed")
 	ErrLargeKey       = errors.New("private key is too large")
-	ErrEncryptedKey   = errors.New("private key is encrypted with a passphrase, which nobody is there to enter")
+	ErrEncryptedKey   = errors.New("private key is encrypted with a passphrase, which nobody can enter at a boot")
 	ErrKeyMismatch    = errors.New("private key does not belong to the certificate")
 	ErrExpired        = errors.New("certificate has expired")
 	ErrExpiring       = errors.New("certificate expires too soon")
@@ -24,7 +24,7 @@ var (
 	ErrValidDays     = errors.New("number of days is out of range")
 	ErrIssue         = errors.New("certificate could not be issued")
 	ErrInstall       = errors.New("certificate and key could not be replaced")
-	ErrTidy          = errors.New("a file of a replacement could not be put away")
+	ErrTidy          = errors.New("a file of a replacement could not be renamed or removed")
 )
 
 // check begins the text of every error of this package.

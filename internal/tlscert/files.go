@@ -13,14 +13,13 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// File is one of a pair's files, at the end of the links that lead to it.
+// File is one file of a pair, after its symbolic links were followed.
 type File struct {
 	FS   durable.FS
 	Name string // in FS, which holds the file's folder
 }
 
-// Names beside a file. The hidden ones are only there while a replacement is
-// under way.
+// Names beside a file. The hidden ones exist only during a replacement.
 func (f File) previous() File { return f.beside("", ".previous") }
 func (f File) staged() File   { return f.beside(".", ".edged-previous") }
 func (f File) tmp() File      { return f.beside(".", ".edged-tmp") }
@@ -42,21 +41,21 @@ func (f File) read() (content, error) {
 type Files struct {
 	Paths
 	cert, key File
-	oneFile   bool          // the same for both
+	oneFile   bool          // both are in one file
 	host      *durable.Root // nil in any other FS
 }
 
-// NewFiles gives the files of a pair that lie in any FS. One file holds both
-// where the paths are equal.
+// NewFiles returns the files of a pair in any FS. If the paths are equal, one file holds
+// both.
 func NewFiles(paths Paths, cert, key File) *Files {
 	return &Files{Paths: paths, cert: cert, key: key, oneFile: paths.Cert == paths.Key}
 }
 
-// Open finds the files that the paths lead to on this host. Symbolic links are
-// followed, as operators and certificate tools place them; a file is replaced
-// at their end. The error is an *errs.Error.
+// Open returns the files of the paths on this host. It follows symbolic links, which
+// operators and certificate tools use; the files at their ends are replaced. The error is an
+// *errs.Error.
 func Open(paths Paths) (*Files, error) {
-	// Beneath "/", because a folder that may be searched but not listed, as
+	// Below "/", because a folder that may be searched but not listed, such as
 	// /etc/ssl/private, cannot be opened.
 	root, err := durable.OpenRoot("/")
 	if err != nil {
@@ -76,7 +75,7 @@ func Open(paths Paths) (*Files, error) {
 // find follows the links of an absolute path.
 func find(root *durable.Root, path string) (File, error) {
 	end, err := filepath.EvalSymlinks(path)
-	if at := (*fs.PathError)(nil); errors.As(err, &at) { // it names a folder of the path
+	if at := (*fs.PathError)(nil); errors.As(err, &at) { // it names a folder in the path
 		err = &fs.PathError{Op: "open", Path: path, Err: at.Err}
 	}
 	if err != nil {
@@ -85,7 +84,7 @@ func find(root *durable.Root, path string) (File, error) {
 	return File{root, strings.TrimPrefix(end, "/")}, nil
 }
 
-// Close lets go of the disk.
+// Close releases the host's root.
 func (f *Files) Close() error {
 	if f.host == nil {
 		return nil
@@ -93,8 +92,8 @@ func (f *Files) Close() error {
 	return f.host.Close()
 }
 
-// CheckWritable reports whether files could be made beside the pair's, without
-// trying. The error is an *errs.Error.
+// CheckWritable reports whether files can be created beside the pair's, without trying. The
+// error is an *errs.Error.
 func (f *Files) CheckWritable() error {
 	if f.host == nil {
 		return nil
@@ -111,9 +110,9 @@ func (f *Files) CheckWritable() error {
 	return nil
 }
 
-// Load reads and parses certificate, key and CA and checks that the key belongs
-// to the certificate. Validity in time is judged by [Check]. It changes
-// nothing. The error is an *errs.Error.
+// Load reads and parses certificate, key and CA, and checks that the key belongs to the
+// certificate. [Check] judges the validity in time. Load changes nothing. The error is an
+// *errs.Error.
 func (f *Files) Load() (*Bundle, error) {
 	b := &Bundle{Paths: f.Paths, oneFile: f.oneFile}
 	var err error
@@ -123,7 +122,7 @@ func (f *Files) Load() (*Bundle, error) {
 	if b.key, err = f.key.read(); err != nil {
 		return nil, unreadable(f.Key, err)
 	}
-	if next, err := f.cert.next().read(); err == nil { // otherwise it is none of ours, or absent
+	if next, err := f.cert.next().read(); err == nil { // otherwise it is absent, or not the gate's
 		f.resume(b, next)
 	}
 	certs, skipped, err := certificates(f.Cert, b.cert.data, true)
@@ -162,9 +161,9 @@ func (b *Bundle) skip(e *errs.Error) {
 	}
 }
 
-// resume recognises a committed replacement by next, the new certificate file:
-// the key belongs to it, and to the old certificate no more. A pair that an
-// operator has deployed meanwhile is left alone.
+// resume recognises a committed replacement by next, the new certificate file: the key belongs
+// to it and no longer to the old certificate. A pair that an operator deployed meanwhile is
+// left alone.
 func (f *Files) resume(b *Bundle, next content) {
 	key, _, err := privateKey(f.Key, b.key.data)
 	if err != nil {
@@ -200,11 +199,11 @@ func (f *Files) matches(cert, key []byte) bool {
 	return err == nil && belongs(signer, certs[0].Certificate)
 }
 
-// mismatch says why key and leaf do not belong together, as far as the files
-// show it.
+// mismatch returns the error for a key that does not belong to the leaf, with the cause if the
+// files show it.
 func (f *Files) mismatch(b *Bundle, certs []certificate) *errs.Error {
 	e := &errs.Error{Check: check, Path: f.Key, Kind: ErrKeyMismatch, Detail: "the certificate is " + f.Cert,
-		Next: "deploy certificate and key that were made together"}
+		Next: "deploy a certificate and a key that belong together"}
 	for _, c := range certs[1:] {
 		if belongs(b.Key, c.Certificate) {
 			e.Detail += ", and the key belongs to certificate number " + strconv.Itoa(c.number) + " in it"

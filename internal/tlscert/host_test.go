@@ -28,7 +28,7 @@ func symlink(t *testing.T, target, path string) {
 	}
 }
 
-// tree lists everything beneath base but the bytes.
+// tree lists everything below base except the bytes.
 func tree(t *testing.T, base string) []string {
 	t.Helper()
 	var names []string
@@ -51,8 +51,8 @@ func tree(t *testing.T, base string) []string {
 	return names
 }
 
-// TestHost replaces pairs on a real disk, however the operator has laid them
-// out: behind links, in one file, two names for one file.
+// TestHost replaces pairs on a real disk in every arrangement: behind links, in one file, two names
+// for one file.
 func TestHost(t *testing.T) {
 	for name, lay := range map[string]func(t *testing.T, base string, n *node) (cert, key string){
 		"one folder": func(t *testing.T, base string, n *node) (string, string) {
@@ -138,8 +138,8 @@ func TestHostOwner(t *testing.T) {
 	}
 }
 
-// TestHostImmutable: a file that nobody can replace makes a rotation fail with
-// the old pair in place, and nothing that is only in the way stops a run.
+// TestHostImmutable: an immutable file makes a rotation fail with the old pair in place, and a file
+// that is only in the way stops no run.
 func TestHostImmutable(t *testing.T) {
 	chattr, err := exec.LookPath("chattr")
 	if err != nil {
@@ -199,8 +199,7 @@ func TestHostImmutable(t *testing.T) {
 	}
 }
 
-// TestHostUnlistedFolder: a folder that may be searched but not listed is no
-// reason to refuse what is in it.
+// TestHostUnlistedFolder: files in a folder that may be searched but not listed are accepted.
 func TestHostUnlistedFolder(t *testing.T) {
 	if os.Getenv("EDGED_UNLISTED") != "" {
 		_, err := loadPaths(Paths{Cert: os.Getenv("EDGED_UNLISTED") + "/node.crt", Key: os.Getenv("EDGED_UNLISTED") + "/node.key",
@@ -211,7 +210,7 @@ func TestHostUnlistedFolder(t *testing.T) {
 		return
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("only root may run a test as somebody else")
+		t.Skip("only root may run a test as another user")
 	}
 	base, err := os.MkdirTemp("/tmp", "unlisted")
 	if err != nil {
@@ -238,7 +237,7 @@ func TestHostUnlistedFolder(t *testing.T) {
 	}
 }
 
-// TestHostReadOnly: a dry run can tell that nothing could be written.
+// TestHostReadOnly: a dry run reports that nothing can be written.
 func TestHostReadOnly(t *testing.T) {
 	n := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), nil)
 	f, err := Open(n.Paths)

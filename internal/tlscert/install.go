@@ -11,11 +11,10 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// Install puts the rotation's certificate and key in the place of the
-// bundle's: steps 1 to 5 of the package documentation. When it returns an
-// error the old pair is in place and nothing else is left behind, unless the
-// disk refuses that too: then Load, at the next run, completes or undoes it.
-// The error is an *errs.Error.
+// Install replaces the bundle's certificate and key by the rotation's: steps 1 to 5 of the
+// package documentation. After an error the old pair is in place without any extra file, unless
+// the disk refuses that too: then Load, at the next run, completes or undoes it. The error is an
+// *errs.Error.
 func (f *Files) Install(b *Bundle, r *Rotation) error {
 	sides := f.sides(b, r)
 	err := unchanged(sides)
@@ -30,16 +29,16 @@ func (f *Files) Install(b *Bundle, r *Rotation) error {
 			return f.notReplaced(errors.Join(err, undone))
 		}
 	}
-	_ = f.sweep() // the first error is the one that counts
+	_ = f.sweep() // the first error matters
 	return f.notReplaced(err)
 }
 
 func (f *Files) notReplaced(err error) error {
 	return &errs.Error{Check: check, Path: f.Cert, Kind: ErrInstall, Err: err, Next: "check that the folders of certificate and key are writable and have space, " +
-		"that neither file is immutable (lsattr) or a mount of its own, and that nothing but the gate's own files has the name in the error"}
+		"that neither file is immutable (lsattr) or a mount point, and that only the gate uses the name in the error"}
 }
 
-// errChanged: somebody else replaced the files meanwhile.
+// errChanged: another process replaced the files meanwhile.
 var errChanged = errors.New("the file changed since it was read; run precheck again")
 
 // side is one of the files that a replacement changes.
@@ -50,8 +49,8 @@ type side struct {
 	new  []byte
 }
 
-// sides are the key first, whose replacement is the commit point, then the
-// certificate; where one file holds both, that one.
+// sides returns the key first, whose replacement is the commit point, then the certificate. If
+// one file holds both, it returns that one.
 func (f *Files) sides(b *Bundle, r *Rotation) []side {
 	cert := side{f.cert, f.Cert, b.cert, r.cert}
 	if f.oneFile {
@@ -60,7 +59,7 @@ func (f *Files) sides(b *Bundle, r *Rotation) []side {
 	return []side{{f.key, f.Key, b.key, r.key}, cert}
 }
 
-// unchanged requires that the files still hold what the bundle was made from.
+// unchanged checks that the files are the ones from which the bundle was read.
 func unchanged(sides []side) error {
 	for _, side := range sides {
 		now, err := side.file.read()
@@ -74,8 +73,8 @@ func unchanged(sides []side) error {
 	return nil
 }
 
-// stage writes everything that the renames need, durably, so that nothing after
-// the commit point asks for space, and the new certificate file outlasts a crash.
+// stage writes everything that the renames need, durably: after the commit point nothing needs
+// space, and the new certificate file survives a crash.
 func (f *Files) stage(sides []side) error {
 	for _, side := range sides {
 		if err := write(side.file.staged(), side.was.data, side.was.info); err != nil {
@@ -110,8 +109,8 @@ func (f *Files) swap() error {
 	return f.cert.tmp().rename(f.cert)
 }
 
-// undo takes back what a swap that failed has changed, the certificate first: a
-// crash in between leaves what a crash between the two renames leaves.
+// undo reverts the changes of a swap that failed, the certificate first: a crash in between
+// leaves the same as a crash between the two renames.
 func undo(sides []side) error {
 	for _, side := range slices.Backward(sides) {
 		now, err := side.file.read()
@@ -125,11 +124,11 @@ func undo(sides []side) error {
 	return nil
 }
 
-// Complete puts the certificate of an unfinished replacement in its place:
-// step 5. The error is an *errs.Error.
+// Complete replaces the certificate of an unfinished replacement: step 5. The error is an
+// *errs.Error.
 func (f *Files) Complete(b *Bundle) error {
-	// A rename that is seen may not have reached the disk yet: the process was
-	// killed, or the flush failed, right after it.
+	// A visible rename may not be durable yet, if the process was killed, or the
+	// flush failed, right after it.
 	for _, file := range []File{f.key, f.cert} {
 		if err := file.FS.SyncDir(file.dir()); err != nil {
 			return f.notReplaced(err)
@@ -148,9 +147,8 @@ func (f *Files) Complete(b *Bundle) error {
 	return nil
 }
 
-// Finish gives the replaced pair its name and clears away what is left: steps 7
-// and 8. It is called once the replacement is journaled. The error is an *errs.Error
-// and decides nothing: the pair is in place.
+// Finish renames the replaced pair and removes what is left: steps 7 and 8. The caller journals
+// the replacement first. The error is an *errs.Error and decides nothing: the pair is in place.
 func (f *Files) Finish() error {
 	var failed []error
 	for _, file := range f.each() {
@@ -161,9 +159,8 @@ func (f *Files) Finish() error {
 	return f.tidied(append(failed, f.sweep()))
 }
 
-// Sweep removes what a replacement left that was not committed. It removes
-// regular files under the names of a replacement and nothing else. The error is
-// an *errs.Error and decides nothing.
+// Sweep removes the files of a replacement that was not committed. It removes only regular files
+// under the names of a replacement. The error is an *errs.Error and decides nothing.
 func (f *Files) Sweep() error { return f.tidied([]error{f.sweep()}) }
 
 func (f *Files) tidied(failed []error) error {
@@ -172,7 +169,7 @@ func (f *Files) tidied(failed []error) error {
 		return nil
 	}
 	return &errs.Error{Check: check, Path: f.Cert, Kind: ErrTidy, Err: err,
-		Next: "the pair in place is good; remove or rename by hand what stands in the way"}
+		Next: "the pair in place is good; remove or rename the file that is in the way"}
 }
 
 func (f *Files) each() []File {
@@ -182,8 +179,7 @@ func (f *Files) each() []File {
 	return []File{f.key, f.cert}
 }
 
-// sweep removes the new certificate file last: it says that a replacement is
-// under way.
+// sweep removes the new certificate file last, because it shows that a replacement has begun.
 func (f *Files) sweep() error {
 	var failed []error
 	for _, file := range f.each() {
@@ -199,12 +195,12 @@ func (f *Files) sweep() error {
 func (f File) remove() error {
 	info, err := f.FS.Lstat(f.Name)
 	if err != nil || !info.Mode.IsRegular() {
-		return nil // absent, a name too long to exist, or somebody else's
+		return nil // absent, a name too long to exist, or not the gate's
 	}
 	return f.FS.Remove(f.Name)
 }
 
-// replace makes f hold data: written beside, flushed, renamed into place.
+// replace replaces f's content by data: it writes beside f, flushes, and renames.
 func replace(f File, data []byte, like durable.Info) error {
 	if err := write(f.tmp(), data, like); err != nil {
 		return err
@@ -212,7 +208,7 @@ func replace(f File, data []byte, like durable.Info) error {
 	return f.tmp().rename(f)
 }
 
-// rename gives f another name in its folder, durably.
+// rename renames f in its folder, durably.
 func (f File) rename(to File) error {
 	if err := f.FS.Rename(f.Name, to.Name); err != nil {
 		return err
@@ -220,13 +216,13 @@ func (f File) rename(to File) error {
 	return f.FS.SyncDir(f.dir())
 }
 
-// write makes a new file with data and the owner and mode of like, flushed. Its
-// name is durable once its folder is flushed, which the next rename does.
+// write makes a new file with data and with the owner and mode of like, flushed. Its name is
+// durable after its folder is flushed, which the next rename does.
 func write(f File, data []byte, like durable.Info) error {
 	if err := f.remove(); err != nil {
 		return err
 	}
-	// 0600 until the owner is right: a key is never readable for others.
+	// 0600 until the owner is right: others must never be able to read a key.
 	file, err := f.FS.Create(f.Name, 0o600)
 	if err != nil {
 		return err

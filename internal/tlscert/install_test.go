@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable/memfs"
 )
 
-// site is a way to lay out the files of a pair.
+// site is an arrangement of the files of a pair.
 type site struct{ name, cert, key string }
 
 var sites = []site{
@@ -25,7 +25,7 @@ var sites = []site{
 	{"one file", "tls/node.pem", "tls/node.pem"},
 }
 
-// What the files of a pair are made with, and their successors must have.
+// Owner and mode of the files of a pair, which their successors must have.
 var (
 	certOwner = durable.Info{Mode: 0o644, UID: 41, GID: 42}
 	keyOwner  = durable.Info{Mode: 0o640, UID: 43, GID: 44}
@@ -38,7 +38,7 @@ type fixture struct {
 	old, new map[string]string // content by name
 	disk     *memfs.FS
 	r        *Rotation
-	fault    func(memfs.Op) error // what the disk answers, nil for a good one
+	fault    func(memfs.Op) error // the disk's hook, nil for a disk without faults
 }
 
 func makeFixture(t *testing.T, s site) *fixture {
@@ -84,7 +84,7 @@ func (f *fixture) load(t *testing.T, fsys durable.FS) *Bundle {
 	return b
 }
 
-// contents are the files of a disk with what the tests compare.
+// contents returns the files of a disk, with owner, mode and bytes.
 func contents(t *testing.T, disk *memfs.FS) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -101,7 +101,7 @@ func contents(t *testing.T, disk *memfs.FS) map[string]string {
 	return all
 }
 
-// want is what a disk holds: the pair, and of a replaced one the previous.
+// want returns the expected files: the pair, and after a replacement the previous one.
 func (f *fixture) want(replaced bool) map[string]string {
 	all := map[string]string{}
 	add := func(name, data string, like durable.Info) {
@@ -119,8 +119,7 @@ func (f *fixture) want(replaced bool) map[string]string {
 	return all
 }
 
-// rotate is what a gate does when a rotation is due. journaled is called at the
-// place where it journals.
+// rotate does what a gate does if a rotation is due. It calls journaled where the gate journals.
 func (f *fixture) rotate(fsys durable.FS, journaled func()) error {
 	files := f.files(fsys)
 	b, err := files.Load()
@@ -134,7 +133,7 @@ func (f *fixture) rotate(fsys durable.FS, journaled func()) error {
 	return files.Finish()
 }
 
-// nextRun is what the gate does at its next run, when no rotation is due.
+// nextRun does what the gate does at its next run, if no rotation is due.
 func (f *fixture) nextRun(fsys durable.FS, journaled func(*Rotation)) error {
 	files := f.files(fsys)
 	b, err := files.Load()
@@ -151,8 +150,8 @@ func (f *fixture) nextRun(fsys durable.FS, journaled func(*Rotation)) error {
 	return files.Finish()
 }
 
-// interrupted is a disk on which a rotation stopped behind its commit point,
-// before the certificate was replaced.
+// interrupted returns a disk on which a rotation stopped after its commit point, before the
+// certificate was replaced.
 func (f *fixture) interrupted(t *testing.T) *memfs.FS {
 	t.Helper()
 	disk := f.disk.Clone()
@@ -172,7 +171,7 @@ func (f *fixture) interrupted(t *testing.T) *memfs.FS {
 	return left
 }
 
-// TestLoadChangesNothing: a dry run sees the pair as it is going to be.
+// TestLoadChangesNothing: a dry run reads the new pair.
 func TestLoadChangesNothing(t *testing.T) {
 	f := makeFixture(t, sites[0])
 	left := f.interrupted(t)
@@ -199,8 +198,8 @@ func TestCompleteOnAFullDisk(t *testing.T) {
 	}
 }
 
-// TestCompleteIsDurable: what a killed process had renamed is on the disk before
-// the file that tells of the replacement goes.
+// TestCompleteIsDurable: the renames of a killed process are durable before the file that shows the
+// replacement is removed.
 func TestCompleteIsDurable(t *testing.T) {
 	f := makeFixture(t, sites[0])
 	if err := errors.Join(f.disk.Mkdir(f.cert+".previous", 0o700), f.disk.Mkdir(f.key+".previous", 0o700)); err != nil {
@@ -227,8 +226,8 @@ func TestCompleteIsDurable(t *testing.T) {
 	}
 }
 
-// TestOperatorComesFirst: who deploys a pair by hand after a crash, also one of
-// the same new key, keeps it.
+// TestOperatorComesFirst: a pair that an operator deploys after a crash stays, even one with the
+// same new key.
 func TestOperatorComesFirst(t *testing.T) {
 	f := makeFixture(t, sites[0])
 	other := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), nil)
@@ -263,7 +262,7 @@ func TestOperatorComesFirst(t *testing.T) {
 	}
 }
 
-// TestInstallRefusesAChangedFile: what somebody put there meanwhile stays.
+// TestInstallRefusesAChangedFile: a file that was replaced meanwhile stays.
 func TestInstallRefusesAChangedFile(t *testing.T) {
 	for _, s := range sites {
 		for _, name := range []string{s.cert, s.key} {
@@ -281,8 +280,8 @@ func TestInstallRefusesAChangedFile(t *testing.T) {
 	}
 }
 
-// TestForeignFiles: files of others in the folder of a rotation stay, and stop
-// nothing that is not exactly theirs.
+// TestForeignFiles: files that the gate did not make stay, in a folder of a rotation too, and stop
+// only the step that needs their name.
 func TestForeignFiles(t *testing.T) {
 	plant := map[string]func(disk *memfs.FS, name string) error{
 		"folder": func(disk *memfs.FS, name string) error {
@@ -314,8 +313,8 @@ func TestForeignFiles(t *testing.T) {
 					if err != nil || !journaled {
 						t.Errorf("%t, %v", journaled, err)
 					}
-				case !ours: // the pair is replaced, its predecessor has no place
-					checkError(t, err, "/"+f.cert, ErrTidy, "by hand")
+				case !ours: // the pair is replaced, but the previous pair's name is taken
+					checkError(t, err, "/"+f.cert, ErrTidy, "in the way")
 					if !journaled || b.Leaf.SerialNumber.String() != f.r.NewSerial {
 						t.Error("the pair was not replaced")
 					}
@@ -330,15 +329,15 @@ func TestForeignFiles(t *testing.T) {
 					}
 				}
 				if got := f.disk.Dump()[name+"/mission"]; kind == "folder" && got == "" {
-					t.Error("what the folder held is gone")
+					t.Error("the folder's content is gone")
 				}
 			})
 		}
 	}
 }
 
-// TestLongNames: a name that leaves no room for a longer one beside it is no
-// fault as long as nothing is replaced.
+// TestLongNames: a name that leaves no room for a longer one beside it is no fault while nothing is
+// replaced.
 func TestLongNames(t *testing.T) {
 	long := strings.Repeat("n", 250)
 	f := makeFixture(t, site{"", "tls/" + long, "tls/k"})

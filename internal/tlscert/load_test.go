@@ -107,8 +107,8 @@ func TestLoadFails(t *testing.T) {
 		{"key that cannot sign", keyFile, pkcs8PEM(t, x25519), ErrBadKey, "cannot sign"},
 		{"encrypted key", keyFile, block("ENCRYPTED PRIVATE KEY", []byte("x")), ErrEncryptedKey, "openssl pkey"},
 		{"encrypted key, old style", keyFile, legacy, ErrEncryptedKey, "openssl pkey"},
-		{"key of another certificate", keyFile, pkcs8PEM(t, ecKey(t)), ErrKeyMismatch, "made together"},
-		{"key of another type", keyFile, pkcs8PEM(t, edKey(t)), ErrKeyMismatch, "made together"},
+		{"key of another certificate", keyFile, pkcs8PEM(t, ecKey(t)), ErrKeyMismatch, "belong together"},
+		{"key of another type", keyFile, pkcs8PEM(t, edKey(t)), ErrKeyMismatch, "belong together"},
 		{"ca is garbage", caFile, []byte("hello"), ErrNoCertificate, "no PEM block"},
 		{"ca is damaged", caFile, block("CERTIFICATE", []byte("x")), ErrBadCertificate, "number 1"},
 	} {
@@ -164,7 +164,7 @@ func TestCheck(t *testing.T) {
 		at   time.Time
 		kind error
 	}{
-		{now.Add(-time.Second), nil}, // a lower bound of the time says nothing
+		{now.Add(-time.Second), nil}, // a lower bound of the time proves nothing
 		{now, nil},
 		{now.Add(93 * day), nil},
 		{now.Add(93*day + time.Second), ErrExpiring},
@@ -209,8 +209,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestOptionalInput: an unusable certificate after the leaf or in the CA bundle
-// is reported, and stops nothing as long as a usable one remains.
+// TestOptionalInput: an unusable certificate after the leaf or in the CA bundle is reported, and is
+// no failure while a usable one remains.
 func TestOptionalInput(t *testing.T) {
 	n := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), nil)
 	bad := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: negativeSerial(t, n.ca.Raw)})
@@ -285,7 +285,7 @@ func utf16BE(data []byte) []byte {
 	return out
 }
 
-// TestPEMMessages: a message says what was found and not read.
+// TestPEMMessages: a message describes the text that is not read.
 func TestPEMMessages(t *testing.T) {
 	ec := ecKey(t)
 	n := makeNode(t, t.TempDir(), ec, ecKey(t), nil)
@@ -333,8 +333,8 @@ func TestPEMMessages(t *testing.T) {
 	}
 }
 
-// TestLargeKeys: a key that would take minutes is refused by its length, before
-// any arithmetic, as the node's key and as the CA's.
+// TestLargeKeys: a key that would take minutes is refused by its length before any arithmetic, both
+// as the node's key and as the CA's.
 func TestLargeKeys(t *testing.T) {
 	n := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), nil)
 	pkcs1 := func(bits int) []byte {
@@ -392,8 +392,7 @@ func TestLargeKeys(t *testing.T) {
 	}
 }
 
-// TestAdvice: nobody is told to use what is not configured, and a renewal that
-// was appended is found.
+// TestAdvice: the advice never uses something that is not configured, and names an appended renewal.
 func TestAdvice(t *testing.T) {
 	key := ecKey(t)
 	n := makeNode(t, t.TempDir(), key, ecKey(t), nil)

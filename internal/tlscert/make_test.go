@@ -64,8 +64,8 @@ func caTemplate() *x509.Certificate {
 	}
 }
 
-// leafTemplate is a node's certificate with something of everything that a
-// successor has to take over, and five days left.
+// leafTemplate is a node's certificate with everything that a successor takes over, and five days
+// left.
 func leafTemplate() *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber:          big.NewInt(4711),
@@ -172,5 +172,5 @@ func loadPaths(p Paths) (*Bundle, error) {
 	return b, errors.Join(err, f.Close())
 }
 
-// times are those of a boot whose clock is right.
+// times returns the Times of a boot whose clock is right.
 func times() Times { return Times{Known: now.Add(-day), Now: now} }

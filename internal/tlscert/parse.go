@@ -19,19 +19,19 @@ const (
 	maxKeyDER = 8 << 10
 )
 
-// plainPEM is the advice for a file of which something is not read.
+// plainPEM is the advice for a file with found that are not read.
 const plainPEM = "save the file as plain ASCII, with each BEGIN and END line on a line of its own"
 
-// certificate is one of a file.
+// certificate is one certificate of a file.
 type certificate struct {
 	*x509.Certificate
 	block  block
 	number int // among the certificates of the file, from 1
 }
 
-// certificates gives the usable certificates of a PEM file in order, and what
-// else of it looks like one. At least one is usable; where must is set, the
-// first of the file is. Other blocks and text between blocks are passed over.
+// certificates returns the usable certificates of a PEM file in order, and an error about the
+// unusable ones. It fails if none is usable, or, if must is set, if the first is not. Other
+// blocks and text between blocks are skipped.
 func certificates(path string, data []byte, must bool) ([]certificate, *errs.Error, error) {
 	list := blocks(data)
 	var good []certificate
@@ -53,28 +53,28 @@ func certificates(path string, data []byte, must bool) ([]certificate, *errs.Err
 			first = err
 		}
 	}
-	const again = "deploy the certificate again; openssl x509 -text shows what it holds"
+	const again = "deploy the certificate again; openssl x509 -text shows its content"
 	switch {
 	case number == 0:
 		return nil, nil, &errs.Error{Check: check, Path: path, Kind: ErrNoCertificate, Detail: describe(data, list),
 			Next: "deploy it in PEM form (-----BEGIN CERTIFICATE-----); " + plainPEM}
 	case len(good) == 0 || must && good[0].number != 1:
-		told := append(bounded(bad), unread(data, list)...)
-		return nil, nil, &errs.Error{Check: check, Path: path, Kind: ErrBadCertificate, Detail: strings.Join(told, ", "), Err: first, Next: again}
+		found := append(bounded(bad), unread(data, list)...)
+		return nil, nil, &errs.Error{Check: check, Path: path, Kind: ErrBadCertificate, Detail: strings.Join(found, ", "), Err: first, Next: again}
 	}
-	told := append(bounded(bad), unread(data, list)...)
-	if len(told) == 0 {
+	found := append(bounded(bad), unread(data, list)...)
+	if len(found) == 0 {
 		return good, nil, nil
 	}
-	skipped := &errs.Error{Check: check, Path: path, Kind: ErrSkipped, Detail: strings.Join(told, ", "), Err: first, Next: again}
+	skipped := &errs.Error{Check: check, Path: path, Kind: ErrSkipped, Detail: strings.Join(found, ", "), Err: first, Next: again}
 	if first == nil {
 		skipped.Next = plainPEM
 	}
 	return good, skipped, nil
 }
 
-// privateKey gives the first private key of a PEM file and its block. Blocks
-// before it, such as EC PARAMETERS, are passed over.
+// privateKey returns the first private key of a PEM file and its block. It skips blocks before
+// it, such as EC PARAMETERS.
 func privateKey(path string, data []byte) (crypto.Signer, block, error) {
 	list := blocks(data)
 	for _, b := range list {
@@ -96,8 +96,8 @@ func decodeKey(path string, b block) (crypto.Signer, error) {
 			"deploy the key without a passphrase (openssl pkey -in FILE -out PLAIN), readable for the daemon's user only")
 	}
 	const next = "deploy an ECDSA, RSA or Ed25519 key as PKCS#8, SEC1 or PKCS#1"
-	// Before any arithmetic: the parser proves primes, which takes the cube of
-	// a key's length.
+	// Before any arithmetic: the parser proves primes, in a time that grows with
+	// the cube of a key's length.
 	if len(b.Bytes) > maxKeyDER {
 		return fail(ErrLargeKey, fmt.Sprintf("%d bytes", len(b.Bytes)), nil, next+fmt.Sprintf("; RSA keys have at most %d bits", maxRSABits))
 	}
@@ -126,8 +126,8 @@ func decodeKey(path string, b block) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// rsaBits is the length of an RSA key's modulus in bits, 0 of what is no RSA
-// key or cannot be parsed.
+// rsaBits returns the length of an RSA key's modulus in bits, 0 if b is no RSA key or cannot be
+// parsed.
 func rsaBits(b block) int {
 	der := b.Bytes
 	switch b.Type {

@@ -24,8 +24,8 @@ const (
 	byteOrderMark = "\uFEFF"
 )
 
-// maxTold bounds how many things one message lists.
-const maxTold = 4
+// maxListed is the largest number of items in one message.
+const maxListed = 4
 
 // block is a PEM block and its place in a file.
 type block struct {
@@ -33,7 +33,7 @@ type block struct {
 	from, to int // the file's bytes from BEGIN up to the line after END
 }
 
-// blocks finds the PEM blocks of a file, as TLS libraries do.
+// blocks returns the PEM blocks of a file that TLS libraries read.
 func blocks(data []byte) []block {
 	var list []block
 	for at := 0; ; {
@@ -56,7 +56,7 @@ type edit struct {
 	text  []byte
 }
 
-// splice gives data with the edits made and every other byte kept.
+// splice returns data with the edits made and every other byte kept.
 func splice(data []byte, edits ...edit) []byte {
 	slices.SortFunc(edits, func(a, b edit) int { return a.block.from - b.block.from })
 	var out []byte
@@ -68,33 +68,32 @@ func splice(data []byte, edits ...edit) []byte {
 	return append(out, data[at:]...)
 }
 
-// unread says what looks like a PEM block to a person and is none to a TLS
-// library, with its line. Text that mentions a block, as comments do, is not
-// reported.
+// unread describes text that looks like a PEM block to a person but not to a TLS library, with
+// its line. Text that only mentions a block, as in a comment, is not reported.
 func unread(data []byte, list []block) []string {
-	var told []string
+	var found []string
 	if inUTF16(data) {
-		told = append(told, "text in UTF-16")
+		found = append(found, "text in UTF-16")
 	}
 	for at := 0; ; {
 		i := bytes.Index(data[at:], []byte(pemBegin))
 		if i < 0 {
-			return bounded(told)
+			return bounded(found)
 		}
 		i += at
 		at = i + len(pemBegin)
-		if len(told) > maxTold || slices.ContainsFunc(list, func(b block) bool { return b.from == i }) {
+		if len(found) > maxListed || slices.ContainsFunc(list, func(b block) bool { return b.from == i }) {
 			continue
 		}
 		before := string(data[bytes.LastIndexByte(data[:i], '\n')+1 : i])
 		if why := whyUnread(before); why != "" {
-			told = append(told, fmt.Sprintf("%s in line %d", why, 1+bytes.Count(data[:i], []byte("\n"))))
+			found = append(found, fmt.Sprintf("%s in line %d", why, 1+bytes.Count(data[:i], []byte("\n"))))
 		}
 	}
 }
 
-// whyUnread says what keeps a BEGIN that follows before in its line from being
-// read, "" where it is only mentioned.
+// whyUnread returns why a BEGIN that follows before in its line is not read, "" if the line only
+// mentions it.
 func whyUnread(before string) string {
 	text, mark := strings.CutPrefix(before, byteOrderMark)
 	switch {
@@ -121,7 +120,7 @@ func inUTF16(data []byte) bool {
 	return bytes.Contains(data, little) || bytes.Contains(data, big)
 }
 
-// describe says what a file without the wanted PEM block holds.
+// describe returns what a file without the wanted PEM block holds.
 func describe(data []byte, list []block) string {
 	switch {
 	case len(data) == 0:
@@ -129,25 +128,25 @@ func describe(data []byte, list []block) string {
 	case data[0] == 0x30 && len(list) == 0:
 		return "it looks like DER (binary)"
 	}
-	var told []string
+	var found []string
 	for _, b := range list {
-		if t := fmt.Sprintf("a PEM block of type %q", shortType(b.Type)); !slices.Contains(told, t) {
-			told = append(told, t)
+		if t := fmt.Sprintf("a PEM block of type %q", shortType(b.Type)); !slices.Contains(found, t) {
+			found = append(found, t)
 		}
 	}
-	if told = append(bounded(told), unread(data, list)...); len(told) == 0 {
+	if found = append(bounded(found), unread(data, list)...); len(found) == 0 {
 		return "it holds no PEM block"
 	}
-	return "it holds " + strings.Join(told, ", ")
+	return "it holds " + strings.Join(found, ", ")
 }
 
-// bounded keeps a list that comes from a file short.
-func bounded(told []string) []string {
-	if len(told) > maxTold {
-		return append(told[:maxTold:maxTold], "and more")
+// bounded limits a list that comes from a file.
+func bounded(found []string) []string {
+	if len(found) > maxListed {
+		return append(found[:maxListed:maxListed], "and more")
 	}
-	return told
+	return found
 }
 
-// shortType keeps a block type, which comes from the file, short.
+// shortType limits the length of a block type, which comes from the file.
 func shortType(s string) string { return s[:min(len(s), 32)] }

@@ -28,32 +28,32 @@ const (
 
 // Rotation is a re-issued certificate.
 type Rotation struct {
-	cert, key []byte // what the files are going to hold; equal where one file holds both
+	cert, key []byte // the new content of the files; equal if one file holds both
 	OldSerial string // decimal
 	NewSerial string // decimal
 	NotAfter  time.Time
 }
 
-// Times are what is known of the time when a certificate is re-issued.
+// Times are the times at which a certificate is re-issued.
 type Times struct {
-	// Known is the newest time known before this boot. A boot whose clock runs
-	// ahead must not make a pair that nobody accepts once the clock is right.
+	// Known is the newest time known before this boot. A boot whose clock is ahead
+	// must not issue a pair that nobody accepts after the clock is corrected.
 	Known time.Time
 	Now   time.Time // the later of wall clock and time floor
 }
 
-// Rotate issues a successor of the bundle's leaf under the bundle's CA key: a new
-// ECDSA P-256 key and a new random serial; subject, alternative names and
-// usages of the old one; valid from the newest time known before this boot until
-// validDays from now, but not beyond the CA's own end. It writes nothing; see
-// [Files.Install]. The error is an *errs.Error.
+// Rotate issues a successor of the bundle's leaf under the bundle's CA key. It has a new ECDSA
+// P-256 key and a new random serial, and the subject, alternative names and usages of the old
+// leaf. It is valid from the newest time known before this boot until validDays from now, but not
+// beyond the CA's own end. Rotate writes nothing; see [Files.Install]. The error is an
+// *errs.Error.
 func Rotate(b *Bundle, validDays int, at Times) (*Rotation, error) {
 	if b.Paths.CAKey == "" {
 		return nil, &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrNoCAKey, Next: "set transport.ca_key_file in the config, or deploy a new pair by hand"}
 	}
 	if validDays < 1 || validDays > MaxValidDays {
 		return nil, &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", validDays),
-			Next: fmt.Sprintf("give --rotation-valid-days between 1 and %d", MaxValidDays)}
+			Next: fmt.Sprintf("pass --rotation-valid-days between 1 and %d", MaxValidDays)}
 	}
 	caKey, ca, err := signer(b)
 	if err != nil {
@@ -70,13 +70,13 @@ func Rotate(b *Bundle, validDays int, at Times) (*Rotation, error) {
 	return rotation, nil
 }
 
-// NotIssued is the error of a successor of b's leaf that is of no use.
+// NotIssued returns the error for a successor of b's leaf that cannot be used.
 func NotIssued(b *Bundle, err error, next string) error {
 	return &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrIssue, Err: err, Next: next}
 }
 
-// signer reads the CA key and finds the CA certificate that it belongs to; of
-// several, as after a renewal of the CA, the one that expires last.
+// signer reads the CA key and returns it with its CA certificate; of several, as after a renewal
+// of the CA, the one that expires last.
 func signer(b *Bundle) (crypto.Signer, *x509.Certificate, error) {
 	data, err := durable.ReadHostFile(b.Paths.CAKey, MaxBytes)
 	if err != nil {
@@ -109,18 +109,18 @@ func signer(b *Bundle) (crypto.Signer, *x509.Certificate, error) {
 	return key, ca, nil
 }
 
-// validity is the new certificate's period, in whole seconds. One that would
-// not pass Check is refused here, before anything is replaced. A CA whose
-// validity begins later proves nothing: now is a lower bound of the time.
+// validity returns the new certificate's period, in whole seconds. A period that would not pass
+// Check is refused here, before anything is replaced. A CA whose validity begins after now proves
+// nothing, because now is a lower bound of the time.
 func validity(b *Bundle, ca *x509.Certificate, days int, at Times) (notBefore, notAfter time.Time, err error) {
 	notBefore, now := at.Known.UTC().Truncate(time.Second), at.Now.UTC().Truncate(time.Second)
 	if notBefore.IsZero() {
-		notBefore = ca.NotBefore // no time was ever known here
+		notBefore = ca.NotBefore // no time is known here
 	}
 	notAfter = now.AddDate(0, 0, days)
 	if notAfter.Sub(now) < MinLeft {
 		return now, now, &errs.Error{Check: check, Path: b.Paths.Cert, Kind: ErrValidDays, Detail: fmt.Sprintf("%d days", days),
-			Next: fmt.Sprintf("give --rotation-valid-days of at least %d, or the next boot would refuse the certificate", MinLeft/(24*time.Hour))}
+			Next: fmt.Sprintf("pass --rotation-valid-days of at least %d; the next boot would refuse the certificate", MinLeft/(24*time.Hour))}
 	}
 	if ca.NotAfter.Sub(now) < MinLeft {
 		return now, now, &errs.Error{Check: check, Path: b.Paths.CA, Kind: ErrCAExpiring, Detail: "valid until " + stamp(ca.NotAfter) + ", now " + stamp(now),
@@ -132,7 +132,7 @@ func validity(b *Bundle, ca *x509.Certificate, days int, at Times) (notBefore, n
 	return notBefore, notAfter, nil
 }
 
-// inherited are the extensions that a successor takes over byte for byte.
+// inherited reports whether a successor takes over the extension byte for byte.
 func inherited(id asn1.ObjectIdentifier) bool {
 	for _, keep := range []asn1.ObjectIdentifier{
 		{2, 5, 29, 17},              // subject alternative name, also of types that x509 does not parse
@@ -193,8 +193,8 @@ func issue(b *Bundle, caKey crypto.Signer, ca *x509.Certificate, notBefore, notA
 	return r, readBack(b, r)
 }
 
-// readBack reads the new files as the next boot will, before anything depends
-// on what was taken over byte for byte.
+// readBack reads the new files as the next boot will, before anything depends on the parts that
+// were taken over byte for byte.
 func readBack(b *Bundle, r *Rotation) error {
 	if len(r.cert) > MaxBytes || len(r.key) > MaxBytes {
 		return fmt.Errorf("a file would be larger than the limit of %d bytes", MaxBytes)
@@ -213,18 +213,18 @@ func readBack(b *Bundle, r *Rotation) error {
 	return nil
 }
 
-// usage is the old key usage without encipherment, which an ECDSA key cannot
-// do (RFC 8813) and an RSA key may have had.
+// usage returns the old key usage without encipherment, which an ECDSA key cannot do (RFC 8813)
+// and an RSA key may have had.
 func usage(old *x509.Certificate) x509.KeyUsage {
 	if old.KeyUsage == 0 {
-		return 0 // no restriction stays no restriction
+		return 0 // a missing restriction stays missing
 	}
 	const encipherment = x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment
 	return old.KeyUsage&^encipherment | x509.KeyUsageDigitalSignature
 }
 
-// newSerial is 127 random bits below a set one: positive, never zero, and of a
-// length that does not vary.
+// newSerial returns 127 random bits below a set one: positive, never zero, and always of the same
+// length.
 func newSerial() (*big.Int, error) {
 	var raw [16]byte
 	if _, err := rand.Read(raw[:]); err != nil {

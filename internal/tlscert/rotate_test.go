@@ -42,7 +42,7 @@ func rotated(t *testing.T, r *Rotation) (*x509.Certificate, tls.Certificate) {
 	return leaf, pair
 }
 
-// install puts a rotation in place on this host.
+// install installs a rotation on this host.
 func install(t *testing.T, p Paths, r *Rotation) {
 	t.Helper()
 	f, err := Open(p)
@@ -264,7 +264,7 @@ func TestRotateUnderARunawayClock(t *testing.T) {
 			t.Errorf("at %v: %v, not yet valid: %t", at, err, b.NotYetValid(at))
 		}
 	}
-	// Where no time was ever known, the CA is older than what it signs.
+	// If no time is known, validity begins with the CA's.
 	if r, err = Rotate(b, 365, Times{Now: far}); err != nil {
 		t.Fatal(err)
 	}
@@ -273,8 +273,8 @@ func TestRotateUnderARunawayClock(t *testing.T) {
 	}
 }
 
-// TestRotateUnderTheCAThatEndsLast: a renewed CA stands beside the old one, of
-// the same key, in either order, and beside what may not sign.
+// TestRotateUnderTheCAThatEndsLast: a renewed CA is beside the old one, of the same key, in either
+// order, and beside certificates that may not sign.
 func TestRotateUnderTheCAThatEndsLast(t *testing.T) {
 	caK := ecKey(t)
 	renewed := func(end time.Time, edit func(*x509.Certificate)) []byte {
@@ -299,8 +299,8 @@ func TestRotateUnderTheCAThatEndsLast(t *testing.T) {
 	}
 }
 
-// TestRotateKeepsTheRest: what else the files hold is kept, byte for byte.
-func TestRotateKeepsTheRest(t *testing.T) {
+// TestRotateKeepsOtherContent: everything else in the files is kept, byte for byte.
+func TestRotateKeepsOtherContent(t *testing.T) {
 	params := "-----BEGIN DH PARAMETERS-----\nMAYCAQUCAQI=\n-----END DH PARAMETERS-----\n"
 	n := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), nil)
 	broken := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))
@@ -352,7 +352,7 @@ func TestRotateKeepsTheRest(t *testing.T) {
 	}
 }
 
-// TestRotateTooLarge: a file that no next boot would read is not written.
+// TestRotateTooLarge: a file that the next boot could not read is not written.
 func TestRotateTooLarge(t *testing.T) {
 	n := makeNode(t, t.TempDir(), ecKey(t), ecKey(t), func(_, leaf *x509.Certificate) { leaf.NotAfter = now.Add(5 * day) })
 	put(t, n.Key, append(n.keyPEM, bytes.Repeat([]byte("#"), MaxBytes-len(n.keyPEM))...), 0o600)

@@ -1,34 +1,33 @@
 // Package tlscert reads a node's TLS certificate, key and CA, judges them,
 // and re-issues the certificate.
 //
-// It builds no chains: it answers for what would keep the daemon from
-// serving, and not for what a peer believes.
+// It builds no chains: it checks what the daemon needs to serve, not whether a peer accepts the
+// certificate.
 //
 // # Replacing a pair
 //
 // Certificate and key are two files. Two renames replace them, and a crash
 // between the two leaves a key that belongs to another certificate. The gate
 // always runs before the daemon, and its next run completes the replacement.
-// Every file is written beside the one that it is made from, with its owner
-// and mode. Each step is durable before the next one begins:
+// Every file is written beside the one from which it is made, with its owner and mode. Each step
+// is durable before the next one begins:
 //
 //	.node.key.edged-previous, .node.crt.edged-previous   1  copies of the pair
 //	.node.crt.edged-next                                 2  the new certificate file
-//	.node.key.edged-tmp, .node.crt.edged-tmp             3  what is going to be renamed
+//	.node.key.edged-tmp, .node.crt.edged-tmp             3  the files to be renamed
 //	node.key                                             4  the commit point
 //	node.crt                                             5
 //	(the caller journals CertificateRotated)             6
 //	node.key.previous, node.crt.previous                 7
 //	.node.crt.edged-next is removed                      8
 //
-// After the power failed, .node.crt.edged-next says how far it was: it is
-// there from step 2 to step 8, and the key belongs to it from step 4 on. So
-// [Files.Load] reports a replacement that is committed ([Bundle.Unfinished])
-// and reads the pair as it is going to be; [Files.Complete], the caller's
-// record and [Files.Finish] do what is left. A replacement that was not
-// committed has changed neither file; [Files.Sweep] removes what it left.
+// After a power cut .node.crt.edged-next shows the progress: it exists from step 2 to step 8, and
+// the key belongs to it from step 4 on. So [Files.Load] reports a replacement that is committed
+// ([Bundle.Unfinished]) and reads the new pair; [Files.Complete], the caller's record and
+// [Files.Finish] do the remaining steps. A replacement that was not committed has changed neither
+// file; [Files.Sweep] removes its files.
 //
-// Where one file holds both, step 4 is left out and step 5 is the commit point.
+// If one file holds both, there is no step 4 and step 5 is the commit point.
 package tlscert
 
 import (
@@ -40,10 +39,10 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// MaxBytes bounds each file.
+// MaxBytes is the greatest size of each file.
 const MaxBytes = 1 << 20
 
-// MinLeft is how long a certificate must still be valid.
+// MinLeft is the time for which a certificate must still be valid.
 const MinLeft = 7 * 24 * time.Hour
 
 // Paths are the files that a config names.
@@ -51,22 +50,22 @@ type Paths struct {
 	Cert  string // the leaf first, then any intermediates
 	Key   string
 	CA    string
-	CAKey string // "" where the gate may not re-issue the certificate
+	CAKey string // "" if the gate may not re-issue the certificate
 }
 
-// Bundle is what the files hold, with the key known to match the leaf.
+// Bundle is the content of the files. The key matches the leaf.
 type Bundle struct {
 	Paths Paths
 	Leaf  *x509.Certificate
-	Chain []*x509.Certificate // what follows the leaf in its file and can be used
+	Chain []*x509.Certificate // the usable certificates after the leaf in its file
 	CAs   []*x509.Certificate // at least one
 	Key   crypto.Signer
 
 	// Unfinished is a committed replacement that a crash cut short, nil
 	// otherwise. Its certificate is the one in this bundle.
 	Unfinished *Rotation
-	// Skipped says of each file what of it cannot be used; nothing of it is
-	// needed for the pair to be served.
+	// Skipped holds an error for each file with unusable parts. None of those is
+	// needed to serve the pair.
 	Skipped []*errs.Error
 
 	cert, key         content
@@ -74,7 +73,7 @@ type Bundle struct {
 	oneFile           bool // cert and key are the same file
 }
 
-// content is a file as it was read.
+// content is the content of a file, with its Info.
 type content struct {
 	data []byte
 	info durable.Info
@@ -86,18 +85,18 @@ func belongs(key crypto.Signer, cert *x509.Certificate) bool {
 	return ok && public.Equal(cert.PublicKey)
 }
 
-// InWindow reports whether the leaf has less than minLeft to live at now, or
-// none: what a re-issue would repair.
+// InWindow reports whether the leaf has expired at now or has less than minLeft left, which a
+// re-issue repairs.
 func (b *Bundle) InWindow(now time.Time, minLeft time.Duration) bool {
 	return b.Leaf.NotAfter.Sub(now) < minLeft
 }
 
-// NotYetValid reports whether the leaf's validity begins after now. Where now
-// is only a lower bound of the time this proves nothing against the leaf.
+// NotYetValid reports whether the leaf's validity begins after now. If now is only a lower bound
+// of the time, this proves nothing against the leaf.
 func (b *Bundle) NotYetValid(now time.Time) bool { return now.Before(b.Leaf.NotBefore) }
 
-// Check judges how long the leaf is still valid at now, the later of wall clock
-// and time floor. The error is an *errs.Error.
+// Check checks that the leaf is valid for minLeft after now, the later of wall clock and time
+// floor. The error is an *errs.Error.
 func Check(b *Bundle, now time.Time, minLeft time.Duration) error {
 	if !b.InWindow(now, minLeft) {
 		return nil
