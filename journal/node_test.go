@@ -25,7 +25,7 @@ func every(n int) int {
 	switch {
 	case crashFull:
 		return 1
-	case raceDetector:
+	case memfs.RaceDetector:
 		return 10 * n
 	}
 	return n

@@ -17,7 +17,7 @@ func every(n int) int {
 	switch {
 	case everyCrash:
 		return 1
-	case raceDetector:
+	case memfs.RaceDetector:
 		return 8 * n
 	}
 	return n

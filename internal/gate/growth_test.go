@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -32,7 +33,7 @@ func growthBoots(t *testing.T) int {
 		}
 		return n
 	}
-	if raceDetector {
+	if memfs.RaceDetector {
 		return 100
 	}
 	return 1000

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/autonomyops/edged/internal/durable/memfs"
 	"github.com/autonomyops/edged/journal"
 )
 
@@ -65,7 +66,7 @@ func (g *grown) keepTail(dir string) (putBack func()) {
 func (g *grown) beside(young string) growthSide {
 	g.t.Helper()
 	s := growthSide{pairs: 60}
-	if raceDetector {
+	if memfs.RaceDetector {
 		s.pairs = 3
 	}
 	kernel, again := g.kernel, g.root

@@ -156,10 +156,14 @@ func theNode() Who {
 	return who
 }
 
-// every returns the stride of a sweep: n, or 1 if it is exhaustive (make crash).
+// every returns the stride of a sweep: n, more under the race detector, or 1 if it
+// is exhaustive (make crash).
 func every(n int) int {
-	if os.Getenv("EDGED_CRASH") == "full" {
+	switch {
+	case os.Getenv("EDGED_CRASH") == "full":
 		return 1
+	case memfs.RaceDetector:
+		return 8 * n
 	}
 	return n
 }
