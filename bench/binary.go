@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// arches are those that the product is built for.
+// arches are the architectures for which the product is built.
 var arches = []string{"amd64", "arm64", "riscv64"}
 
-// binary looks at the file itself: size, symbols, interpreter.
+// binary checks the file itself: size, symbols, interpreter.
 func (b *bench) binary() ([]row, error) {
 	info, err := os.Stat(b.edged)
 	if err != nil {
@@ -60,14 +60,14 @@ func (b *bench) binary() ([]row, error) {
 	return append(rows, r), nil
 }
 
-// elfFacts is what a binary says about itself.
+// elfFacts are the facts in a binary's headers.
 type elfFacts struct {
 	arch             string
 	static, stripped bool
 	mib              float64
 }
 
-// judgeELF reads them: static is what asks for no interpreter and no library.
+// judgeELF reads a binary's facts. It is static if it needs no interpreter and no library.
 func judgeELF(path string) (elfFacts, error) {
 	info, err := os.Stat(path)
 	if err != nil {

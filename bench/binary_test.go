@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What the compiler makes of an empty program, with and without symbols.
+// TestJudgeELF judges an empty program, with and without symbols.
 func TestJudgeELF(t *testing.T) {
 	dir := t.TempDir()
 	source := filepath.Join(dir, "main.go")

@@ -12,21 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Each boot that is measured has a boot id of its own. In a boot in which the
-// gate ran before it writes and syncs again what that run may have left in
-// memory, which no boot of a node does. So the benchmark runs in a mount
-// namespace in which the kernel's boot id is a file of the benchmark.
+// Each measured boot has its own boot id. If the gate has run before in the same boot, it writes
+// and syncs again what that run may have left in the page cache, which no boot of a node does. So
+// the benchmark runs in a mount namespace in which the kernel's boot id is a file of the benchmark.
 
 const (
 	kernelBootID = "/proc/sys/kernel/random/boot_id"
 	isolatedEnv  = "EDGED_BENCH_ISOLATED"
 )
 
-// isolate runs this program again in a mount namespace of its own, and returns
-// its exit code.
+// isolate runs this program again in a mount namespace of its own and returns its exit code.
 func isolate(args []string) (exit int, err error) {
 	err = reexec(args, &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS})
-	if errors.Is(err, syscall.EPERM) { // not root: in a user namespace, too
+	if errors.Is(err, syscall.EPERM) { // not root: also in a user namespace
 		err = reexec(args, &syscall.SysProcAttr{
 			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
@@ -38,7 +36,7 @@ func isolate(args []string) (exit int, err error) {
 		return failed.ExitCode(), nil
 	}
 	if err != nil {
-		return 1, fmt.Errorf("make a mount namespace, so that each boot has an id of its own (as root, or where user namespaces are allowed): %w", err)
+		return 1, fmt.Errorf("make a mount namespace for the boot ids: %w; run as root, or allow user namespaces", err)
 	}
 	return 0, nil
 }
@@ -51,8 +49,7 @@ func reexec(args []string, attr *syscall.SysProcAttr) error {
 	return cmd.Run()
 }
 
-// ownBoots puts a file of this run in the place of the kernel's boot id, for
-// this namespace.
+// ownBoots mounts a file of this run over the kernel's boot id, in this namespace.
 func (b *bench) ownBoots() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return &os.PathError{Op: "make private", Path: "/", Err: err}
@@ -67,7 +64,7 @@ func (b *bench) ownBoots() error {
 	return nil
 }
 
-// newBoot begins another boot.
+// newBoot changes the boot id.
 func (b *bench) newBoot() error {
 	f, err := os.OpenFile(b.bootID, os.O_WRONLY|os.O_CREATE, 0o644) // the same file each time: it is mounted
 	if err != nil {
@@ -77,7 +74,7 @@ func (b *bench) newBoot() error {
 	return errors.Join(err, f.Close())
 }
 
-// boots are the node's next boots, each of its own.
+// boots returns the node's next boots, each with its own boot id.
 func (n *node) boots() func(int) (command, error) {
 	return func(int) (command, error) { return n.boot(), n.b.newBoot() }
 }

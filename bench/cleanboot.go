@@ -5,9 +5,8 @@ import (
 	"os/exec"
 )
 
-// cleanBoot measures a boot whose fingerprint matches against P, B, S, F0 and
-// F1. The node goes on from round to round, as nodes do: so one of the boots
-// settles, and is in the figure.
+// cleanBoot measures a boot whose fingerprint matches, against P, B, S, F0 and F1. The node's history
+// grows from round to round, as on real nodes, so one of the boots settles and is in the figure.
 func (b *bench) cleanBoot() ([]row, error) {
 	n, err := b.bootedNode("clean", storeBoots)
 	if err != nil {
@@ -41,7 +40,7 @@ func (b *bench) cleanBoot() ([]row, error) {
 	if err := n.remove(); err != nil {
 		return rows, err
 	}
-	// Of a young node none of the boots that are watched settles.
+	// On a young node none of the watched boots settles.
 	if n, err = b.bootedNode("watched", 1); err != nil {
 		return rows, err
 	}
@@ -60,11 +59,10 @@ func (b *bench) cleanBoot() ([]row, error) {
 	return rows, n.remove()
 }
 
-// watchedBoots are the boots watched for system calls, and then for memory.
+// watchedBoots is the number of boots watched for system calls, and then for memory.
 const watchedBoots = 12
 
-// cleanCalls counts the sync calls, and the calls that change names, of the
-// boot that makes the most of them.
+// cleanCalls counts the sync calls, and the calls that change names, of the boot with the most of them.
 func (b *bench) cleanCalls(n *node, p command) ([]row, error) {
 	const syncs, names = "clean boot, sync calls", "… files created, renamed or removed"
 	if _, err := exec.LookPath("strace"); err != nil {
@@ -101,7 +99,7 @@ func (b *bench) cleanCalls(n *node, p command) ([]row, error) {
 	}, nil
 }
 
-// cleanMemory takes the peak of the boot that needs the most.
+// cleanMemory measures the peak of the boot that needs the most.
 func (b *bench) cleanMemory(n *node, p command) ([]row, error) {
 	var all []float64
 	most := 0.0

@@ -10,9 +10,8 @@ import (
 	"path/filepath"
 )
 
-// copyBinary measures a reconstruction of one copy_binary against `cp` and
-// `sync` of the same file on the same disk. Both start without a destination
-// and with the source in the page cache.
+// copyBinary measures a reconstruction of one copy_binary against `cp` and `sync` of the same file on the
+// same disk. Both start without a destination and with the source in the page cache.
 func (b *bench) copyBinary() ([]row, error) {
 	measure := fmt.Sprintf("copy_binary of %d MiB, hashed and flushed ÷ cp + sync", b.copyMiB)
 	n, err := b.copyingNode()
@@ -73,7 +72,7 @@ func (b *bench) copyingNode() (*node, error) {
 	return n, nil
 }
 
-// without removes a file and lets the disk come to rest.
+// without removes a file and flushes the filesystem.
 func (b *bench) without(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -81,7 +80,7 @@ func (b *bench) without(path string) error {
 	return flush(b.dir)
 }
 
-// writeRandom writes a file that no disk can compress.
+// writeRandom writes a file that no filesystem can compress.
 func writeRandom(path string, size int64) error {
 	f, err := os.Create(path)
 	if err != nil {

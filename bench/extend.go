@@ -15,18 +15,18 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// pace says how a history is made.
+// pace is the way in which a history is made.
 type pace struct {
 	fold bool // fold it, and settle with a snapshot that a record vouches for
-	tail int  // records that have not settled in the end; 0 if it does not matter
+	tail int  // records in the tail at the end; 0 means any number
 }
 
-// settleAt is how many records the tail holds when it settles: far more than
-// when a gate settles it, so that a long history is soon made.
+// settleAt is the number of records in the tail at which it settles: far more than in a gate, so that a
+// long history is made fast.
 const settleAt = 800
 
-// extend appends copies of entry, each with ids of its own, until the journal
-// of the state root holds total records. Nothing is flushed before the end.
+// extend appends copies of entry, each with its own ids, until the journal of the state root holds total
+// records. Nothing is flushed before the end.
 func extend(dir string, total int, p pace, entry record.Entry) (err error) {
 	fsys, err := durable.OpenRoot(dir)
 	if err != nil {
@@ -44,7 +44,7 @@ func extend(dir string, total int, p pace, entry record.Entry) (err error) {
 	return flush(dir)
 }
 
-// tailOf says how much of a state root's tail is used.
+// tailOf returns the use of a state root's tail.
 func tailOf(dir string) (use journal.TailUse, err error) {
 	err = viewed(dir, func(v *journal.View) error { use = v.Tail(); return nil })
 	return use, err
@@ -63,7 +63,7 @@ func viewed(dir string, use func(v *journal.View) error) error {
 	return errors.Join(use(v), v.Close())
 }
 
-// newestEntry is the newest record of a state root, as an entry to be copied.
+// newestEntry returns the newest record of a state root, as an entry.
 func newestEntry(dir string) (e record.Entry, err error) {
 	err = viewed(dir, func(v *journal.View) error {
 		r, err := v.Record(v.Tip().Seq)
@@ -105,8 +105,8 @@ func (g *growing) grow(total uint64) error {
 	for g.w.Tip().Seq < total {
 		left, records := total-g.w.Tip().Seq, g.w.Tail().Records
 		var err error
-		// The last settling is so early that as many records follow it as are
-		// wanted, with the one that vouches for the snapshot.
+		// The last settling is early enough that the wanted number of records follows it,
+		// including the one that vouches for the snapshot.
 		if records >= settleAt || g.pace.tail > 0 && left == uint64(g.pace.tail) && records > g.pace.tail {
 			err = g.settle()
 		} else {

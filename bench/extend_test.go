@@ -18,7 +18,7 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// begun is a state root whose journal holds one record of a failed run.
+// begun returns a state root whose journal holds one record, of a failed run.
 func begun(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,8 +50,7 @@ func begun(t *testing.T) string {
 	return dir
 }
 
-// What is made is a whole journal of exactly that length, with as many records
-// in its tail as are wanted.
+// extend makes a whole journal of exactly the wanted length, with the wanted number of records in its tail.
 func TestExtend(t *testing.T) {
 	for _, p := range []pace{{}, {fold: true}, {fold: true, tail: 11}, {tail: 5}} {
 		for _, total := range []int{64, 2000} {

@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 )
 
-// growth compares boots on a long history with boots on a short one whose tail
-// holds as many records: they settle in the same rounds. The long one is made
-// through the journal's own writer.
+// growth compares boots on a long history with boots on a short one whose tail holds the same number of
+// records, so that they settle in the same rounds. The journal's own writer makes the long one.
 func (b *bench) growth() ([]row, error) {
 	short, err := b.bootedNode("short", 10)
 	if err != nil {

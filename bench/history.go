@@ -12,10 +12,10 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// maxHistoryMiB is the memory of anything that reads a journal of any length.
+// maxHistoryMiB is the most memory that a reader of a journal of any length may use.
 const maxHistoryMiB = 128
 
-// history measures what reads a long journal.
+// history measures the readers of a long journal.
 func (b *bench) history() ([]row, error) {
 	h, err := b.longHistory()
 	if err != nil {
@@ -29,12 +29,12 @@ func (b *bench) history() ([]row, error) {
 	return append(rows, more...), errors.Join(err, h.node.remove())
 }
 
-// longHistory is a node with a long journal, and the same records as lines.
+// longHistory is a node with a long journal, and an export of it.
 type longHistory struct {
 	*bench
 	node    *node
 	lines   string
-	records float64 // how many
+	records float64 // their number
 	size    float64 // bytes a record, on average
 }
 
@@ -63,7 +63,7 @@ func (b *bench) longHistory() (*longHistory, error) {
 	return h, flush(b.dir)
 }
 
-// shortEntry is a record of about 500 bytes, most of which are the envelope.
+// shortEntry returns an entry whose record has about 500 bytes, mostly of the envelope.
 func shortEntry(dir string) (record.Entry, error) {
 	entry, err := newestEntry(dir)
 	if err != nil {
@@ -75,7 +75,7 @@ func shortEntry(dir string) (record.Entry, error) {
 	return entry, err
 }
 
-// perSecond is a rate in records a second.
+// perSecond returns a rate in records per second.
 func (h *longHistory) perSecond(s series) float64 { return h.records / s.seconds() }
 
 // verifyAndExport measures both against b3sum of the same bytes and journalctl.
@@ -129,8 +129,7 @@ func (h *longHistory) verifyAndExport() ([]row, error) {
 	return rows, nil
 }
 
-// against compares what one record costs with what one of journald's entries
-// does.
+// against compares the cost of one record with that of one of journald's entries.
 func (h *longHistory) against(measure string, times float64, ours, theirs series, missing string) row {
 	l := atLeast(times, "×")
 	if missing != "" {
@@ -151,11 +150,11 @@ func (h *longHistory) memory(name string, c command) (row, error) {
 		fmt.Sprintf("rusage maxrss under a small parent; %.2f s of CPU time, %s records per second of it", u.cpu, figure(h.records/max(u.cpu, 0.001), ""))), nil
 }
 
-// once is for what is slow enough to be told by few runs.
+// once measures a command that is slow enough for few runs.
 func (h *longHistory) once(c command) (series, error) {
 	took, err := interleave(h.historyRuns, subject{"it", always(c)})
 	return took["it"], err
 }
 
-// within is a limit in time.
+// within returns a limit in time.
 func within(d time.Duration) limit { return atMost(float64(d.Milliseconds()), "ms") }

@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// journaldEntries is the length of the journal that journald is measured on:
-// long enough for its start not to count.
+// journaldEntries is the length of the journal on which journald is measured, so long that its start does
+// not matter.
 const journaldEntries = 100_000
 
-// journald makes a journal file of its own for journalctl, as long as
-// systemd-journal-remote is there to make one. missing names what is not
-// installed.
+// journald makes a journal file for journalctl, if systemd-journal-remote is installed to make one. missing
+// names a tool that is not installed.
 func (b *bench) journald() (file, missing string, err error) {
 	if _, err := exec.LookPath("journalctl"); err != nil {
 		return "", "journalctl is not installed", nil
@@ -44,11 +43,11 @@ func (b *bench) journald() (file, missing string, err error) {
 	return file, "", os.Remove(stream)
 }
 
-// journaldEntries is fewer where the product's journal is shorter.
+// journaldEntries returns the number of entries: fewer if the product's journal is shorter.
 func (b *bench) journaldEntries() int { return min(journaldEntries, b.records) }
 
-// writeJournalExport writes entries in the Journal Export Format, each with a
-// message as long as a record of ours.
+// writeJournalExport writes entries in the Journal Export Format, each with a message as long as a record of
+// the product.
 func writeJournalExport(path string, entries int) error {
 	f, err := os.Create(path)
 	if err != nil {

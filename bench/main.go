@@ -1,12 +1,11 @@
-// Command bench measures the product against the figures that it is built to,
-// side by side with reference programs and peers, and prints one Markdown
-// table. All ratios are medians of ratios taken within one round of interleaved
+// Command bench measures the product against its required figures, side by side with reference programs and
+// peers, and prints one Markdown table. All ratios are medians of ratios taken within one round of interleaved
 // runs; absolute times differ from machine to machine and decide nothing.
 //
 //	go run . -edged ../bin/edged -edgectl ../bin/edgectl
 //
-// It exits 0 whatever the table says, and 1 when something could not be
-// measured. A peer that is not installed is skipped by name.
+// It exits 0 whatever the figures are, and 1 if something could not be measured. A peer that is not installed is
+// skipped by name.
 package main
 
 import (
@@ -51,7 +50,7 @@ type bench struct {
 	progress       io.Writer
 }
 
-// section is a part of the table.
+// section is one section of the table.
 type section struct {
 	name string
 	rows func(*bench) ([]row, error)
@@ -104,7 +103,7 @@ func run(args []string, stdout, stderr io.Writer) error {
 	return errors.Join(append(failed, printTable(stdout, rows))...)
 }
 
-// flags reads the command line, and gives the sections that it names.
+// flags reads the command line and returns the sections that it names.
 func (b *bench) flags(args []string, stderr io.Writer) ([]string, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
@@ -118,7 +117,7 @@ func (b *bench) flags(args []string, stderr io.Writer) ([]string, error) {
 	f.IntVar(&b.boots, "boots", 100_000, "boots of the node with the long history")
 	f.IntVar(&b.records, "records", 1_000_000, "records of the long journal")
 	f.IntVar(&b.copyMiB, "copy-mib", 1024, "MiB that copy_binary copies")
-	f.BoolVar(&quick, "quick", false, "2,000 boots, 50,000 records, 128 MiB, 10 rounds: a look, no verdict")
+	f.BoolVar(&quick, "quick", false, "2,000 boots, 50,000 records, 128 MiB, 10 rounds: a quick look, no verdict")
 	f.StringVar(&only, "only", "", "comma-separated sections: clean, settling, growth, reconstruction, copy, binary, history")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -141,7 +140,7 @@ func (b *bench) flags(args []string, stderr io.Writer) ([]string, error) {
 	return names, nil
 }
 
-// place makes this run's directory on a disk, and the paths absolute.
+// place makes this run's directory on a disk, and makes the paths absolute.
 func (b *bench) place() (err error) {
 	for _, p := range []*string{&b.edged, &b.edgectl, &b.dir} {
 		if *p, err = filepath.Abs(*p); err != nil {
@@ -156,19 +155,19 @@ func (b *bench) place() (err error) {
 		return &os.PathError{Op: "statfs", Path: b.dir, Err: err}
 	}
 	if st.Type == unix.TMPFS_MAGIC || st.Type == unix.RAMFS_MAGIC {
-		return fmt.Errorf("%s is in memory, where a sync costs nothing: name a directory on a disk with -dir", b.dir)
+		return fmt.Errorf("%s is in memory, where a sync costs nothing; name a directory on a disk with -dir", b.dir)
 	}
 	b.dir, err = os.MkdirTemp(b.dir, "edged-bench-")
 	return err
 }
 
-// say tells a person who waits what is going on.
+// say reports the progress on standard error.
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.progress, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// loadAverage is the last minute's, "?" where it is not known: rates, unlike
-// ratios, mean little on a machine that has other work.
+// loadAverage returns the load average of the last minute, "?" if it is not known. Rates, unlike ratios, mean
+// little on a machine that has other work.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -35,7 +35,7 @@ func TestFlags(t *testing.T) {
 	}
 	b := &bench{}
 	if _, err := b.flags(nil, io.Discard); err != nil || b.runs < 30 || b.boots != 100_000 || b.records != 1_000_000 || b.copyMiB != 1024 {
-		t.Errorf("the defaults are not what is required: %+v, %v", b, err)
+		t.Errorf("the defaults are not the required ones: %+v, %v", b, err)
 	}
 }
 
@@ -53,6 +53,6 @@ func TestPlace(t *testing.T) {
 		t.Skip("no tmpfs at /dev/shm")
 	}
 	if err := (&bench{edged: file, edgectl: file, dir: "/dev/shm"}).place(); err == nil || !strings.Contains(err.Error(), "-dir") {
-		t.Errorf("a directory in memory is taken: %v", err)
+		t.Errorf("a directory in memory is accepted: %v", err)
 	}
 }

@@ -6,20 +6,20 @@ import (
 	"path/filepath"
 )
 
-// node is a state root of the product's own making.
+// node is a state root that the product made.
 type node struct {
 	b   *bench
 	dir string
 }
 
-// newNode lays out a node that never booted.
+// newNode lays out a node that has never booted.
 func (b *bench) newNode(name string) (*node, error) {
 	n := &node{b, filepath.Join(b.dir, name)}
 	_, err := command{args: []string{b.edgectl, "init", n.dir, "--demo"}}.run()
 	return n, err
 }
 
-// bootedNode is one that booted a number of times.
+// bootedNode returns a node that has booted a number of times.
 func (b *bench) bootedNode(name string, boots int) (*node, error) {
 	n, err := b.newNode(name)
 	for i := 0; i < boots && err == nil; i++ {
@@ -30,7 +30,7 @@ func (b *bench) bootedNode(name string, boots int) (*node, error) {
 	return n, err
 }
 
-// boot is one precheck. The state root need not be a partition of its own.
+// boot returns one precheck. The state root need not be a partition of its own.
 func (n *node) boot() command {
 	return command{
 		args: []string{n.b.edged, "--config", filepath.Join(n.dir, "bootstrap", "config.yaml"), "precheck"},
@@ -38,15 +38,15 @@ func (n *node) boot() command {
 	}
 }
 
-// edgectl is a command on this node.
+// edgectl returns a command on this node.
 func (n *node) edgectl(args ...string) command {
 	return command{args: append(append([]string{n.b.edgectl}, args...), "--state-root", n.dir)}
 }
 
-// remove frees the disk.
+// remove removes the node.
 func (n *node) remove() error { return os.RemoveAll(n.dir) }
 
-// epochOf is the node's boot epoch, as its fingerprint file tells.
+// epochOf returns the boot epoch in the node's fingerprint file.
 func epochOf(n *node) (uint64, error) {
 	data, err := os.ReadFile(filepath.Join(n.dir, "bootstrap", "os_fingerprint.json"))
 	if err != nil {

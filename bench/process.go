@@ -13,23 +13,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// command is a whole process to be measured: what it prints is dropped.
+// command is a whole process to be measured. Its output is dropped.
 type command struct {
 	args []string // args[0] is a path
-	env  []string // beside PATH
-	// otherOS makes uname(2) tell another kernel release, as setarch
-	// --uname-2.6 does: to the gate that is a replaced operating system.
+	env  []string // in addition to PATH
+	// otherOS makes uname(2) return another kernel release, as setarch --uname-2.6
+	// does. To the gate that is a replaced operating system.
 	otherOS bool
 }
 
-// run gives the wall time from exec to exit. A command that fails is an error,
-// with the end of what it said.
+// run returns the wall time from exec to exit. A command that fails is an error, with the end of its output.
 func (c command) run() (time.Duration, error) {
 	took, _, err := c.start(false)
 	return took, err
 }
 
-// output runs the command and gives its standard output.
+// output runs the command and returns its standard output.
 func (c command) output() ([]byte, error) {
 	_, out, err := c.start(true)
 	return out, err
@@ -42,7 +41,7 @@ func (c command) start(keep bool) (time.Duration, []byte, error) {
 	if keep {
 		cmd.Stdout = &stdout
 	}
-	// A file and no pipe: nobody has to read along while the clock runs.
+	// A file rather than a pipe: nothing has to read it while the clock runs.
 	said, err := os.CreateTemp("", "edged-bench-*")
 	if err != nil {
 		return 0, nil, err
@@ -66,8 +65,7 @@ func (c command) start(keep bool) (time.Duration, []byte, error) {
 	return took, stdout.Bytes(), nil
 }
 
-// startAsOtherOS starts cmd with the UNAME26 personality, which the child
-// inherits from the thread that forks it.
+// startAsOtherOS starts cmd with the UNAME26 personality, which the child inherits from the thread that forks it.
 func startAsOtherOS(cmd *exec.Cmd) error {
 	const query, uname26 = 0xffffffff, 0x0020000
 	runtime.LockOSThread()
@@ -86,7 +84,7 @@ func startAsOtherOS(cmd *exec.Cmd) error {
 	return err
 }
 
-// tail is the last 400 bytes of what a process said.
+// tail returns the last 400 bytes of a process's output.
 func tail(f *os.File) string {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return ""
@@ -95,13 +93,13 @@ func tail(f *os.File) string {
 	return strings.TrimSpace(string(text[max(0, len(text)-400):]))
 }
 
-// usage is what a process needed.
+// usage is the memory and CPU time of a process.
 type usage struct {
 	mib float64 // peak of its resident memory
 	cpu float64 // seconds, all cores together
 }
 
-// peak runs the command and gives what it needed.
+// peak runs the command and returns its usage.
 func (b *bench) peak(c command) (usage, error) {
 	c.args = append([]string{b.reference("peak")}, c.args...)
 	out, err := c.output()
@@ -115,7 +113,7 @@ func (b *bench) peak(c command) (usage, error) {
 	return u, nil
 }
 
-// parseUsage reads what peak prints: KiB and seconds.
+// parseUsage reads the output of peak: KiB and seconds.
 func parseUsage(text string) (u usage, err error) {
 	var kib float64
 	if _, err := fmt.Sscanf(text, "%g %g\n", &kib, &u.cpu); err != nil {

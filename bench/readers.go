@@ -46,7 +46,7 @@ func (h *longHistory) readers() ([]row, error) {
 	return append(rows, r), err
 }
 
-// replayAnywhere takes the slowest of points spread over the history.
+// replayAnywhere measures the slowest of points spread over the history.
 func (h *longHistory) replayAnywhere() (row, error) {
 	const measure = "replay --at with snapshots, the slowest of 7 points"
 	limit := within(50 * time.Millisecond)
@@ -70,8 +70,7 @@ func (h *longHistory) replayAnywhere() (row, error) {
 	return measured(measure, limit, slowest, fmt.Sprintf("whole process, at record %d", where)), nil
 }
 
-// refused says why a command cannot be run: that it does not exist yet, most
-// of all.
+// refused returns why a command cannot be run, for example because this edgectl does not have it.
 func refused(c command) string {
 	_, err := c.run()
 	if err == nil {

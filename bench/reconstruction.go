@@ -2,9 +2,8 @@ package main
 
 import "fmt"
 
-// reconstruction measures a boot that finds another operating system and
-// rebuilds under a manifest without operations: verified, journaled, evidence
-// and fingerprint published. Every round sees the other kernel release of two.
+// reconstruction measures a boot that finds another operating system and reconstructs under a manifest without
+// operations: verified, journaled, evidence and fingerprint published. The kernel release changes in every round.
 func (b *bench) reconstruction() ([]row, error) {
 	n, err := b.bootedNode("reconstruction", storeBoots)
 	if err != nil {
@@ -31,7 +30,7 @@ func (b *bench) reconstruction() ([]row, error) {
 		return nil, err
 	}
 	if want := uint64(b.runs + warmUps); epoch != want {
-		return nil, fmt.Errorf("%d boots found another operating system, the epoch is %d", want, epoch)
+		return nil, fmt.Errorf("%d boots found another operating system, but the epoch is %d", want, epoch)
 	}
 	r := took["reconstruction"]
 	return []row{measured("reconstruction with no operations", atMost(1.5, "× P"), r.over(took["P"]),

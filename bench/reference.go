@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// references are the programs that the gate is measured against, and peak.
+// references are the programs against which the gate is measured, and peak.
 var references = []string{"f0", "f1", "pebble", "bbolt", "sqlite", "peak"}
 
-// reference is the path of a reference program.
+// reference returns the path of a reference program.
 func (b *bench) reference(name string) string { return filepath.Join(b.dir, "reference", name) }
 
-// buildReferences builds them as the product is built: static and stripped.
+// buildReferences builds the references as the product is built: static and stripped.
 func (b *bench) buildReferences() error {
 	for _, name := range references {
 		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", b.reference(name), "./reference/"+name)
@@ -28,22 +28,20 @@ func (b *bench) buildReferences() error {
 	return nil
 }
 
-// storeBoots is how often a store of P, B or S was opened, appended to and
-// closed before it is measured: as often as the node that it is compared with
-// has booted.
+// storeBoots is the number of times that a store of P, B or S is opened, appended to and closed before it is
+// measured: the number of boots of the node with which it is compared.
 const storeBoots = 10
 
 // store is a reference program that keeps a store.
 type store struct {
 	b    *bench
 	name string // of the reference program
-	path string // of its store within a directory
+	path string // of its store in a directory
 }
 
-// fresh gives each round of the measurement of that name a copy of one store
-// that storeBoots earlier runs left. So every round opens a directory in the
-// same state: without, P's files would accumulate from round to round and slow
-// it down. The copies are made and flushed before the first round.
+// fresh returns, for each round of the measurement of that name, a copy of one store that storeBoots earlier runs
+// left. So every round opens a directory in the same state; otherwise P's files would accumulate from round to round
+// and slow it down. The copies are made and flushed before the first round.
 func (s store) fresh(name string, rounds int) (func(int) (command, error), error) {
 	home := filepath.Join(s.b.dir, name+"-"+s.name)
 	origin := filepath.Join(home, "origin")
@@ -69,8 +67,7 @@ func (s store) command(dir string) command {
 	return command{args: []string{s.b.reference(s.name), filepath.Join(dir, s.path)}}
 }
 
-// flush writes out all of the filesystem that path is on, so that no
-// measurement pays for what was prepared.
+// flush flushes the filesystem of path, so that no measurement pays for its preparation.
 func flush(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

@@ -8,23 +8,21 @@ import (
 // subject is one thing to be measured.
 type subject struct {
 	name string
-	// command gives the process of a round. What it does to prepare it is not
-	// timed.
+	// command returns the process of a round. Its own preparation is not timed.
 	command func(round int) (command, error)
 }
 
-// always is the same command in every round.
+// always returns the same command in every round.
 func always(c command) func(int) (command, error) {
 	return func(int) (command, error) { return c, nil }
 }
 
-// warmUps are the rounds at the start that do not count: they bring binaries
-// and directories into the page cache.
+// warmUps is the number of rounds at the start that do not count: they bring binaries and directories into the page
+// cache.
 const warmUps = 2
 
-// interleave runs all subjects in turn, A B C A B C …, and gives what each
-// took in the rounds that count. It numbers the rounds from 0, warm-ups
-// included.
+// interleave runs all subjects in turn, A B C A B C …, and returns their times in the rounds that count. It numbers the
+// rounds from 0, warm-ups included.
 func interleave(rounds int, subjects ...subject) (map[string]series, error) {
 	debug.FreeOSMemory() // not while the clock runs
 	took := map[string]series{}

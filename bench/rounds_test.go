@@ -26,7 +26,7 @@ func TestInterleave(t *testing.T) {
 	}
 }
 
-// A process that fails is never a measurement, and what it said is told.
+// A process that fails is never measured, and its output is reported.
 func TestInterleaveFails(t *testing.T) {
 	_, err := interleave(1, subject{"a", always(command{args: []string{"/bin/sh", "-c", "echo no space >&2; exit 3"}})})
 	if err == nil || !strings.Contains(err.Error(), "exit status 3: no space") || !strings.Contains(err.Error(), "a, round 0") {

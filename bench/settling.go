@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// settlingDue is how many records the tail holds after a boot that settles.
+// settlingDue is the number of records in the tail at which a boot settles.
 const settlingDue = 33
 
 // settlingBoot measures a boot that settles the tail. Each round boots a copy,
@@ -56,7 +56,7 @@ func (b *bench) settlingBoot() ([]row, error) {
 	}
 	for _, c := range copies {
 		if use, err := tailOf(c.dir); err != nil || use.Records != 1 {
-			return nil, fmt.Errorf("a boot left %d records in the tail: it has not settled: %w", use.Records, err)
+			return nil, fmt.Errorf("a boot left %d records in the tail, so it did not settle: %w", use.Records, err)
 		}
 	}
 	s := took["settling"]
@@ -65,8 +65,8 @@ func (b *bench) settlingBoot() ([]row, error) {
 		os.RemoveAll(filepath.Join(b.dir, "settling-copies"))
 }
 
-// copyTree copies regular files and folders, by reading and writing: files that
-// share their blocks would not be overwritten in place.
+// copyTree copies regular files and folders by reading and writing: files with shared blocks would not be overwritten in
+// place.
 func copyTree(to, from string) error {
 	return filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
 		if err != nil {

@@ -18,13 +18,13 @@ func median(values []float64) float64 {
 	}
 }
 
-// series is what one subject took, round by round.
+// series is the time of one subject in each round.
 type series []time.Duration
 
-// ms is the median in milliseconds.
+// ms returns the median in milliseconds.
 func (s series) ms() float64 { return s.seconds() * 1000 }
 
-// seconds is the median in seconds.
+// seconds returns the median in seconds.
 func (s series) seconds() float64 {
 	v := make([]float64, len(s))
 	for i, d := range s {
@@ -33,8 +33,8 @@ func (s series) seconds() float64 {
 	return median(v)
 }
 
-// over is the median of the ratios to base, each taken within one round: what
-// slows the machine for a while slows both sides of a pair.
+// over returns the median of the ratios to base, each taken within one round: a slow moment of the machine slows both
+// sides of a pair.
 func (s series) over(base series) float64 {
 	v := make([]float64, 0, len(s))
 	for i := range min(len(s), len(base)) {

@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// syncCalls are the system calls by which a process waits for the disk.
+// syncCalls are the system calls that wait for the disk.
 const syncCalls = "fsync,fdatasync,sync_file_range,msync,sync,syncfs"
 
-// countCalls counts the calls of one name each in what strace -f wrote.
+// countCalls counts the calls in a trace of strace -f by name.
 func countCalls(trace []byte) map[string]int {
 	// One call in strace's output: a process number, a name, arguments. A call
-	// that another thread interrupts is told twice, "<unfinished ...>" with its
+	// that another thread interrupts is written twice, "<unfinished ...>" with its
 	// name and "<... name resumed>"; only the first counts.
 	traced := regexp.MustCompile(`^(?:\[pid +)?\d*\]? *([a-z_0-9]+)\(`)
 	// A sync_file_range without flags asks whether the kernel has the call,
@@ -42,11 +42,10 @@ func countCalls(trace []byte) map[string]int {
 	return calls
 }
 
-// nameCalls are the system calls by which a process changes names; of those
-// that open a file, the ones that may create it.
+// nameCalls are the system calls that change names; of those that open a file, the ones that may create it.
 const nameCalls = "openat,openat2,open,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,symlink,symlinkat"
 
-// nameChanges are the calls of a trace that succeeded and changed a name.
+// nameChanges returns the calls of a trace that succeeded and changed a name.
 func nameChanges(trace []byte) (changes []string) {
 	opens := regexp.MustCompile(`^(?:\[pid +)?\d*\]? *(open[a-z0-9]*)\(`)
 	named := regexp.MustCompile(`^(?:\[pid +)?\d*\]? *(mkdir|mkdirat|rename[a-z0-9]*|unlink|unlinkat|rmdir|link|linkat|symlink|symlinkat|creat)\(`)
@@ -59,7 +58,7 @@ func nameChanges(trace []byte) (changes []string) {
 	return changes
 }
 
-// total sums the counts, and says them by name.
+// total returns the sum of the counts, and a text with each of them.
 func total(calls map[string]int) (n int, text string) {
 	var parts []string
 	for name, c := range calls {

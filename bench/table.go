@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// limit is what is required of a figure. The zero limit requires nothing.
+// limit is the required figure of a measure. The zero limit requires nothing.
 type limit struct {
 	value float64
 	least bool // the figure must be at least value; else at most
@@ -14,7 +14,7 @@ type limit struct {
 	unit  string
 }
 
-// none allows nothing.
+// none returns the limit 0.
 func none() limit { return limit{none: true} }
 
 func atMost(v float64, unit string) limit  { return limit{value: v, unit: unit} }
@@ -32,7 +32,7 @@ func (l limit) String() string {
 	return "≤ " + figure(l.value, l.unit)
 }
 
-// verdict compares what was seen with what is required.
+// verdict compares a figure with the limit.
 func (l limit) verdict(seen float64) string {
 	miss := seen/l.value - 1
 	if l.least {
@@ -51,8 +51,7 @@ func (l limit) verdict(seen float64) string {
 	return fmt.Sprintf("missed by %.3g %%", miss*100)
 }
 
-// figure writes a number as a person would: thousands grouped, three or four
-// digits that mean something.
+// figure formats a number for people: thousands grouped, three or four significant digits.
 func figure(v float64, unit string) string {
 	var s string
 	switch {
@@ -78,17 +77,17 @@ type row struct {
 	measure, required, seen, verdict, how string
 }
 
-// measured is a row with a figure and its verdict.
+// measured returns a row with a figure and its verdict.
 func measured(measure string, l limit, seen float64, how string) row {
 	return row{measure, l.String(), figure(seen, l.unit), l.verdict(seen), how}
 }
 
-// skipped is a row without a figure, and why.
+// skipped returns a row without a figure, with the reason.
 func skipped(measure string, l limit, why string) row {
 	return row{measure, l.String(), "–", "skipped", why}
 }
 
-// broken is a row whose measurement failed.
+// broken returns the row of a measurement that failed.
 func broken(measure string, err error) row {
 	return row{measure, "", "–", "could not be measured", err.Error()}
 }

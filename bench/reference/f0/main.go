@@ -1,4 +1,4 @@
-// F0 reads os-release and exits: what any process that does anything costs.
+// F0 reads os-release and exits. It is the least cost of any process.
 package main
 
 import "os"

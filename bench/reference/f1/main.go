@@ -1,5 +1,4 @@
-// F1 appends 300 bytes to the file it is given and syncs it: the least that
-// any journal on that disk costs.
+// F1 appends 300 bytes to the file it is given and syncs it. It is the least cost of any journal on that disk.
 package main
 
 import "os"

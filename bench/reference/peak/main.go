@@ -1,6 +1,6 @@
-// Peak runs a command and prints the peak of its resident memory in KiB and
-// its CPU time in seconds on standard output. It exists because the kernel counts what the parent held at
-// the moment of the exec as the child's: a parent must be small to measure.
+// Peak runs a command and prints the peak of its resident memory in KiB and its CPU time in seconds on standard
+// output. It must be small itself, because the kernel counts the parent's memory at the moment of the exec as the
+// child's.
 package main
 
 import (

@@ -1,7 +1,6 @@
-// P opens Pebble in the directory it is given, appends one synced record of
-// 300 bytes, and closes. The store is made when there is none. Its options are
-// a copy of those that the product once opened Pebble with at every boot, kept
-// here so that the peer stays the same whatever the product does.
+// P opens Pebble in the directory it is given, appends one synced record of 300 bytes, and closes. It makes the store
+// if there is none. Its options are a copy of those with which the product once opened Pebble at every boot. They are
+// kept here so that the peer stays the same whatever the product does.
 package main
 
 import (
@@ -33,7 +32,7 @@ func run(dir string) error {
 	return db.Close()
 }
 
-// options are small: one boot appends a few records of some hundred bytes.
+// options returns small sizes: one boot appends a few records of some hundred bytes.
 func options() *pebble.Options {
 	o := &pebble.Options{
 		Logger:                      silent{},
@@ -59,7 +58,7 @@ func options() *pebble.Options {
 	return o
 }
 
-// silent keeps Pebble's own lines out of the measurement.
+// silent drops the log lines of Pebble.
 type silent struct{}
 
 func (silent) Infof(string, ...any)  {}
