@@ -35,8 +35,11 @@ type Installed struct {
 type Difference struct {
 	Changes []Change `json:"changes"`
 	// OSRelease are the lines of the os-release text that differ.
-	OSRelease []Line       `json:"os_release"`
-	Files     []FileChange `json:"files"`
+	OSRelease []Line `json:"os_release"`
+	// OSReleaseTruncated: the file differs and the text of one of the states was
+	// cut, so that OSRelease may lack lines.
+	OSReleaseTruncated bool         `json:"os_release_truncated"`
+	Files              []FileChange `json:"files"`
 }
 
 // Same reports whether nothing differs.
@@ -52,8 +55,15 @@ func Compare(from, to machine.State) Difference {
 		}
 	}
 	d.OSRelease = append(d.OSRelease, CompareLines(osRelease(from), osRelease(to))...)
+	d.OSReleaseTruncated = Truncated(from.Baseline, to.Baseline)
 	d.Files = append(d.Files, compareFiles(from.Current, to.Current)...)
 	return d
+}
+
+// Truncated reports whether the os-release of two baselines differs and a text
+// of it was cut. nil is no baseline.
+func Truncated(from, to *machine.Baseline) bool {
+	return from != nil && to != nil && (from.OSReleaseTruncated || to.OSReleaseTruncated) && from.Inputs.EtcOSRelease != to.Inputs.EtcOSRelease
 }
 
 type value struct{ name, value string }

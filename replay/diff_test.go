@@ -105,6 +105,27 @@ func TestCompare(t *testing.T) {
 	check(t, replay.Compare(machine.State{}, salvaged), map[string]string{"salvaged_from": " old", "node": " " + historytest.Node})
 }
 
+// Lines after the cut of a recorded os-release are not compared, and that is said.
+func TestCompareTruncated(t *testing.T) {
+	state := func(text, hash string, cut bool) machine.State {
+		return machine.State{Baseline: &machine.Baseline{OSRelease: text, OSReleaseTruncated: cut, Inputs: machine.Inputs{EtcOSRelease: hash}}}
+	}
+	for _, tt := range []struct {
+		from, to machine.State
+		want     bool
+	}{
+		{state("ID=a", "1", true), state("ID=a", "2", true), true},
+		{state("ID=a", "1", true), state("ID=b", "2", false), true},
+		{state("ID=a", "1", false), state("ID=b", "2", false), false},
+		{state("ID=a", "1", true), state("ID=a", "1", true), false},
+		{machine.State{}, state("ID=a", "1", true), false},
+	} {
+		if got := replay.Compare(tt.from, tt.to); got.OSReleaseTruncated != tt.want {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 func check(t *testing.T, d replay.Difference, want map[string]string) {
 	t.Helper()
 	got := map[string]string{}

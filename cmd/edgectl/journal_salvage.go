@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,6 +124,8 @@ func insteadOfSalvage(err error) string {
 		return "salvage it with the release that wrote it, or a newer one"
 	case errors.Is(err, errMeanwhile):
 		return "look again: edgectl journal verify"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, errs.ErrNoSpace):
+		return "the damaged journal is as it was; free blocks and inodes there, then try again"
 	}
 	return "the damaged journal is as it was; check the disk and try again"
 }

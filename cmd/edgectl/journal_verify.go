@@ -23,8 +23,9 @@ func journalVerify(e *env) *cobra.Command {
 		Long: `verify walks the whole journal: the form, hash, place and link of each record,
 and the head file. --deep adds what only the state machine can tell: events
 that no gate writes in that state, projections and snapshots that a full replay
-does not give, manifests whose signature or key continuity does not hold. It
-also compares the checksum of every block of the journal's tables, those that
+does not give, manifests whose signature or key continuity does not hold, and a
+salvage whose floors are below the records kept of the journal before. It also
+compares the checksum of every block of the journal's tables, those that
 hold no record included.
 
 Findings are errors or warnings; only an error makes the exit status 1.`,

@@ -37,6 +37,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "columns": columns, "replace": replace, "rot": rot, "remember": remember, "unchanged": unchanged,
+			"json": printsJSON, "alljson": allPrintJSON,
 		},
 	})
 }

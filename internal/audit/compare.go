@@ -42,7 +42,7 @@ func (a *auditor) since(ctx context.Context, path string) error {
 		return fmt.Errorf("%s %w: %w", path, ErrSince, err)
 	}
 	defer old.Close() //nolint:errcheck // read-only
-	before, _ := predecessors(old)
+	before, _ := verify.Predecessors(old)
 	defer func() {
 		for _, src := range before {
 			_ = src.Close() // read-only

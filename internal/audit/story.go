@@ -35,7 +35,7 @@ func (a *auditor) told(ctx context.Context, p *parts) error {
 			note = fmt.Sprintf("of journal %s, which journal %s continues, no records are here: it kept %d, lost is %s", s.Predecessor, at.ID(), s.Size, s.Lost)
 			break
 		}
-		if err := continues(s, src); err != nil {
+		if err := verify.Continues(s, src); err != nil {
 			a.bad(CodeStory, 0, "%s: %v", name, err)
 		}
 		if err := a.predecessor(ctx, name, src); err != nil {
@@ -47,7 +47,15 @@ func (a *auditor) told(ctx context.Context, p *parts) error {
 	for name := range p.before {
 		a.bad(CodeStory, 0, "%s: nothing here continues it", name)
 	}
-	a.story(before, note)
+	a.story(before)
+	for n, src := range before {
+		for _, lower := range verify.Floors(a.all()[n], src) {
+			a.bad(CodeStory, 1, "%s", lower)
+		}
+	}
+	if note != "" {
+		a.warn(CodeStoryAbsent, 1, "%s", note)
+	}
 	return nil
 }
 
@@ -74,23 +82,12 @@ func (a *auditor) predecessor(ctx context.Context, name string, src *history.Sou
 }
 
 // story says what the history continues, and what was lost on the way.
-func (a *auditor) story(before []*history.Source, note string) {
+func (a *auditor) story(before []*history.Source) {
 	a.before = before
-	for n, after := range a.all() {
-		if n == len(before) {
-			break
-		}
-		for _, lower := range floors(after, before[n]) {
-			a.bad(CodeStory, 1, "journal %s says that the records of journal %s before it came to %s", after.ID(), before[n].ID(), lower)
-		}
-	}
 	for _, src := range a.all() {
 		if s, ok := replay.Salvaged(src); ok {
 			a.warn(CodeSalvaged, 1, "journal %s continues journal %s, which was damaged: %d of its records were kept; lost is %s", src.ID(), s.Predecessor, s.Size, s.Lost)
 		}
-	}
-	if note != "" {
-		a.warn(CodeStoryAbsent, 1, "%s", note)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/autonomyops/edged/docs"
 	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
@@ -140,8 +141,8 @@ func (p *parts) take(path string, m history.Member, r io.Reader) (err error) {
 
 // takeLines unpacks a history.
 func (p *parts) takeLines(path string, m history.Member, r io.Reader) error {
-	if m.Name != history.BundleRecords && len(p.before) >= maxPredecessors {
-		p.bad(CodeStory, 0, "%s: more than %d journals before this one", m.Name, maxPredecessors)
+	if m.Name != history.BundleRecords && len(p.before) >= verify.MaxPredecessors {
+		p.bad(CodeStory, 0, "%s: more than %d journals before this one", m.Name, verify.MaxPredecessors)
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}

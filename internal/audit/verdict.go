@@ -40,8 +40,8 @@ const (
 	CodeRewritten   = "rewritten"            // other records than those seen before
 	CodeTruncated   = "truncated"            // fewer records than were seen before
 	CodeSalvaged    = "salvaged"             // warning: it continues a damaged journal
-	CodeStory       = "predecessor"          // the records of the journal before are not those that were kept
-	CodeStoryAbsent = "predecessor_absent"   // warning: they are not here
+	CodeStory       = verify.CodePredecessor
+	CodeStoryAbsent = verify.CodePredecessorAbsent
 )
 
 // Where the key that a checkpoint was verified under came from.

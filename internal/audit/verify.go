@@ -139,13 +139,16 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 	if err := a.records(ctx); err != nil {
 		return Report{}, err
 	}
-	before, note := predecessors(src)
+	before, note := verify.Predecessors(src)
 	defer func() {
 		for _, p := range before {
 			_ = p.Close() // read-only
 		}
 	}()
-	a.story(before, note)
+	a.story(before)
+	if note != "" && src.Kind() != history.StateRoot { // of a state root it was found with the records
+		a.warn(CodeStoryAbsent, 1, "%s", note)
+	}
 	for _, p := range before {
 		if err := a.predecessor(ctx, filepath.ToSlash(strings.TrimPrefix(p.Path(), src.Path()+string(filepath.Separator))), p); err != nil {
 			return Report{}, err

@@ -17,6 +17,7 @@ import (
 	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -114,7 +115,7 @@ func Write(ctx context.Context, w io.Writer, src *history.Source, opt Options) (
 // addHistories adds the journal and those it continues.
 func (b *builder) addHistories(src *history.Source) (notes []string, err error) {
 	var note string
-	b.before, note = predecessors(src)
+	b.before, note = verify.Predecessors(src)
 	if note != "" {
 		notes = append(notes, note)
 	}

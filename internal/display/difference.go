@@ -21,11 +21,12 @@ func Difference(from, to string, d replay.Difference) string {
 	for _, c := range d.Changes {
 		r.change(strings.ReplaceAll(c.What, "_", " "), cmp.Or(c.From, "none"), cmp.Or(c.To, "none"))
 	}
-	if len(d.OSRelease) > 0 {
+	if len(d.OSRelease) > 0 || d.OSReleaseTruncated {
 		r.line("os-release")
 		for _, l := range d.OSRelease {
 			r.verbatim(2, l.Op+" "+l.Text)
 		}
+		r.truncated(2, d.OSReleaseTruncated)
 	}
 	for _, f := range d.Files {
 		r.change(f.Path, place(f.From), place(f.To))
@@ -50,6 +51,13 @@ func (r *rows) change(name, from, to string) {
 func (r *rows) lines(all []replay.Line) {
 	for _, l := range all {
 		r.verbatim(r.names+1, l.Op+" "+l.Text)
+	}
+}
+
+// truncated says that a comparison of os-release may lack lines.
+func (r *rows) truncated(indent int, cut bool) {
+	if cut {
+		r.verbatim(indent, "(the recorded text was cut: later lines are not compared)")
 	}
 }
 

@@ -64,6 +64,7 @@ func (r *rows) reconstruction(u *explain.Reconstruction) {
 	for _, a := range u.Attempts {
 		r.attempt(a)
 	}
+	r.omitted("attempts", uint64(u.AttemptsOmitted))
 	switch u.Result {
 	case explain.Abandoned:
 		r.row("abandoned", "%s, record %d: %s", moment(u.Closed.Time), u.Closed.Seq, u.Reason)
@@ -91,6 +92,7 @@ func (r *rows) changes(u *explain.Reconstruction) {
 		r.row("changed", "not known: there was no baseline to compare with")
 	}
 	r.lines(u.OSRelease)
+	r.truncated(r.names+1, u.OSReleaseTruncated)
 	switch {
 	case u.KernelTo == "":
 	case u.Compared && u.KernelFrom != u.KernelTo:
@@ -125,6 +127,7 @@ func (r *rows) attempt(a *explain.Attempt) {
 		}
 		r.row("", "applied: %s, %d bytes, %s, blake3 %s%s", op.Dst, op.Bytes, op.Mode, Short(op.BLAKE3), place)
 	}
+	r.omitted("applied", uint64(a.AppliedOmitted))
 	switch a.Result {
 	case explain.Completed:
 		r.row("", "completed %s, record %d", moment(a.Last.Time), a.Last.Seq)
@@ -132,7 +135,7 @@ func (r *rows) attempt(a *explain.Attempt) {
 		f := a.Failure
 		r.row("", "FAILED at record %d: exit %d at %s: %s (%s)", f.Seq, f.ExitCode, f.Stage, cause(f.Reason), f.Path)
 		if a.Boots > 1 {
-			r.row("", "and again until attempt %d: %d boots in a row, the last %s, record %d", a.LastAttempt, a.Boots, moment(a.Last.Time), a.Last.Seq)
+			r.row("", "and again: %d boots until attempt %d, the last %s, record %d", a.Boots, a.LastAttempt, moment(a.Last.Time), a.Last.Seq)
 		}
 	case explain.Interrupted:
 		r.row("", "INTERRUPTED after record %d, %s", a.Last.Seq, moment(a.Last.Time))

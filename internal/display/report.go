@@ -71,14 +71,17 @@ func (r *rows) era(e *explain.Epoch) {
 	for _, ev := range e.Events {
 		r.row("event", "%s, record %d: %s%s", moment(ev.First.Time), ev.First.Seq, ev.Detail, again(ev.Count, ev.Last))
 	}
+	r.omitted("events", e.EventsOmitted)
 	for _, f := range e.Failures {
 		r.row("failure", "%s, record %d: exit %d at %s: %s (%s)%s", moment(f.First.Time), f.First.Seq,
 			f.ExitCode, f.Stage, cause(f.Reason), f.Path, again(f.Count, f.Last))
 	}
+	r.omitted("failures", e.FailuresOmitted)
 	for _, u := range e.Updates {
 		r.row(updateName(u.Result), "%s", causesOf(u.Causes))
 		r.reconstruction(u)
 	}
+	r.omitted("updates", e.UpdatesOmitted)
 	for _, f := range e.Flags {
 		r.row("! flag", "%s%s: %s", f.Code, times(f.Count), f.Detail)
 	}
@@ -91,11 +94,18 @@ func updateName(result explain.Result) string {
 	return string(result)
 }
 
+// omitted says that more happened than is listed.
+func (r *rows) omitted(name string, count uint64) {
+	if count > 0 {
+		r.row(name, "%d more between the first and the newest of these", count)
+	}
+}
+
 func again(count uint64, last explain.Moment) string {
 	if count < 2 {
 		return ""
 	}
-	return fmt.Sprintf("; %d times in a row, until %s, record %d", count, moment(last.Time), last.Seq)
+	return fmt.Sprintf("; %d times, the last %s, record %d", count, moment(last.Time), last.Seq)
 }
 
 func times(count uint64) string {

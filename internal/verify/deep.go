@@ -48,6 +48,7 @@ func (d *deep) run(ctx context.Context) error {
 		d.findings = append(d.findings, stopped(journal.SeverityWarning, d.src.First(), errors.New("the export begins later than the history: the state before it is not known")))
 		return nil
 	}
+	d.predecessors()
 	if err := d.listSnapshots(); err != nil {
 		return err
 	}
@@ -56,6 +57,28 @@ func (d *deep) run(ctx context.Context) error {
 		return err
 	}
 	return d.files()
+}
+
+// predecessors compares what each salvage says of the journal before it with the
+// records of that one, if they are in the state root.
+func (d *deep) predecessors() {
+	if d.src.Kind() != history.StateRoot {
+		return
+	}
+	before, note := Predecessors(d.src)
+	after := d.src
+	for _, src := range before {
+		for _, lower := range Floors(after, src) {
+			d.bad(CodePredecessor, 1, "%s", lower)
+		}
+		after = src
+	}
+	for _, src := range before {
+		_ = src.Close() // read-only
+	}
+	if note != "" {
+		d.found(journal.SeverityWarning, CodePredecessorAbsent, 1, "%s", note)
+	}
 }
 
 // progressEvery is how many records pass between two calls of progress.

@@ -34,6 +34,9 @@ const (
 	CodeKeyReplace = "key_replaced"       // warning: a key was replaced without the old one
 	CodeMissing    = "journal_missing"    // files refer to a journal that is not there
 	CodeLogSkipped = "log_not_replayed"   // warning: the filesystem is mounted without its log
+
+	CodePredecessor       = "predecessor"        // the records of the journal before are not those that were kept
+	CodePredecessorAbsent = "predecessor_absent" // warning: they are not here
 )
 
 // Report is the result, as it is printed.

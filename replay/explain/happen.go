@@ -131,7 +131,7 @@ func (t *teller) failed(e machine.Event, p machine.PrecheckFailed) {
 			return
 		}
 	}
-	t.epoch.Failures = append(t.epoch.Failures, &Failures{Failure: f, Count: 1, First: m, Last: m})
+	t.epoch.keepFailures(&Failures{Failure: f, Count: 1, First: m, Last: m})
 }
 
 func by(who, reason string) string {

@@ -16,7 +16,7 @@ func (t *teller) attempt(e machine.Event) *Attempt {
 	n := t.open.attempts()
 	t.run.attempt = &Attempt{Attempt: n, LastAttempt: n, Resumed: true, Target: t.open.HashTo, Run: e.Run, BootID: e.BootID,
 		First: Moment{e.Seq, e.Time}, Last: Moment{e.Seq, e.Time}, Applied: []Applied{}, Boots: 1, of: t.open}
-	t.open.Attempts = append(t.open.Attempts, t.run.attempt)
+	t.open.keepAttempt(t.run.attempt)
 	return t.run.attempt
 }
 
@@ -58,7 +58,7 @@ func (t *teller) detected(e machine.Event, p machine.UpdateDetected) {
 func (t *teller) compare(p machine.UpdateDetected) {
 	o, now := t.open, t.run.captured
 	o.Changed = append([]string{}, p.Changed...)
-	o.OSRelease, o.KernelFrom, o.KernelTo, o.Compared = []replay.Line{}, "", "", false
+	o.OSRelease, o.OSReleaseTruncated, o.KernelFrom, o.KernelTo, o.Compared = []replay.Line{}, false, "", "", false
 	if now == nil {
 		return
 	}
@@ -70,6 +70,7 @@ func (t *teller) compare(p machine.UpdateDetected) {
 	o.KernelFrom = t.base.UnameRelease
 	if now.OSRelease != nil { // absent where it matches the baseline
 		o.OSRelease = append(o.OSRelease, replay.CompareLines(t.base.OSRelease, *now.OSRelease)...)
+		o.OSReleaseTruncated = replay.Truncated(t.base, &machine.Baseline{Inputs: now.Inputs, OSReleaseTruncated: now.OSReleaseTruncated})
 	}
 }
 
@@ -102,8 +103,9 @@ func (t *teller) applied(e machine.Event, p machine.OpApplied) {
 		t.flag(FlagHashNotPinned, Moment{e.Seq, e.Time}, "%s", p.Dst)
 	}
 	a := t.attempt(e)
-	a.Applied = append(a.Applied, Applied{Seq: e.Seq, Index: p.Index, Op: p.Op, Dst: p.Dst, Bytes: p.Bytes,
-		BLAKE3: p.BLAKE3, Mode: p.Mode, HashPinned: p.HashPinned, AlreadyInPlace: p.AlreadyInPlace})
+	a.Applied = keep(a.Applied, Applied{Seq: e.Seq, Index: p.Index, Op: p.Op, Dst: p.Dst, Bytes: p.Bytes,
+		BLAKE3: p.BLAKE3, Mode: p.Mode, HashPinned: p.HashPinned, AlreadyInPlace: p.AlreadyInPlace},
+		fewOperations, func(Applied, []Applied) { a.AppliedOmitted++ })
 }
 
 // rotated: the commit. The record's own epoch is the new one already.
@@ -135,7 +137,7 @@ func (t *teller) abandoned(e machine.Event, p machine.UpdateAbandoned) {
 	}
 	t.attempt(e).Result = Abandoned
 	t.open.Reason = p.Reason
-	t.epoch.Updates = append(t.epoch.Updates, t.close(Abandoned, m))
+	t.epoch.keepUpdate(t.close(Abandoned, m))
 }
 
 // close ends the open reconstruction.

@@ -76,13 +76,17 @@ type Epoch struct {
 	Reconstruction *Reconstruction `json:"reconstruction"`
 	// Updates were opened while the epoch was in force and did not end it: they
 	// were abandoned, or are still open.
-	Updates []*Reconstruction `json:"updates"`
+	Updates        []*Reconstruction `json:"updates"`
+	UpdatesOmitted uint64            `json:"updates_omitted"` // of the middle
 	// Boots are the runs of the gate that ended, or broke off, in the epoch.
-	Boots      uint64      `json:"boots"`
-	CleanBoots Boots       `json:"clean_boots"`
-	Failures   []*Failures `json:"failures"` // outside reconstructions
-	Events     []*Event    `json:"events"`
-	Flags      []*Flag     `json:"flags"`
+	Boots      uint64 `json:"boots"`
+	CleanBoots Boots  `json:"clean_boots"`
+	// Failures are those outside reconstructions.
+	Failures        []*Failures `json:"failures"`
+	FailuresOmitted uint64      `json:"failures_omitted"` // boots of the middle, like none of those
+	Events          []*Event    `json:"events"`
+	EventsOmitted   uint64      `json:"events_omitted"` // of the middle, like none of those
+	Flags           []*Flag     `json:"flags"`
 }
 
 // System is an operating system as it was measured.
@@ -110,11 +114,13 @@ type Reconstruction struct {
 
 	Changed []string `json:"changed"` // inputs of the fingerprint
 	// OSRelease are the lines in which os-release differs from the baseline's.
-	OSRelease  []replay.Line `json:"os_release"`
-	KernelFrom string        `json:"kernel_from"`
-	KernelTo   string        `json:"kernel_to"`
-	HashFrom   string        `json:"hash_from"`
-	HashTo     string        `json:"hash_to"`
+	OSRelease []replay.Line `json:"os_release"`
+	// OSReleaseTruncated: a text of it was cut, so that OSRelease may lack lines.
+	OSReleaseTruncated bool   `json:"os_release_truncated"`
+	KernelFrom         string `json:"kernel_from"`
+	KernelTo           string `json:"kernel_to"`
+	HashFrom           string `json:"hash_from"`
+	HashTo             string `json:"hash_to"`
 	// Compared: there was a baseline to compare with, so that no line and no
 	// kernel that differs means that none does.
 	Compared bool `json:"compared"`
@@ -123,7 +129,8 @@ type Reconstruction struct {
 	FoundFile  string  `json:"found_file_blake3,omitempty"`
 	FoundEpoch *uint64 `json:"found_file_epoch,omitempty"`
 
-	Attempts []*Attempt `json:"attempts"`
+	Attempts        []*Attempt `json:"attempts"`
+	AttemptsOmitted int        `json:"attempts_omitted"` // boots of the middle, like none of those
 	// Interrupted counts the boots that worked on it and never ended.
 	Interrupted int `json:"interrupted"`
 	// GateMS is the time that gates spent on it, by the uptime of each boot;
@@ -146,8 +153,8 @@ const (
 	Open        Result = "open"
 )
 
-// Attempt is what one boot did for a reconstruction, or several boots in a row
-// that failed alike.
+// Attempt is what one boot did for a reconstruction, or several boots that
+// failed alike.
 type Attempt struct {
 	Attempt int `json:"attempt"`
 	// Resumed: it went on where a boot before it had been interrupted.
@@ -160,9 +167,11 @@ type Attempt struct {
 	Last       Moment    `json:"last"`
 	Verified   *Verified `json:"verified"`
 	Applied    []Applied `json:"applied"`
-	Result     Result    `json:"result"`
-	Failure    *Failure  `json:"failure"`
-	UptimeMS   int64     `json:"uptime_ms"` // between its first and its last record
+	// AppliedOmitted counts operations of the middle.
+	AppliedOmitted int      `json:"applied_omitted"`
+	Result         Result   `json:"result"`
+	Failure        *Failure `json:"failure"`
+	UptimeMS       int64    `json:"uptime_ms"` // between its first and its last record
 	// Boots counts those that this stands for; LastAttempt is the newest one's.
 	Boots       int `json:"boots"`
 	LastAttempt int `json:"last_attempt"`
@@ -201,7 +210,8 @@ type Failure struct {
 	Reason   string `json:"reason"`
 }
 
-// Failures are boots in a row that failed alike.
+// Failures are boots that failed alike: in a row, unless there are too many to
+// list.
 type Failures struct {
 	Failure
 	Count uint64 `json:"count"`
@@ -209,7 +219,8 @@ type Failures struct {
 	Last  Moment `json:"last"`
 }
 
-// Event is something else that happened, or the same several times in a row.
+// Event is something else that happened, or the same several times: in a row,
+// unless there are too many to list.
 type Event struct {
 	Type   string `json:"type"` // a record's, or "software" where another gate wrote
 	Detail string `json:"detail"`

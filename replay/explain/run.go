@@ -106,9 +106,7 @@ func (t *teller) endAttempt(r *run) {
 		return
 	}
 	if before := rec.Attempts[n-2]; before.alike(a) {
-		before.Boots++
-		before.Last, before.LastAttempt = a.Last, a.Attempt
-		before.UptimeMS += a.UptimeMS
+		before.add(a)
 		rec.Attempts = rec.Attempts[:n-1]
 		t.flag(FlagRepeatedFailure, a.Last, "exit %d at %s, again and again from record %d", a.Failure.ExitCode, a.Failure.Stage, before.First.Seq)
 	}
@@ -124,6 +122,8 @@ func (a *Attempt) alike(b *Attempt) bool {
 	}
 	return a.Failure.alike(b.Failure)
 }
+
+func (e *Event) alike(f *Event) bool { return e.Type == f.Type && e.Detail == f.Detail }
 
 func (f *Failure) alike(g *Failure) bool {
 	return f.ExitCode == g.ExitCode && f.Stage == g.Stage && f.Path == g.Path && f.Reason == g.Reason

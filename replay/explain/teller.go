@@ -146,15 +146,13 @@ func (t *teller) flag(code string, at Moment, format string, args ...any) {
 
 // note adds an event, or counts the newest one up where it is the same again.
 func (t *teller) note(kind string, at Moment, format string, args ...any) {
-	detail := fmt.Sprintf(format, args...)
-	if n := len(t.epoch.Events); n > 0 {
-		if e := t.epoch.Events[n-1]; e.Type == kind && e.Detail == detail {
-			e.Count++
-			e.Last = at
-			return
-		}
+	ev := &Event{Type: kind, Detail: fmt.Sprintf(format, args...), Count: 1, First: at, Last: at}
+	if n := len(t.epoch.Events); n > 0 && t.epoch.Events[n-1].alike(ev) {
+		t.epoch.Events[n-1].Count++
+		t.epoch.Events[n-1].Last = at
+		return
 	}
-	t.epoch.Events = append(t.epoch.Events, &Event{Type: kind, Detail: detail, Count: 1, First: at, Last: at})
+	t.epoch.keepEvent(ev)
 }
 
 // finish ends the story where the records end.
@@ -162,7 +160,7 @@ func (t *teller) finish() {
 	t.endRun(true)
 	if t.open != nil {
 		t.open.spent(t.report.Last)
-		t.epoch.Updates = append(t.epoch.Updates, t.open)
+		t.epoch.keepUpdate(t.open)
 		t.flag(FlagUpdateOpen, t.open.Opened, "since record %d, %d attempts", t.open.Opened.Seq, t.open.attempts())
 	}
 }

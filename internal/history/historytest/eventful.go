@@ -117,7 +117,7 @@ func (h *History) Eventful() {
 // without a journal; Salvaged that of one which continues a damaged journal in
 // epoch 4. Both go on to the next epoch.
 func (h *History) Adopted() {
-	h.begin(machine.LegacyStateAdopted{V: 1, BootEpoch: 2, CompositeHash: OldOS,
+	h.Begin(machine.LegacyStateAdopted{V: 1, BootEpoch: 2, CompositeHash: OldOS,
 		File: []byte(`{"composite_hash":"` + OldOS + `","os_release":"ID=a\n","uname_release":"6.8.0-a","boot_epoch":2,"captured_at":"2026-01-01T00:00:00Z"}`)}, 2)
 	h.Append(h.Capture(machine.RoleMatch, OldOS)) // and no power any more
 	h.NextBoot()
@@ -128,14 +128,14 @@ func (h *History) Adopted() {
 // Salvaged is told of at Adopted.
 func (h *History) Salvaged() {
 	serial := int64(1)
-	h.begin(machine.JournalSalvaged{V: 1, Predecessor: uuid.Nil.String(), Size: 7, Lost: "records 8 to 9", Epoch: 4, Serial: &serial, By: "op", Reason: "bit rot"}, 4)
+	h.Begin(machine.JournalSalvaged{V: 1, Predecessor: uuid.Nil.String(), Size: 7, Lost: "records 8 to 9", Epoch: 4, Serial: &serial, By: "op", Reason: "bit rot"}, 4)
 	h.NextBoot()
 	h.Append(h.Capture(machine.RoleDiffers, NewOS))
 	h.next(machine.CauseSalvaged)
 }
 
-// begin writes a first record that sets the epoch.
-func (h *History) begin(p machine.Payload, epoch uint64) {
+// Begin writes a first record that sets the epoch.
+func (h *History) Begin(p machine.Payload, epoch uint64) {
 	e := h.Entry(string(p.Kind()), true)
 	data, err := machine.Encode(p)
 	Check(h.t, err)
