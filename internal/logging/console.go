@@ -36,7 +36,7 @@ type Console struct {
 	lines    chan line
 }
 
-// line is one write, and the sign that it has ended.
+// line is one write; done is closed when it has ended.
 type line struct {
 	text []byte
 	done chan struct{}
@@ -56,11 +56,11 @@ func NewConsole(file *os.File, journalStream string) *Console {
 // returns at that time. On another console it does nothing.
 func (c *Console) Annotate(fields func() []slog.Attr) { c.fields = fields }
 
-// Write hands p over and waits until it is written, or for a second. It always
-// reports success: nobody could act on a failure.
+// Write passes p on and waits until it is written, for at most a second. It always reports
+// success, because an error could not be reported anywhere.
 func (c *Console) Write(p []byte) (int, error) {
 	c.begin.Do(func() { go c.write() })
-	l := line{bytes.Clone(p), make(chan struct{})} // p is the caller's again before a late write ends
+	l := line{bytes.Clone(p), make(chan struct{})} // the caller may use p again before a late write ends
 	timeout := time.NewTimer(c.patience)
 	defer timeout.Stop()
 	select {
@@ -77,13 +77,13 @@ func (c *Console) Write(p []byte) (int, error) {
 
 func (c *Console) write() {
 	for l := range c.lines {
-		_, _ = c.file.Write(l.text) // the line is lost, and the log with it
+		_, _ = c.file.Write(l.text) // the line is lost
 		close(l.done)
 	}
 }
 
-// Plain writes lines of text to w. Only systemd's journal is told their level.
-// It is for what is wrong with a command line, which includes the log format.
+// Plain writes lines of text to w, with their priority if systemd's journal reads w. It is
+// for errors of the command line, which include a bad log format.
 func Plain(w io.Writer, level slog.Level, text string) {
 	if c, ok := w.(*Console); ok && c.journal {
 		mark := "<" + priority(level) + ">" // as sd-daemon(3) has it
@@ -93,8 +93,8 @@ func Plain(w io.Writer, level slog.Level, text string) {
 }
 
 // isJournal reports whether file is the stream that $JOURNAL_STREAM names by
-// device and inode. The variable alone says nothing: it is inherited by
-// processes whose standard error leads elsewhere.
+// device and inode. The variable alone proves nothing, because processes inherit it whose
+// standard error leads elsewhere.
 func isJournal(file *os.File, journalStream string) bool {
 	var st unix.Stat_t
 	err := ask(file, func(fd int) error { return unix.Fstat(fd, &st) })
