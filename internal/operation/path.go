@@ -69,7 +69,7 @@ func beneath(root, folder, p string) (string, error) {
 	}
 	rest = path.Clean(rest)
 	if rest == ".." || strings.HasPrefix(rest, "../") {
-		return "", fmt.Errorf("%w: it leads outside %s through ..", ErrPath, place(folder))
+		return "", fmt.Errorf("%w: its .. leads outside %s", ErrPath, place(folder))
 	}
 	if rest == "." {
 		return "", fmt.Errorf("%w: it is %s itself", ErrPath, place(folder))

@@ -182,9 +182,9 @@ func TestValidateReportsEverything(t *testing.T) {
 		reported = append(reported, e.Error())
 	}
 	want := []string{
-		`binary_path "../x": path not allowed: it leads outside runtime/binaries/ through ..`,
+		`binary_path "../x": path not allowed: its .. leads outside runtime/binaries/`,
 		`operation 0 (exec): src "a": path not allowed: there is no operation "exec"`,
-		`operation 1 (copy_binary): src "../a": path not allowed: it leads outside runtime/binaries/ through ..`,
+		`operation 1 (copy_binary): src "../a": path not allowed: its .. leads outside runtime/binaries/`,
 		`operation 1 (copy_binary): mode "4755": "4755" has setuid, setgid or sticky, or bits beyond: only permissions are allowed`,
 		`operation 1 (copy_binary): dst "/etc/b": path not allowed: it lies outside the state root /persist/edge`,
 		`operation 3 (copy_binary): dst "c": path not allowed: it repeats or nests in operation 2's c`,
