@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/audit"
+	"github.com/autonomyops/edged/internal/doctor"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/status"
 	"github.com/autonomyops/edged/internal/verify"
@@ -157,7 +158,7 @@ func TestRecordSchema(t *testing.T) {
 // TestSchemas: the schemas of what is printed have the members of the code.
 func TestSchemas(t *testing.T) {
 	for name, v := range map[string]any{
-		"audit-verify": audit.Report{}, "journal-verify": verify.Report{}, "state": machine.State{}, "status": status.Status{},
+		"audit-verify": audit.Report{}, "journal-verify": verify.Report{}, "state": machine.State{}, "status": status.Status{}, "doctor": doctor.Report{},
 		"replay-explain": explain.Report{}, "bundle": history.About{},
 		"replay-diff": struct {
 			From, To struct{} `json:"-"`

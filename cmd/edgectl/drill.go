@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/buildinfo"
+	"github.com/autonomyops/edged/internal/doctor"
 	"github.com/autonomyops/edged/internal/gate"
 )
 
@@ -25,13 +25,15 @@ refused unless manifest, signature, key and operations would pass now.`,
 			if err := by.check(e); err != nil {
 				return err
 			}
-			root, err := e.root()
-			if err != nil {
-				return err
-			}
-			decide := gate.Drill(e.host(), root, buildinfo.Time(), by.by, by.reason)
-			if cancel {
-				decide = gate.CancelDrill(by.by, by.reason)
+			decide := gate.CancelDrill(by.by, by.reason)
+			if !cancel {
+				opt, err := e.examined()
+				if err != nil {
+					return err
+				}
+				if decide, err = doctor.Drill(cmd.Context(), opt, by.by, by.reason); err != nil {
+					return err
+				}
 			}
 			event, _, err := e.operate(cmd, decide)
 			if err != nil {

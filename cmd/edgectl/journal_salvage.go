@@ -229,9 +229,9 @@ func salvageInto(root durable.FS, out string, who salvage.Who) (*salvage.Plan, e
 // knownConfig is the node's config, where one is named and can be read: it
 // tells the node's name and pin where nothing on the disk does any more.
 func (e *env) knownConfig() *config.Config {
-	path := e.target.config
-	if path == "" {
-		path = e.getenv("EDGE_CONFIG")
+	path := cmp.Or(e.target.config, e.getenv(envConfig))
+	if path == "" && e.namedRoot() == "" {
+		path, _ = e.namedConfig() // it named the state root
 	}
 	if path == "" {
 		return nil

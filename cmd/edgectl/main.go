@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/autonomyops/edged/internal/commandline"
+	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable/mountinfo"
 	"github.com/autonomyops/edged/internal/errs"
 )
@@ -80,6 +82,7 @@ func mounts() []mountinfo.Mount {
 // run is main without the process: it returns the exit code.
 func run(e *env, args []string) int {
 	defer e.watch()()
+	e.system = cmp.Or(e.system, "/")
 	cmd := root(e)
 	cmd.SetArgs(args)
 	called, err := cmd.ExecuteContextC(e.ctx)
@@ -91,7 +94,14 @@ func run(e *env, args []string) int {
 	case errors.Is(err, context.Canceled):
 		return exitNot
 	}
-	fmt.Fprintf(e.stderr, "edgectl: %s\n", strings.TrimSpace(err.Error()))
+	var rejected *config.Error
+	if errors.As(err, &rejected) && len(rejected.Problems) > 0 {
+		for _, line := range rejected.Lines() {
+			fmt.Fprintf(e.stderr, "edgectl: %s\n", line)
+		}
+	} else {
+		fmt.Fprintf(e.stderr, "edgectl: %s\n", strings.TrimSpace(err.Error()))
+	}
 	var advised *errs.Advised
 	switch {
 	case errors.As(err, &advised) && advised.Next != "":
@@ -114,7 +124,9 @@ type env struct {
 	stdout, stderr io.Writer
 	columns        int // of standard output if it is a terminal, 0 otherwise
 	progress       progress
+	system         string // the system's root directory
 	target         target
+	reported       string // the config that was found, and reported
 	json           bool
 	logSkipped     string // see history.LogSkipped
 	damage         error  // of the history that was opened; it was reported
@@ -130,8 +142,9 @@ func root(e *env) *cobra.Command {
 		Long: `edgectl is the tool of the people around the boot gate of an edge node:
 operators, investigators, auditors.
 
-Every command takes --state-root DIR (or --config FILE, or EDGE_STATE_ROOT),
-before or after its name. Exit status: 0 done and healthy, 1 the check found
+Every command takes --state-root DIR (or --config FILE, or EDGE_STATE_ROOT, or
+EDGE_CONFIG), before or after its name. If none of them is given it uses
+/etc/edged/config.yaml, and says so. Exit status: 0 done and healthy, 1 the check found
 something wrong, 2 it could not be done. A command that a signal interrupts ends
 by that signal.`,
 		Example: `  edgectl init /persist/edge --demo
@@ -152,7 +165,7 @@ by that signal.`,
 	cmd.SetOut(e.stdout)
 	cmd.SetErr(e.stderr)
 	e.target.flags(cmd.PersistentFlags())
-	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), replayCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), auditCommand(e))
+	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), replayCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), doctorCommand(e), auditCommand(e))
 	commandline.Prepare(cmd)
 	return cmd
 }

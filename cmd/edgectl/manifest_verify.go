@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/autonomyops/edged/cmd/edgectl/internal/authoring"
 	"github.com/autonomyops/edged/internal/digest"
+	"github.com/autonomyops/edged/internal/doctor"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/signing"
@@ -20,16 +23,19 @@ func manifestVerify(e *env) *cobra.Command {
 	var keyFile, sigFile string
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
-		Short: "check a manifest's signature and its operations as the gate would",
-		Long: `verify checks a manifest as the gate would: signature, text, and every
-operation on the state root. Without FILE it takes the state root's manifest,
-signature and verify key. With FILE the signature is FILE.sig and the key is
---key, or the state root's. A wrong key, a short signature and a path that
-escapes each have their own message.`,
+		Short: "check a manifest as the gate would",
+		Long: `verify checks a manifest as the gate would. Of a file alone it checks signature
+and text. On a state root it also gives the gate's answer to the key (is it
+pinned, does a rotation lead to it), the serial, not_after at the time floor, the
+assurance mode, and every operation, with its source.
+
+Without FILE it takes the state root's manifest, signature and verify key. With
+FILE the signature is FILE.sig and the key is --key, or the state root's. A wrong
+key, a short signature and a path that escapes each have their own message.`,
 		Example: `  edgectl manifest verify --state-root /persist/edge
   edgectl manifest verify manifest.json --key keys/manifest-verify.pub`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := e.manifestAt(args)
 			if err != nil {
 				return err
@@ -49,6 +55,11 @@ escapes each have their own message.`,
 				j.add(manifest.Problem{Where: me.Path, Reason: fmt.Sprintf("%s: %v; %s", me.Code, me.Err, me.NextStep())})
 			case err != nil:
 				return err
+			}
+			if at.tree != nil && files != nil {
+				if err := e.judgeOnNode(cmd.Context(), &j, files); err != nil {
+					return err
+				}
 			}
 			return e.verdict(j, fmt.Sprintf("verified, signed by key %s", j.Key))
 		},
@@ -77,6 +88,38 @@ func judge(j *judged, files *manifest.Files, at *manifestFile) error {
 	}
 	j.Serial, j.Operations = m.Serial, len(m.Operations)
 	j.add(authoring.Lint(at.fs(), at.root, files.Manifest)...)
+	return nil
+}
+
+// judgeOnNode adds what the gate would refuse the manifest for on this node. What
+// was found already is not repeated.
+func (e *env) judgeOnNode(ctx context.Context, j *judged, files *manifest.Files) error {
+	opt, err := e.examined()
+	if err != nil {
+		return err
+	}
+	if opt.Config == "" {
+		fmt.Fprintln(e.stderr, "edgectl: no config is known: a pinned key and the assurance mode were not judged; pass --config FILE")
+	}
+	opt.Manifest = files
+	f, err := doctor.Manifest(ctx, opt)
+	if f == nil || err != nil {
+		return err
+	}
+	var me *manifest.Error
+	switch errors.As(f.Err, &me) {
+	case true:
+		for _, p := range j.Problems {
+			if strings.HasPrefix(p.Reason, string(me.Code)) {
+				return nil
+			}
+		}
+		j.add(manifest.Problem{Where: me.Path, Reason: fmt.Sprintf("%s: %v; %s", me.Code, me.Err, me.NextStep())})
+	default:
+		if len(j.Problems) == 0 {
+			j.add(manifest.Problem{Where: f.Path, Reason: fmt.Sprintf("%s: %s; %s", strings.TrimPrefix(f.Message, "precheck: "), f.Reason(), f.Next)})
+		}
+	}
 	return nil
 }
 

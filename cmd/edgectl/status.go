@@ -1,31 +1,44 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/doctor"
 	"github.com/autonomyops/edged/internal/status"
 )
 
 func statusCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "tell where the node stands, on one screen",
-		Long: `status tells the node, its epoch, what the last boot came to and when, what
-changed at the last update, whether the files agree with the journal, the keys
-in force, and the newest failure, also one that could not be journaled. What
-cannot be known is said to be unknown. It changes nothing.
+		Short: "describe the node on one screen",
+		Long: `status shows the node, its epoch, how and when the last boot ended, what changed
+at the last update, whether the files agree with the journal, the keys in force,
+what the certificates and the disk have left, and the newest failure, also one
+that could not be journaled. It makes the checks of doctor, but for the
+verification of the whole journal. What cannot be known is shown as unknown. It
+changes nothing.
 
 Exit status: 0 healthy, 1 something is wrong (each PROBLEM line says what), 2
-there is no node here to tell of.`,
+there is no node here.`,
 		Example: `  edgectl status --state-root /persist/edge
   edgectl status --json | jq -r '.problems[]'`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := e.evidence()
 			if err != nil {
 				return err
 			}
-			s, err := status.Read(path, e.logSkipped)
+			s, err := status.Read(path, e.logSkipped, func() (*doctor.Report, error) {
+				e.target.stateRoot = cmp.Or(e.target.journal, e.target.stateRoot)
+				opt, err := e.examined()
+				if err != nil {
+					return nil, err
+				}
+				opt.LogSkipped = e.logSkipped
+				return doctor.Examine(cmd.Context(), opt)
+			})
 			if err != nil {
 				return err
 			}

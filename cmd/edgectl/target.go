@@ -1,19 +1,30 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/stateroot"
 )
 
 // target is what a command works on, as flags and environment name it.
 type target struct {
 	stateRoot, config, journal string
 }
+
+const (
+	envConfig = "EDGE_CONFIG"
+	// usualConfig is the config of a node that neither a flag nor the environment
+	// names, beneath the system's root.
+	usualConfig = "etc/edged/config.yaml"
+)
 
 func (t *target) flags(f *pflag.FlagSet) {
 	f.StringVar(&t.stateRoot, "state-root", "", "the node's state root (default $EDGE_STATE_ROOT)")
@@ -27,9 +38,17 @@ func (t *target) evidenceFlag(f *pflag.FlagSet) {
 
 // root is the state root that is meant, absolute.
 func (e *env) root() (string, error) {
-	path, err := e.named()
-	if err != nil {
-		return "", err
+	path := e.namedRoot()
+	if path == "" {
+		file, err := e.namedConfig()
+		if err != nil {
+			return "", err
+		}
+		cfg, err := config.Load(file)
+		if err != nil {
+			return "", fail("correct the config, or name the state root with --state-root", "%w", err)
+		}
+		path = cfg.Root.Root
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -38,31 +57,87 @@ func (e *env) root() (string, error) {
 	return abs, nil
 }
 
-// named applies the order of precedence: a flag before the environment. A
-// config says what it says to the gate, where EDGE_STATE_ROOT overrides it.
-func (e *env) named() (string, error) {
-	t := e.target
-	if t.stateRoot != "" && t.config != "" {
-		return "", fail("drop one of them", "--state-root and --config both name a state root")
+// namedRoot is the state root that a flag or the environment names, "" if none
+// does. A config says what it says to the gate, where the environment overrides
+// it.
+func (e *env) namedRoot() string {
+	if e.target.stateRoot != "" {
+		return e.target.stateRoot
 	}
-	if t.stateRoot != "" {
-		return t.stateRoot, nil
+	return e.getenv(config.EnvStateRoot)
+}
+
+// namedConfig is the node's config: the one that a flag or the environment
+// names, or the usual one, which it reports as found.
+func (e *env) namedConfig() (string, error) {
+	if e.target.config != "" {
+		return e.target.config, nil
 	}
-	path := t.config
-	if path == "" {
-		if root := e.getenv(config.EnvStateRoot); root != "" {
-			return root, nil
+	if path := e.getenv(envConfig); path != "" {
+		return path, nil
+	}
+	path := filepath.Join(e.system, usualConfig)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", fail("pass --state-root DIR or --config FILE, set EDGE_STATE_ROOT or EDGE_CONFIG, or put the node's config at "+path,
+			"no state root is named, and there is no %s", path)
+	}
+	e.found(path)
+	return path, nil
+}
+
+// found reports a config that nobody named, once.
+func (e *env) found(path string) {
+	if e.reported != path {
+		fmt.Fprintf(e.stderr, "edgectl: using the config %s\n", path)
+		e.reported = path
+	}
+}
+
+// node is the node that is meant, for commands that judge it as its gate would:
+// its state root and its config. Each is "" if it is not known. elsewhere: the
+// state root is not where its config says, as the disk of a dead node.
+func (e *env) node() (root, cfg string, elsewhere bool, err error) {
+	root = e.namedRoot()
+	if root == "" { // then all is in the config
+		cfg, err = e.namedConfig()
+		return "", cfg, false, err
+	}
+	if root, err = filepath.Abs(root); err != nil {
+		return "", "", false, fail("name it absolutely", "state root %s: %w", root, err)
+	}
+	if path := e.target.config; path != "" {
+		return root, path, e.target.stateRoot != "" && !names(path, root), nil
+	}
+	// A state root from the environment is in force with any config, as it is for
+	// the gate. Of one that a flag names, the config must say the same.
+	is := func(path string) bool { return e.target.stateRoot == "" || names(path, root) }
+	if path := e.getenv(envConfig); path != "" && is(path) {
+		return root, path, false, nil
+	}
+	copied := filepath.Join(root, stateroot.NodeConfig)
+	for _, path := range []string{filepath.Join(e.system, usualConfig), copied} {
+		if _, err := os.Stat(path); err == nil && is(path) {
+			e.found(path)
+			return root, path, false, nil
 		}
-		path = e.getenv("EDGE_CONFIG")
 	}
-	if path == "" {
-		return "", fail("pass --state-root DIR or --config FILE, or set EDGE_STATE_ROOT", "no state root is named")
+	if _, err := os.Stat(copied); err != nil {
+		return root, "", false, nil
 	}
+	e.found(copied)
+	return root, copied, true, nil
+}
+
+// names reports whether the config at path says that the state root is root, or
+// cannot be read: whoever uses it then reports why.
+func names(path, root string) bool {
 	cfg, err := config.Load(path)
 	if err != nil {
-		return "", fail("correct the config, or name the state root with --state-root", "%w", err)
+		return true
 	}
-	return cfg.StateRoot(e.getenv), nil
+	a, errA := os.Stat(cfg.Root.Root)
+	b, errB := os.Stat(root)
+	return filepath.Clean(cfg.Root.Root) == root || errA == nil && errB == nil && os.SameFile(a, b)
 }
 
 // evidence is the path whose history is to be read.

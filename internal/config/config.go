@@ -140,7 +140,8 @@ func (c *Config) StateRoot(getenv func(string) string) string {
 	return c.Root.Root
 }
 
-// withDefaults is a Config that holds the defaults of every optional key.
-func withDefaults() *Config {
+// Defaults is a Config that holds the defaults of every optional key, and
+// nothing else.
+func Defaults() *Config {
 	return &Config{Gate: Gate{MaxAttempts: 5, OnDamage: OnDamageHalt}}
 }

@@ -84,5 +84,22 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Lines are the file and a problem each, and how many problems there are.
+func (e *Error) Lines() []string {
+	lines := make([]string, 0, len(e.Problems)+1)
+	for _, p := range e.Problems {
+		lines = append(lines, e.Path+": "+p.String())
+	}
+	n := len(e.Problems) + e.Omitted
+	problems := fmt.Sprintf("%d problems", n)
+	if n == 1 {
+		problems = "1 problem"
+	}
+	if e.Omitted > 0 {
+		problems += fmt.Sprintf(", of which the first %d are listed", len(e.Problems))
+	}
+	return append(lines, fmt.Sprintf("%s: %v: %s", e.Path, e.Err, problems))
+}
+
 // Unwrap gives the reason, for errors.Is.
 func (e *Error) Unwrap() error { return e.Err }

@@ -62,7 +62,7 @@ func Parse(path string, data []byte) (*Config, error) {
 	}
 
 	var r report
-	cfg := withDefaults()
+	cfg := Defaults()
 	if doc := parseDocument(data, &r); doc != nil {
 		(&walker{report: &r}).document(doc, sections(cfg))
 	}

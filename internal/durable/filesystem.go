@@ -60,16 +60,3 @@ func spaceOf(sf unix.Statfs_t, unit uint64, superuser bool) Space {
 	}
 	return space
 }
-
-// CheckWritable reports whether this process may create names in the root directory,
-// without trying: nil, or an error that is syscall.EACCES or syscall.EROFS.
-func (r *Root) CheckWritable() error {
-	if r.readOnly {
-		return r.refuse("access", ".")
-	}
-	err := retry(func() error { return unix.Faccessat(r.Fd(), ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS) })
-	if err != nil {
-		return r.fail("access", ".", err)
-	}
-	return nil
-}

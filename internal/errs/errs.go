@@ -42,7 +42,9 @@ type Error struct {
 	Seq    uint64 // the record concerned, 0 if there is none
 	Detail string // what a check found, or else the action that failed
 	Next   string // the instruction for the operator
-	Err    error
+	// Command carries it out, run by root, by its words; nil if no single command does.
+	Command []string
+	Err     error
 }
 
 // Error returns one line with the members that are set.

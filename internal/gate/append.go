@@ -30,6 +30,9 @@ func (r *run) appendEvent(p machine.Payload) (machine.Event, *Failure) {
 		return event, f
 	}
 	if r.plan != nil {
+		if f := r.rehearseAppend(entry); f != nil {
+			return event, f
+		}
 		return event, r.plan.append(r, event)
 	}
 	rec, err := r.write(entry)

@@ -53,7 +53,11 @@ func badRoots() []badInput {
 		}})
 	}
 	for _, dir := range []string{"edge", "edge/relay", "runtime", "epoch", "bootstrap"} {
-		cases = append(cases, badInput{name: dir + " is a file", reason: dir, breaks: func(n *node) { n.plant("10gb", n.path(dir)) }})
+		path := "/state/" + dir
+		if dir == "bootstrap" {
+			path += "/journal_head" // the first thing that is looked for in it
+		}
+		cases = append(cases, badInput{name: dir + " is a file", reason: "not a directory", path: path, breaks: func(n *node) { n.plant("10gb", n.path(dir)) }})
 	}
 	for i := range cases {
 		cases[i].exit = ExitStateRoot

@@ -49,8 +49,8 @@ func (n *node) stand(before string) {
 	}
 }
 
-// TestBadInput: each bad input has its exit code and its own clear message, a
-// dry run tells the same and writes nothing, and the state root is untouched
+// TestBadInput: each bad input has its exit code and its own clear message, an
+// examination and a dry run tell the same and write nothing, and the state root is untouched
 // but for the journal and last_failure.json.
 func TestBadInput(t *testing.T) {
 	total := 0
@@ -85,8 +85,16 @@ func (c badInput) judge(n *node) {
 		opts = append(opts, c.opt)
 	}
 	before := tree(n.t, n.dir)
+	n.logs.Reset()
+	if x := n.examine(opts...); len(x.Boot) == 0 || x.Boot[0].Exit != c.exit {
+		n.t.Errorf("the examination says %v, want exit %d", x.Boot, c.exit)
+	} else {
+		r := &run{log: n.host().Logger("")}
+		r.logFailure(x.Boot[0])
+		c.told(n)
+	}
 	n.boot(c.exit, append(slices.Clone(opts), func(o *Options) { o.DryRun = true })...)
-	sameTree(n.t, "the dry run", before, tree(n.t, n.dir))
+	sameTree(n.t, "the rehearsal", before, tree(n.t, n.dir))
 	c.told(n)
 	if !strings.Contains(n.stdout.String(), "would exit") {
 		n.t.Errorf("the dry run printed %q", n.stdout.String())

@@ -27,6 +27,11 @@ func (r *run) checkCertificates(context.Context) *Failure {
 	if err != nil {
 		return certificateFailure(err, t.CertFile)
 	}
+	for _, ca := range bundle.CAs {
+		if ca.NotAfter.After(r.caEnd) {
+			r.caEnd = ca.NotAfter
+		}
+	}
 	due, f := r.whyReissue(bundle)
 	if f != nil {
 		return f
@@ -111,7 +116,7 @@ func (r *run) judgeCertificate(bundle *tlscert.Bundle) *Failure {
 func (r *run) warn(err error) {
 	f := &Failure{Err: err, Path: pathOf(err, r.cfg.Transport.CertFile), Next: nextOf(err, "look at the file")}
 	f.explain()
-	r.log.Warn("edge.cert.warning", slog.String("path", f.Path), slog.String("err", f.reason()), slog.String("next", f.Next))
+	r.log.Warn("edge.cert.warning", slog.String("path", f.Path), slog.String("err", f.Reason()), slog.String("next", f.Next))
 }
 
 // issued reports whether a CertificateRotated of this journal names the serial.

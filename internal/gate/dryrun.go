@@ -10,7 +10,9 @@ import (
 // dryPlan collects what a run would do. A dry run goes through the same loop;
 // its appends move the state in memory only.
 type dryPlan struct {
-	Events []dryEvent
+	Events    []dryEvent
+	asked     bool  // whether the journal's files may be written
+	tailBytes int64 // that the planned records take in the tail
 }
 
 type dryEvent struct {
@@ -50,7 +52,7 @@ func (p *dryPlan) print(r *run, f *Failure, exit int) {
 		res.BootEpoch = &r.history.state.Epoch
 	}
 	if f != nil {
-		res.Stage, res.Path, res.Reason, res.Next = f.Stage, f.Path, f.Message+": "+f.reason(), f.Next
+		res.Stage, res.Path, res.Reason, res.Next = f.Stage, f.Path, f.Message+": "+f.Reason(), f.Next
 	}
 	if r.JSON {
 		enc := json.NewEncoder(r.host.Stdout)
@@ -64,7 +66,7 @@ func (p *dryPlan) print(r *run, f *Failure, exit int) {
 		fmt.Fprintf(r.host.Stdout, "would append  %s%s\n", e.Type, detail(e.Data))
 	}
 	if f != nil {
-		fmt.Fprintf(r.host.Stdout, "would fail    %s: path=%s: %s\n", f.Message, r.where(f), f.reason())
+		fmt.Fprintf(r.host.Stdout, "would fail    %s: path=%s: %s\n", f.Message, r.where(f), f.Reason())
 		fmt.Fprintf(r.host.Stdout, "next          %s\n", f.Next)
 	}
 	fmt.Fprintf(r.host.Stdout, "would exit    %d\n", exit)

@@ -22,13 +22,13 @@ func (r *run) fail(f *Failure) {
 	}
 	if f.Stage != "journal" && r.history != nil {
 		_, err := r.append(machine.PrecheckFailed{
-			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Next: bounded(f.Next), Attempt: r.attempt(),
+			V: 1, ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.Reason()), Next: bounded(f.Next), Attempt: r.attempt(),
 		})
 		if err == nil {
 			return
 		}
 		err.explain()
-		r.log.Warn("precheck: failure could not be journaled", slog.String("path", err.Path), slog.String("err", err.reason()))
+		r.log.Warn("precheck: failure could not be journaled", slog.String("path", err.Path), slog.String("err", err.Reason()))
 	}
 	r.leaveFailure(f)
 }
@@ -50,7 +50,7 @@ func (r *run) maxAttempts() int {
 
 func (r *run) logFailure(f *Failure) {
 	f.explain()
-	r.log.Error(f.Message, slog.String("path", r.where(f)), slog.String("err", f.reason()),
+	r.log.Error(f.Message, slog.String("path", r.where(f)), slog.String("err", f.Reason()),
 		slog.String("next", f.Next), slog.Int("exit_code", f.Exit))
 	if attempt := r.attempt(); f.Exit == ExitReconstruction && attempt >= r.maxAttempts() {
 		r.log.Error("edge.os.reconstruction_stuck", slog.Int("attempts", attempt),
@@ -104,7 +104,7 @@ type lastFailure struct {
 func (r *run) leaveFailure(f *Failure) {
 	data, err := json.MarshalIndent(lastFailure{
 		V: 1, Time: r.host.Now().UTC(), BootID: r.bootID, Run: r.id, Node: r.node,
-		ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.reason()), Next: f.Next,
+		ExitCode: f.Exit, Stage: f.Stage, Path: bounded(f.Path), Reason: bounded(f.Message + ": " + f.Reason()), Next: f.Next,
 	}, "", "  ")
 	if err == nil {
 		err = durable.MkdirAll(r.fs, stateroot.Bootstrap, 0o750)

@@ -34,10 +34,11 @@ type Failure struct {
 
 	cause    string // of an error of the system; see explain
 	replaced string // the advice that the cause's took the place of
+	text     string // what Reason returns, once that is final
 }
 
 func (f *Failure) Error() string {
-	return fmt.Sprintf("%s: path=%s: %s (%s)", f.Message, f.Path, f.reason(), f.Next)
+	return fmt.Sprintf("%s: path=%s: %s (%s)", f.Message, f.Path, f.Reason(), f.Next)
 }
 
 func (f *Failure) Unwrap() error { return f.Err }
@@ -54,18 +55,44 @@ func (f *Failure) explain() {
 	}
 }
 
-// reason is the error with its cause, and without the advice that some errors
-// end in: that is Next, and said once, or less to the point than Next.
-func (f *Failure) reason() string {
+// Reason is the error with its cause, without what is beside it in a log line:
+// the path, and the advice that some errors end in, which Next repeats or
+// replaces.
+func (f *Failure) Reason() string {
+	if f.text != "" {
+		return f.text
+	}
 	text := f.Err.Error()
+	var rejected *manifest.Error
+	if errors.As(f.Err, &rejected) && f.Message == rejected.Message() {
+		text = rejected.Err.Error()
+	}
 	_, own := about(f.Err)
 	for _, advice := range []string{own, f.Next, f.replaced} {
-		if advice != "" {
-			text = strings.TrimRight(strings.TrimSuffix(text, advice), ":;. ")
+		if before, has := strings.CutSuffix(text, advice); has && advice != "" {
+			text = strings.TrimRight(before, ":;. ")
 		}
 	}
+	text = f.withoutPath(text)
 	if f.cause != "" {
 		text += ": " + f.cause
+	}
+	return text
+}
+
+// withoutPath leaves the failure's path out of the text of its error.
+func (f *Failure) withoutPath(text string) string {
+	paths := []string{f.Path}
+	var fromDisk *fs.PathError
+	if errors.As(f.Err, &fromDisk) && strings.HasSuffix(fromDisk.Path, "/"+f.Path) {
+		paths = append(paths, fromDisk.Path)
+	}
+	for _, p := range paths {
+		text = strings.TrimSuffix(text, ", at "+p)
+		if strings.ContainsAny(p, "/.") { // otherwise it may be a word of the text
+			text = strings.NewReplacer(", at "+p, "", ": "+p+": ", ": ", " "+p+": ", ": ").Replace(text)
+			text = strings.TrimPrefix(text, p+": ")
+		}
 	}
 	return text
 }

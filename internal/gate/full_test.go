@@ -137,8 +137,8 @@ func TestFullTail(t *testing.T) {
 	m := newMemNode(t)
 	m.firstBoot()
 	m.disk.SetCapacity(m.disk.Used())
-	boots := 0
-	for m.precheck() == ExitOK {
+	boots, dry := 0, func(o *Options) { o.DryRun = true }
+	for m.precheck(dry) == ExitOK && m.precheck() == ExitOK {
 		boots++
 	}
 	if boots != 25 {
@@ -166,6 +166,8 @@ func TestFullDisk_Salvage(t *testing.T) {
 			unchanged := func() {
 				t.Helper()
 				before := m.disk.Dump()
+				m.boot(ExitStateRoot, func(o *Options) { o.DryRun = true })
+				m.logged("level=ERROR", "precheck: journal cannot be salvaged", "no space left", "next=")
 				m.boot(ExitStateRoot)
 				m.logged("level=ERROR", "precheck: journal cannot be salvaged", "/state/journal.salvage-", "no space left", "next=")
 				after := m.disk.Dump()

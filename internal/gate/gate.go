@@ -29,6 +29,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/internal/osid"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/internal/tlscert"
@@ -105,26 +106,23 @@ type run struct {
 
 	began   time.Time
 	certEnd time.Time // end of the leaf's validity
+	caEnd   time.Time // of the CA that ends last
 	clock   clock
 	live    osid.Fingerprint
 	seen    machine.Observations
 	rebuild rebuild
 	plan    *dryPlan // of a dry run, nil otherwise
+
+	elsewhere bool            // see Subject
+	candidate *manifest.Files // see Subject.Manifest
 }
 
 // Run performs one precheck and returns its exit code. It logs once, at the
 // end, what ended it.
 func Run(ctx context.Context, opt Options, host Host) int {
-	r := &run{Options: opt, host: host, began: host.Now()}
-	if opt.DryRun {
-		r.plan = &dryPlan{}
-	}
-	r.log = r.logger("")
+	r := newRun(opt, host)
 	if host.Annotate != nil {
 		host.Annotate(r.fields)
-	}
-	if opt.RotationValidDays == 0 {
-		r.RotationValidDays = DefaultRotationValidDays
 	}
 	failure := r.rest(r.precheck(ctx))
 	if r.damagedUnderway(failure) {
@@ -153,6 +151,18 @@ func Run(ctx context.Context, opt Options, host Host) int {
 	return exit
 }
 
+func newRun(opt Options, host Host) *run {
+	if opt.RotationValidDays == 0 {
+		opt.RotationValidDays = DefaultRotationValidDays
+	}
+	r := &run{Options: opt, host: host, began: host.Now()}
+	if opt.DryRun {
+		r.plan = &dryPlan{}
+	}
+	r.log = r.logger("")
+	return r
+}
+
 // logger is the host's; a dry run's lines say that they are one's.
 func (r *run) logger(level string) *slog.Logger {
 	log := r.host.Logger(level)
@@ -176,7 +186,7 @@ func (r *run) fields() []slog.Attr {
 
 // precheck is the order of the checks.
 func (r *run) precheck(ctx context.Context) *Failure {
-	return through(ctx, append([]check{r.begin, r.loadConfig, r.openStateRoot, r.openHistory, r.checkReady}, r.overHistory()...))
+	return through(ctx, append([]check{r.begin, r.loadConfig, r.openStateRoot, r.lockStateRoot, r.openHistory, r.checkReady}, r.overHistory()...))
 }
 
 // overHistory are the checks that follow once a journal is open and judged.
@@ -248,7 +258,7 @@ func (r *run) loadConfig(context.Context) *Failure {
 	return nil
 }
 
-func (r *run) openStateRoot(ctx context.Context) *Failure {
+func (r *run) openStateRoot(context.Context) *Failure {
 	check := stateroot.Options{SkipMountCheck: stateroot.SkipMountCheck(r.host.Getenv), ReadOnly: r.DryRun}
 	if r.cfg != nil {
 		check.ExtraFilesystems = r.cfg.Gate.ExtraFilesystems
@@ -256,24 +266,34 @@ func (r *run) openStateRoot(ctx context.Context) *Failure {
 			r.log.Warn("edge.state_root.mount_check_kept", slog.String("variable", stateroot.EnvSkipMountCheck), slog.String("value", value),
 				slog.String("next", "filesystem and mounts are checked: only the value 1 skips that, in tests; unset the variable on a node"))
 		}
-	} else {
-		check.Anywhere = true // the disk of a dead node may be mounted anywhere
 	}
+	// An operator's act has no config. The disk of a dead node may be mounted
+	// anywhere.
+	check.Anywhere = r.cfg == nil || r.elsewhere
 	root, err := r.host.OpenRoot(r.rootPath, check)
 	if err != nil {
 		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root rejected",
 			Path: r.rootPath, Err: err, Next: nextOf(err, "mount the persistent partition at the state root and try again")}
 	}
 	r.root, r.fs = root, root.FS()
-	// A dry run takes the lock as well: it must see what a real run would see,
-	// and a flock writes nothing.
-	if err := root.Lock(ctx); errors.Is(err, stateroot.ErrLocked) {
-		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
-			Path: r.rootPath, Err: err, Next: "wait for the other gate, or find it with `fuser -v` on the state root"}
-	} else if err != nil {
-		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root cannot be locked",
-			Path: r.rootPath, Err: err, Next: nextOf(err, "check the disk and the kernel log")}
+	return nil
+}
+
+// lockStateRoot takes the gate's lock. A dry run takes it as well: it must see
+// what a real run would see, and a flock writes nothing.
+func (r *run) lockStateRoot(ctx context.Context) *Failure {
+	if err := r.root.Lock(ctx); err != nil {
+		return r.notLocked(err)
 	}
 	r.writable = !r.DryRun
 	return nil
+}
+
+func (r *run) notLocked(err error) *Failure {
+	if errors.Is(err, stateroot.ErrLocked) {
+		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root is locked by another gate",
+			Path: r.rootPath, Err: err, Next: "wait for the other gate, or find it with `fuser -v` on the state root"}
+	}
+	return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root cannot be locked",
+		Path: r.rootPath, Err: err, Next: nextOf(err, "check the disk and the kernel log")}
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/machine"
 )
@@ -52,7 +53,9 @@ func (r *run) checkLayout() error {
 			continue
 		}
 		if err == nil && !info.IsDir() {
-			err = stateroot.ErrLayout
+			path := r.absolute(dir)
+			return &errs.Error{Check: "lay out state root", Path: path, Kind: stateroot.ErrLayout,
+				Next: "look at it and move it away; the next boot tries again", Command: []string{"mv", path, path + ".aside"}}
 		}
 		if err != nil {
 			return fmt.Errorf("lay out state root: %s: %w", dir, err)

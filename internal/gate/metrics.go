@@ -30,9 +30,10 @@ func replaceableMetrics(dir *durable.Root, name string) error {
 }
 
 // writeMetrics leaves the run's outcome for node_exporter. A metrics file that
-// cannot be written is a WARN: it decides nothing.
+// cannot be written is a WARN: it decides nothing. A dry run only asks whether it
+// could be.
 func (r *run) writeMetrics(exit int) {
-	if r.cfg == nil || r.cfg.Gate.MetricsFile == "" || r.plan != nil {
+	if r.cfg == nil || r.cfg.Gate.MetricsFile == "" {
 		return
 	}
 	now := r.host.Now()
@@ -46,7 +47,11 @@ func (r *run) writeMetrics(exit int) {
 	}
 	path := r.cfg.Gate.MetricsFile
 	err := inFolder(path, replaceableMetrics)
-	if err == nil {
+	switch {
+	case err != nil:
+	case r.plan != nil:
+		err = inFolder(path, func(dir *durable.Root, name string) error { return durable.CheckReplace(dir, name, "") })
+	default:
 		err = r.replaceHostFile(path, []byte(Metrics(state, &outcome, r.clock.used)))
 	}
 	if err = fault.Explain(err); err != nil {

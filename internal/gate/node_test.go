@@ -159,6 +159,21 @@ func (n *node) again(opts ...func(*Options)) int {
 	for _, o := range opts {
 		o(&opt)
 	}
+	return Run(context.Background(), opt, n.host())
+}
+
+// examine makes the checks of the next boot.
+func (n *node) examine(opts ...func(*Options)) *Examination {
+	n.t.Helper()
+	s := Subject{Options: Options{ConfigPath: n.config, Software: "edged/test"}}
+	for _, o := range opts {
+		o(&s.Options)
+	}
+	return Examine(context.Background(), s, n.host())
+}
+
+// host is the running system, with what the node has of its own.
+func (n *node) host() Host {
 	host := LinuxHost()
 	host.Getenv = func(key string) string { return n.env[key] }
 	host.Now = func() time.Time { return n.now }
@@ -171,7 +186,7 @@ func (n *node) again(opts ...func(*Options)) int {
 	if n.edit != nil {
 		n.edit(&host)
 	}
-	return Run(context.Background(), opt, host)
+	return host
 }
 
 // bootID is the kernel's name of the running boot.

@@ -18,7 +18,7 @@ import (
 
 // observe gathers, before the loop, everything that Decide needs to know.
 func (r *run) observe(context.Context) *Failure {
-	live, err := osid.Capture(r.host.OS)
+	live, err := r.measure()
 	if err != nil {
 		return &Failure{Exit: ExitReconstruction, Stage: "fingerprint", Message: "precheck: live fingerprint cannot be taken",
 			Path: pathOf(err, "/etc/os-release"), Err: err, Next: nextOf(err, "the root filesystem must hold a readable os-release")}
@@ -42,6 +42,21 @@ func (r *run) observe(context.Context) *Failure {
 	}
 	r.seen = o
 	return nil
+}
+
+// measure takes the fingerprint of the operating system. That of a node whose disk
+// is examined elsewhere is not here: it counts as the one that the last boot found.
+func (r *run) measure() (osid.Fingerprint, error) {
+	s := r.history.state
+	b, open := s.Baseline, s.Open
+	if !r.elsewhere || b == nil {
+		return osid.Capture(r.host.OS)
+	}
+	if c := s.Run.Captured; open != nil && c != nil && c.CompositeHash == open.Target {
+		return osid.Fingerprint{CompositeHash: c.CompositeHash, Inputs: c.Inputs, UnameRelease: c.Inputs.UnameRelease, OSRelease: c.OSRelease, Truncated: c.Truncated}, nil
+	}
+	return osid.Fingerprint{CompositeHash: b.CompositeHash, Inputs: b.Inputs, UnameRelease: b.UnameRelease,
+		OSRelease: b.OSRelease, Truncated: b.OSReleaseTruncated}, nil
 }
 
 // judgeFiles holds the projections against the history.

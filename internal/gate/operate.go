@@ -33,7 +33,7 @@ func Operate(ctx context.Context, stateRoot string, host Host, decide func(machi
 			err = f
 		}
 	}()
-	for _, stage := range []func(context.Context) *Failure{r.openStateRoot, r.openHistory} {
+	for _, stage := range []func(context.Context) *Failure{r.openStateRoot, r.lockStateRoot, r.openHistory} {
 		if f := stage(ctx); f != nil {
 			return event, f
 		}

@@ -40,24 +40,27 @@ func TestOperate_DrillIsAnsweredByTheNextBoot(t *testing.T) {
 func TestDrill(t *testing.T) {
 	n := newNode(t)
 	n.boot(ExitOK)
-	host := LinuxHost()
-	host.Now = func() time.Time { return n.now }
 	decided := func(decide func(machine.State) (machine.Payload, error), refusal string) {
 		t.Helper()
+		host := LinuxHost()
+		host.Now = func() time.Time { return n.now }
 		_, err := Operate(context.Background(), n.root, host, decide)
 		if refusal == "" && err != nil || refusal != "" && (err == nil || !strings.Contains(err.Error(), refusal)) {
 			t.Errorf("%v, want %q", err, refusal)
 		}
 	}
-	drill := Drill(host, n.root, time.Time{}, "op", "quarterly")
+	drill := func() func(machine.State) (machine.Payload, error) { return Drill(n.examine(), "op", "quarterly") }
 	decided(CancelDrill("op", "none"), "no drill is pending")
-	decided(drill, "refused: ")
+	decided(drill(), "manifest verify key missing")
 	n.deploy(emptyManifest)
-	decided(drill, "")
-	decided(drill, "a drill is pending since record 2")
+	n.setConfig("mode: baseline", "mode: strict")
+	decided(drill(), "strict")
+	n.setConfig("mode: strict", "mode: baseline")
+	decided(drill(), "")
+	decided(drill(), "a drill is pending since record 2")
 	decided(CancelDrill("op", "not now"), "")
 	n.write("runtime/manifest.json.sig", make([]byte, 64))
-	decided(drill, "refused: ")
+	decided(drill(), "refused, because the drill would end in exit 5")
 	if got := n.kinds(1); got != "DrillRequested DrillCancelled" {
 		t.Errorf("events %s", got)
 	}

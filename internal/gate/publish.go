@@ -52,17 +52,7 @@ func (r *run) cleanOrphans() {
 func (r *run) notCleaned(err error) {
 	f := &Failure{Err: err, Path: pathOf(err, r.rootPath), Next: nextOf(err, "look at it and remove it by hand; nothing depends on it")}
 	f.explain()
-	r.log.Warn("edge.cleanup.failed", slog.String("path", r.absolute(f.Path)), slog.String("err", f.reason()), slog.String("next", f.Next))
-}
-
-// rehearsePublication looks at the folders that a publication would write to.
-func (r *run) rehearsePublication() error {
-	for _, dir := range []string{stateroot.Epoch, stateroot.Bootstrap} {
-		if _, err := r.fs.ReadDir(dir); err != nil && !isNotExist(err) {
-			return err
-		}
-	}
-	return nil
+	r.log.Warn("edge.cleanup.failed", slog.String("path", r.absolute(f.Path)), slog.String("err", f.Reason()), slog.String("next", f.Next))
 }
 
 // present reports whether something stands at name. What cannot be looked at

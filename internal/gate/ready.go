@@ -83,7 +83,7 @@ func (r *run) checkReady(context.Context) *Failure {
 	if r.ReadyFile == "" {
 		return nil
 	}
-	err := inFolder(r.ReadyFile, func(dir *durable.Root, _ string) error { return dir.CheckWritable() })
+	err := inFolder(r.ReadyFile, func(dir *durable.Root, _ string) error { return dir.CheckWrite(".") })
 	if err != nil {
 		return r.readyFailure(err)
 	}
@@ -122,6 +122,6 @@ func (r *run) withdraw() {
 	}
 	if f := WithdrawReady(r.ReadyFile); f != nil {
 		f.explain()
-		r.log.Warn(f.Message, slog.String("path", f.Path), slog.String("err", f.reason()), slog.String("next", f.Next))
+		r.log.Warn(f.Message, slog.String("path", f.Path), slog.String("err", f.Reason()), slog.String("next", f.Next))
 	}
 }

@@ -33,7 +33,7 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 			return nil, f
 		}
 	}
-	files, m, err := admit(r.fs, r.history.state, r.cfg.Gate.ManifestKeyBLAKE3, manifest.Policy{Strict: r.cfg.Assurance.Strict(), Now: r.clock.used})
+	files, m, err := r.admit()
 	if err != nil {
 		f := manifestFailure(err)
 		if first && isNotExist(err) && r.cfg.Gate.ManifestKeyBLAKE3 != "" {
@@ -63,22 +63,25 @@ func (r *run) verifyManifest(first bool) (machine.Payload, *Failure) {
 	return event, r.resume(event.ManifestHash)
 }
 
-// admit reads the manifest once and returns it if the history, the pin and the
-// policy admit it. The policy's SerialFloor is the history's.
-func admit(fsys durable.FS, s machine.State, pin string, p manifest.Policy) (*manifest.Files, *manifest.Manifest, error) {
-	files, err := manifest.Read(fsys)
+// admit reads the manifest once and returns it if history, config and time admit
+// it.
+func (r *run) admit() (*manifest.Files, *manifest.Manifest, error) {
+	files, err := r.candidate, error(nil)
+	if files == nil {
+		files, err = manifest.Read(r.fs)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := manifest.AdmitKey(digest.Of(files.Key), pin, s.Keys.Accepted()...); err != nil {
+	s := r.history.state
+	if err := manifest.AdmitKey(digest.Of(files.Key), r.cfg.Gate.ManifestKeyBLAKE3, s.Keys.Accepted()...); err != nil {
 		return nil, nil, err
 	}
 	m, err := files.Verify()
 	if err != nil {
 		return nil, nil, err
 	}
-	p.SerialFloor = s.Serial
-	return files, m, m.Admit(p)
+	return files, m, m.Admit(manifest.Policy{Strict: r.cfg.Assurance.Strict(), SerialFloor: s.Serial, Now: r.clock.used})
 }
 
 // start tells that a reconstruction begins, or goes on after a boot that did

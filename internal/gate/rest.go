@@ -76,7 +76,7 @@ func (r *run) closeHistory() *Failure {
 			// Nothing is lost while the tail has room: the daemon that frees
 			// space must be able to start.
 			h.unsettled = true
-			r.log.Warn("edge.journal.unsettled", slog.String("path", r.absolute(layout.Dir)), slog.String("err", failure.reason()),
+			r.log.Warn("edge.journal.unsettled", slog.String("path", r.absolute(layout.Dir)), slog.String("err", failure.Reason()),
 				slog.Int("records", h.writer.Tail().Records), slog.Int64("free_bytes", h.writer.Tail().FreeBytes),
 				slog.String("next", "free space and inodes on the state root; the next boot tries again"))
 			failure = nil

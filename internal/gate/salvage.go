@@ -7,6 +7,7 @@ import (
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/salvage"
+	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -32,8 +33,7 @@ func (r *run) maySalvage(f *Failure) bool {
 // salvage swaps in a new journal that continues the damaged one: for nodes
 // that nobody can reach. The damaged one stays in quarantine.
 func (r *run) salvage(f *Failure) *Failure {
-	r.log.Warn("edge.journal.damaged", slog.String("path", r.absolute(f.Path)), slog.String("err", f.reason()),
-		slog.String("next", "gate.on_damage is salvage: the gate salvages and reconstructs"))
+	r.announceDamage(f)
 	who, failure := r.salvager(f)
 	if failure != nil {
 		return failure
@@ -45,6 +45,12 @@ func (r *run) salvage(f *Failure) *Failure {
 	r.log.Warn("edge.journal.salvaged", slog.String("journal", in.Journal), slog.String("predecessor", in.Event.Predecessor),
 		slog.Uint64("kept", in.Event.Size), slog.String("lost", in.Event.Lost), slog.String("quarantine", in.Quarantine))
 	return nil
+}
+
+func (r *run) announceDamage(f *Failure) {
+	f.explain()
+	r.log.Warn("edge.journal.damaged", slog.String("path", r.absolute(f.Path)), slog.String("err", f.Reason()),
+		slog.String("next", "gate.on_damage is salvage: the gate salvages and reconstructs"))
 }
 
 // notSalvaged says why there is no salvage, and nothing was changed.
@@ -67,6 +73,9 @@ func (r *run) rehearseSalvage() *Failure {
 		return failure
 	}
 	plan, err := salvage.Examine(r.fs, who, func([]byte) error { return nil })
+	if err == nil {
+		err = r.room(stateroot.JournalSalvage, salvageRoom, settlingInodes)
+	}
 	if err != nil {
 		return r.notSalvaged(err)
 	}
@@ -82,7 +91,7 @@ func (r *run) salvager(cause *Failure) (salvage.Who, *Failure) {
 	}
 	reason := "gate.on_damage: salvage"
 	if cause != nil {
-		reason = bounded(reason + ": " + cause.reason())
+		reason = bounded(reason + ": " + cause.Reason())
 	}
 	return salvage.Who{
 		By: "edged precheck", Reason: reason, Node: r.node, Predecessor: r.journalPin(),

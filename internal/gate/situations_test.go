@@ -1,17 +1,21 @@
 package gate
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/memfs"
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/replay"
@@ -66,6 +70,7 @@ func TestSituations(t *testing.T) {
 					t.Fatal("the scene has no boot")
 				}
 				acts[i][j] = s.acts
+				s.drilled()
 			})
 		}
 		if accidents == 0 || accidents == len(row.scenes) {
@@ -164,9 +169,9 @@ func (s *stage) inMemory() *memNode {
 	return s.mem
 }
 
-// happens plays the boot that the scene is about: a dry run that must write
-// nothing and tell the same, then the boot itself, which must end in exit and
-// append exactly events.
+// happens plays the boot that the scene is about: an examination and a dry run,
+// which must write nothing and tell the same, then the boot itself, which must
+// end in exit and append exactly events.
 func (s *stage) happens(exit int, events string, opts ...func(*Options)) {
 	s.t.Helper()
 	planned := s.rehearsed(exit, opts...)
@@ -190,6 +195,26 @@ func (s *stage) happens(exit int, events string, opts ...func(*Options)) {
 	s.acts = append(s.acts, act{strings.ReplaceAll(got, " ", ", "), exit})
 }
 
+// drilled requests a drill on the node that the scene left, and requires that an
+// examination before says how the next boot ends.
+func (s *stage) drilled() {
+	s.t.Helper()
+	x := s.examine()
+	if len(x.Boot) == 0 {
+		_, err := Operate(context.Background(), s.root, s.host(), func(machine.State) (machine.Payload, error) {
+			return machine.DrillRequested{V: 1, By: "op", Reason: "the scene is over"}, nil
+		})
+		if errors.Is(err, errs.ErrCorrupt) {
+			return // damage that is met when one settles: verification finds it before
+		}
+		s.check(err)
+	}
+	exit := s.precheck()
+	if fails := len(x.Boot)+len(x.Reconstruction) > 0; fails != (exit != ExitOK) {
+		s.t.Errorf("a drill ends in %d, the examination says %v, then %v\n%s", exit, x.Boot, x.Reconstruction, s.logs.String())
+	}
+}
+
 // unplanned is the event at the end that a dry run does not tell: a
 // PrecheckFailed is its result, and it settles nothing.
 func unplanned(names []string) string {
@@ -199,15 +224,29 @@ func unplanned(names []string) string {
 	return ""
 }
 
-// rehearsed makes a dry run, requires that it wrote nothing and ended in exit,
-// and gives the events that it told.
+// rehearsed makes an examination and a dry run, requires that they wrote nothing
+// and say exit, and gives the events that the dry run told.
 func (s *stage) rehearsed(exit int, opts ...func(*Options)) string {
 	s.t.Helper()
 	before, disk := tree(s.t, s.dir), s.dump()
+	x, ends := s.examine(opts...), ExitOK
+	if len(x.Boot) > 0 {
+		ends = x.Boot[0].Exit
+	}
+	if ends != exit || x.Busy != nil {
+		s.t.Errorf("the examination says exit %d, want %d: %v, busy: %v", ends, exit, x.Boot, x.Busy)
+	}
 	s.boot(exit, append(slices.Clone(opts), func(o *Options) { o.DryRun, o.JSON = true, true })...)
-	sameTree(s.t, "the dry run", before, tree(s.t, s.dir))
+	sameTree(s.t, "the rehearsal", before, tree(s.t, s.dir))
+	var warned []string
+	for _, w := range x.Warnings {
+		warned = append(warned, w.Event)
+	}
+	if exit == ExitOK && !slices.Equal(warned, s.warned()) { // otherwise the examination goes on
+		s.t.Errorf("the examination warns of %v, the dry run of %v", warned, s.warned())
+	}
 	if !maps.Equal(disk, s.dump()) {
-		s.t.Error("the dry run wrote to the disk in memory")
+		s.t.Error("the rehearsal wrote to the disk in memory")
 	}
 	var res struct {
 		ExitCode int `json:"exit_code"`
@@ -228,6 +267,16 @@ func (s *stage) rehearsed(exit int, opts ...func(*Options)) string {
 	}
 	return strings.Join(names, " ")
 }
+
+// warned are the messages of the last boot's lines at WARN.
+func (s *stage) warned() (messages []string) {
+	for _, m := range warnLine.FindAllStringSubmatch(s.logs.String(), -1) {
+		messages = append(messages, strings.Trim(m[1], `"`))
+	}
+	return messages
+}
+
+var warnLine = regexp.MustCompile(`(?m)^level=WARN msg=("[^"]*"|\S+)`)
 
 func (s *stage) dump() map[string]string {
 	if s.mem == nil {

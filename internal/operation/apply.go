@@ -160,7 +160,10 @@ func rehearse(fsys durable.FS, p Planned) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if space, err := durable.FreeSpace(fsys); err != nil || uint64(info.Size) > space.FreeBytes {
+	if err := durable.CheckReplace(fsys, p.Dst, tempOf(p.Dst)); err != nil {
+		return Result{}, err
+	}
+	if space, err := durable.FreeSpace(fsys); err != nil || uint64(info.Size) > space.FreeBytes || space.FreeInodes == 0 {
 		// Apply reserves the space before it reads, and would fail here too.
 		return Result{}, cmp.Or(err, error(syscall.ENOSPC))
 	}
@@ -200,7 +203,7 @@ func fill(fsys durable.FS, p Planned, dst durable.File) (Result, error) {
 
 func (p Planned) pinned(sum string) error {
 	if p.BLAKE3 != "" && sum != p.BLAKE3 {
-		return fmt.Errorf("%w: %s has %s, but the manifest pins %s", ErrMismatch, p.Src, sum, p.BLAKE3)
+		return fmt.Errorf("%w: it has %s, but the manifest pins %s", ErrMismatch, sum, p.BLAKE3)
 	}
 	return nil
 }

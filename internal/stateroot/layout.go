@@ -61,8 +61,8 @@ func layout() []dir {
 	}
 }
 
-// ErrLayout: something else stands where a directory of the layout belongs.
-var ErrLayout = errors.New("not a directory: move it away")
+// ErrLayout: something else is at the place of a directory of the layout.
+var ErrLayout = errors.New("not a directory")
 
 // CreateDirs makes the directories of a first run that are missing and leaves
 // those that exist as they are, also in mode and owner. It flushes every

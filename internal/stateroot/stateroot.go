@@ -112,11 +112,11 @@ func checkPath(path string) error {
 func openError(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return refused(ErrNotExist, path, err, mountThere(path)+", or create the directory on it")
+		return refused(ErrNotExist, path, err, mountThere(path)+", or create the directory on it", "mount", resolve(path))
 	case errors.Is(err, durable.ErrSymlink):
 		return refused(ErrSymlink, path, err, "name the directory itself, not a link to it: "+resolve(path))
 	case errors.Is(err, syscall.ENOTDIR):
-		return refused(ErrNotDirectory, path, err, "put a directory in its place, or correct state_root.root")
+		return refused(ErrNotDirectory, path, err, "move it away and put a directory in its place, or correct state_root.root", "mv", path, path+".aside")
 	case errors.Is(err, fs.ErrPermission):
 		return refused(ErrNotWritable, path, err, "give the user that runs the gate access to it")
 	}
@@ -124,11 +124,11 @@ func openError(path string, err error) error {
 }
 
 // refused is what the system refused, with its cause where that is known.
-func refused(kind error, path string, err error, next string) error {
-	e := &errs.Error{Check: check, Path: path, Kind: kind, Err: fault.Explain(err), Next: next}
+func refused(kind error, path string, err error, next string, command ...string) error {
+	e := &errs.Error{Check: check, Path: path, Kind: kind, Err: fault.Explain(err), Next: next, Command: command}
 	var explained *fault.Error
 	if errors.As(e.Err, &explained) {
-		e.Next = explained.Next
+		e.Next, e.Command = explained.Next, explained.Command
 	}
 	return e
 }
@@ -191,7 +191,7 @@ func judge(path string, opts Options, p probe) (*Facts, error) {
 	}
 	if forAll(root) && root.Mode&fs.ModeSticky == 0 {
 		return nil, &errs.Error{Check: check, Path: path, Kind: ErrWorldWritable, Detail: fmt.Sprintf("its mode is %04o", root.Mode.Perm()),
-			Next: "anybody could replace what is in it: chmod o-w " + path}
+			Next: "anybody could replace what is in it: chmod o-w " + path, Command: []string{"chmod", "o-w", path}}
 	}
 	facts, err := judgeMounts(path, opts, p)
 	if err == nil {
@@ -218,23 +218,25 @@ func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
 		return &Facts{Path: path, Filesystem: cmp.Or(root.Type, "unknown"), MountCheck: MountCheckSkipped}, nil
 	}
 	if err != nil {
-		return nil, &errs.Error{Check: check, Path: path, Kind: ErrUnusable, Detail: "what is mounted is not known", Err: err, Next: "mount /proc before the gate runs"}
+		return nil, &errs.Error{Check: check, Path: path, Kind: ErrUnusable, Detail: "what is mounted is not known", Err: err, Next: "mount /proc before the gate runs", Command: mountProc}
 	}
 	if !opts.Anywhere {
 		if !allowed(root.Type, opts.ExtraFilesystems) {
 			return nil, &errs.Error{Check: check, Path: path, Kind: ErrFilesystem, Detail: "it is on " + root.Type,
-				Next: mountThere(path) + "; if this filesystem is meant, name it in gate.extra_filesystems"}
+				Next: mountThere(path) + "; if this filesystem is meant, name it in gate.extra_filesystems", Command: []string{"mount", resolve(path)}}
 		}
 		if part := m.partOfSlash(root, slash); part != "" {
-			return nil, &errs.Error{Check: check, Path: path, Kind: ErrPartOfRoot, Detail: part, Next: mountThere(path)}
+			return nil, &errs.Error{Check: check, Path: path, Kind: ErrPartOfRoot, Detail: part, Next: mountThere(path), Command: []string{"mount", resolve(path)}}
 		}
 	}
 	if over, name := m.covered(root); over != nil {
 		return nil, &errs.Error{Check: check, Path: path, Kind: ErrCovered, Detail: fmt.Sprintf("%s is %s (%s)", name, location{over.Device, over.Root}, over.Type),
-			Next: "remove what mounts it, copy what is needed from it, and umount " + over.Point}
+			Next: "remove what mounts it, copy what is needed from it, and umount " + over.Point, Command: []string{"umount", over.Point}}
 	}
 	return &Facts{Path: path, Filesystem: root.Type, MountCheck: MountCheckEnforced}, nil
 }
+
+var mountProc = []string{"mount", "-t", "proc", "proc", "/proc"}
 
 // judgeFolders refuses directories in which anybody could exchange what the
 // gate trusts. The sticky bit does not prevent that: a name belongs to the user
@@ -248,10 +250,12 @@ func judgeFolders(path string, root durable.Info, p probe) error {
 			// The step that needs it reports what is wrong with it.
 		case forAll(info):
 			return &errs.Error{Check: check, Path: path, Kind: ErrFolderWritable, Detail: fmt.Sprintf("the mode of %s is %04o", name, info.Mode.Perm()),
-				Next: "find out whether something in it was replaced, then chmod o-w " + filepath.Join(path, name)}
+				Next:    "find out whether something in it was replaced, then chmod o-w " + filepath.Join(path, name),
+				Command: []string{"chmod", "o-w", filepath.Join(path, name)}}
 		case forAll(root) && info.UID != 0 && info.UID != root.UID && int(info.UID) != os.Geteuid():
 			return &errs.Error{Check: check, Path: path, Kind: ErrFolderForeign, Detail: fmt.Sprintf("%s belongs to user %d", name, info.UID),
-				Next: "find out whether something in it was replaced, then chmod o-w " + path + " and chown " + filepath.Join(path, name)}
+				Next:    "find out whether something in it was replaced, then chmod o-w " + path + " and chown " + filepath.Join(path, name),
+				Command: []string{"chmod", "o-w", path}}
 		}
 	}
 	return nil

@@ -8,24 +8,20 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/doctor"
 )
 
 const unknown = "unknown"
 
 // Print writes the screen, for people.
 func (s *Status) Print(w io.Writer) error {
-	var b strings.Builder
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s %s\n", name, display.Clean(fmt.Sprintf(format, args...)))
-	}
-	row("node", "%s", cmp.Or(s.Node, "unknown"))
+	screen := display.NewScreen(12)
+	row := screen.Row
+	row("node", "%s", cmp.Or(s.Node, unknown))
 	if s.Head == nil {
 		row("journal", unknown)
 	} else {
-		row("journal", "%s, %d records", s.Journal, s.Head.Seq)
-	}
-	if t := s.Tail; t != nil {
-		row("tail", "%d records since the last settling, room for %s", t.Records, bytes(t.FreeBytes))
+		row("journal", "%s, %s", s.Journal, display.Count(int(s.Head.Seq), "record"))
 	}
 	if s.Epoch == nil {
 		row("epoch", unknown)
@@ -34,30 +30,54 @@ func (s *Status) Print(w io.Writer) error {
 	}
 	s.printBoot(row)
 	s.printUpdate(row)
-	if f := s.LastFailure; f != nil {
-		row("last failure", "%s, record %d: exit %d at %s: %s", at(f.Time), f.Seq, f.ExitCode, f.Stage, f.Reason)
-	} else if s.Head != nil {
-		row("last failure", "none journaled")
-	}
-	if f := s.FailureFile; f != nil {
-		row("not journaled", "%s: exit %d at %s: %s", at(f.Time), f.ExitCode, f.Stage, f.Reason)
-		row("", "next: %s", f.Next)
-	}
+	s.printFailures(row)
 	s.printFiles(row)
 	s.printKeys(row)
+	s.printLimits(screen)
 	for _, n := range s.Notices {
 		row("NOTE", "%s", n)
 	}
 	for _, p := range s.Problems {
 		row("PROBLEM", "%s", p)
 	}
+	if s.Doctor != nil && !s.Doctor.OK {
+		row("", "edgectl doctor has the commands that repair it")
+	}
 	if s.Healthy {
 		row("verdict", "healthy")
 	} else {
 		row("verdict", "NOT HEALTHY")
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, screen.String())
 	return err
+}
+
+// printFailures writes the newest failure, and what to do only if no boot has
+// passed since.
+func (s *Status) printFailures(row printRow) {
+	recovered := s.LastBoot != nil && s.LastBoot.Outcome == OutcomeOK
+	if f := s.LastFailure; f != nil {
+		since := ""
+		if recovered && f.Seq < s.LastBoot.Seq {
+			since = "; boots have passed since"
+		}
+		row("last failure", "%s, record %d: exit %d at %s: %s%s", at(f.Time), f.Seq, f.ExitCode, f.Stage, f.Reason, since)
+	} else if s.Head != nil {
+		row("last failure", "none journaled")
+	}
+	if f := s.FailureFile; f != nil && !(recovered && f.Time.Before(s.LastBoot.Time)) {
+		row("not journaled", "%s: exit %d at %s: %s", at(f.Time), f.ExitCode, f.Stage, f.Reason)
+		row("", "next: %s", f.Next)
+	}
+}
+
+// printLimits writes what comes to its end one day.
+func (s *Status) printLimits(screen *display.Screen) {
+	rep := s.Doctor
+	if rep == nil {
+		rep = &doctor.Report{Tail: s.Tail}
+	}
+	rep.PrintLimits(screen)
 }
 
 type printRow func(name, format string, args ...any)
@@ -96,7 +116,7 @@ func (s *Status) printUpdate(row printRow) {
 	for i, c := range u.Causes {
 		causes[i] = string(c)
 	}
-	row("last update", "%s, to epoch %d, cause %s, %d ms", at(u.Time), u.Epoch, cmp.Or(strings.Join(causes, ", "), "unknown"), u.DurationMS)
+	row("last update", "%s, to epoch %d, cause %s, %d ms", at(u.Time), u.Epoch, cmp.Or(strings.Join(causes, ", "), unknown), u.DurationMS)
 	from := System{Name: unknown, Kernel: unknown}
 	if u.From != nil {
 		from = *u.From
@@ -147,11 +167,3 @@ func (s *Status) printKeys(row printRow) {
 }
 
 func at(t time.Time) string { return t.UTC().Format(display.TimeForm) }
-
-// bytes writes a number of bytes in the unit that fits.
-func bytes(n int64) string {
-	if n < 1<<20 {
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}

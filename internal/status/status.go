@@ -1,8 +1,9 @@
-// Package status tells where a node stands, on one screen: what the journal
-// says of it, whether its files agree, which keys are in force, and what the
-// last boot came to. It only reads, also on a live node or a dead one's disk.
+// Package status describes a node on one screen: what the journal says of it,
+// whether its files agree, which keys are in force, how the last boot ended, and
+// what package doctor finds. It only reads, also on a live node or the disk of a
+// dead one.
 //
-// What cannot be known is said to be unknown, with the reason: a node whose
+// What cannot be known is reported as unknown, with the reason: a node whose
 // journal does not open has a status too, and it is read when it matters most.
 package status
 
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autonomyops/edged/internal/doctor"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/history"
@@ -25,8 +27,8 @@ import (
 // Status is a node's, as it is printed. A member that is null is unknown, or
 // there is no such thing yet; Problems tells which.
 type Status struct {
-	// Healthy: the journal could be read, the newest run reached a good end,
-	// no reconstruction is open, and every file agrees with the journal.
+	// Healthy: the journal could be read, the last boot passed, no reconstruction
+	// is open, every file agrees with the journal, and doctor finds no error.
 	Healthy  bool     `json:"healthy"`
 	Problems []string `json:"problems"`
 	Notices  []string `json:"notices"` // no fault, and not to be overlooked
@@ -38,7 +40,7 @@ type Status struct {
 	Head           *Head           `json:"head"`
 	Phase          machine.Phase   `json:"phase"`
 	Epoch          *uint64         `json:"epoch"`
-	LastBoot       *Boot           `json:"last_boot"`
+	LastBoot       *Boot           `json:"last_boot"`      // what an operator journaled is no boot
 	Reconstruction *Reconstruction `json:"reconstruction"` // the open one
 	LastUpdate     *Update         `json:"last_update"`    // what began the running epoch
 	LastFailure    *Failure        `json:"last_failure"`   // the newest one journaled
@@ -50,8 +52,12 @@ type Status struct {
 	TimeFloor   *time.Time   `json:"time_floor"`
 	// Tail says how much of the journal has not settled; null for an export.
 	Tail *journal.TailUse `json:"tail"`
+	// Doctor is what an examination found that does not verify the whole journal;
+	// null for anything but a state root.
+	Doctor *doctor.Report `json:"doctor"`
 
 	skipped string // the parameter of Read
+	unread  string // why the history cannot be read, or is incomplete
 }
 
 // Head is the newest record.
@@ -60,15 +66,14 @@ type Head struct {
 	Hash string `json:"hash"`
 }
 
-// Outcomes of a run.
+// Outcomes of a boot.
 const (
 	OutcomeOK         = "ok"
 	OutcomeFailed     = "failed"
 	OutcomeUnfinished = "unfinished" // it runs now, or the power was lost
-	OutcomeActed      = "acted"      // not a boot: an operator's act was journaled
 )
 
-// Boot is the newest run that the journal knows.
+// Boot is the newest boot that the journal knows.
 type Boot struct {
 	Outcome  string    `json:"outcome"`
 	ExitCode *int      `json:"exit_code"` // null where the run did not end
@@ -98,11 +103,11 @@ type Failure struct {
 	Reason   string    `json:"reason"`
 }
 
-// Read gives the status of the node whose state root or journal is at path.
-// skipped is the mount option by which the log of the filesystem was not
-// replayed, from history.LogSkipped; "" if there is none. The error is for what
-// is no evidence of a node at all.
-func Read(path, skipped string) (Status, error) {
+// Read returns the status of the node whose state root or journal is at path. A
+// state root is also examined, by examine. skipped is the mount option by which the
+// log of the filesystem was not replayed, from history.LogSkipped; "" if there is
+// none. The error is for what is no evidence of a node at all.
+func Read(path, skipped string, examine func() (*doctor.Report, error)) (Status, error) {
 	s := Status{Problems: []string{}, Notices: []string{}, Projections: []Projection{}, skipped: skipped}
 	if skipped != "" {
 		s.notice("%s", history.WarnLogSkipped(skipped))
@@ -116,18 +121,47 @@ func Read(path, skipped string) (Status, error) {
 		if kind != history.StateRoot {
 			return s, err
 		}
-		return s, s.withoutJournal(at, history.NameDamage(err, path, skipped))
+		err = s.withoutJournal(at, history.NameDamage(err, path, skipped))
+	} else {
+		defer src.Close() //nolint:errcheck // read-only
+		if err := s.history(src); err != nil {
+			s.problem("the history cannot be replayed: %s", err)
+		}
+		if tree := src.FS(); tree != nil && kind == history.StateRoot {
+			s.failureFile(tree)
+			s.deployedKeys(tree)
+		}
 	}
-	defer src.Close() //nolint:errcheck // read-only
-	if err := s.history(src); err != nil {
-		s.problem("the history cannot be replayed: %s", err)
-	}
-	if tree := src.FS(); tree != nil && kind == history.StateRoot {
-		s.failureFile(tree)
-		s.deployedKeys(tree)
+	if err != nil {
+		return s, err
 	}
 	s.judge()
+	if kind == history.StateRoot {
+		s.examined(examine())
+	}
+	if s.unread != "" && (s.Doctor == nil || s.Doctor.OK) { // otherwise doctor reports it
+		s.problem("%s", s.unread)
+	}
+	s.Healthy = len(s.Problems) == 0
 	return s, nil
+}
+
+// examined adds what doctor found. Projections are judged already.
+func (s *Status) examined(rep *doctor.Report, err error) {
+	if err != nil {
+		s.problem("the node could not be examined: %s", err)
+		return
+	}
+	s.Doctor = rep
+	s.Node = cmp.Or(s.Node, rep.Node)
+	for _, f := range rep.Findings {
+		switch {
+		case f.Severity == doctor.Error:
+			s.problem("%s", f.Line())
+		case f.Code != "edge.projection.repaired":
+			s.notice("%s: %s", f.Code, f.Line())
+		}
+	}
 }
 
 // withoutJournal is the status where no journal opens: before the first boot,
@@ -141,11 +175,10 @@ func (s *Status) withoutJournal(at string, reason error) error {
 	if errors.Is(reason, errs.ErrNotFound) {
 		s.problem("no boot has run here yet: there is no journal")
 	} else {
-		s.problem("the journal cannot be read: %s", reason)
+		s.unread = "the journal cannot be read: " + reason.Error()
 	}
 	s.failureFile(tree)
 	s.deployedKeys(tree)
-	s.judge()
 	return nil
 }
 
@@ -154,7 +187,7 @@ func (s *Status) history(src *history.Source) error {
 	s.Journal, s.Head = src.ID(), &Head{Seq: tip.Seq, Hash: tip.Hash.String()}
 	if damage := history.NameDamage(src.Damage(), src.Path(), s.skipped); damage != nil {
 		s.Incomplete = damage.Error()
-		s.problem("the history is damaged or incomplete: %s", damage)
+		s.unread = "the history is damaged or incomplete: " + s.Incomplete
 	}
 	if src.Kind() == history.Directory {
 		s.notice("this is a journal without its head file: nothing vouches for its newest records")
@@ -162,16 +195,15 @@ func (s *Status) history(src *history.Source) error {
 	if view := src.View(); view != nil {
 		use := view.Tail()
 		s.Tail = &use
-		if use.SettlingDue {
-			s.notice("%d records have not settled, which the end of the last run should have done: free space and inodes; the tail has room for %s more", use.Records, bytes(use.FreeBytes))
-		}
 	}
 	state, _, err := replay.State(src, tip.Seq)
 	if err != nil {
 		return err
 	}
 	s.Node, s.Phase, s.Epoch = state.Node, state.Phase, &state.Epoch
-	s.lastBoot(state)
+	if err := s.lastBoot(src); err != nil {
+		return err
+	}
 	s.open(state)
 	if f := state.LastFail; f != nil {
 		s.LastFailure = &Failure{Seq: f.Seq, Time: f.Time, ExitCode: f.Failed.ExitCode, Stage: f.Failed.Stage,
@@ -196,23 +228,6 @@ func (s *Status) history(src *history.Source) error {
 	return err
 }
 
-func (s *Status) lastBoot(state machine.State) {
-	r := state.Run
-	b := &Boot{Outcome: OutcomeUnfinished, Time: r.Time, BootID: r.BootID, Run: r.ID, Seq: r.First}
-	exit := func(code int) { b.ExitCode = &code }
-	switch {
-	case r.Failed != 0:
-		b.Outcome = OutcomeFailed
-		exit(r.Failed)
-	case r.Ended || r.Closed:
-		b.Outcome = OutcomeOK
-		exit(0)
-	case r.Captured == nil && !r.Verified && !r.Opened:
-		b.Outcome = OutcomeActed
-	}
-	s.LastBoot = b
-}
-
 func (s *Status) open(state machine.State) {
 	o := state.Open
 	if o == nil {
@@ -224,7 +239,7 @@ func (s *Status) open(state machine.State) {
 	}
 }
 
-// judge draws the conclusion once everything is known.
+// judge draws the conclusion once everything is known of the history.
 func (s *Status) judge() {
 	if b := s.LastBoot; b != nil {
 		switch b.Outcome {
@@ -245,7 +260,6 @@ func (s *Status) judge() {
 			s.problem("%s: %s", p.Path, p.Detail)
 		}
 	}
-	s.Healthy = len(s.Problems) == 0
 }
 
 func (s *Status) problem(format string, args ...any) {

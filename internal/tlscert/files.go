@@ -101,7 +101,7 @@ func (f *Files) CheckWritable() error {
 	for _, file := range f.each() {
 		folder, err := durable.OpenRoot("/" + file.dir())
 		if err == nil {
-			err = errors.Join(folder.CheckWritable(), folder.Close())
+			err = errors.Join(folder.CheckWrite("."), folder.Close())
 		}
 		if err != nil {
 			return f.notReplaced(err)

@@ -40,25 +40,28 @@ func (r refused) noSpace(sys system) (cause, next string) {
 	return metadata, "remove files from the filesystem of " + path + "; a project quota can also be the reason"
 }
 
-func (r refused) readOnly(sys system) (cause, next string) {
+func (r refused) readOnly(sys system) Error {
 	path, ok := r.place()
 	if !ok {
-		return "", ""
+		return Error{}
 	}
 	at, _ := sys.mount(path)
 	switch {
 	case at.filesystemReadOnly:
-		return "its filesystem is read-only", "look for the reason in the kernel log, which remounts a filesystem after an error; run fsck, then mount " + at.point + " read-write"
+		return Error{Cause: "its filesystem is read-only",
+			Next:    "look for the reason in the kernel log, which remounts a filesystem after an error; run fsck, then mount " + at.point + " read-write",
+			Command: []string{"mount", "-o", "remount,rw", at.point}}
 	case at.readOnly:
-		return "its filesystem is writable, but is mounted read-only here: a sandbox, or a bind mount",
-			"name it in ReadWritePaths= of the unit, or mount " + at.point + " read-write"
+		return Error{Cause: "its filesystem is writable, but is mounted read-only here: a sandbox, or a bind mount",
+			Next:    "name it in ReadWritePaths= of the unit, or mount " + at.point + " read-write",
+			Command: []string{"mount", "-o", "remount,bind,rw", at.point}}
 	}
-	return "", ""
+	return Error{}
 }
 
-func (r refused) notPermitted(sys system) (cause, next string) {
+func (r refused) notPermitted(sys system) Error {
 	if _, ok := r.place(); !ok {
-		return "", ""
+		return Error{}
 	}
 	for _, path := range r.paths {
 		if !filepath.IsAbs(path) {
@@ -67,17 +70,21 @@ func (r refused) notPermitted(sys system) (cause, next string) {
 		for _, p := range []string{path, filepath.Dir(path)} {
 			switch attributes := sys.attributes(p); {
 			case attributes&unix.STATX_ATTR_IMMUTABLE != 0:
-				return p + " is immutable", "find out why, then run chattr -i " + p
+				return attribute(p, "immutable", "-i")
 			case attributes&unix.STATX_ATTR_APPEND != 0:
-				return p + " is append-only", "find out why, then run chattr -a " + p
+				return attribute(p, "append-only", "-a")
 			}
 		}
 	}
 	if sys.process().filtered {
-		return "no attribute forbids it, but a sandbox filters system calls", "allow it in SystemCallFilter= and RestrictSUIDSGID= of the unit"
+		return Error{Cause: "no attribute forbids it, but a sandbox filters system calls", Next: "allow it in SystemCallFilter= and RestrictSUIDSGID= of the unit"}
 	}
-	return "no attribute forbids it: a capability is missing, or the filesystem cannot do it",
-		"run it as root with the capabilities that the unit has (CapabilityBoundingSet=)"
+	return Error{Cause: "no attribute forbids it: a capability is missing, or the filesystem cannot do it",
+		Next: "run it as root with the capabilities that the unit has (CapabilityBoundingSet=)"}
+}
+
+func attribute(path, name, flag string) Error {
+	return Error{Cause: path + " is " + name, Next: "find out who made it so, then chattr " + flag + " " + path, Command: []string{"chattr", flag, path}}
 }
 
 func (r refused) noAccess(sys system) (cause, next string) {
@@ -90,11 +97,11 @@ func (r refused) noAccess(sys system) (cause, next string) {
 	return "root is refused by a security module", "look for the denial of SELinux or AppArmor in the kernel log"
 }
 
-func (r refused) busy(sys system) (cause, next string) {
+func (r refused) busy(sys system) Error {
 	for _, path := range r.paths {
 		if at, ok := sys.mount(path); ok && at.point == path {
-			return path + " is a mount point", "umount " + path
+			return Error{Cause: path + " is a mount point", Next: "umount " + path, Command: []string{"umount", path}}
 		}
 	}
-	return "", ""
+	return Error{}
 }

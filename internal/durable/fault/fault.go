@@ -21,6 +21,8 @@ type Error struct {
 	Err   error
 	Cause string // what is wrong
 	Next  string // what to do about it, as an instruction
+	// Command does it, run by root, by its words; nil if no single command does.
+	Command []string
 }
 
 func (e *Error) Error() string { return e.Err.Error() + ": " + e.Cause }
@@ -73,33 +75,35 @@ func explain(err error, sys system) error {
 	if !ok {
 		return err
 	}
-	var cause, next string
+	var found Error
 	switch r.errno {
 	case unix.ENOSPC:
-		cause, next = r.noSpace(sys)
+		found.Cause, found.Next = r.noSpace(sys)
 	case unix.EDQUOT:
-		cause, next = "a disk quota is used up", "raise the quota of the file's user, group or project, or remove files that count towards it"
+		found.Cause, found.Next = "a disk quota is used up", "raise the quota of the file's user, group or project, or remove files that count towards it"
 	case unix.EROFS:
-		cause, next = r.readOnly(sys)
+		found = r.readOnly(sys)
 	case unix.EPERM:
-		cause, next = r.notPermitted(sys)
+		found = r.notPermitted(sys)
 	case unix.EACCES:
-		cause, next = r.noAccess(sys)
+		found.Cause, found.Next = r.noAccess(sys)
 	case unix.ENOTEMPTY, unix.EISDIR:
 		if path, ok := r.place(); ok && (r.op == "remove" || r.op == "rename") {
-			cause, next = "a directory is in the way", "look at what is in "+path+" and move it away"
+			found = Error{Cause: "a directory is in the way", Next: "look at what is in " + path + " and move it away",
+				Command: []string{"mv", path, path + ".aside"}}
 		}
 	case unix.EBUSY:
-		cause, next = r.busy(sys)
+		found = r.busy(sys)
 	case unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL:
 		if r.op == "flock" {
-			cause, next = "its filesystem does not support flock(2)", "put it on a local filesystem, or mount this one with locks"
+			found.Cause, found.Next = "its filesystem does not support flock(2)", "put it on a local filesystem, or mount this one with locks"
 		}
 	}
-	if cause == "" {
+	if found.Cause == "" {
 		return err
 	}
-	return &Error{Err: err, Cause: cause, Next: next}
+	found.Err = err
+	return &found
 }
 
 // find returns the first error number with its operation and paths; ok is false if

@@ -112,6 +112,9 @@ func TestExplain(t *testing.T) {
 			if !errors.As(got, &e) || !strings.Contains(e.Cause, tt.cause) || !strings.Contains(e.Next, tt.next) {
 				t.Fatalf("got %v, next %v", got, e)
 			}
+			if len(e.Command) > 0 && e.Command[0] != "mv" && !strings.Contains(e.Next, e.Command[0]) {
+				t.Errorf("next %q, command %q", e.Next, e.Command)
+			}
 			if !errors.Is(got, err) || got.Error() != err.Error()+": "+e.Cause {
 				t.Errorf("got %v, which does not wrap %v", got, err)
 			}

@@ -1,0 +1,138 @@
+package doctor
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/durable/fault"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/internal/manifest"
+	"github.com/autonomyops/edged/internal/operation"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
+)
+
+// command is what repairs a failure, "" if no command does: a defect of edged, a
+// broken or a full disk.
+func (e *examination) command(f *gate.Failure) string {
+	if known := own(f.Err); known != nil {
+		return line(known...)
+	}
+	if inTheWay(f.Err) {
+		return line("mv", f.Path, f.Path+".aside")
+	}
+	switch f.Stage {
+	case "config":
+		return line("install", "-m", "640", "CONFIG", e.opt.Config)
+	case "start":
+		return line("mount", "-t", "proc", "proc", "/proc")
+	case "ready_file":
+		return line("mkdir", "-p", filepath.Dir(f.Path))
+	case "journal":
+		return e.journalCommand(f)
+	case "certificate":
+		return e.certificateCommand(f)
+	case "fingerprint":
+		return line("install", "-m", "644", "OS_RELEASE", f.Path)
+	case "manifest", "operation", "epoch":
+		return e.manifestCommand(f)
+	}
+	return ""
+}
+
+// own is the command that an error brings with it.
+func own(err error) []string {
+	var explained *fault.Error
+	if errors.As(err, &explained) || errors.As(fault.Explain(err), &explained) {
+		return explained.Command
+	}
+	var known *errs.Error
+	if errors.As(err, &known) {
+		return known.Command
+	}
+	return nil
+}
+
+// inTheWay: something else is at the place of a file that is read.
+func inTheWay(err error) bool {
+	return errors.Is(err, durable.ErrNotRegular) || errors.Is(err, durable.ErrSymlink)
+}
+
+func (e *examination) journalCommand(f *gate.Failure) string {
+	for _, kind := range []error{errs.ErrCorrupt, journal.ErrTorn, journal.ErrRolledBack, journal.ErrRewritten, journal.ErrMissing, journal.ErrForeign} {
+		if errors.Is(f.Err, kind) {
+			return e.edgectl("journal salvage --install --reason REASON")
+		}
+	}
+	switch f.Message {
+	case "precheck: journal is of another node":
+		return e.edgectl("journal rename-node " + e.x.Config.Identity.EdgeDomainID + " --reason REASON")
+	case "precheck: journal is not this node's":
+		return line("install", "-m", "640", "CONFIG", e.opt.Config)
+	}
+	return ""
+}
+
+func (e *examination) certificateCommand(f *gate.Failure) string {
+	t := e.x.Config.Transport
+	switch f.Path {
+	case t.CAFile:
+		return line("install", "-m", "644", "CA", t.CAFile)
+	case t.CAKeyFile:
+		return line("install", "-m", "600", "CA_KEY", t.CAKeyFile)
+	}
+	return line("install", "-m", "600", "KEY", t.KeyFile) + " && " + line("install", "-m", "644", "CERTIFICATE", t.CertFile)
+}
+
+func (e *examination) manifestCommand(f *gate.Failure) string {
+	var rejected *manifest.Error
+	var op *operation.Error
+	sign := e.edgectl("manifest sign --key SIGNING_KEY")
+	deploy := line("install", "-m", "640", "MANIFEST", e.below(stateroot.Manifest)) + " && " + sign
+	switch {
+	case errors.As(f.Err, &rejected):
+		switch rejected.Code {
+		case manifest.CodeSignature, manifest.CodeSignatureMissing, manifest.CodeSignatureSize, manifest.CodeSigUnreadable:
+			return sign
+		case manifest.CodeKeyMissing, manifest.CodeKeySize, manifest.CodeKeyUnreadable, manifest.CodeKeyWeak, manifest.CodeKeyPinned:
+			return line("install", "-m", "644", "VERIFY_KEY", e.below(stateroot.ManifestVerifyKey))
+		case manifest.CodeKeyWritable:
+			return line("chmod", "o-w", e.below(stateroot.ManifestVerifyKey))
+		case manifest.CodeKeyUnknown:
+			return e.edgectl("key rotate manifest --old OLD_KEY --new NEW_KEY")
+		}
+		return deploy
+	case !errors.As(f.Err, &op):
+		return "" // evidence, or the kernel's clock
+	case op.Field == "src" && durable.CheckName(op.Path) == nil, errors.Is(op.Err, operation.ErrMismatch), errors.Is(op.Err, operation.ErrSource):
+		return line("install", "-m", "755", "SOURCE", e.below(op.Path))
+	}
+	return deploy
+}
+
+func (e *examination) below(name string) string { return filepath.Join(e.rep.StateRoot, name) }
+
+// edgectl is a command of edgectl on this state root.
+func (e *examination) edgectl(args string) string {
+	return "edgectl " + args + " --state-root " + quote(e.rep.StateRoot)
+}
+
+// line writes a command's words for a POSIX shell.
+func line(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = quote(w)
+	}
+	return strings.Join(quoted, " ")
+}
+
+func quote(s string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=:@%,"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,227 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/autonomyops/edged/internal/config"
+	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/internal/tlscert"
+	"github.com/autonomyops/edged/internal/verify"
+	"github.com/autonomyops/edged/journal"
+)
+
+// Severity of a finding.
+type Severity string
+
+// Severities. An error ends a boot or a reconstruction, or is damage.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+)
+
+// What a finding ends.
+const (
+	EndsBoot           = "boot"           // the next one
+	EndsReconstruction = "reconstruction" // the next one
+)
+
+// Finding is one thing that is wrong, or that deserves attention.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	// Code is stable. That of an error is the gate's message, that of a warning
+	// the gate's event, or a constant of this package.
+	Code   string `json:"code"`
+	Ends   string `json:"ends"` // boot, reconstruction, or "" if it ends neither
+	What   string `json:"what"` // in a few words
+	Path   string `json:"path"` // where, "" if nowhere in particular
+	Detail string `json:"detail"`
+	Next   string `json:"next"` // what to do, as an instruction
+	// Command repairs it, typed by root; "" if no command does. A word in capital
+	// letters stands for what the operator has: a file, or a reason.
+	Command string `json:"command"`
+}
+
+// Line is the finding in one line: what is wrong, where, and why.
+func (f Finding) Line() string {
+	parts := []string{f.What}
+	for _, more := range []string{f.Path, f.Detail} {
+		if more != "" {
+			parts = append(parts, more)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Codes of the findings that are not the gate's. None is renamed.
+const (
+	CodeNoConfig     = "no_config_given"       // none is named, nor found
+	CodeElsewhere    = "examined_elsewhere"    // warning: not where the node runs
+	CodeCertificate  = "certificate_ends_soon" // warning
+	CodeCA           = "ca_ends_soon"          // warning
+	CodeSpace        = "space_low"             // warning: bytes or inodes
+	CodeUnsettled    = "tail_unsettled"        // warning: a run ended without settling
+	CodeUnitMissing  = "unit_not_installed"    // edged-precheck.service
+	CodeUnitMasked   = "unit_masked"
+	CodeUnitDisabled = "unit_not_enabled"
+)
+
+// Limits below which a finding warns.
+const (
+	certificateDays = 14 // the gate refuses at 7
+	caDays          = 30
+	lowBytes        = 64 << 20
+	lowInodes       = 1024
+)
+
+// findings are those that need no verification of the journal, errors first as
+// a boot meets them.
+func (e *examination) findings() (found []Finding) {
+	if e.opt.Config == "" {
+		found = append(found, Finding{Severity: Error, Code: CodeNoConfig, Ends: EndsBoot, What: "no config given",
+			Detail: "certificates, pins and assurance mode were not checked", Next: "name the node's config with --config or EDGE_CONFIG", Command: "export EDGE_CONFIG=CONFIG"})
+	}
+	for _, f := range e.x.Boot {
+		found = append(found, e.failures(f, EndsBoot)...)
+	}
+	for _, f := range e.x.Reconstruction {
+		found = append(found, e.failures(f, EndsReconstruction)...)
+	}
+	if e.judgesUnits() {
+		found = append(found, e.units()...)
+	}
+	for _, w := range e.x.Warnings {
+		found = append(found, Finding{Severity: Warning, Code: w.Event, What: meaning(w.Event), Path: w.Path, Detail: w.Detail, Next: w.Next})
+	}
+	return append(found, e.limits()...)
+}
+
+// failures are the findings of a failure: one, but of a config one for each
+// problem.
+func (e *examination) failures(f *gate.Failure, ends string) []Finding {
+	what := strings.TrimPrefix(f.Message, "precheck: ")
+	one := Finding{Severity: Error, Code: Code(f.Message), Ends: ends, What: what, Path: f.Path, Detail: f.Reason(), Next: f.Next, Command: e.command(f)}
+	if err := history.NameDamage(f.Err, e.rep.StateRoot, e.opt.LogSkipped); errors.Is(err, history.ErrLogSkipped) {
+		one.Code, one.What, one.Detail = verify.CodeLogSkipped, "the journal cannot be judged", history.ErrLogSkipped.Error()
+		one.Next, one.Command = history.WarnLogSkipped(e.opt.LogSkipped), ""
+	}
+	var rejected *config.Error
+	if !errors.As(f.Err, &rejected) || len(rejected.Problems) == 0 {
+		return []Finding{one}
+	}
+	all := make([]Finding, 0, len(rejected.Problems))
+	for _, p := range rejected.Problems {
+		one.Detail = p.String()
+		all = append(all, one)
+	}
+	if rejected.Omitted > 0 {
+		one.Detail = fmt.Sprintf("and %d more", rejected.Omitted)
+		all = append(all, one)
+	}
+	return all
+}
+
+// Code is the code of a finding for a message of the gate.
+func Code(message string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.TrimPrefix(message, "precheck: "), " ", "_"), "'", "")
+}
+
+// meaning says in a few words what a warning of the gate means.
+func meaning(event string) string {
+	if text, ok := meanings[event]; ok {
+		return text
+	}
+	return strings.TrimPrefix(event, "precheck: ")
+}
+
+var meanings = map[string]string{
+	"edge.os.update_detected":                  "the next boot reconstructs",
+	"edge.os.update_abandoned":                 "the next boot gives up an update that nothing was applied of",
+	"edge.projection.repaired":                 "a file is not what the journal says; the next boot makes it again",
+	"edge.journal.head_rebuilt":                "the head file is damaged or absent; the next boot makes it again",
+	"edge.journal.head_put_back":               "the head file is older than what has settled",
+	"edge.journal.snapshot_ignored":            "a snapshot cannot be used, or the chain does not vouch for it",
+	"edge.journal.damaged":                     "the journal is damaged; the next boot salvages it",
+	"edge.cert.not_yet_valid":                  "the certificate is not yet valid",
+	"edge.cert.warning":                        "a part of a TLS file cannot be used",
+	"edge.clock.below_floor":                   "the clock is below the time floor",
+	"edge.state_root.mount_check_kept":         "the variable that skips the mount check has another value than 1",
+	"precheck: metrics file cannot be written": "the metrics file cannot be written",
+}
+
+// limits warns of what comes to its end.
+func (e *examination) limits() (found []Finding) {
+	warn := func(code, path, what, next, detail string, args ...any) {
+		found = append(found, Finding{Severity: Warning, Code: code, What: what, Path: path, Next: next, Detail: fmt.Sprintf(detail, args...)})
+	}
+	if v, c := e.rep.Leaf, e.x.Config; v != nil && c.Transport.CAKeyFile == "" && e.x.CertEnd.Sub(e.x.Now) >= tlscert.MinLeft && v.Days < certificateDays {
+		warn(CodeCertificate, c.Transport.CertFile, "the certificate ends soon", "deploy a new pair, or set transport.ca_key_file so that the gate re-issues the certificate",
+			"%d days are left; the gate refuses it from 7 days on", v.Days)
+	}
+	if v, c := e.rep.CA, e.x.Config; v != nil && v.Days < caDays {
+		warn(CodeCA, c.Transport.CAFile, "the CA ends soon", "deploy a CA that is valid for longer", "%d days are left", v.Days)
+	}
+	if s := e.rep.Space; s != nil {
+		const next = "remove files from the filesystem of the state root (df, df -i)"
+		if s.Bytes != nil && *s.Bytes < lowBytes {
+			warn(CodeSpace, e.rep.StateRoot, "little space is left", next, "%d bytes are free", *s.Bytes)
+		}
+		if s.Inodes != nil && *s.Inodes < lowInodes {
+			warn(CodeSpace, e.rep.StateRoot, "few inodes are left", next, "%d inodes are free", *s.Inodes)
+		}
+	}
+	if t := e.x.Tail; t != nil && t.SettlingDue {
+		warn(CodeUnsettled, filepath.Join(e.rep.StateRoot, stateroot.Journal, journal.TailName), "the journal's tail is not settled",
+			"free space and inodes; the next boot settles it", "%d records have not settled, which the end of the last run should have done; the tail has room for %d bytes", t.Records, t.FreeBytes)
+	}
+	if e.opt.Elsewhere {
+		warn(CodeElsewhere, e.rep.StateRoot, "this is not where the node runs", "", "certificates, mounts, units and the operating system were not looked at")
+	}
+	return found
+}
+
+func (e *examination) space() *Space {
+	if e.x.Space == nil {
+		return nil
+	}
+	known := func(n uint64) *uint64 {
+		if n == math.MaxUint64 {
+			return nil
+		}
+		return &n
+	}
+	return &Space{Bytes: known(e.x.Space.FreeBytes), Inodes: known(e.x.Space.FreeInodes)}
+}
+
+// verifyJournal adds what a whole verification finds. What the examination has
+// judged already, it does not repeat.
+func (e *examination) verifyJournal(ctx context.Context) error {
+	rep, err := verify.Path(ctx, e.rep.StateRoot, verify.Options{Deep: true, LogSkipped: e.opt.LogSkipped, Progress: e.opt.Progress})
+	if err != nil {
+		return err
+	}
+	e.rep.Verified = true
+	for _, f := range rep.Findings {
+		switch f.Code {
+		case verify.CodeProjection, verify.CodeReference, verify.CodeMissing, verify.CodeKeyReplace, verify.CodeUnusable:
+			continue
+		}
+		found := Finding{Severity: Severity(f.Severity), Code: "journal_" + f.Code, What: "the journal is not intact",
+			Path: filepath.Join(e.rep.StateRoot, stateroot.Journal), Detail: f.Detail}
+		if f.Seq > 0 {
+			found.Detail = fmt.Sprintf("record %d: %s", f.Seq, f.Detail)
+		}
+		if found.Severity == Error {
+			found.Next = "keep the disk as it is; `edgectl journal salvage` is the way out of damage"
+			found.Command = e.edgectl("journal salvage --install --reason REASON")
+		}
+		e.add(found)
+	}
+	return nil
+}

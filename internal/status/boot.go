@@ -1,0 +1,50 @@
+package status
+
+import (
+	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// lastBoot finds the newest boot: what operators journaled since is passed over.
+func (s *Status) lastBoot(src *history.Source) error {
+	for seq, first := src.Tip().Seq, src.First(); seq >= first; seq-- {
+		rec, err := src.Record(seq)
+		if err != nil {
+			return err
+		}
+		if !ofBoot(machine.Kind(rec.Type)) {
+			continue
+		}
+		state, _, err := replay.State(src, seq)
+		if err == nil {
+			s.LastBoot = outcome(state.Run)
+		}
+		return err
+	}
+	return nil
+}
+
+// ofBoot reports whether only a boot journals such an event.
+func ofBoot(k machine.Kind) bool {
+	switch k {
+	case machine.KindDrillRequested, machine.KindDrillCancelled, machine.KindClockReset, machine.KindNodeRenamed, machine.KindKeyRotated,
+		machine.KindKeyReplaced, machine.KindJournalSalvaged, machine.KindHeadRebuilt, machine.KindSnapshotTaken, machine.KindProjectionRepaired:
+		return false
+	}
+	return true
+}
+
+func outcome(r machine.Run) *Boot {
+	b := &Boot{Outcome: OutcomeUnfinished, Time: r.Time, BootID: r.BootID, Run: r.ID, Seq: r.First}
+	exit := func(code int) { b.ExitCode = &code }
+	switch {
+	case r.Failed != 0:
+		b.Outcome = OutcomeFailed
+		exit(r.Failed)
+	case r.Ended || r.Closed:
+		b.Outcome = OutcomeOK
+		exit(0)
+	}
+	return b
+}
