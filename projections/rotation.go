@@ -159,14 +159,7 @@ func (r rotation) stage(data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	if err := durable.Fill(f, data); err != nil {
 		return err
 	}
 	return r.fs.SyncDir(r.tmp)

@@ -76,14 +76,7 @@ func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
+	if err = Fill(f, data); err == nil {
 		err = fsys.Rename(tmp, name)
 	}
 	if err != nil {
@@ -91,6 +84,19 @@ func WriteFile(fsys FS, name string, data []byte, perm fs.FileMode) error {
 		return err
 	}
 	return fsys.SyncDir(path.Dir(name))
+}
+
+// Fill writes data to the new file f, flushes it and closes it. The file's name is
+// durable only after a SyncDir of its directory.
+func Fill(f File, data []byte) error {
+	_, err := f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }
 
 // temporary returns the name to which WriteFile writes before it renames.

@@ -65,11 +65,7 @@ func writeNew(fsys durable.FS, name string, data []byte, perm fs.FileMode) error
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := durable.Fill(f, data); err != nil {
 		return errors.Join(err, fsys.Remove(name))
 	}
 	return nil
