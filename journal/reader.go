@@ -32,22 +32,24 @@ func (v *View) Record(seq uint64) (record.Record, error) {
 		return record.Record{}, err
 	}
 	var rec record.Record
-	if err := v.belongs(seq, &rec, rec.Decode(raw)); err != nil {
+	if err := belongs(v.l.Dir, v.text, seq, &rec, rec.Decode(raw)); err != nil {
 		return record.Record{}, err
 	}
 	return rec, nil
 }
 
-// belongs checks that rec, decoded with the result err, is record seq of this journal.
-func (v *View) belongs(seq uint64, rec *record.Record, err error) error {
+// belongs checks that rec, decoded with the result err, is record seq of the
+// journal with this id, or of any journal if id is "". dir is the journal's
+// directory.
+func belongs(dir, id string, seq uint64, rec *record.Record, err error) error {
 	switch {
 	case err != nil:
-		return errs.At(err, v.l.Dir, seq)
-	case rec.Journal != v.text:
-		return &errs.Error{Kind: ErrForeign, Path: v.l.Dir, Seq: seq, Next: errs.NextSalvage,
+		return errs.At(err, dir, seq)
+	case id != "" && rec.Journal != id:
+		return &errs.Error{Kind: ErrForeign, Path: dir, Seq: seq, Next: errs.NextSalvage,
 			Detail: "read a record: it names journal " + rec.Journal}
 	case rec.Seq != seq:
-		return errs.Corrupt(v.l.Dir, seq, nil, "read a record: it says that it is record %d", rec.Seq)
+		return errs.Corrupt(dir, seq, nil, "read a record: it says that it is record %d", rec.Seq)
 	}
 	return nil
 }
@@ -124,7 +126,7 @@ func (v *View) Records(from, to uint64) iter.Seq2[record.Record, error] {
 		var rec record.Record
 		for raw, err := range v.RawRecords(from, to) {
 			if err == nil {
-				err = v.belongs(raw.Seq, &rec, rec.Decode(raw.Raw))
+				err = belongs(v.l.Dir, v.text, raw.Seq, &rec, rec.Decode(raw.Raw))
 			}
 			if err == nil && rec.Prev != prev {
 				err = brokenLink(v.l.Dir, raw.Seq)

@@ -168,16 +168,10 @@ func (s *salvager) find(seq uint64) bool {
 // accept accepts raw as record seq if it follows the last record.
 func (s *salvager) accept(seq uint64, raw []byte) error {
 	rec := &s.rec // nothing reads it after a refusal
-	if err := rec.Decode(raw); err != nil {
-		return errs.At(err, s.l.Dir, seq)
+	if err := belongs(s.l.Dir, s.id, seq, rec, rec.Decode(raw)); err != nil {
+		return err
 	}
-	switch {
-	case s.id != "" && rec.Journal != s.id:
-		return &errs.Error{Kind: ErrForeign, Path: s.l.Dir, Seq: seq, Next: errs.NextSalvage,
-			Detail: "read a record: it names journal " + rec.Journal}
-	case rec.Seq != seq:
-		return errs.Corrupt(s.l.Dir, seq, nil, "read a record: it says that it is record %d", rec.Seq)
-	case rec.Prev != s.found.Tip.Hash:
+	if rec.Prev != s.found.Tip.Hash {
 		return brokenLink(s.l.Dir, seq)
 	}
 	s.id, s.found.Journal = rec.Journal, rec.Journal
