@@ -99,7 +99,7 @@ func (r *run) judgeHistory() *Failure {
 	}
 	// Before the head file is asked: another node's journal is no damage to this
 	// one's, and no salvage continues it.
-	if state.Node != r.node {
+	if state.Seq > 0 && state.Node != r.node {
 		return r.unusable(fmt.Errorf("the journal is of node %q, the config says %q", state.Node, r.node), "precheck: journal is of another node",
 			"put the right partition back, or run `edgectl journal rename-node --reason TEXT` if the node was renamed")
 	}
