@@ -38,7 +38,7 @@ func (e *env) completeEpoch(string) (words []string, whole bool) {
 	if err != nil {
 		return nil, true
 	}
-	src, err := history.OpenDamaged(path)
+	src, err := history.Open(path)
 	if err != nil {
 		return nil, true
 	}

@@ -44,6 +44,7 @@ func TestDamagedExports(t *testing.T) {
 		{"torn", [][][]byte{lines[:7], {lines[7][:200]}}, 1, "part of a record"},
 		{"reordered", [][][]byte{lines[:3], lines[4:5], lines[3:4], lines[5:]}, 1, "record 4, which is out of order"},
 		{"incomplete", [][][]byte{lines[:3], lines[5:]}, 1, "the records 4 to 5 are missing"},
+		{"no record, although it names its seq", [][][]byte{lines[:3], {bytes.Replace(lines[3], []byte(`"crit":`), []byte(`"crit": `), 1)}, lines[4:]}, 1, "line 4 is no record"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.jsonl")

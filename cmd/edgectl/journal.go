@@ -31,18 +31,13 @@ mount, they leave every byte and every modification time as they found it.`,
 	return cmd
 }
 
-// open opens the history that is meant.
-func (e *env) open() (*history.Source, error) { return e.openAs(history.Open) }
-
-// openDamaged opens it for those who tell what is damaged.
-func (e *env) openDamaged() (*history.Source, error) { return e.openAs(history.OpenDamaged) }
-
-func (e *env) openAs(open func(string) (*history.Source, error)) (*history.Source, error) {
+// open opens the history that is meant, and reports what is wrong with it.
+func (e *env) open() (*history.Source, error) {
 	path, err := e.evidence()
 	if err != nil {
 		return nil, err
 	}
-	src, err := open(path)
+	src, err := history.Open(path)
 	if err != nil {
 		return nil, history.NameDamage(err, path, e.logSkipped)
 	}

@@ -69,7 +69,7 @@ func (e *env) follow(ctx context.Context, path string, at followed, tick func(co
 		if now == seen {
 			continue
 		}
-		src, err := history.OpenDamaged(path)
+		src, err := history.Open(path)
 		if err != nil {
 			if !waiting {
 				fmt.Fprintf(e.stderr, "edgectl: waiting: %s\n", strings.TrimSpace(err.Error()))

@@ -67,7 +67,7 @@ The types of records:
 			for _, t := range want.unknown() {
 				fmt.Fprintf(e.stderr, "edgectl: %q is no type of record that this binary knows; a newer one may have written some (--help lists the types)\n", t)
 			}
-			src, err := e.openDamaged()
+			src, err := e.open()
 			if err != nil {
 				return err
 			}

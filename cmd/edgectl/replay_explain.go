@@ -34,7 +34,7 @@ read, what could not be read is said, and the exit status is 0.`,
   edgectl replay explain --json | jq -r '.epochs[].flags[].code'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			src, err := e.openDamaged()
+			src, err := e.open()
 			if err != nil {
 				return err
 			}

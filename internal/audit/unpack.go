@@ -11,7 +11,6 @@ import (
 	"github.com/autonomyops/edged/docs"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/verify"
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -146,16 +145,16 @@ func (p *parts) takeLines(path string, m history.Member, r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
-	src, damage, err := history.Unpack(path, m, r)
+	src, err := history.Unpack(path, m, r)
 	if err != nil {
 		return err
 	}
 	p.ended(m.Name, src)
 	switch {
 	case m.Name == history.BundleRecords:
-		p.records, p.damage = src, damage
-	case damage != nil:
-		p.bad(CodeStory, 0, "%s: %s", m.Name, journal.FindingOf(damage).Detail)
+		p.records, p.damage = src, src.Damage()
+	case src.Tip().Seq == 0:
+		p.bad(CodeStory, 0, "%s: %v", m.Name, src.Damage())
 		return src.Close()
 	default:
 		p.before[m.Name] = src

@@ -7,59 +7,42 @@ import (
 	"io"
 	"os"
 
-	"github.com/autonomyops/edged/internal/errs"
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
 
 // openBundle unpacks the records of a bundle and opens them as an export.
-func openBundle(at string, damaged bool) (*export, error) {
-	var e *export
-	err := WalkBundle(at, func(m Member, r io.Reader) (err error) {
+func openBundle(at string) (src *Source, err error) {
+	err = WalkBundle(at, func(m Member, r io.Reader) (err error) {
 		if m.Name == BundleRecords {
-			e, err = unpack(at, m, r, damaged)
+			src, err = Unpack(at, m, r)
 		}
 		return err
 	})
 	switch {
-	case err != nil && e != nil:
-		return nil, errors.Join(err, e.Close())
+	case err != nil && src != nil:
+		return nil, errors.Join(err, src.Close())
 	case err != nil:
 		return nil, err
-	case e == nil:
+	case src == nil:
 		return nil, unsound(at, fmt.Errorf("it holds no %s", BundleRecords))
 	}
-	return e, nil
+	return src, nil
 }
 
 // Unpack opens the records of a bundle's member, so that they can be read in
 // any order and after the bundle was walked. They lie in a file without a
-// name, which is gone with the source. Where the first line or the last is no
-// record, damage says so: the source then holds the records that follow each
-// other from the first line on, its Tip is 0 where there are none, and its
-// Lines are all of them, to be judged one by one.
-func Unpack(path string, m Member, r io.Reader) (src *Source, damage, err error) {
+// name, which is gone with the source. Its Lines are all of them, to be judged
+// one by one. If none is a record, its Tip is 0.
+func Unpack(path string, m Member, r io.Reader) (*Source, error) {
 	f, n, err := spill(path, m, r)
 	if err != nil {
-		return nil, nil, err
-	}
-	e, damage, err := newDamaged(path, f, n)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &Source{reader: e, kind: Bundle, path: path}, damage, nil
-}
-
-func unpack(path string, m Member, r io.Reader, damaged bool) (*export, error) {
-	f, n, err := spill(path, m, r)
-	switch {
-	case err != nil:
 		return nil, err
-	case n == 0:
-		_ = f.Close() // of our own
-		return nil, &errs.Error{Kind: journal.ErrTorn, Path: path, Detail: "read an audit bundle: " + m.Name + " is empty", Next: nextExport}
 	}
-	return newExport(path, f, n, damaged)
+	e, err := newExport(path, f, n)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{reader: e, kind: Bundle, path: path}, nil
 }
 
 // spill copies a member of n bytes to a file without a name.

@@ -28,7 +28,7 @@ type export struct {
 	tip   record.Tip
 
 	segments []segment // by line; see arrange
-	damage   error     // what is wrong with its lines
+	damage   error     // the first thing that is wrong with its lines
 
 	mu    sync.Mutex
 	index []int64 // offset of line i*stride
@@ -50,7 +50,7 @@ const stride = 256
 // readAhead holds any line.
 const readAhead = 256 << 10
 
-func openExport(at string, damaged bool) (*export, error) {
+func openExport(at string) (*export, error) {
 	root, name, err := beside(at)
 	if err != nil {
 		return nil, unreadable(at, err)
@@ -64,17 +64,15 @@ func openExport(at string, damaged bool) (*export, error) {
 	if err != nil {
 		return nil, errors.Join(unreadable(at, err), f.Close())
 	}
-	return newExport(at, f, info.Size, damaged)
+	return newExport(at, f, info.Size)
 }
 
-// newExport takes over f, also where it fails. damaged: the first line and the
-// last need not be records.
-func newExport(path string, f content, size int64, damaged bool) (*export, error) {
+// newExport takes over f, also if it fails. The error is that of reading f: what
+// is wrong with the lines is the export's damage. If no line is a record, its tip
+// is 0.
+func newExport(path string, f content, size int64) (*export, error) {
 	e := &export{path: path, f: f, all: size, size: size, index: []int64{0}}
-	err := e.load()
-	if damaged && isDamage(err) && e.survey() {
-		e.damage, err = err, nil
-	}
+	err := e.cutTorn()
 	if err == nil {
 		err = e.arrange()
 	}
@@ -85,99 +83,30 @@ func newExport(path string, f content, size int64, damaged bool) (*export, error
 	return e, nil
 }
 
-// load finds the first record and the last.
-func (e *export) load() error {
-	last, err := e.lastLine()
-	if err != nil {
-		return err
-	}
-	for line, err := range e.lines(0) {
-		if err != nil {
-			return err
-		}
-		first, err := record.Decode(line)
-		if err != nil {
-			return e.noRecord(err, "line 1", 1)
-		}
-		e.id, e.first = first.Journal, first.Seq
-		break
-	}
-	rec, err := record.Decode(last)
-	if err != nil {
-		return e.noRecord(err, "the last line", 0)
-	}
-	if rec.Seq < e.first {
-		return e.corrupt(rec.Seq, "the last line is record %d, the first is record %d", rec.Seq, e.first)
-	}
-	e.tip = record.Tip{Seq: rec.Seq, Hash: rec.Hash}
-	return nil
-}
-
-// survey finds the first line and the last that are records, where those that
-// should be are not. What stands before and behind them has its place, and is
-// what cannot be read. false: no line is a record.
-func (e *export) survey() bool {
-	e.tip = record.Tip{}
-	at := uint64(0)
-	for line, err := range e.lines(0) {
-		if err != nil && !isDamage(err) {
-			return false
-		}
-		if rec, err := record.Decode(line); err == nil {
-			if e.tip.Seq == 0 {
-				e.id, e.first = rec.Journal, rec.Seq-min(at, rec.Seq-1)
-			}
-			if rec.Journal == e.id && rec.Seq >= e.first {
-				e.tip = record.Tip{Seq: rec.Seq, Hash: rec.Hash}
-			}
-		}
-		at++
-	}
-	return e.tip.Seq > 0
-}
-
-func isDamage(err error) bool {
-	var damage *errs.Error
-	return errors.As(err, &damage)
-}
-
-// lastLine reads the last whole line. A line without its end is whole when it
-// is a record (an editor may have eaten the newline), and torn otherwise.
-func (e *export) lastLine() ([]byte, error) {
-	tail := make([]byte, min(e.size, 2*(record.MaxLen+1)))
+// cutTorn leaves out a last line that is cut short. A line without its line feed
+// is whole if it is a record: an editor may have removed the line feed.
+func (e *export) cutTorn() error {
+	tail := make([]byte, min(e.size, record.MaxLen+2))
 	if _, err := e.f.ReadAt(tail, e.size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
-		return nil, unreadable(e.path, err)
+		return unreadable(e.path, err)
 	}
-	end := bytes.LastIndexByte(tail, '\n') + 1
-	if rest := tail[end:]; len(rest) > 0 {
-		if _, err := record.Decode(rest); err == nil {
-			return rest, nil
-		}
-		e.torn = true
-		e.size -= int64(len(rest))
-		tail = tail[:end]
+	line := tail[bytes.LastIndexByte(tail, '\n')+1:]
+	if len(line) == 0 {
+		return nil
 	}
-	if len(tail) == 0 {
-		return nil, &errs.Error{Kind: journal.ErrTorn, Path: e.path, Detail: "read an export: it holds no whole record", Next: nextExport}
+	var rec record.Record
+	if err := rec.Parse(line); err == nil || errors.Is(err, errs.ErrNewer) {
+		return nil
 	}
-	line := tail[:len(tail)-1]
-	return line[bytes.LastIndexByte(line, '\n')+1:], nil
+	e.torn = true
+	e.size -= int64(len(line))
+	return nil
 }
 
 const nextExport = "export the journal again, or check the copy against its source"
 
 func (e *export) corrupt(seq uint64, format string, args ...any) error {
 	return &errs.Error{Kind: errs.ErrCorrupt, Path: e.path, Seq: seq, Detail: "read an export: " + fmt.Sprintf(format, args...), Next: nextExport}
-}
-
-// noRecord says which line should be a record.
-func (e *export) noRecord(err error, line string, seq uint64) error {
-	err = e.placed(err, seq)
-	var je *errs.Error
-	if errors.As(err, &je) && !errors.Is(err, errs.ErrNewer) {
-		je.Detail = "read an export: " + line + " is no record: " + je.Detail
-	}
-	return err
 }
 
 // placed says where an error of decoding was met.
@@ -275,10 +204,10 @@ func (e *export) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 		if !all {
 			to = min(to, e.tip.Seq)
 		}
-		if from > to {
+		if from > to || e.tip.Seq == 0 {
 			return
 		}
-		if !all && len(e.segments) > 1 {
+		if !all && (len(e.segments) > 1 || e.segments[0].line > 0) {
 			e.inPlace(from, to)(yield)
 			return
 		}

@@ -108,32 +108,37 @@ type reader interface {
 	Close() error
 }
 
-// Open opens the evidence at path. Errors are an [*Error], or a
-// [*errs.Error] where there is a journal that cannot be opened.
-func Open(path string) (*Source, error) { return open(path, false) }
-
-// OpenDamaged opens what Open does, and an export or a bundle whose first or
-// last lines are no records: from the first one that is to the last. It is for
-// those who read on behind damage and tell it; whoever judges a history, or
-// says where a node stands, must not take what is left for the whole.
-func OpenDamaged(path string) (*Source, error) { return open(path, true) }
-
-func open(path string, damaged bool) (*Source, error) {
+// Open opens the evidence at path. What is wrong with a history that can be read
+// is its Damage. Errors are an [*Error], or a [*errs.Error] if there is a
+// journal that cannot be opened, or no record at all.
+func Open(path string) (*Source, error) {
 	at, kind, err := Detect(path)
 	if err != nil {
 		return nil, err
 	}
-	if kind == Export || kind == Bundle {
-		opener := openExport
-		if kind == Bundle {
-			opener = openBundle
+	var src *Source
+	switch kind {
+	case Export:
+		var e *export
+		if e, err = openExport(at); err == nil {
+			src = &Source{reader: e}
 		}
-		e, err := opener(at, damaged)
-		if err != nil {
-			return nil, err
-		}
-		return &Source{reader: e, kind: kind, path: path}, nil
+	case Bundle:
+		src, err = openBundle(at)
+	default:
+		return openJournal(path, at, kind)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if src.Tip().Seq == 0 {
+		return nil, errors.Join(src.Damage(), src.Close())
+	}
+	src.kind, src.path = kind, path
+	return src, nil
+}
+
+func openJournal(path, at string, kind Kind) (*Source, error) {
 	root, err := durable.OpenRootReadOnly(at)
 	if err != nil {
 		return nil, unreadable(path, err)
@@ -199,7 +204,7 @@ func (s *Source) Damage() error {
 // IsDamage reports whether an error says that a history is damaged or incomplete,
 // and not that it could not be read.
 func IsDamage(err error) bool {
-	return slices.ContainsFunc([]error{errs.ErrCorrupt, journal.ErrTorn, journal.ErrForeign, journal.ErrRolledBack, journal.ErrRewritten},
+	return slices.ContainsFunc([]error{errs.ErrCorrupt, errs.ErrTooLarge, journal.ErrTorn, journal.ErrForeign, journal.ErrRolledBack, journal.ErrRewritten},
 		func(kind error) bool { return errors.Is(err, kind) })
 }
 

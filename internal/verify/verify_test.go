@@ -453,7 +453,7 @@ func TestExports(t *testing.T) {
 	expect(t, file(lines[0], lines[1], lines[3]), false, journal.CodeGap, "")
 	expect(t, file(lines[0], lines[1], []byte("{}"), lines[3]), false, journal.CodeNotCanonical, "")
 	expect(t, file([]byte("{}")), false, journal.CodeNotCanonical, "")
-	expect(t, file([]byte("{}"), lines[0]), false, verify.CodeStopped, "")
+	expect(t, file([]byte("{}"), lines[0]), false, journal.CodeNotCanonical, "")
 	edited := bytes.Replace(lines[2], []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
 	expect(t, file(lines[0], lines[1], edited, lines[3]), false, journal.CodeBrokenLink, "")
 }

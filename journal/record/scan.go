@@ -30,6 +30,15 @@ func Decode(raw []byte) (Record, error) {
 // that r already holds, such as those of the neighbouring record, rather than
 // allocate them again. After an error the content of r is undefined.
 func (r *Record) Decode(raw []byte) error {
+	if err := r.Parse(raw); err != nil {
+		return err
+	}
+	r.Hash = HashOf(raw)
+	return nil
+}
+
+// Parse is Decode without the hash, which is most of what Decode costs.
+func (r *Record) Parse(raw []byte) error {
 	if len(raw) > MaxLen {
 		return &errs.Error{Kind: errs.ErrTooLarge, Detail: fmt.Sprintf("decode record: %d bytes, at most %d are allowed", len(raw), MaxLen), Next: errs.NextSalvage}
 	}
@@ -39,8 +48,7 @@ func (r *Record) Decode(raw []byte) error {
 		}
 		return errs.Corrupt("", 0, err, "decode record")
 	}
-	r.Raw = raw
-	r.Hash = HashOf(raw)
+	r.Raw, r.Hash = raw, Hash{}
 	return nil
 }
 
