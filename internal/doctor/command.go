@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/fault"
@@ -24,11 +25,15 @@ func (e *examination) command(f *gate.Failure) string {
 	if inTheWay(f.Err) {
 		return line("mv", f.Path, f.Path+".aside")
 	}
+	switch f.Message {
+	case "precheck: ready file cannot be removed":
+		return line("mv", f.Path, f.Path+".aside")
+	case "precheck: boot id unreadable":
+		return line("mount", "-t", "proc", "proc", "/proc")
+	}
 	switch f.Stage {
 	case "config":
 		return line("install", "-m", "640", "CONFIG", e.opt.Config)
-	case "start":
-		return line("mount", "-t", "proc", "proc", "/proc")
 	case "ready_file":
 		return line("mkdir", "-p", filepath.Dir(f.Path))
 	case "journal":
@@ -56,9 +61,9 @@ func own(err error) []string {
 	return nil
 }
 
-// inTheWay: something else is at the place of a file that is read.
+// inTheWay: something else is at the place of a file.
 func inTheWay(err error) bool {
-	return errors.Is(err, durable.ErrNotRegular) || errors.Is(err, durable.ErrSymlink)
+	return errors.Is(err, durable.ErrNotRegular) || errors.Is(err, durable.ErrSymlink) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR)
 }
 
 func (e *examination) journalCommand(f *gate.Failure) string {
