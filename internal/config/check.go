@@ -19,7 +19,7 @@ const (
 	hashDigits  = 64
 )
 
-// orEmpty lets "" through, the written form of "not set".
+// orEmpty also accepts "", the written form of "not set".
 func orEmpty(ok check) check {
 	return func(s string) string {
 		if s == "" {
@@ -51,7 +51,7 @@ func absolute(s string) string {
 	return ""
 }
 
-// CheckDomainID judges a node's name (identity.edge_domain_id).
+// CheckDomainID checks a node's name (identity.edge_domain_id).
 func CheckDomainID(s string) error {
 	if msg := domainID(s); msg != "" {
 		return errors.New(msg)
@@ -67,7 +67,7 @@ func domainID(s string) string {
 	return ""
 }
 
-// salt never says anything about the value but its length.
+// salt reports only the length of the value, never its content.
 func salt(s string) string {
 	switch {
 	case !isHex(s):

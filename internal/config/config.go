@@ -2,13 +2,13 @@
 // against one table, with every problem of the file reported in one run.
 //
 // The same file belongs to the daemon. The gate uses few of its values, but
-// judges all of them: a typo is found at the gate, where a message names line
+// checks all of them: a typo is found at the gate, whose message names line
 // and column, and not by a daemon that nobody watches.
 //
 // What a file may be is deliberately less than YAML: one document, no anchors,
 // aliases, merge keys, tags or directives, bounded nesting. None of them has a
 // use in a configuration of this size, and each is a way to make a parser work
-// for ever.
+// forever.
 package config
 
 // EnvStateRoot is the environment variable that overrides state_root.root.
@@ -42,7 +42,7 @@ type Config struct {
 	Gate      Gate
 }
 
-// Identity says who the node is.
+// Identity is the node's name and the fleet's salt.
 type Identity struct {
 	EdgeDomainID string
 	FleetSalt    Secret
@@ -55,7 +55,7 @@ type Storage struct {
 	EvictionThresholdFraction float64 // (0, 1]
 }
 
-// Assurance says how much a manifest must pin: baseline or strict.
+// Assurance is how much a manifest must pin: baseline or strict.
 type Assurance struct {
 	Mode               string
 	MemoryCeilingBytes int64
@@ -64,7 +64,7 @@ type Assurance struct {
 // Strict reports whether a manifest needs a serial and a blake3 on every operation.
 func (a Assurance) Strict() bool { return a.Mode == ModeStrict }
 
-// Transport is the daemon's TLS listener. CAKeyFile is "" when it was not
+// Transport is the daemon's TLS listener. CAKeyFile is "" if it was not
 // given; giving it allows the gate to re-issue the certificate.
 type Transport struct {
 	ListenAddr              string
@@ -75,7 +75,7 @@ type Transport struct {
 	HandshakeTimeoutSeconds int
 }
 
-// Quota bounds what peers may send.
+// Quota limits the peers.
 type Quota struct {
 	MaxActivePeers              int
 	IngestBytesPerPeerPerWindow int64
@@ -128,7 +128,7 @@ type Gate struct {
 	ManifestKeyBLAKE3 string // "" or 64 lower-case hex digits
 }
 
-// StateRoot is the state root that this run uses: the environment's where it
+// StateRoot returns the state root that this run uses: the environment's if it
 // is set and not empty, otherwise the file's. A nil getenv means no
 // environment.
 func (c *Config) StateRoot(getenv func(string) string) string {

@@ -18,7 +18,7 @@ const (
 	maxDepth  = 16 // of [ and {; the schema needs 3
 )
 
-// parseDocument gives the root of the only document in data, or nil after
+// parseDocument returns the root of the only document in data, or nil after
 // reporting why there is none.
 func parseDocument(data []byte, r *report) (root ast.Node) {
 	// The library is given bytes from outside; should it panic on some, the
@@ -60,7 +60,7 @@ func addSyntax(r *report, err error) {
 	r.add(line, col, "", "is not YAML: "+placed.GetMessage())
 }
 
-// place is where a token stands; 0, 0 when that is not known.
+// place returns the line and column of a token; 0, 0 if they are not known.
 func place(t *token.Token) (line, col int) {
 	if t == nil || t.Position == nil {
 		return 0, 0
@@ -68,7 +68,7 @@ func place(t *token.Token) (line, col int) {
 	return t.Position.Line, t.Position.Column
 }
 
-// refused names the parts of YAML that a config may not use.
+// refused returns the error for YAML that a config may not use.
 func refused(t token.Type) string {
 	switch t {
 	case token.AnchorType:
@@ -88,7 +88,7 @@ func refused(t token.Type) string {
 	}
 }
 
-// checkTokens reports what makes the document unfit for the parser.
+// checkTokens reports whether the parser can safely read the document.
 func checkTokens(tokens token.Tokens, r *report) bool {
 	before := len(r.problems)
 	count, depth, entryLine, documents, content := 0, 0, 0, 0, false

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Reasons for which a file is not looked at key by key. Error answers
-// errors.Is for them.
+// Reasons for which a file is not checked key by key. errors.Is finds them in
+// an Error.
 var (
 	// ErrNoPath: neither --config nor EDGE_CONFIG names a file.
 	ErrNoPath = errors.New("no config file is named")
@@ -28,8 +28,8 @@ var (
 )
 
 // Problem is one thing wrong with a file. Line and Col count from 1, Col in
-// characters; both are 0 where the problem has no place. Key is the dotted key
-// ("storage.local_root"), "" where the problem is not one key's.
+// characters; both are 0 if the problem has no place. Key is the dotted key
+// ("storage.local_root"), "" if the problem concerns no key.
 type Problem struct {
 	Line, Col int
 	Key, Msg  string
@@ -48,12 +48,12 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// maxProblems bounds a report: a file of another kind altogether has
-// thousands, and the first ones tell as much.
+// maxProblems is the largest number in a report: a file of another kind has
+// thousands, and the first ones are enough.
 const maxProblems = 100
 
-// Error says why a config cannot be used. Problems is in order of place; it is
-// empty when the file could not be read as a document. Err is one of the
+// Error is the reason why a config cannot be used. Problems is in order of place; it is
+// empty if the file could not be read as a document. Err is one of the
 // sentinels of this package, or wraps one. No text of an Error holds a
 // secret's value.
 type Error struct {

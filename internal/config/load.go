@@ -20,7 +20,7 @@ const (
 	maxContentBytes = 128 << 10 // outside blank and comment lines
 )
 
-// Load reads and checks the file at path. It never blocks on what is not a
+// Load reads and checks the file at path. It never blocks on a path that is not a
 // regular file, and reads at most MaxBytes. The error is an *Error.
 func Load(path string) (*Config, error) {
 	if path == "" {
@@ -33,7 +33,7 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data)
 }
 
-// unreadable says what to do about a file that could not be read.
+// unreadable adds the instruction to the error of a file that could not be read.
 func unreadable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -77,7 +77,7 @@ func Parse(path string, data []byte) (*Config, error) {
 	return nil, &Error{Path: path, Problems: kept, Omitted: omitted, Err: ErrInvalid}
 }
 
-// checkBytes judges what can be told without a parser.
+// checkBytes makes the checks that need no parser.
 func checkBytes(data []byte) error {
 	if len(data) > MaxBytes {
 		return fmt.Errorf("%w: more than %d bytes; check that the path names a config", ErrTooLarge, MaxBytes)
@@ -111,8 +111,8 @@ func checkBytes(data []byte) error {
 	return nil
 }
 
-// checkLine finds what no text file has: the remains of a torn write show
-// themselves as zero bytes, another encoding as invalid UTF-8.
+// checkLine finds bytes that no text file has: a torn write shows
+// as zero bytes, another encoding as invalid UTF-8.
 func checkLine(text []byte, line int) error {
 	col := 0
 	for i := 0; i < len(text); {

@@ -2,11 +2,11 @@ package config
 
 import "math"
 
-// maxCount bounds counts and seconds: 2^31-1 seconds are 68 years, and the
-// value stays clear of overflow wherever it is turned into nanoseconds.
+// maxCount is the largest count or number of seconds: 2^31-1 seconds are 68 years, and the
+// value does not overflow in nanoseconds.
 const maxCount = math.MaxInt32
 
-// sections is the schema: every key a config may have, where its value goes,
+// sections returns the schema: every key a config may have, where its value is stored,
 // and what it must be.
 func sections(c *Config) []section {
 	id, st, as, tr := &c.Identity, &c.Storage, &c.Assurance, &c.Transport

@@ -8,8 +8,8 @@ import (
 const redacted = "[redacted]"
 
 // Secret is a value that must not reach a log, an error or a record. Every
-// way of formatting it gives a placeholder, and no method gives the value: the
-// gate checks that it is there and leaves it to edged.
+// way of formatting it writes a placeholder, and no method returns the value: the
+// gate only checks that it exists; the daemon uses it.
 type Secret struct{ value string }
 
 // Format hides the value from every verb of package fmt.

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// A check says what is wrong with a string, "" when nothing is.
+// A check returns what is wrong with a string, "" if nothing is.
 type check func(string) string
 
-// textOf gives a value's string, or says why it is none.
+// textOf returns a value's string, or why it has none.
 func textOf(v value) (string, string) {
 	switch v.kind {
 	case kindPlain, kindQuoted:
@@ -34,7 +34,7 @@ func text(dst *string, ok check) func(value) string {
 	}
 }
 
-// lower stores hex digits in the case that this software writes them in.
+// lower stores hex digits in lower case, as this software writes them.
 func lower(dst *string, ok check) func(value) string {
 	set := text(dst, ok)
 	return func(v value) string {

@@ -2,7 +2,7 @@ package config
 
 import "bytes"
 
-// looksLikeTOML tells, of a document that is not valid, whether its author
+// looksLikeTOML reports, for a document that is not valid, whether its author
 // wrote TOML: the first line with content is a [table] header or a key = value
 // pair. Neither can begin a valid config.
 func looksLikeTOML(data []byte) bool {

@@ -7,7 +7,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// kind is what a value is written as.
+// kind is the written form of a value.
 type kind int
 
 const (
@@ -68,7 +68,7 @@ func valueOf(n ast.Node) value {
 
 func isNull(n ast.Node) bool { return valueOf(n).kind == kindNull }
 
-// describe names what a node is, for messages.
+// describe returns the kind of a node, for messages.
 func describe(n ast.Node) string {
 	switch n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
@@ -99,7 +99,7 @@ func (v value) describe() string {
 	return describe(v.node)
 }
 
-// found quotes a short value in a message, and leaves a long one out: it may
+// found quotes a short value in a message, and omits a long one, which may
 // be a secret in the wrong place.
 func (v value) found() string {
 	if len(v.text) > 24 {

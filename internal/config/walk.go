@@ -6,7 +6,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// section is one top-level key: a mapping of fields, or, when single is set,
+// section is one top-level key: a mapping of fields, or, if single is set,
 // a value of its own.
 type section struct {
 	name     string
@@ -15,7 +15,7 @@ type section struct {
 	single   *field
 }
 
-// field is one key of a section. set stores a value, or says what is wrong
+// field is one key of a section. set stores a value, or returns what is wrong
 // with it.
 type field struct {
 	name     string
@@ -112,7 +112,7 @@ func (w *walker) set(key string, f *field, e entry) {
 }
 
 // entries collects the keys of a mapping and reports unknown and repeated
-// ones. Of a repeated key the first counts. It is false when node is no mapping.
+// ones. Of a repeated key the first is used. It returns false if node is no mapping.
 func (w *walker) entries(node ast.Node, prefix string, known func(string) bool) (map[string]entry, bool) {
 	var pairs []*ast.MappingValueNode
 	switch n := node.(type) {
@@ -140,7 +140,7 @@ func (w *walker) entries(node ast.Node, prefix string, known func(string) bool) 
 	return found, true
 }
 
-// shownKey keeps a stray value out of messages: what is not a short bare word
+// shownKey keeps a stray value out of messages: anything but a short bare word
 // is described, not quoted.
 func shownKey(key string) string {
 	if len(key) > 0 && len(key) <= 48 && bareKey([]byte(key)) {

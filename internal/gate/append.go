@@ -12,7 +12,7 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// append journals p and moves the state by it. The record is acknowledged when
+// append journals p and applies it to the state. The record is acknowledged when
 // append returns; nothing that depends on it has happened before.
 func (r *run) append(p machine.Payload) (machine.Event, *Failure) {
 	if f := r.openWriter(); f != nil {
@@ -56,8 +56,8 @@ func (r *run) appendEvent(p machine.Payload) (machine.Event, *Failure) {
 	return event, nil
 }
 
-// entry makes the record's envelope and proves, before anything is written,
-// that the machine takes the event in this state.
+// entry returns the record's envelope and checks, before anything is written,
+// that the machine accepts the event in this state.
 func (r *run) entry(p machine.Payload) (record.Entry, machine.Event, error) {
 	data, err := machine.Encode(p)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r *run) entry(p machine.Payload) (record.Entry, machine.Event, error) {
 	return entry, event, err
 }
 
-// epochAfter is the boot epoch in force after p.
+// epochAfter returns the boot epoch in force after p.
 func epochAfter(s machine.State, p machine.Payload) uint64 {
 	switch p := p.(type) {
 	case machine.EpochRotated:
@@ -111,7 +111,7 @@ func (r *run) openWriter() *Failure {
 	view, action := h.view, h.action
 	h.action = journal.HeadAction{}
 	if r.plan == nil {
-		h.view = nil // taken over, also on an error
+		h.view = nil // OpenWriter owns it, even after an error
 		w, err := journal.OpenWriter(view, action, r.bootID)
 		if err != nil {
 			return r.unusable(err, "precheck: journal cannot be written", "check free space, the disk and the kernel log")

@@ -46,7 +46,7 @@ type meddledRoot struct {
 
 func (m meddledRoot) FS() durable.FS { return m.fs }
 
-// meddle has something happen once, just before the operation that at tells.
+// meddle calls a function once, just before the operation for which at is true.
 func (n *node) meddle(at func(op, name string) bool, do func()) (happened *bool) {
 	happened = new(bool)
 	n.edit = func(h *Host) {
@@ -224,7 +224,7 @@ func TestAttack_RolledBackTogether(t *testing.T) {
 	}
 }
 
-// TestAttack_UnmountedPartition: the empty folder beneath an unmounted
+// TestAttack_UnmountedPartition: the empty folder of an unmounted
 // partition is no first run.
 func TestAttack_UnmountedPartition(t *testing.T) {
 	n := newNode(t)

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// tree describes everything beneath dir: type, mode, size, modification time
+// tree describes everything below dir: type, mode, size, modification time
 // and bytes, except of large files that were planted.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -77,7 +77,7 @@ func sameTree(t *testing.T, who string, before, after map[string]string) {
 	}
 }
 
-// gateOwns: what a failed run may change beneath the node's folder.
+// gateOwns lists the files that a failed run may change in the node's folder.
 func gateOwns(name, before, after string) bool {
 	name, inside := strings.CutPrefix(name, "state")
 	switch name = strings.TrimPrefix(name, "/"); {
@@ -103,7 +103,7 @@ func untouched(t *testing.T, before, after map[string]string, applied ...string)
 	}
 }
 
-// plants are the things that do not belong where the gate reads a file.
+// plants are the wrong objects in place of a file that the gate reads.
 var plants = map[string]func(n *node, path string){
 	"fifo":   func(n *node, path string) { n.check(syscall.Mkfifo(path, 0o600)) },
 	"folder": func(n *node, path string) { n.check(os.Mkdir(path, 0o750)) },

@@ -11,7 +11,7 @@ import (
 )
 
 // special is a FIFO, folder, symlink or 10 GB file at a path that the gate
-// reads beneath the state root, on a node whose OS was replaced or not.
+// reads below the state root, on a node whose OS was replaced or not.
 type special struct {
 	path   string
 	before string         // fresh, settled or updated
@@ -45,8 +45,8 @@ func specials() []special {
 	}
 }
 
-// TestBadInput_SpecialFiles: whatever stands where the gate reads, the boot
-// ends, in a known way, and what lies outside the state root is never read
+// TestBadInput_SpecialFiles: whatever object the gate finds at a path, the boot
+// ends with a known exit code, and files outside the state root are never read
 // into it nor written to.
 func TestBadInput_SpecialFiles(t *testing.T) {
 	for _, sp := range specials() {
@@ -81,7 +81,7 @@ func TestBadInput_SpecialFiles(t *testing.T) {
 	}
 }
 
-// ended fails where a boot hangs, as one that opens a FIFO without O_NONBLOCK.
+// ended fails if a boot hangs, as after opening a FIFO without O_NONBLOCK.
 func ended(t *testing.T, boot func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -111,7 +111,7 @@ func (sp special) play(n *node, want int, known bool) {
 		if got == ExitStateRoot {
 			c.path = ""
 		}
-		c.told(n)
+		c.reported(n)
 		var applied []string
 		for _, e := range s.events()[records:] {
 			if e.Meta.Kind == machine.KindOpApplied {

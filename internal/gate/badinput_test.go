@@ -24,7 +24,7 @@ type badInput struct {
 	rootOK string           // why it cannot be shown as root, "" where it can
 }
 
-// badInputs are all cases. first says what stands before the bad input: a
+// badInputs returns all cases. first is the node before the bad input: a
 // fresh state root, a settled node, or one whose OS was replaced.
 func badInputs() map[string][]badInput {
 	return map[string][]badInput{
@@ -91,16 +91,16 @@ func (c badInput) judge(n *node) {
 	} else {
 		r := &run{log: n.host().Logger("")}
 		r.logFailure(x.Boot[0])
-		c.told(n)
+		c.reported(n)
 	}
 	n.boot(c.exit, append(slices.Clone(opts), func(o *Options) { o.DryRun = true })...)
 	sameTree(n.t, "the rehearsal", before, tree(n.t, n.dir))
-	c.told(n)
+	c.reported(n)
 	if !strings.Contains(n.stdout.String(), "would exit") {
 		n.t.Errorf("the dry run printed %q", n.stdout.String())
 	}
 	n.boot(c.exit, opts...)
-	c.told(n)
+	c.reported(n)
 	after := tree(n.t, n.dir)
 	if c.exit == ExitConfig {
 		sameTree(n.t, "a run without a config", before, after)
@@ -114,8 +114,8 @@ func (c badInput) judge(n *node) {
 
 var errorLine = regexp.MustCompile(`^level=ERROR msg=("precheck: [^"]+")(?: dry_run=true)? path=("(?:[^"\\]|\\.)*"|\S+) err=("(?:[^"\\]|\\.)*"|\S+) next=("(?:[^"\\]|\\.)*"|\S+) exit_code=\d$`)
 
-// told requires one ERROR line with the path, a reason and what to do next.
-func (c badInput) told(n *node) {
+// reported requires one ERROR line with the path, a reason and what to do next.
+func (c badInput) reported(n *node) {
 	n.t.Helper()
 	if strings.Contains(n.logs.String()+n.stdout.String(), "abababab") {
 		n.t.Error("the salt was printed")
@@ -256,7 +256,7 @@ var outOfRange = []struct{ old, text, key string }{
 }
 
 // TestBadInput_AllProblemsInOneRun: every field out of range, each once, and
-// each is told in the one ERROR line.
+// each is reported in the one ERROR line.
 func TestBadInput_AllProblemsInOneRun(t *testing.T) {
 	n := newNode(t)
 	text := configText // with DIR as it stands: the paths are not looked at

@@ -5,8 +5,8 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// captured makes the run's FingerprintCaptured. A match keeps neither text nor
-// time: the baseline has them.
+// captured returns the run's FingerprintCaptured. A match has neither text nor
+// time, because the baseline has them.
 func (r *run) captured(role machine.Role) machine.FingerprintCaptured {
 	facts := r.root.Facts()
 	e := machine.FingerprintCaptured{
@@ -21,7 +21,7 @@ func (r *run) captured(role machine.Role) machine.FingerprintCaptured {
 	return e
 }
 
-// adopted takes over the files of the journal-less software as they are.
+// adopted returns the LegacyStateAdopted with the exact files of the journal-less software.
 func (r *run) adopted() machine.LegacyStateAdopted {
 	legacy, _ := projections.ParseLegacy(r.files.Fingerprint.Data) // classified as well-formed before
 	e := machine.LegacyStateAdopted{

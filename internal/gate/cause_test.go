@@ -83,7 +83,7 @@ func TestCause_Cleanup(t *testing.T) {
 	}
 }
 
-// TestCause_Operator: an operator's act is told the cause as well.
+// TestCause_Operator: an operator's action also reports the cause.
 func TestCause_Operator(t *testing.T) {
 	f := &Failure{Next: "check the disk", Err: &fs.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT}}
 	for range 2 {
@@ -99,7 +99,7 @@ func TestCause_Operator(t *testing.T) {
 }
 
 // TestPathsAreTheHosts: a path of the host is shown as it was given, and is not
-// looked for beneath the state root.
+// looked for below the state root.
 func TestPathsAreTheHosts(t *testing.T) {
 	n := newNode(t)
 	n.env["EDGE_STATE_ROOT"] = "state"

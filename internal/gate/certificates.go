@@ -13,8 +13,8 @@ import (
 )
 
 // checkCertificates reads certificate, key and CA, completes a re-issue that a
-// crash cut short, re-issues the leaf if that is asked for or due, and judges
-// what is in place at the time floor.
+// crash interrupted, re-issues the leaf if that is requested or due, and judges
+// the pair in place at the time floor.
 func (r *run) checkCertificates(context.Context) *Failure {
 	r.readClock()
 	t := r.cfg.Transport
@@ -22,7 +22,7 @@ func (r *run) checkCertificates(context.Context) *Failure {
 	if err != nil {
 		return certificateFailure(err, t.CertFile)
 	}
-	defer func() { _ = files.Close() }() // what was written is flushed
+	defer func() { _ = files.Close() }() // everything written was flushed
 	bundle, err := files.Load()
 	if err != nil {
 		return certificateFailure(err, t.CertFile)
@@ -51,7 +51,7 @@ func (r *run) checkCertificates(context.Context) *Failure {
 	switch {
 	case err != nil && due.required:
 		return certificateFailure(err, t.CertFile)
-	case err != nil: // a leaf that is not yet valid keeps no node from its work
+	case err != nil: // a leaf that is not yet valid stops no boot
 		r.warn(err)
 		return r.judgeCertificate(bundle)
 	}
@@ -68,11 +68,11 @@ func (r *run) checkCertificates(context.Context) *Failure {
 	return r.judgeCertificate(bundle)
 }
 
-// reissueDue says whether the leaf is to be re-issued, and what the journal
+// reissueDue says whether the leaf must be re-issued, and what the journal
 // knows about that.
 type reissueDue struct {
-	required  bool      // asked for, or the leaf ends too soon: the run cannot go on without
-	strayed   bool      // the gate issued the leaf under a clock that ran ahead: it is not yet valid
+	required  bool      // requested, or the leaf ends too soon: the run fails without it
+	strayed   bool      // the gate issued the leaf while the clock was ahead: it is not yet valid
 	journaled bool      // a CertificateRotated of this journal names the leaf
 	known     time.Time // newest time known before this boot
 }
@@ -81,7 +81,7 @@ type reissueDue struct {
 // read.
 func (r *run) whyReissue(bundle *tlscert.Bundle) (due reissueDue, f *Failure) {
 	automatic := r.cfg.Transport.CAKeyFile != ""
-	// A rotation that was asked for and cut short is the one asked for now.
+	// An interrupted rotation counts as the one that is requested now.
 	due.required = r.RotateCerts && bundle.Unfinished == nil || automatic && bundle.InWindow(r.clock.used, tlscert.MinLeft)
 	early := automatic && bundle.NotYetValid(r.clock.used)
 	if early || bundle.Unfinished != nil {
@@ -112,7 +112,7 @@ func (r *run) judgeCertificate(bundle *tlscert.Bundle) *Failure {
 	return nil
 }
 
-// warn logs what is wrong with the TLS files and decides nothing.
+// warn logs a fault of the TLS files that decides nothing.
 func (r *run) warn(err error) {
 	f := &Failure{Err: err, Path: pathOf(err, r.cfg.Transport.CertFile), Next: nextOf(err, "look at the file")}
 	f.explain()
@@ -143,10 +143,10 @@ func (r *run) issued(serial string) (bool, *Failure) {
 	return false, nil
 }
 
-// envelope is more than what a record takes besides its event, in bytes.
+// envelope is more than the size of a record without its data, in bytes.
 const envelope = 2048
 
-// reissue makes a successor of the leaf and proves that it can be journaled and,
+// reissue issues a successor of the leaf and checks that it can be journaled and,
 // in a dry run, that it could be written. Nothing is replaced yet.
 func (r *run) reissue(files *tlscert.Files, bundle *tlscert.Bundle, known time.Time) (*tlscert.Rotation, error) {
 	rotation, err := tlscert.Rotate(bundle, r.RotationValidDays, tlscert.Times{Known: known, Now: r.clock.used})
@@ -170,9 +170,9 @@ func rotated(r *tlscert.Rotation) machine.CertificateRotated {
 	return machine.CertificateRotated{V: 1, OldSerial: r.OldSerial, NewSerial: r.NewSerial, NotAfter: r.NotAfter.UTC()}
 }
 
-// replacePair puts a re-issued pair in place, journals it, and clears away what
-// the replacement needed. A crash in between is answered by the next run;
-// journaled says that the run before came that far.
+// replacePair installs a re-issued pair, journals it, and removes the files that
+// the replacement needed. After a crash in between the next run completes it;
+// journaled reports that the earlier run had journaled it.
 func (r *run) replacePair(files *tlscert.Files, rotation *tlscert.Rotation, journaled bool, place func() error) *Failure {
 	if r.plan == nil {
 		if err := place(); err != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// clock is what this run believes of the time. Boards without a battery-backed
-// clock boot in 1970: the wall clock is never believed to be earlier than the
+// clock holds the times that this run uses. Boards without a battery-backed
+// clock boot in 1970: the time used is never earlier than the
 // floor.
 type clock struct {
 	wall, floor, used time.Time
 }
 
-// readClock takes the wall clock once and judges it against the floor.
+// readClock reads the wall clock once and compares it with the floor.
 func (r *run) readClock() {
 	wall := r.host.Now().UTC()
 	floor := r.history.state.TimeFloor(r.id).UTC()
@@ -31,8 +31,8 @@ func (r *run) readClock() {
 	}
 }
 
-// knownBefore is the newest time that was known before this boot: the floor
-// without what this boot's clock has given to earlier runs of the same boot.
+// knownBefore returns the newest time that was known before this boot: the floor
+// without the times of earlier runs of the same boot.
 func (r *run) knownBefore() (time.Time, *Failure) {
 	known := r.history.state.TimeFloor(r.id)
 	if r.history.view != nil && r.history.state.Run.BootID == r.bootID {
@@ -40,7 +40,7 @@ func (r *run) knownBefore() (time.Time, *Failure) {
 		if err != nil {
 			return known, r.unusable(err, "precheck: journal unusable", salvageAdvice)
 		}
-		if before.Before(known) { // unless it was lowered meanwhile
+		if before.Before(known) { // otherwise it was lowered meanwhile
 			known = before
 		}
 	}
@@ -50,7 +50,7 @@ func (r *run) knownBefore() (time.Time, *Failure) {
 	return known.UTC(), nil
 }
 
-// floorBefore is the floor as it was when this boot made its first record.
+// floorBefore returns the floor before the first record of this boot.
 func (r *run) floorBefore(view *journal.View) (time.Time, error) {
 	first := view.Tip().Seq
 	for first > 1 {

@@ -23,8 +23,8 @@ func every(n int) int {
 	return n
 }
 
-// crashRow is a row of the situations table: what stands on the disk before
-// the boot that is going to lose power. It leaves the node ready to boot.
+// crashRow is a row of the situations table: it prepares the disk before
+// the boot that loses power, and leaves the node ready to boot.
 type crashRow struct {
 	name  string
 	exit  int

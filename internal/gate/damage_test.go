@@ -239,7 +239,7 @@ func (p *patient) untilSettled(m *memNode) error {
 	return p.holdsTail(view)
 }
 
-// wasRefused requires that a boot that stopped says what, where and what to do
+// wasRefused requires that a boot that stopped reports what failed, on which path, and what to do
 // in one line, and left everything as it was. A table is named by its number.
 func (p *patient) wasRefused(m *memNode, before map[string]string, file string) error {
 	after, err := contents(m.disk)

@@ -172,8 +172,8 @@ func state(all map[string]string) string {
 	return b.String()
 }
 
-// wasOnce reports whether a damaged disk is just what the node once was: then
-// nothing on it can tell.
+// wasOnce reports whether a damaged disk equals an earlier state of the node:
+// nothing on it shows the difference.
 func (p *patient) wasOnce(all map[string]string) bool {
 	now := state(all)
 	return slices.ContainsFunc(p.older, func(o older) bool { return o.same == now })

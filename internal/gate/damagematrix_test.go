@@ -72,7 +72,7 @@ func TestCrashDamageSwaps(t *testing.T) {
 
 // TestCrashDamageRolledBack puts journal, head file and projections back to
 // each of the node's earlier days, each alone, each pair, and all together. All
-// together cannot be told, which ARCHITECTURE.md says.
+// together cannot be detected, as ARCHITECTURE.md says.
 func TestCrashDamageRolledBack(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestCrashDamageRolledBack(t *testing.T) {
 				t.Errorf("all together were put back %d times, and %d of them were the state as it once was", len(p.older), counts[asItWas])
 			}
 			if text := string(p.must(os.ReadFile("../../ARCHITECTURE.md"))); !strings.Contains(text, ". **The partition is not put back") {
-				t.Error("ARCHITECTURE.md does not number the assumption that this cannot be told")
+				t.Error("ARCHITECTURE.md does not number the assumption that this cannot be detected")
 			}
 		})
 	}

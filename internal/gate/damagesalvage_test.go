@@ -13,8 +13,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// salvaging also boots every so-manieth damaged disk that was refused on a node
-// that salvages: it reconstructs, keeps its floors, and tells what was lost.
+// salvaging also boots every n-th refused damaged disk on a node
+// that salvages: it reconstructs, keeps its floors, and reports the loss.
 type salvaging struct {
 	*patient
 	every  int64
@@ -101,8 +101,8 @@ func (s *salvaging) salvaged(t *testing.T, m *memNode, before map[string]string)
 		return fmt.Errorf("predecessor.jsonl has %d records, the history says %d", lines, first.Data.Size)
 	}
 	last := ""
-	// A table of another node's in the place of the oldest is told by nothing
-	// but its records: then those are kept, under that node's id.
+	// Only its records show that a table of another node replaces the oldest:
+	// those are kept, under that node's id.
 	own := first.Data.Predecessor == "" || strings.Contains(s.acked[0], `"journal":"`+first.Data.Predecessor+`"`)
 	for i, line := range strings.Split(strings.TrimSuffix(kept, "\n"), "\n") {
 		if own && i < len(s.acked) && line != "" && line != s.acked[i] {
@@ -129,7 +129,7 @@ func (s *salvaging) salvaged(t *testing.T, m *memNode, before map[string]string)
 	return nil
 }
 
-// inQuarantine finds a file of the damaged journal where a salvage has put it.
+// inQuarantine returns a file of the damaged journal in the quarantine of a salvage.
 func inQuarantine(all map[string]string, base string) (string, bool) {
 	for name, text := range all {
 		if dir, rest, _ := strings.Cut(name, "/"); strings.HasPrefix(dir, "journal.quarantine-") && rest == base {

@@ -22,7 +22,7 @@ func Drill(x *Examination, by, reason string) func(machine.State) (machine.Paylo
 	}
 }
 
-// CancelDrill returns what [Operate] decides to withdraw a drill.
+// CancelDrill returns the decide function of [Operate] that withdraws a drill.
 func CancelDrill(by, reason string) func(machine.State) (machine.Payload, error) {
 	return func(s machine.State) (machine.Payload, error) {
 		if s.Drill == nil {

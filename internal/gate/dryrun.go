@@ -7,8 +7,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// dryPlan collects what a run would do. A dry run goes through the same loop;
-// its appends move the state in memory only.
+// dryPlan collects the events of a dry run. A dry run executes the same loop;
+// its appends change the state in memory only.
 type dryPlan struct {
 	Events    []dryEvent
 	asked     bool  // whether the journal's files may be written

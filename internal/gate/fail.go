@@ -12,11 +12,11 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// fail journals what ended the run, or leaves it in last_failure.json if the
-// journal cannot take it. Run logs it, after everything is recorded: no log that
-// hangs may take a failure out of the history.
+// fail journals the failure that ended the run, or writes it to last_failure.json if the
+// journal cannot hold it. Run logs it after everything is recorded: a log that
+// hangs must not keep a failure out of the history.
 func (r *run) fail(f *Failure) {
-	f.explain() // soon: it asks the system
+	f.explain() // at once: it asks the system
 	if !r.writable || r.plan != nil {
 		return
 	}
@@ -33,7 +33,7 @@ func (r *run) fail(f *Failure) {
 	r.leaveFailure(f)
 }
 
-// attempt counts the attempts of the open reconstruction; 0 if none is open.
+// attempt returns the number of attempts of the open reconstruction, 0 if none is open.
 func (r *run) attempt() int {
 	if r.history == nil || r.history.state.Open == nil {
 		return 0
@@ -58,7 +58,7 @@ func (r *run) logFailure(f *Failure) {
 	}
 }
 
-// where is how an operator finds what a failure is about. The stages before the
+// where returns the path that a failure concerns, as an operator finds it. The stages before the
 // journal, and those outside the state root, name paths of the host.
 func (r *run) where(f *Failure) string {
 	switch f.Stage {
@@ -68,8 +68,8 @@ func (r *run) where(f *Failure) string {
 	return r.absolute(f.Path)
 }
 
-// absolute is how an operator finds path: below the state root if it is one of
-// its names, as it is otherwise.
+// absolute returns path as an operator finds it: below the state root if it is one of
+// its names, unchanged otherwise.
 func (r *run) absolute(path string) string {
 	if !filepath.IsAbs(r.rootPath) || path == "" || filepath.IsAbs(path) || durable.CheckName(path) != nil {
 		return path
@@ -77,7 +77,7 @@ func (r *run) absolute(path string) string {
 	return filepath.Join(r.rootPath, path)
 }
 
-// bounded keeps an event's text far below the size of a record.
+// bounded limits an event's text, far below the size of a record.
 func bounded(s string) string {
 	const limit = 4096 // bytes
 	if len(s) > limit {

@@ -43,12 +43,12 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
-// explain adds the cause of what the system refused, and the advice that fits
-// it: an error number alone sends people the wrong way.
+// explain adds the cause of an error of the system, and the advice that fits
+// it, because an error number alone misleads.
 func (f *Failure) explain() {
 	var known *fault.Error
 	if f.cause != "" || errors.As(f.Err, &known) {
-		return // by the step that met it, perhaps
+		return // the step that failed has explained it
 	}
 	if errors.As(fault.Explain(f.Err), &known) {
 		f.cause, f.replaced, f.Next = known.Cause, f.Next, known.Next
@@ -122,13 +122,13 @@ func about(err error) (path, next string) {
 	return "", ""
 }
 
-// pathOf is the path that err knows of, or fallback.
+// pathOf returns the path in err, or fallback.
 func pathOf(err error, fallback string) string {
 	path, _ := about(err)
 	return cmp.Or(path, fallback)
 }
 
-// nextOf is the next step that fits err's cause, or that err knows of, or
+// nextOf returns the next step that fits err's cause, or the one in err, or
 // fallback.
 func nextOf(err error, fallback string) string {
 	_, next := about(err)

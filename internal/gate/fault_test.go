@@ -87,7 +87,7 @@ func faultRowMatrix(t *testing.T, row crashRow) (points int) {
 	return points
 }
 
-// bounded10s boots, and fails where a boot does not end.
+// bounded10s boots, and fails if a boot does not end.
 func bounded10s(t *testing.T, m *memNode, fault string, at int) int {
 	t.Helper()
 	done := make(chan int, 1)

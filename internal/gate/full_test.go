@@ -49,8 +49,8 @@ func refuses(with syscall.Errno, what func(op memfs.Op) bool) func(disk *memfs.F
 
 // TestFullDisk: a healthy node passes hundreds of boots on a disk that takes
 // nothing new, so that the daemon that frees space can start. Every record is
-// kept, each boot in which settling was due says that it failed, and nothing is
-// left behind. With space back the node settles by itself.
+// kept, each boot in which settling was due reports that it failed, and no extra file is
+// left. After space was freed the node settles by itself.
 func TestFullDisk(t *testing.T) {
 	createTails(t, realTail)
 	for name, shortage := range shortages {
@@ -156,8 +156,8 @@ func TestFullTail(t *testing.T) {
 	m.wholeAndTidy(kept)
 }
 
-// On a full disk a damaged journal is not salvaged: the message says where the
-// room was missing, and nothing is changed. With space back it is.
+// On a full disk a damaged journal is not salvaged: the message names the path that
+// has no room, and nothing is changed. After space was freed it is salvaged.
 func TestFullDisk_Salvage(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {

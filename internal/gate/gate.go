@@ -4,7 +4,7 @@
 // The life of one run, in the order of its checks:
 //
 //	config        parse, validate                                     exit 1
-//	state root    check, open beneath, lock                           exit 2
+//	state root    check, open without links, lock                     exit 2
 //	journal       head file, references, newest records, fold         exit 2
 //	ready file    could it be written                                 exit 2
 //	certificates  complete a rotation, rotate, check at the floor     exit 3
@@ -12,8 +12,8 @@
 //	the loop      Decide → perform → Append → Apply                    exit 5
 //	publication   evidence, then os_fingerprint.json                  exit 2
 //
-// A boot after a crash is the same run over a longer history: there is no
-// recovery path of its own. Each append is durable before anything depends on
+// A boot after a crash is the same run over a longer history: there is no separate
+// recovery path. Each append is durable before anything depends on
 // it; the append of EpochRotated is the commit point of a reconstruction.
 package gate
 
@@ -37,7 +37,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// Options are what the command line asks for.
+// Options are the options of the command line.
 type Options struct {
 	ConfigPath        string
 	DryRun            bool
@@ -47,15 +47,15 @@ type Options struct {
 	ReadyFile         string // absolute host path, "" for none
 	JSON              bool   // form of the dry run's result
 	Software          string // name and version, journaled with each fingerprint
-	// BuildTime is the binary's commit time: the clock is never believed to
-	// be earlier. Zero when unknown.
+	// BuildTime is the binary's commit time: the time used is never
+	// earlier. Zero if unknown.
 	BuildTime time.Time
 }
 
 // DefaultRotationValidDays is the validity of a re-issued certificate, in days.
 const DefaultRotationValidDays = tlscert.DefaultValidDays
 
-// Host is everything that a run takes from outside: clock, randomness, the
+// Host is everything that a run needs from outside: clock, randomness, the
 // kernel, the disk. Tests replace its parts one by one.
 type Host struct {
 	Getenv   func(string) string
@@ -86,7 +86,7 @@ type Root interface {
 	Close() error
 }
 
-// run is one precheck in progress.
+// run is the state of one precheck.
 type run struct {
 	Options
 	host   Host
@@ -117,16 +117,16 @@ type run struct {
 	candidate *manifest.Files // see Subject.Manifest
 }
 
-// Run performs one precheck and returns its exit code. It logs once, at the
-// end, what ended it.
+// Run performs one precheck and returns its exit code. It logs the failure that ended
+// it once, at the end.
 func Run(ctx context.Context, opt Options, host Host) int {
 	r := newRun(opt, host)
 	if host.Annotate != nil {
 		host.Annotate(r.fields)
 	}
-	failure := r.rest(r.precheck(ctx))
+	failure := r.finish(r.precheck(ctx))
 	if r.damagedUnderway(failure) {
-		failure = r.rest(r.startOver(ctx, failure))
+		failure = r.finish(r.startOver(ctx, failure))
 	}
 	if failure == nil {
 		failure = r.writeReady()
@@ -172,7 +172,7 @@ func (r *run) logger(level string) *slog.Logger {
 	return log
 }
 
-// fields say which run this is: of which node, in which epoch.
+// fields returns the attributes of a log line: run, node and epoch.
 func (r *run) fields() []slog.Attr {
 	all := []slog.Attr{slog.String("run", r.id)}
 	if r.node != "" {
@@ -184,12 +184,12 @@ func (r *run) fields() []slog.Attr {
 	return all
 }
 
-// precheck is the order of the checks.
+// precheck runs the checks in order.
 func (r *run) precheck(ctx context.Context) *Failure {
 	return through(ctx, append([]check{r.begin, r.loadConfig, r.openStateRoot, r.lockStateRoot, r.openHistory, r.checkReady}, r.overHistory()...))
 }
 
-// overHistory are the checks that follow once a journal is open and judged.
+// overHistory returns the checks after the journal's.
 func (r *run) overHistory() []check {
 	return []check{r.checkCertificates, r.observe, r.loop, r.publish}
 }
@@ -197,7 +197,7 @@ func (r *run) overHistory() []check {
 // check is one step of a run.
 type check func(context.Context) *Failure
 
-// through makes the checks in order, up to the first failure.
+// through runs checks in order, up to the first failure.
 func through(ctx context.Context, checks []check) *Failure {
 	for _, pass := range checks {
 		if f := pass(ctx); f != nil {
@@ -207,7 +207,7 @@ func through(ctx context.Context, checks []check) *Failure {
 	return nil
 }
 
-// begin withdraws the last boot's pass and names this run.
+// begin removes the last boot's ready file and gives this run its identifier.
 func (r *run) begin(context.Context) *Failure {
 	if f := r.removeReady(); f != nil {
 		return f
@@ -215,7 +215,7 @@ func (r *run) begin(context.Context) *Failure {
 	return r.name()
 }
 
-// name gives this run its identifier and finds the boot's.
+// name sets the identifiers of this run and of the boot.
 func (r *run) name() *Failure {
 	id, err := r.host.NewID()
 	if err != nil {
@@ -248,7 +248,7 @@ func (r *run) loadConfig(context.Context) *Failure {
 		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: config rejected", Path: path, Err: err, Next: next}
 	}
 	if m := cfg.Gate.MetricsFile; m != "" && r.ReadyFile != "" && sameHostFile(m, r.ReadyFile) {
-		// The metrics are written at the end of failed runs too, and would pass
+		// Metrics are also written at the end of failed runs, and would be mistaken
 		// for a ready file.
 		return &Failure{Exit: ExitConfig, Stage: "config", Message: "precheck: ready file is the metrics file", Path: r.ReadyFile,
 			Err: fmt.Errorf("gate.metrics_file is %s, --ready-file %s", m, r.ReadyFile), Next: "give one of them another name"}

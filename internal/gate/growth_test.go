@@ -16,8 +16,8 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// What a journal directory may come to, however long the history (02-journal):
-// so many files, and so many bytes beside one and a half times the records'.
+// Limits of a journal directory, however long the history:
+// this many files, and this many bytes more than one and a half times the records'.
 const (
 	mostFiles = 32
 	mostExtra = 8 << 20
@@ -54,7 +54,7 @@ type growthPoint struct {
 // TestGrowth boots one node again and again on a real disk, every flush waited
 // for and only the start of a process left out, with another kernel at every
 // 500th boot. However long the history, the journal's files and bytes stay
-// bounded. What a boot costs is told, not judged: time is the machine's.
+// bounded. The cost of a boot is reported and not judged, because times depend on the machine.
 func TestGrowth(t *testing.T) {
 	createTails(t, realTail)
 	boots := growthBoots(t)
@@ -151,7 +151,7 @@ func (g *grown) listing() []os.DirEntry {
 	return entries
 }
 
-// point measures the journal, and fails where it is larger than it may be.
+// point measures the journal, and fails if it is larger than allowed.
 func (g *grown) point(boots int) growthPoint {
 	g.t.Helper()
 	p := growthPoint{boots: boots, most: g.most, wall: median(g.wall), cpu: mean(g.cpu)}

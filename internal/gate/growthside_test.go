@@ -101,7 +101,7 @@ func (g *grown) flush(dir string) {
 			return err
 		}
 		if err := f.Sync(); err != nil {
-			_ = f.Close() // the first error is told
+			_ = f.Close() // the first error is reported
 			return fmt.Errorf("flush %s: %w", path, err)
 		}
 		return f.Close()

@@ -15,23 +15,23 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// layout is where a state root keeps its journal.
+// layout is the layout of a state root's journal.
 var layout = journal.DefaultLayout()
 
 // history is the journal of this run: a checked read-only view until the first
-// append, a writer from then on, and the state that its records lead to.
+// append, a writer from then on, and the state after its records.
 type history struct {
 	view      *journal.View // nil if there is no journal yet, and after the first append
 	writer    *journal.Writer
 	action    journal.HeadAction
 	state     machine.State
-	tail      journal.TailUse // as the run left it
+	tail      journal.TailUse // at the end of the run
 	unsettled bool            // settling was due, and failed
 }
 
-// openHistory judges the journal. Where it is damaged, and the config says so,
-// it is salvaged and judged again: once, for a journal that a salvage does not
-// mend is not mended by another.
+// openHistory judges the journal. If it is damaged, and the config permits it,
+// it is salvaged and judged again, once: a journal that one salvage does not
+// repair is not repaired by another.
 func (r *run) openHistory(context.Context) *Failure {
 	f := r.judgeHistory()
 	if f == nil || !r.maySalvage(f) {
@@ -40,8 +40,8 @@ func (r *run) openHistory(context.Context) *Failure {
 	return r.salvageHistory(f)
 }
 
-// salvageHistory puts a new journal in the place of the damaged one that f
-// tells of, and judges that one.
+// salvageHistory replaces the damaged journal that f
+// reports by a new one, and judges the new one.
 func (r *run) salvageHistory(f *Failure) *Failure {
 	r.salvaged = true
 	if r.history != nil && r.history.view != nil {
@@ -115,8 +115,8 @@ func (r *run) judgeHistory() *Failure {
 
 const salvageAdvice = "keep the disk as it is; `edgectl journal verify --deep` tells the damage, `edgectl journal salvage` is the way out"
 
-// noJournal decides whether the absence of a journal is a first run. It never
-// is when anything on or off the partition refers to one.
+// noJournal decides whether the absence of a journal is a first run. It is not,
+// if anything on or off the partition refers to a journal.
 func (r *run) noJournal(found journal.Presence, refs []projections.Ref) *Failure {
 	missing := func(who string) *Failure {
 		return r.unusable(&errs.Error{Kind: journal.ErrMissing, Path: layout.Dir, Detail: who + " refers to a journal"},
@@ -141,7 +141,7 @@ func (r *run) noJournal(found journal.Presence, refs []projections.Ref) *Failure
 	return nil
 }
 
-// journalPin is gate.journal_id, "" where nothing pins.
+// journalPin returns gate.journal_id, "" if it pins nothing.
 func (r *run) journalPin() string {
 	if r.cfg == nil {
 		return ""
@@ -149,7 +149,7 @@ func (r *run) journalPin() string {
 	return r.cfg.Gate.JournalID
 }
 
-// unusable is a failure of the journal step: exit 2, nothing overwritten.
+// unusable returns a failure of the journal step: exit 2, nothing overwritten.
 func (r *run) unusable(err error, message, next string) *Failure {
 	return &Failure{Exit: ExitStateRoot, Stage: "journal", Message: message,
 		Path: pathOf(err, layout.Dir), Err: err, Next: nextOf(err, next)}

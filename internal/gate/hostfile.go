@@ -9,8 +9,8 @@ import (
 )
 
 // inFolder calls act with the folder of a file outside the state root and the
-// file's name in it. Links in the folder's path are the host's own affair and
-// are followed, the last one too: /var/run is one on most systems.
+// file's name in it. Links in the folder's path, including the last one,
+// are followed: /var/run is one on most systems.
 func inFolder(path string, act func(dir *durable.Root, name string) error) error {
 	return inFolderOf(durable.OpenRoot, path, act)
 }
@@ -29,8 +29,8 @@ func inFolderOf(open func(dir string) (*durable.Root, error), path string, act f
 }
 
 // replaceHostFile replaces a file outside the state root, never half written.
-// The temporary name is this run's own: it fits wherever the file's name does,
-// and nothing that stands in the folder has to make way for it.
+// The temporary name is this run's own: it is not longer than a file name may be,
+// and no existing file has that name.
 func (r *run) replaceHostFile(path string, data []byte) error {
 	return inFolder(path, func(dir *durable.Root, name string) error {
 		temp := "." + r.id
@@ -39,7 +39,7 @@ func (r *run) replaceHostFile(path string, data []byte) error {
 			err = dir.Rename(temp, name)
 		}
 		if err != nil {
-			_ = dir.Remove(temp) // the first error is the one that counts
+			_ = dir.Remove(temp) // the first error matters
 		}
 		return err
 	})

@@ -21,12 +21,12 @@ func (r *run) layOut(p machine.Payload) *Failure {
 	if err != nil {
 		return &Failure{Exit: ExitStateRoot, Stage: "state_root", Message: "precheck: state root cannot be laid out",
 			Path: pathOf(err, r.rootPath), Err: err,
-			Next: nextOf(err, "move away what stands where a directory belongs, or check the disk; the next boot tries again")}
+			Next: nextOf(err, "move away the file that is in the place of a directory, or check the disk; the next boot tries again")}
 	}
 	return nil
 }
 
-// beginsNode: the first run's capture, the adoption of a fresh legacy node, and
+// beginsNode reports whether p begins a node: the first run's capture, the adoption of a fresh legacy node, and
 // the first epoch of any other.
 func (r *run) beginsNode(p machine.Payload) bool {
 	switch p := p.(type) {
@@ -41,8 +41,8 @@ func (r *run) beginsNode(p machine.Payload) bool {
 	return false
 }
 
-// checkLayout tells whether the directories are there or could be made, before
-// the first of them is.
+// checkLayout reports whether the directories exist or could be made, before
+// the first one is made.
 func (r *run) checkLayout() error {
 	for _, dir := range []string{
 		stateroot.Edge, stateroot.EdgeSegments, stateroot.EdgeRelay, stateroot.Identity,

@@ -8,8 +8,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// loop is the heart: Decide says what is next, perform has the effect and
-// names the event, append makes it durable and moves the state.
+// loop is the heart: Decide returns the next step, perform carries it out and
+// returns the event, append makes it durable and changes the state.
 func (r *run) loop(context.Context) *Failure {
 	for {
 		step := machine.Decide(r.history.state, r.seen)
@@ -27,7 +27,7 @@ func (r *run) loop(context.Context) *Failure {
 	}
 }
 
-// perform is the only place with effects. It returns the event that says so.
+// perform is the only place with effects. It returns the event of the step.
 func (r *run) perform(step machine.Step) (machine.Payload, *Failure) {
 	switch s := step.(type) {
 	case machine.Adopt:
@@ -70,7 +70,7 @@ func (r *run) announce(p machine.Payload) {
 	}
 }
 
-// announceUpdate tells of the open update, whether it was opened now or by a
+// announceUpdate logs the open update, whether it was opened now or by a
 // boot that did not end.
 func (r *run) announceUpdate(changed []string) {
 	open := r.history.state.Open

@@ -14,9 +14,9 @@ import (
 // maxMetrics is far above the size of a metrics file, in bytes.
 const maxMetrics = 64 << 10
 
-var errNotMetrics = errors.New("another file stands there: it does not begin as the gate's metrics do")
+var errNotMetrics = errors.New("another file has this name: it does not begin as the gate's metrics do")
 
-// replaceableMetrics reports, as an error, that name holds something else than
+// replaceableMetrics returns an error if name holds something else than
 // metrics: a mistyped gate.metrics_file must not destroy a config or a key.
 func replaceableMetrics(dir *durable.Root, name string) error {
 	data, _, err := durable.ReadFile(dir, name, maxMetrics)

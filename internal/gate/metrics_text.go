@@ -9,14 +9,14 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Outcome is what one precheck adds to the state. The zero value of a member says
+// Outcome is the result of one precheck. The zero value of a member means
 // that it is unknown.
 type Outcome struct {
 	ExitCode  int
 	Seconds   float64          // duration of the run
-	At        time.Time        // when it ended
+	At        time.Time        // its end
 	CertEnd   time.Time        // end of the leaf's validity, zero when unknown
-	Tail      *journal.TailUse // as the run left it, nil if there is no journal
+	Tail      *journal.TailUse // at the end of the run, nil if there is no journal
 	Unsettled bool             // settling was due and failed
 }
 

@@ -8,10 +8,10 @@ import (
 )
 
 // model is a node as the situations table of the specification describes it,
-// and nothing of how the gate works: what stands on the disk, and what a boot
-// has to answer to it.
+// and nothing of how the gate works: the state of the disk, and what a boot
+// must do about it.
 type model struct {
-	// What stands around the gate.
+	// The surroundings of the gate.
 	os       string // the live operating system
 	file     string // fingerprint file: ok, missing, edited, empty, unparseable, reformatted, foreign, legacy
 	evidence string // of the running epoch: none, ok, missing, edited

@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// observe gathers, before the loop, everything that Decide needs to know.
+// observe collects, before the loop, everything that Decide needs.
 func (r *run) observe(context.Context) *Failure {
 	live, err := r.measure()
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *run) judgeFiles(s machine.State, o *machine.Observations) *Failure {
 	return nil
 }
 
-// judgeWithoutBaseline tells a first run from legacy state and from a
+// judgeWithoutBaseline distinguishes a first run, legacy state and a
 // fingerprint file that cannot be read.
 func (r *run) judgeWithoutBaseline(s machine.State, o *machine.Observations) {
 	if s.Phase != machine.PhaseNew {
@@ -114,7 +114,7 @@ func (r *run) judgeWithoutBaseline(s machine.State, o *machine.Observations) {
 	}
 }
 
-// foreign: an undamaged file of a history that this journal does not hold.
+// foreign returns the failure for an undamaged file of a history that this journal does not hold.
 func foreign(r *run, v projections.Verdict) *Failure {
 	return r.unusable(&errs.Error{Kind: journal.ErrForeign, Path: v.Path, Detail: v.Reason, Next: salvageAdvice},
 		"precheck: projection is of another history", salvageAdvice)
@@ -145,8 +145,8 @@ func errNoRecord(uint64) (record.Record, error) {
 	return record.Record{}, errors.New("there is no journal yet")
 }
 
-// judgeRuntime looks, if asked, whether what the last epoch installed is still
-// there as installed.
+// judgeRuntime checks, if the option is set, whether the files that the last epoch installed are still
+// as installed.
 func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
 	if s.Current == nil || !r.verifiesRuntime() {
 		return nil
@@ -164,8 +164,8 @@ func (r *run) judgeRuntime(s machine.State, o *machine.Observations) *Failure {
 	return nil
 }
 
-// judgeFirstRuntime looks, if asked, whether a destination of the manifest that
-// a first run has verified holds something else than its operation would
+// judgeFirstRuntime checks, if the option is set, whether a destination of the manifest that
+// a first run has verified differs from what its operation would
 // install. One that is absent is no finding: a first run applies nothing.
 func (r *run) judgeFirstRuntime(m *manifest.Manifest) *Failure {
 	if !r.verifiesRuntime() {

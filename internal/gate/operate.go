@@ -10,12 +10,12 @@ import (
 // ErrNoHistory: the state root has no journal yet; the gate's first run makes it.
 var ErrNoHistory = errors.New("there is no journal yet: run edged precheck first")
 
-// Operate appends one event that an operator asks for, under the gate's lock
+// Operate appends one event that an operator requests, under the gate's lock
 // and after the checks of the journal that a boot makes. decide sees the state
-// and gives the event, or refuses. Where the state root has no journal the
+// and returns the event, or an error. If the state root has no journal the
 // error is ErrNoHistory; any other is a *Failure or decide's own.
 //
-// An operator's act runs no projection and passes no gate: the next boot
+// An operator's action publishes nothing and runs no checks of a boot: the next boot
 // answers the event.
 func Operate(ctx context.Context, stateRoot string, host Host, decide func(machine.State) (machine.Payload, error)) (event machine.Event, err error) {
 	defer func() {

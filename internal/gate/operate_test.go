@@ -35,7 +35,7 @@ func TestOperate_DrillIsAnsweredByTheNextBoot(t *testing.T) {
 	n.silent()
 }
 
-// A drill is admitted only where the reconstruction that it asks for would
+// A drill is accepted only if the reconstruction that it requests would
 // pass, and once; it can be withdrawn.
 func TestDrill(t *testing.T) {
 	n := newNode(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// publish makes the files what the journal says. It runs after the last
-// append: a crash in it leaves files that the next boot makes again.
+// publish writes the projections of the state. It runs after the last
+// append: a crash in it leaves files that the next boot publishes again.
 func (r *run) publish(context.Context) *Failure {
 	publish := r.publishFiles
 	if r.plan != nil {
@@ -22,7 +22,7 @@ func (r *run) publish(context.Context) *Failure {
 	if err := publish(); err != nil {
 		next := "check free space, the disk and the kernel log; the next boot writes them again"
 		if inTheWay(err) {
-			next = "what stands there is not the gate's: look at it and move it away; the next boot writes them again"
+			next = "the file there is not the gate's: look at it and move it away; the next boot writes them again"
 		}
 		return &Failure{Exit: ExitStateRoot, Stage: "projection", Message: "precheck: projections cannot be written",
 			Path: pathOf(err, projections.FingerprintPath), Err: err, Next: nextOf(err, next)}
@@ -35,7 +35,7 @@ func (r *run) publishFiles() error {
 	return projections.Publish(r.fs, r.history.state, r.files, r.host.Now().UnixNano())
 }
 
-// cleanOrphans removes what interrupted runs left. Nothing depends on it: what
+// cleanOrphans removes the files that interrupted runs left. Nothing depends on it: one that
 // cannot be removed is a warning.
 func (r *run) cleanOrphans() {
 	left := projections.CleanOrphans(r.fs)
@@ -55,8 +55,8 @@ func (r *run) notCleaned(err error) {
 	r.log.Warn("edge.cleanup.failed", slog.String("path", r.absolute(f.Path)), slog.String("err", f.Reason()), slog.String("next", f.Next))
 }
 
-// present reports whether something stands at name. What cannot be looked at
-// counts: whoever needs it will say what is wrong with it, and nobody else.
+// present reports whether there is something at name. A name that cannot be read
+// counts as present: the step that needs it reports the error.
 func present(fsys durable.FS, name string) bool {
 	_, err := fsys.Lstat(name)
 	return !isNotExist(err) && !errors.Is(err, syscall.ENOTDIR)
@@ -64,8 +64,8 @@ func present(fsys durable.FS, name string) bool {
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// inTheWay: something else stands where a file or directory of the gate's belongs. No
-// boot removes it: nobody knows whose it is.
+// inTheWay reports whether something else is in the place of a file or directory of the gate's. No
+// boot removes it, because its owner is unknown.
 func inTheWay(err error) bool {
 	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, durable.ErrSymlink)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// ready is what --ready-file holds: proof for edged.service that the gate
+// ready is the content of the ready file: proof for edged.service that the gate
 // passed in this boot.
 type ready struct {
 	BootID string `json:"boot_id"`
@@ -21,14 +21,14 @@ type ready struct {
 // maxReady is far above the size of a ready file, in bytes.
 const maxReady = 4 << 10
 
-var errNotReady = errors.New("it is not a ready file: it does not hold what the gate writes")
+var errNotReady = errors.New("it is not a ready file: its content is not the gate's")
 
 func (p ready) bytes() ([]byte, error) {
 	data, err := json.Marshal(p)
 	return append(data, '\n'), err
 }
 
-// isReady reports whether data is byte for byte what a gate writes.
+// isReady reports whether data is, byte for byte, a ready file of a gate.
 func isReady(data []byte) bool {
 	var p ready
 	if json.Unmarshal(data, &p) != nil || p.BootID == "" || p.Run == "" {
@@ -39,12 +39,12 @@ func isReady(data []byte) bool {
 }
 
 // WithdrawReady removes the ready file at path, an absolute path whose folder
-// may lie behind links. A file that is not there is no failure. Anything but a
+// may be behind links. An absent file is no failure. Anything but a
 // regular file of the form that the gate writes stays, and is a failure.
 func WithdrawReady(path string) *Failure { return withdrawReady(path, true) }
 
 func withdrawReady(path string, remove bool) *Failure {
-	open := durable.OpenRootReadOnly // reading leaves no time stamp then
+	open := durable.OpenRootReadOnly // reading changes no access time
 	if remove {
 		open = durable.OpenRoot
 	}
@@ -67,8 +67,8 @@ func withdrawReady(path string, remove bool) *Failure {
 		Next: nextOf(err, "look at it and move it away, or give --ready-file another name; the gate removes only what it wrote")}
 }
 
-// removeReady withdraws an earlier pass before anything else is judged. A dry
-// run only looks whether that could be done.
+// removeReady removes an earlier ready file before anything else is judged. A dry
+// run only checks whether that is possible.
 func (r *run) removeReady() *Failure {
 	if r.ReadyFile == "" {
 		return nil
@@ -77,7 +77,7 @@ func (r *run) removeReady() *Failure {
 }
 
 // checkReady reports whether a ready file could be written, before the run
-// changes anything: afterwards only a disk that fails meanwhile is left to
+// changes anything: after it only a disk that fails meanwhile can
 // refuse it.
 func (r *run) checkReady(context.Context) *Failure {
 	if r.ReadyFile == "" {
@@ -90,8 +90,8 @@ func (r *run) checkReady(context.Context) *Failure {
 	return nil
 }
 
-// writeReady is the last act of a run that passed, under the gate's lock: a
-// gate that waits for the lock finds the pass, and withdraws it if it fails.
+// writeReady is the last step of a run that passed, under the gate's lock: a
+// gate that waits for the lock finds the file, and removes it if it fails.
 func (r *run) writeReady() *Failure {
 	if r.ReadyFile == "" || r.plan != nil {
 		return nil
@@ -113,8 +113,8 @@ func (r *run) readyFailure(err error) *Failure {
 		Path: r.ReadyFile, Err: err, Next: nextOf(err, "its directory must exist and be writable (RuntimeDirectory=edged)")}
 }
 
-// withdraw removes what another gate wrote while this one waited for the lock,
-// and then failed: the newest judgement counts. A gate that never got the lock
+// withdraw removes the ready file that another gate wrote while this one waited for the lock
+// and then failed: the newest verdict is in force. A gate that never got the lock
 // has judged nothing.
 func (r *run) withdraw() {
 	if r.ReadyFile == "" || !r.writable {

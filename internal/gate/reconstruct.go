@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// rebuild is what this run knows of the reconstruction it performs.
+// rebuild holds what this run knows of the reconstruction it performs.
 type rebuild struct {
 	announced bool
 	startedMS int64 // uptime
@@ -84,7 +84,7 @@ func (r *run) admit() (*manifest.Files, *manifest.Manifest, error) {
 	return files, m, m.Admit(manifest.Policy{Strict: r.cfg.Assurance.Strict(), SerialFloor: s.Serial, Now: r.clock.used})
 }
 
-// start tells that a reconstruction begins, or goes on after a boot that did
+// start logs that a reconstruction begins, or continues after a boot that did
 // not end.
 func (r *run) start() *Failure {
 	resumed := !r.rebuild.announced
@@ -105,7 +105,7 @@ func (r *run) start() *Failure {
 }
 
 // resume finds the operations that an interrupted or failed attempt applied
-// under the same manifest and that are still as applied: they are not redone.
+// under the same manifest and that are still in place: they are not repeated.
 func (r *run) resume(manifestHash string) *Failure {
 	open := r.history.state.Open
 	if open == nil || open.Manifest == nil || open.Manifest.Hash != manifestHash {
@@ -121,9 +121,9 @@ func (r *run) resume(manifestHash string) *Failure {
 	return nil
 }
 
-// sweep removes what an interrupted operation of a manifest that is given up
-// may have left beside its destinations: nothing else would ever replace it.
-// What cannot be removed decides nothing.
+// sweep removes the files that an interrupted operation of a replaced manifest
+// may have left beside its destinations: nothing else would ever remove them.
+// One that cannot be removed decides nothing.
 func (r *run) sweep(verified uint64) {
 	if r.plan != nil {
 		return
@@ -141,7 +141,7 @@ func (r *run) sweep(verified uint64) {
 	}
 }
 
-// fits proves that the epoch's record and evidence stay below the size of a
+// fits checks that the epoch's record and evidence are not larger than a
 // record, before anything is applied.
 func (r *run) fits(m machine.ManifestVerified) error {
 	hash := strings.Repeat("0", 64)
@@ -182,7 +182,7 @@ func (r *run) applyOperation(index int) (machine.Payload, *Failure) {
 	}, nil
 }
 
-// rotate makes the event whose append commits the reconstruction.
+// rotate returns the event whose append commits the reconstruction.
 func (r *run) rotate() (machine.Payload, *Failure) {
 	name, err := operation.Binary(r.rootPath, r.rebuild.manifest)
 	if err != nil {
@@ -225,7 +225,7 @@ func (r *run) rotation(binary, config string) machine.EpochRotated {
 	return e
 }
 
-// hashIfThere is the BLAKE3 of a file beneath the state root, "" where it does
+// hashIfThere returns the BLAKE3 of a file below the state root, "" if it does
 // not exist.
 func (r *run) hashIfThere(name string) (string, error) {
 	hash, _, err := operation.HashFile(r.fs, name)

@@ -72,8 +72,8 @@ func (r *rotating) leafIn(disk *memfs.FS, name string) *x509.Certificate {
 	return cert
 }
 
-// judge requires that the pair on the disk matches, that the journal says where
-// it comes from, and that nothing of a replacement is left.
+// judge requires that the pair on the disk matches, that the journal names
+// its origin, and that no file of a replacement is left.
 func (r *rotating) judge(when string, disk *memfs.FS) {
 	r.t.Helper()
 	r.disk = disk
@@ -115,7 +115,7 @@ func (r *rotating) judge(when string, disk *memfs.FS) {
 
 // TestCrashRotation loses power at every operation of a boot that re-issues the
 // certificate. The next boot passes, as its dry run says; the pair matches, and
-// exactly one event says where it comes from.
+// exactly one event names its origin.
 func TestCrashRotation(t *testing.T) {
 	for _, site := range [][2]string{{"tls/node.crt", "tls/node.key"}, {"certs/node.pem", "private/node.pem"}, {"tls/node.pem", "tls/node.pem"}} {
 		t.Run(strings.Join(site[:], " "), func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestRotation_NotJournaled(t *testing.T) {
 	r.judge("after a journal that could not be written", r.disk)
 }
 
-// TestRotation_ReadOnlyFolder: a dry run tells that the pair cannot be replaced.
+// TestRotation_ReadOnlyFolder: a dry run reports that the pair cannot be replaced.
 func TestRotation_ReadOnlyFolder(t *testing.T) {
 	n := newNode(t)
 	n.authority(n.now.Add(-day), n.now.Add(3*day), n.now.Add(900*day))

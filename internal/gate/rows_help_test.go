@@ -243,7 +243,7 @@ func (n *node) caKey() {
 	n.setConfig("  handshake_timeout", "  ca_key_file: "+n.file("ca.key")+"\n  handshake_timeout")
 }
 
-// leaf is the node's certificate as it stands.
+// leaf returns the node's present certificate.
 func (n *node) leaf() *x509.Certificate {
 	n.t.Helper()
 	block, _ := pem.Decode(n.must(os.ReadFile(n.file("node.crt"))))

@@ -208,7 +208,7 @@ func clockRows() []situation {
 	}}}
 }
 
-// otherKey gives the node another manifest key and tells both hashes.
+// otherKey deploys another manifest key and returns both hashes.
 func (n *node) otherKey() (old, now string) {
 	n.t.Helper()
 	old = blake3Hex(n.key.Public().(ed25519.PublicKey))

@@ -7,8 +7,8 @@ import (
 )
 
 // quick gives a boot a state root on a real disk that is not waited for: the
-// scenes lose no power, and flushing is what the time would go into. The crash
-// matrix is where every flush counts.
+// scenes lose no power, and flushing would take most of the time. In the crash
+// matrix every flush matters.
 func quick(h *Host) { h.OpenRoot = openQuick }
 
 func openQuick(path string, opt stateroot.Options) (Root, error) {

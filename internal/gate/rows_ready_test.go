@@ -122,7 +122,7 @@ func readyRow() situation {
 			s.gateKeys("metrics_file: " + s.file("node.key"))
 			key := s.must(os.ReadFile(s.file("node.key")))
 			s.happens(ExitOK, "FingerprintCaptured:match")
-			s.logged("level=WARN", "metrics file cannot be written", "another file stands there")
+			s.logged("level=WARN", "metrics file cannot be written", "another file has this name")
 			if !bytes.Equal(key, s.must(os.ReadFile(s.file("node.key")))) {
 				s.t.Error("the metrics replaced a key")
 			}

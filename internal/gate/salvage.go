@@ -12,8 +12,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// damage is what a salvage is a way out of. A newer format, another node's
-// journal and an I/O error are not damage: they need other hands.
+// damage lists the kinds of error that a salvage repairs. A newer format, another node's
+// journal and an I/O error are not damage: an operator must act.
 var damage = []error{
 	errs.ErrCorrupt, journal.ErrTorn, journal.ErrRolledBack, journal.ErrRewritten, journal.ErrMissing, journal.ErrForeign,
 }
@@ -30,7 +30,7 @@ func (r *run) maySalvage(f *Failure) bool {
 	return false
 }
 
-// salvage swaps in a new journal that continues the damaged one: for nodes
+// salvage installs a new journal that continues the damaged one, for nodes
 // that nobody can reach. The damaged one stays in quarantine.
 func (r *run) salvage(f *Failure) *Failure {
 	r.announceDamage(f)
@@ -66,7 +66,7 @@ func (r *run) notSalvaged(err error) *Failure {
 	return r.unusable(err, "precheck: journal cannot be salvaged", salvageAdvice)
 }
 
-// rehearseSalvage goes on as a real run would after its salvage.
+// rehearseSalvage continues as a real run would after its salvage.
 func (r *run) rehearseSalvage() *Failure {
 	who, failure := r.salvager(nil)
 	if failure != nil {

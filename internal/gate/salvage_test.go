@@ -117,8 +117,8 @@ func TestDamage_Salvaged(t *testing.T) {
 			m.salvageConfig()
 			before := m.disk.Dump()
 			m.boot(ExitOK, func(o *Options) { o.DryRun = true })
-			if told := m.stdout.String(); !strings.Contains(told, "would append  JournalSalvaged") || !strings.Contains(told, "causes=[salvaged]") {
-				t.Errorf("the dry run says\n%s", told)
+			if printed := m.stdout.String(); !strings.Contains(printed, "would append  JournalSalvaged") || !strings.Contains(printed, "causes=[salvaged]") {
+				t.Errorf("the dry run says\n%s", printed)
 			}
 			if !maps.Equal(before, m.disk.Dump()) {
 				t.Error("the dry run changed the disk")
@@ -250,7 +250,7 @@ func TestDamage_KeepsThePrefix(t *testing.T) {
 	m.logged("edge.journal.salvaged", fmt.Sprintf("kept=%d ", settled[1]))
 }
 
-// What a salvage left refers to a journal: a node whose journal, head file and
+// The files that a salvage left refer to a journal: a node whose journal, head file and
 // projections are all gone is no first run, however far a salvage had come when
 // it was killed, and a later salvage carries over the epoch that it can read.
 func TestSalvage_NeverAFirstRun(t *testing.T) {
@@ -295,7 +295,7 @@ func TestSalvage_NeverAFirstRun(t *testing.T) {
 	}
 }
 
-// Nothing but what a salvage left says that there was a journal.
+// Only the files that a salvage left show that there was a journal.
 func TestSalvage_RemainsAlone(t *testing.T) {
 	for _, name := range []string{"journal.quarantine-20260304T100000.000000000Z", "journal.salvage-20260304T100000.000000000Z", "journal.quarantine-by-hand"} {
 		t.Run(name, func(t *testing.T) {

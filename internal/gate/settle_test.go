@@ -188,7 +188,7 @@ func TestSettle_Underway(t *testing.T) {
 }
 
 // SnapshotTaken never raises the time floor: a run that fails in the year 2099
-// and settles leaves the floor where it was, and so does one that vouches for
+// and settles leaves the floor unchanged, and so does one that vouches for
 // the snapshot of a run that was cut short.
 func TestSettle_NoTimeFloor(t *testing.T) {
 	wrong := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -79,7 +79,7 @@ func TestSituations(t *testing.T) {
 	}
 }
 
-// writePage tells what the scenes did; whole is false where some were not
+// writePage writes what the scenes did; whole is false if some were not
 // played, as with -run.
 func writePage(rows []situation, acts [][][]act) (page string, whole bool) {
 	var b strings.Builder
@@ -187,7 +187,7 @@ func (s *stage) happens(exit int, events string, opts ...func(*Options)) {
 		s.t.Fatalf("events\n  %s\nwant\n  %s\n%s", got, events, s.logs.String())
 	}
 	if done := strings.TrimSuffix(got, unplanned(names)); strings.TrimSpace(done) != planned {
-		s.t.Errorf("the dry run told\n  %s\nthe boot did\n  %s", planned, done)
+		s.t.Errorf("the dry run reported\n  %s\nthe boot did\n  %s", planned, done)
 	}
 	if got == "" {
 		got = "none"
@@ -318,7 +318,7 @@ func (s *stage) events() []machine.Event {
 	return out
 }
 
-// describe names an event with what tells it from others of its kind.
+// describe names an event with what distinguishes it from others of its kind.
 func describe(e machine.Event) string {
 	name := string(e.Meta.Kind)
 	switch p := e.Payload.(type) {

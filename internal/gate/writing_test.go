@@ -115,7 +115,7 @@ func forgeSnapshot(t *testing.T, disk durable.FS) {
 	})
 }
 
-// forgeInTail does the same in the tail alone, where a header names the
+// forgeInTail does the same in the tail alone, whose header names the
 // snapshot's length and hash.
 func forgeInTail(t *testing.T, data []byte) {
 	t.Helper()

@@ -2,7 +2,7 @@ package manifest
 
 import "fmt"
 
-// Code says which check a manifest did not pass.
+// Code is the check that a manifest did not pass.
 type Code string
 
 // Codes. Each is the end of a log message, "precheck: " + Code.
@@ -27,7 +27,7 @@ const (
 	CodeExpired          Code = "manifest expired"
 )
 
-// Error says which check failed on which file, relative to the state root.
+// Error is a failed check and its file, relative to the state root.
 type Error struct {
 	Code Code
 	Path string
@@ -36,13 +36,13 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Path, e.Code, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Message is the log line's.
+// Message returns the message of the log line.
 func (e *Error) Message() string { return "precheck: " + string(e.Code) }
 
-// NextStep says what to do about it.
+// NextStep returns the instruction for the operator.
 func (e *Error) NextStep() string {
 	switch e.Code {
 	case CodeMissing:

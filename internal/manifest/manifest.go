@@ -1,9 +1,9 @@
 // Package manifest reads the signed runtime manifest: the only description of
-// what a reconstruction may put where.
+// the files that a reconstruction may install.
 //
 // The bytes are read once. The signature is verified over them, and those same
-// bytes are parsed: there is no moment in between at which they could be
-// exchanged.
+// bytes are parsed, so that they cannot be
+// replaced in between.
 package manifest
 
 import (
@@ -15,8 +15,8 @@ import (
 // Limits of a manifest.
 const (
 	MaxBytes = 32 << 10
-	// MaxOperations is the machine's: a manifest with more could be admitted,
-	// and then never be journaled.
+	// MaxOperations is the machine's limit: a manifest with more could be accepted
+	// and then not be journaled.
 	MaxOperations = machine.MaxOperations
 	// maxWhole is the greatest whole number that every JSON reader keeps exactly.
 	maxWhole = 1<<53 - 1
@@ -37,7 +37,7 @@ type Manifest struct {
 }
 
 // Operation is one typed operation. Src and Dst are as written; package
-// operation says what they may be.
+// operation has the rules for them.
 type Operation struct {
 	Op     string
 	Src    string
@@ -46,13 +46,13 @@ type Operation struct {
 	Mode   string // as ParseMode reads it
 }
 
-// The operations there are.
+// The operations.
 const (
 	CopyBinary    = "copy_binary"
 	InstallConfig = "install_config"
 )
 
-// Binary is the path of the runtime's binary, relative to runtime/binaries/.
+// Binary returns the path of the runtime's binary, relative to runtime/binaries/.
 func (m *Manifest) Binary() string {
 	if m.BinaryPath == "" {
 		return DefaultBinary

@@ -61,7 +61,7 @@ func (r *reader) version(where string) string {
 func (r *reader) time(where string) *time.Time {
 	s := r.text(where)
 	if s == "" {
-		return nil // told already
+		return nil // reported already
 	}
 	const beforeMinutes = len("2006-01-02T15")
 	t, err := time.Parse(time.RFC3339, s)

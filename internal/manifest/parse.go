@@ -23,12 +23,12 @@ func (p Problem) String() string {
 	return p.Where + ": " + p.Reason
 }
 
-// maxTold bounds the problems that one error spells out; Lint gives all.
-const maxTold = 8
+// maxListed is the largest number of problems in one error; Lint returns all.
+const maxListed = 8
 
 // Parse reads a manifest strictly: unknown or duplicate members, null, trailing
-// data and wrong types are errors. The error is ErrMalformed and tells the
-// first problems; [Lint] tells all.
+// data and wrong types are errors. The error is ErrMalformed with the
+// first problems; [Lint] returns all.
 func Parse(data []byte) (*Manifest, error) {
 	m, problems := parse(data)
 	if len(problems) == 0 {
@@ -36,7 +36,7 @@ func Parse(data []byte) (*Manifest, error) {
 	}
 	var texts []string
 	for i, p := range problems {
-		if i == maxTold {
+		if i == maxListed {
 			texts = append(texts, fmt.Sprintf("and %d more", len(problems)-i))
 			break
 		}
@@ -45,8 +45,8 @@ func Parse(data []byte) (*Manifest, error) {
 	return nil, fmt.Errorf("%w: %s", ErrMalformed, strings.Join(texts, "; "))
 }
 
-// Lint lists every problem of a manifest that does not need the disk to be
-// seen. Only an error of JSON's syntax hides what comes behind it.
+// Lint returns every problem of a manifest that can be found without the
+// disk. Only an error of JSON's syntax hides the problems after it.
 func Lint(data []byte) []Problem {
 	_, problems := parse(data)
 	return problems

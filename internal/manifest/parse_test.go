@@ -175,7 +175,7 @@ func TestLintTellsEverything(t *testing.T) {
 		"/operations/1/op", "/operations/1/src", "/operations/1/blake3", "/operations/1/mode", "/operations/1/who",
 		"/operations/1/dst", "/operations/2/dst", ""}
 	if !reflect.DeepEqual(where, want) {
-		t.Errorf("told were\n%q, want\n%q", where, want)
+		t.Errorf("reported were\n%q, want\n%q", where, want)
 	}
 	_, err := Parse([]byte(in))
 	if got := fmt.Sprint(err); !strings.Contains(got, "/version: \"3\"") || !strings.Contains(got, "and 7 more") {

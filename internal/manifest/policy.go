@@ -9,17 +9,17 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// Policy is what a node demands of a manifest whose signature holds.
+// Policy is what a node requires of a manifest whose signature verifies.
 type Policy struct {
-	// Strict demands a serial, and a blake3 on every operation.
+	// Strict requires a serial, and a blake3 on every operation.
 	Strict bool
 	// SerialFloor is the serial of the last completed epoch, nil before one.
 	SerialFloor *int64
-	// Now is what not_after is judged against: never below the time floor.
+	// Now is the time at which not_after is judged: never below the time floor.
 	Now time.Time
 }
 
-// Admit judges m by p. The error is an *Error.
+// Admit checks m by p. The error is an *Error.
 func (m *Manifest) Admit(p Policy) error {
 	refuse := func(code Code, format string, args ...any) error {
 		return &Error{code, stateroot.Manifest, fmt.Errorf(format, args...)}
@@ -43,8 +43,8 @@ func (m *Manifest) Admit(p Policy) error {
 	return nil
 }
 
-// rolledBack: a serial may not fall below the last completed epoch's, nor
-// vanish, unless this very manifest was signed to allow it from there.
+// rolledBack returns an error for a rolled-back serial. It may not fall below the last completed epoch's, nor
+// be missing, unless this manifest itself allows it from that serial.
 func (m *Manifest) rolledBack(floor *int64) error {
 	if floor == nil || (m.AllowRollbackFrom != nil && *m.AllowRollbackFrom == *floor) {
 		return nil
@@ -58,9 +58,9 @@ func (m *Manifest) rolledBack(floor *int64) error {
 	return nil
 }
 
-// AdmitKey judges a verify key by its BLAKE3: it must be the pinned one, where
-// one is pinned, and one of those that the journal accepts. None given means
-// that no epoch was completed yet, so that any key may begin. The error is an
+// AdmitKey checks a verify key by its BLAKE3: it must be the pinned one, if
+// one is pinned, and one of those that the journal accepts. An empty list means
+// that no epoch was completed yet, so that any key is accepted. The error is an
 // *Error.
 func AdmitKey(key, pin string, accepted ...string) error {
 	switch {

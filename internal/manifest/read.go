@@ -18,8 +18,8 @@ type Files struct {
 	Key       ed25519.PublicKey
 }
 
-// Read reads the three files beneath the state root, each once. The error is
-// an *Error. The key comes first: without one nothing else is worth reading.
+// Read reads the three files below the state root, each once. The error is
+// an *Error. The key is read first: without one nothing else is needed.
 func Read(fsys durable.FS) (*Files, error) {
 	key, info, err := readExactly(fsys, stateroot.ManifestVerifyKey, ed25519.PublicKeySize, codes{CodeKeyMissing, CodeKeySize, CodeKeyUnreadable})
 	if err != nil {
@@ -39,7 +39,7 @@ func Read(fsys durable.FS) (*Files, error) {
 	return &Files{Manifest: body, Signature: sig, Key: key}, nil
 }
 
-// codes are what the failures of reading one file are called.
+// codes are the codes of the failures of reading one file.
 type codes struct{ missing, size, unreadable Code }
 
 func readAtMost(fsys durable.FS, name string, limit int64, c codes) ([]byte, durable.Info, error) {
@@ -72,7 +72,7 @@ func readExactly(fsys durable.FS, name string, size int, c codes) ([]byte, durab
 // Verify checks the signature over the bytes read and parses those same bytes.
 // The error is an *Error.
 func (f *Files) Verify() (*Manifest, error) {
-	// A caller may have filled in Files otherwise than by Read.
+	// A caller may have filled in Files without Read.
 	switch err := signing.CheckPublic(f.Key); {
 	case errors.Is(err, signing.ErrWeakKey):
 		return nil, &Error{CodeKeyWeak, stateroot.ManifestVerifyKey, err}

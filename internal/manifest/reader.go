@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// reader walks a manifest's JSON and collects what is wrong with it. It goes
-// on behind a wrong value, so that one run tells every problem, and stops for
-// good at the first error of syntax.
+// reader walks a manifest's JSON and collects its problems. It continues
+// after a wrong value, so that one run reports every problem, and stops
+// at the first error of syntax.
 type reader struct {
 	dec      *jsontext.Decoder
 	problems []Problem
@@ -29,7 +29,7 @@ func (r *reader) add(where, format string, args ...any) {
 	r.problems = append(r.problems, Problem{where, fmt.Sprintf(format, args...)})
 }
 
-// syntax notes an error that nothing behind can be read after.
+// syntax records an error after which nothing can be read.
 func (r *reader) syntax(err error) {
 	if r.broken {
 		return
@@ -46,7 +46,7 @@ func (r *reader) syntax(err error) {
 	}
 }
 
-// skip passes one value by. It is checked for syntax all the same.
+// skip skips one value. Its syntax is still checked.
 func (r *reader) skip() {
 	if err := r.dec.SkipValue(); err != nil {
 		r.syntax(err)
@@ -67,7 +67,7 @@ func (r *reader) value(where string, kind jsontext.Kind, wanted string) (jsontex
 	return v, true
 }
 
-// wrong notes a value of the wrong type and passes it by.
+// wrong records a value of the wrong type and skips it.
 func (r *reader) wrong(where string, found jsontext.Kind, wanted string) {
 	before := len(r.problems)
 	at := r.dec.InputOffset()
@@ -130,7 +130,7 @@ func (r *reader) whole(where string) *int64 {
 
 // object reads the members of an object. member reads the value of a member
 // that it knows, and reports whether it does; names are compared exactly.
-// object reports whether the object could be read to its end, so that what was
+// object reports whether the object could be read to its end, so that a member that was
 // not seen is missing.
 func (r *reader) object(where string, member func(name string) bool) bool {
 	if found := r.dec.PeekKind(); found != '{' {
@@ -164,7 +164,7 @@ func (r *reader) object(where string, member func(name string) bool) bool {
 	return !r.broken
 }
 
-// token reads a bracket that PeekKind has seen.
+// token reads a bracket that PeekKind has found.
 func (r *reader) token() {
 	if r.broken {
 		return
@@ -174,7 +174,7 @@ func (r *reader) token() {
 	}
 }
 
-// end makes sure that nothing but white space follows.
+// end checks that only white space follows.
 func (r *reader) end() {
 	if r.broken {
 		return
@@ -187,7 +187,7 @@ func (r *reader) end() {
 	}
 }
 
-// pointerEscape writes a member's name as RFC 6901 does, and no longer than
+// pointerEscape returns a member's name in the form of RFC 6901, and not longer than
 // anybody would read.
 func pointerEscape(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(abbreviated(name))

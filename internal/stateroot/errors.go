@@ -2,7 +2,7 @@ package stateroot
 
 import "errors"
 
-// What can be wrong with a state root. errors.Is answers for them.
+// The kinds of error of a state root. errors.Is finds them.
 var (
 	ErrNotAbsolute    = errors.New("path is not absolute")
 	ErrNotExist       = errors.New("directory does not exist")

@@ -10,13 +10,13 @@ import (
 	"github.com/autonomyops/edged/internal/durable/fault"
 )
 
-// Paths beneath the state root, as [durable.FS] takes them. Those of the
+// Paths below the state root, in the form of [durable.FS]. Those of the
 // projections are in their own package.
 const (
 	Journal           = "journal"
 	JournalQuarantine = "journal.quarantine-" // followed by a time
-	JournalSalvage    = "journal.salvage-"    // the same: what salvage keeps of the journal before
-	JournalPrefix     = "journal"             // top-level names that begin so are the journal's
+	JournalSalvage    = "journal.salvage-"    // followed by a time: the records that a salvage kept
+	JournalPrefix     = "journal"             // top-level names that begin like this are the journal's
 
 	Bootstrap   = "bootstrap"
 	JournalHead = "bootstrap/journal_head"
@@ -65,8 +65,8 @@ func layout() []dir {
 var ErrLayout = errors.New("not a directory")
 
 // CreateDirs makes the directories of a first run that are missing and leaves
-// those that exist as they are, also in mode and owner. It flushes every
-// parent, also when nothing was missing: an earlier run may have been killed
+// existing ones unchanged, including mode and owner. It flushes every
+// parent, even if nothing was missing: an earlier run may have been killed
 // between making a name and flushing it. It is meant for the first run, where
 // three flushes do not matter, and not for every boot.
 func CreateDirs(fsys durable.FS) error {

@@ -97,7 +97,7 @@ func TestCreateDirsErrors(t *testing.T) {
 }
 
 // TestPathsLieInTheLayout: every path constant's directory is one of the
-// layout's, or is made by whoever writes it.
+// layout's, or is made by its writer.
 func TestPathsLieInTheLayout(t *testing.T) {
 	made := map[string]bool{".": true}
 	for _, d := range layout() {

@@ -9,7 +9,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable/fault"
 )
 
-// LockWait is how long a gate waits for another one.
+// LockWait is the time for which a gate waits for another one.
 const LockWait = 10 * time.Second
 
 // Bounds of the pause between two attempts.
@@ -54,9 +54,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Lock takes the lock, waiting up to wait for another holder to end, and at
-// least tries once. The error is ErrLocked, with the context's if that ended the
-// wait, or the system's: a filesystem that has no locks is no other gate.
+// Lock takes the lock. It waits up to wait for another holder to end, and
+// tries at least once. The error is ErrLocked, with the context's if that ended the
+// wait, or the system's: a filesystem without locks is not reported as another gate.
 func Lock(ctx context.Context, l Locker, wait time.Duration, clock Clock) error {
 	clock = clock.orSystem()
 	end := clock.Now().Add(wait)

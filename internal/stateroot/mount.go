@@ -50,7 +50,7 @@ func locate(root *durable.Root) (place, error) {
 	return place{mount: id, path: path}, err
 }
 
-// mounts is what is mounted, and where in it the state root and / are.
+// mounts are the mounts, with the places of the state root and of /.
 //
 // The mount of a directory decides neither that it persists nor that it does
 // not: the unit's ReadWritePaths= mounts a plain directory of / on itself.
@@ -62,10 +62,10 @@ type mounts struct {
 	root, slash place
 }
 
-// place is a directory: the id of the mount that it lies on, and its path.
+// place is a directory: the id of its mount, and its path.
 type place struct{ mount, path string }
 
-// location is a directory as its filesystem has it, wherever it is mounted.
+// location is a directory in its filesystem, wherever that is mounted.
 type location struct {
 	device string // major:minor of the filesystem
 	path   string // from the filesystem's own root
@@ -73,15 +73,15 @@ type location struct {
 
 func (l location) String() string { return l.path + " of the filesystem " + l.device }
 
-// holds reports whether m is at l or beneath it.
+// holds reports whether m is l or below it.
 func (l location) holds(m location) bool { return l.device == m.device && beneath(m.path, l.path) }
 
-// beneath reports whether p is dir or lies beneath it.
+// beneath reports whether p is dir or below it.
 func beneath(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// on finds the mount that a place lies on.
+// on returns the mount of a place.
 func (m mounts) on(at place) (mountinfo.Mount, error) {
 	i := slices.IndexFunc(m.all, func(mount mountinfo.Mount) bool { return mount.ID == at.mount })
 	if i < 0 || !beneath(at.path, m.all[i].Point) {
@@ -90,13 +90,13 @@ func (m mounts) on(at place) (mountinfo.Mount, error) {
 	return m.all[i], nil
 }
 
-// locationOf translates a path on a mount.
+// locationOf returns the location of a path on a mount.
 func locationOf(on mountinfo.Mount, p string) location {
 	return location{device: on.Device, path: path.Join(on.Root, p[len(strings.TrimSuffix(on.Point, "/")):])}
 }
 
-// partOfSlash says where the state root is in the filesystem of /, if it is a
-// part of what is mounted there and so is removed with it. Otherwise it is "".
+// partOfSlash returns where the state root is in the filesystem of /, if it is a
+// part of the tree that is mounted there and so is removed with it. Otherwise it is "".
 func (m mounts) partOfSlash(root, slash mountinfo.Mount) string {
 	at, image := locationOf(root, m.root.path), locationOf(slash, m.slash.path)
 	if !image.holds(at) {
@@ -105,13 +105,13 @@ func (m mounts) partOfSlash(root, slash mountinfo.Mount) string {
 	return fmt.Sprintf("it is %s, and %s is mounted at /", at, image.path)
 }
 
-// gateOwns are the directories that must be the state root's own. The mission
+// gateOwns are the directories that must be on the state root's filesystem. The mission
 // data under edge/ may be a mount.
 var gateOwns = [...]string{Journal, Bootstrap, Identity, Runtime, Epoch}
 
-// covered finds a mount over a directory of the gate's, or over something in
-// one, that shows another place than would be seen without it: whatever is
-// written there is gone with the mount. A bind mount of a directory onto
+// covered returns a mount over a directory of the gate's, or over something in
+// one, that shows another place than without it: files
+// written there are lost with the mount. A bind mount of a directory onto
 // itself shows the same place.
 func (m mounts) covered(root mountinfo.Mount) (found *mountinfo.Mount, name string) {
 	for i, mount := range m.all {
@@ -128,7 +128,7 @@ func (m mounts) covered(root mountinfo.Mount) (found *mountinfo.Mount, name stri
 }
 
 // visible reports whether a mount is reached from the one with the id base: it
-// is mounted on that one, or on another that is, and no other mount lies over
+// is mounted on that one, or on another that is, and no other mount covers
 // any of these.
 func (m mounts) visible(mount mountinfo.Mount, base string) bool {
 	for below := ""; mount.ID != base; {

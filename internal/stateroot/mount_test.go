@@ -20,8 +20,8 @@ const (
 	persist = "31 27 8:2 / /persist rw - ext4 /dev/sda2 rw\n"
 )
 
-// TestJudgeMounts: what counts is where the state root is in its filesystem,
-// not on which mount or device number.
+// TestJudgeMounts: the location of the state root in its filesystem decides,
+// not its mount or device number.
 func TestJudgeMounts(t *testing.T) {
 	const state = "/persist/edge"
 	btrfsRoot := "27 1 0:23 /os1 / rw - btrfs /dev/sda1 rw,subvol=/os1\n"
@@ -94,7 +94,7 @@ func TestJudgeMounts(t *testing.T) {
 	}
 }
 
-// over is a node with its own partition and more mounted beneath it.
+// over returns the mounts of a node with its own partition and more mounts below it.
 func over(more string) mounts { return view(extRoot+persist+more, "31", "/persist/edge") }
 
 func FuzzJudgeMounts(f *testing.F) {

@@ -1,8 +1,8 @@
 // Package stateroot judges the directory that holds a node's persistent
 // state, lays it out and locks it.
 //
-// Its checks keep an ephemeral directory from passing for the persistent
-// partition: a partition that is not mounted leaves an empty directory behind,
+// Its checks refuse an ephemeral directory in place of the persistent
+// partition: a partition that is not mounted leaves an empty directory,
 // which would look like a first run.
 package stateroot
 
@@ -27,7 +27,7 @@ import (
 // skips the checks of filesystem and device.
 const EnvSkipMountCheck = "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK"
 
-// What became of the checks of filesystem and device.
+// The values of Facts.MountCheck.
 const (
 	MountCheckEnforced = "enforced"
 	MountCheckSkipped  = "skipped"
@@ -37,19 +37,19 @@ const (
 type Options struct {
 	// SkipMountCheck skips the checks of filesystem and mounts; for tests.
 	SkipMountCheck bool
-	// Anywhere admits a state root on any filesystem, also on that of /: the
-	// disk of a dead node may be mounted anywhere, and its copy lie anywhere.
+	// Anywhere accepts a state root on any filesystem, including that of /: a
+	// seized disk may be mounted anywhere, and a copy may be anywhere.
 	Anywhere bool
 	// ExtraFilesystems are allowed beside the built-in ones, by their names
 	// in /proc/filesystems.
 	ExtraFilesystems []string
 	// ReadOnly opens the root for readers: nothing can be changed through it.
-	// Whether it is writable is judged all the same.
+	// The check whether it is writable is still made.
 	ReadOnly bool
 }
 
-// SkipMountCheck reports whether the environment asks for it: "1" and nothing
-// else does. A nil getenv means no environment.
+// SkipMountCheck reports whether the environment requests it: only "1"
+// does. A nil getenv means no environment.
 func SkipMountCheck(getenv func(string) string) bool {
 	return getenv != nil && getenv(EnvSkipMountCheck) == "1"
 }
@@ -61,7 +61,7 @@ type Facts struct {
 	MountCheck string // enforced or skipped
 }
 
-// Check judges the directory at path. The error is an *errs.Error.
+// Check checks the directory at path. The error is an *errs.Error.
 func Check(path string, opts Options) (*Facts, error) {
 	root, facts, err := Open(path, opts)
 	if err != nil {
@@ -71,8 +71,8 @@ func Check(path string, opts Options) (*Facts, error) {
 	return facts, nil
 }
 
-// Open judges the directory at path and returns it opened, so that what was
-// judged is what is used. The error is an *errs.Error.
+// Open checks the directory at path and returns it opened, so that the checked
+// directory is the one that is used. The error is an *errs.Error.
 func Open(path string, opts Options) (*durable.Root, *Facts, error) {
 	if err := checkPath(path); err != nil {
 		return nil, nil, err
@@ -133,8 +133,8 @@ func refused(kind error, path string, err error, next string, command ...string)
 	return e
 }
 
-// mountThere is the advice about a partition that is not mounted. A path that
-// leads over a link is named as it resolves: the unit that has the link in
+// mountThere returns the advice for a partition that is not mounted. A path that
+// leads over a link is resolved in it: a unit that has the link in
 // RequiresMountsFor= waits for no mount.
 func mountThere(path string) string {
 	if real := resolve(path); real != path {
@@ -143,8 +143,8 @@ func mountThere(path string) string {
 	return "mount the persistent partition there (RequiresMountsFor= in the unit)"
 }
 
-// resolve follows the links in a path, also beyond what exists: they may lead
-// to a mount that is still to come.
+// resolve follows the links in a path, even if their targets do not exist: they may lead
+// to a mount that is not there yet.
 func resolve(path string) string {
 	for range 40 { // as many as the kernel follows
 		next, followed := followFirst(path)
@@ -174,7 +174,7 @@ func followFirst(path string) (next string, followed bool) {
 	return path, false
 }
 
-// probe is what the checks ask of the system; tests answer in its place.
+// probe answers the checks' questions about the system; tests replace it.
 type probe interface {
 	Access() error
 	Lstat(name string) (durable.Info, error)
@@ -203,7 +203,7 @@ func judge(path string, opts Options, p probe) (*Facts, error) {
 	return facts, nil
 }
 
-// judgeMounts decides whether the directory persists, with all that the gate
+// judgeMounts decides whether the directory is persistent, with everything that the gate
 // keeps in it.
 func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
 	m, err := p.Mounts()
@@ -214,7 +214,7 @@ func judgeMounts(path string, opts Options, p probe) (*Facts, error) {
 	if err == nil && !opts.Anywhere {
 		slash, err = m.on(m.slash)
 	}
-	if opts.SkipMountCheck { // what /proc does not say is not needed then
+	if opts.SkipMountCheck { // then /proc is not needed
 		return &Facts{Path: path, Filesystem: cmp.Or(root.Type, "unknown"), MountCheck: MountCheckSkipped}, nil
 	}
 	if err != nil {

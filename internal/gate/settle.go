@@ -11,10 +11,10 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// rest records what ended a pass over the journal, and settles and closes the
-// journal. What only that meets ends a run that nothing else has ended. Damage
-// that startOver is going to answer is left to it to report.
-func (r *run) rest(failure *Failure) *Failure {
+// finish records the failure that ended a pass over the journal, and settles and closes the
+// journal. A failure of the settling ends a run that nothing else has ended. Damage
+// that startOver will salvage is reported there.
+func (r *run) finish(failure *Failure) *Failure {
 	if failure != nil && !r.damagedUnderway(failure) {
 		r.fail(failure)
 	}
@@ -34,27 +34,27 @@ func (r *run) rest(failure *Failure) *Failure {
 	return failure
 }
 
-// damagedUnderway reports whether the run ended in damage that was not met when
-// the journal was judged, and that a salvage is to answer. A boot reads the tail;
-// a settling at its end reads tables, and without an answer every boot to come
+// damagedUnderway reports whether the run ended in damage that was not found when
+// the journal was judged and that a salvage repairs. A boot reads the tail;
+// a settling at its end reads tables, and without a salvage every later boot
 // would end there.
 //
-// Only bytes that changed at rest count: projections of another history are for
-// a person to judge (they may have been put back from a copy).
+// Only changed bytes on the disk count: a person must judge projections of
+// another history, which may have been put back from a copy.
 func (r *run) damagedUnderway(f *Failure) bool {
 	return f != nil && errors.Is(f.Err, errs.ErrCorrupt) && r.maySalvage(f)
 }
 
-// startOver salvages and runs the gate over the new journal: the boot ends as
-// if the damage had been met when the journal was opened. What the pass before
-// did stays done; its records are in the quarantine, and the epoch that it
+// startOver salvages and runs the checks over the new journal: the boot ends as
+// if the damage had been found when the journal was opened. The effects of the first pass
+// stay; its records are in the quarantine, and the epoch that it
 // may have reached is a floor of the salvage.
 //
-// Its commit point is the salvage's: after a loss of power before that, the
-// next boot meets the same damage again, or completes the salvage.
+// Its commit point is the salvage's: after a power cut before that, the
+// next boot finds the same damage again, or completes the salvage.
 func (r *run) startOver(ctx context.Context, f *Failure) *Failure {
-	// A certificate that --rotate-certs asked for was re-issued before
-	// anything could meet this.
+	// The certificate of --rotate-certs was re-issued before
+	// this damage was found.
 	r.RotateCerts = false
 	r.seen, r.rebuild = machine.Observations{}, rebuild{}
 	if f := r.salvageHistory(f); f != nil {
@@ -99,7 +99,7 @@ func (r *run) closeHistory() *Failure {
 }
 
 // settle moves the records of the tail into Pebble, with a snapshot of the
-// state that the fold of this run reached, and journals what vouches for it.
+// state that the fold of this run reached, and journals the SnapshotTaken that vouches for it.
 func (r *run) settle() *Failure {
 	snap, err := machine.EncodeState(r.history.state)
 	if err == nil {
@@ -107,7 +107,7 @@ func (r *run) settle() *Failure {
 	}
 	switch {
 	case errors.Is(err, errs.ErrCorrupt):
-		// As for damage met at the beginning: to the operator it is the same.
+		// To the operator it is the same as damage found at the beginning.
 		return r.unusable(err, "precheck: journal unusable", salvageAdvice)
 	case err != nil:
 		return r.unusable(err, "precheck: journal cannot be settled", "free space and inodes on the state root, check the disk and the kernel log")
@@ -127,7 +127,7 @@ func (r *run) vouch() *Failure {
 	return f
 }
 
-// closeRoot lets go of the state root.
+// closeRoot closes the state root.
 func (r *run) closeRoot() *Failure {
 	if r.root == nil {
 		return nil
@@ -139,7 +139,7 @@ func (r *run) closeRoot() *Failure {
 	return nil
 }
 
-// close ends an operator's act: the journal at rest, the state root let go of.
+// close ends an operator's action: it settles and closes the journal, and closes the state root.
 func (r *run) close() *Failure {
 	failure := r.closeHistory()
 	if failure != nil && r.writable {
