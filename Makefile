@@ -24,7 +24,7 @@ testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir=
 # passes for want of work.
 want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)
 
-.PHONY: help go-ready build demo test fmt vet staticcheck race check cross crash fuzz bench growth e2e interop deploy boottest package clean
+.PHONY: help go-ready build demo test fmt vet staticcheck race check cross crash fuzz bench growth e2e interop deploy boottest install package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,8 +108,17 @@ deploy: build ## the units: systemd's own checks, and the gate's system calls ag
 boottest: build ## boots a real systemd with the units, in namespaces (root)
 	@rc=0; bash deploy/boottest/run.sh bin/edged || rc=$$?; [ $$rc = 77 ] || exit $$rc
 
-package: build ## a .deb of both binaries, units, completions and docs into dist/
-	@GO='$(GO)' VERSION='$(VERSION)' COMMIT_TIME='$(COMMIT_TIME)' bash deploy/package.sh
+install: build ## what is installed on an image, below DESTDIR
+	SOURCE_DATE_EPOCH=$$(date -u -d '$(or $(COMMIT_TIME),1970-01-01T00:00:00Z)' +%s) $(GO) run ./deploy/stage -out '$(or $(DESTDIR),/)'
+
+package: export GO := $(GO)
+package: export VERSION := $(VERSION)
+package: export COMMIT_TIME := $(COMMIT_TIME)
+package: build ## a .deb of all that into dist/; installs, upgrades and removes it in a throw-away root (root)
+	@bash .ci/tools dpkg-deb:dpkg lintian:lintian systemctl:systemd
+	rm -f dist/*.deb
+	bash deploy/package.sh
+	EDGED_DIST="$(CURDIR)/dist" $(GO) test -count=1 -v -run TestPackage ./deploy
 
 clean: ## removes what these targets made
 	rm -rf bin dist

@@ -20,6 +20,9 @@ var elsewhere = map[string]struct{ file, test string }{
 	"journalctl -t edged EDGE_BOOT_EPOCH=1":                                                        {"deploy/journald_test.go", "TestJournaldE2E"},
 	"journalctl -t edged EDGE_EVENT=edge.os.reconstruction_completed":                              {"deploy/journald_test.go", "TestJournaldE2E"},
 	"journalctl -t edged -p err -o json --output-fields=MESSAGE_ID,EDGE_EVENT,EDGE_PATH,EDGE_NEXT": {"deploy/journald_test.go", "TestJournaldE2E"},
+	"dpkg --install edged_*.deb":                                                                   {"deploy/package_test.go", "TestPackageLife"},
+	"make install DESTDIR=IMAGE":                                                                   {"deploy/package_test.go", "TestPackageInstall"},
+	"systemctl --root=IMAGE preset edged-precheck.service edged.service edged-scrub.timer":         {"deploy/package_test.go", "TestPackageInstall"},
 	"make demo": {"internal/demo/demo_test.go", "TestRunScript"},
 	"edgectl journal export --format jsonl --out history.jsonl":                         {"docs/formats_test.go", "TestFormatsScript"},
 	"head -n 1 history.jsonl | tr -d '\\n' | b3sum":                                     {"docs/formats_test.go", "TestFormatsScript"},
@@ -29,9 +32,13 @@ var elsewhere = map[string]struct{ file, test string }{
 
 // notHere are the commands of sh blocks that no test can run, each with the reason.
 var notHere = map[string]string{
-	"make test":                  "it is what runs this test",
-	"make build":                 "every test that needs the binaries builds them itself, by the go command that the target calls",
-	"export PATH=$PWD/bin:$PATH": "a test has its binaries elsewhere, and puts that in the path",
+	"make test": "it is what runs this test",
+	".ci/run":   "it is what runs this test",
+	"go test ./... -run TestOSUpdateSimulation":           "it is a part of what runs this test",
+	"mkfs.ext4 -L persist /dev/disk/by-partlabel/persist": "needs a partition of its own; make e2e makes one in a file, and boots on it",
+	"mount /persist":                           "needs a partition of its own; make e2e makes one in a file, and boots on it",
+	"make build":                               "every test that needs the binaries builds them itself, by the go command that the target calls",
+	"export PATH=$PWD/bin:$PATH":               "a test has its binaries elsewhere, and puts that in the path",
 	"systemctl status edged-precheck.service":  "needs a node that was booted by systemd with the units installed",
 	"systemctl restart edged-precheck.service": "needs a node that was booted by systemd with the units installed",
 	"systemctl start edged.service":            "needs a node that was booted by systemd with the units installed",
@@ -50,8 +57,8 @@ func TestBlocks(t *testing.T) {
 				}
 			case "sh":
 				if b.has("recipe") {
-					if doc != operations {
-						t.Errorf("%s:%d: only the recipes of %s are followed by a test", doc, b.line, operations)
+					if doc != operations && doc != commissioning {
+						t.Errorf("%s:%d: only the recipes of %s and %s are followed by a test", doc, b.line, operations, commissioning)
 					}
 					continue
 				}
@@ -65,7 +72,7 @@ func TestBlocks(t *testing.T) {
 						t.Errorf("%s:%d: %q is neither typed by a test nor listed with a reason", doc, b.line, command)
 					}
 				}
-			case "", "json", "go", "yaml", "sql":
+			case "", "json", "go", "yaml", "sql", "mermaid":
 			default:
 				t.Errorf("%s:%d: nobody knows what to do with a block of %q", doc, b.line, b.kind())
 			}

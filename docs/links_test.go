@@ -23,7 +23,7 @@ func documents(t *testing.T) []string {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no pages: %v", err)
 	}
-	all := []string{"README.md"}
+	all := []string{"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/README.md"}
 	for _, p := range pages {
 		all = append(all, "docs/"+p)
 	}
