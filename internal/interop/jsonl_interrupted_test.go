@@ -26,7 +26,7 @@ func TestExportKilled(t *testing.T) {
 	}
 }
 
-// A reader that has seen enough ends an export quietly.
+// An export whose output is closed ends by SIGPIPE, and prints nothing.
 func TestExportBrokenPipe(t *testing.T) {
 	n := newNode(t)
 	history, err := filepath.Abs("../../fixtures/twoyears/depot-07.jsonl")
@@ -34,8 +34,8 @@ func TestExportBrokenPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range formats {
-		out, said, exit := n.Run(`edgectl journal export --journal ` + history + ` --format ` + f + ` --out - | head -c 4 | wc -c; echo ${PIPESTATUS[*]}`)
-		if exit != 0 || strings.Join(strings.Fields(out), " ") != "4 0 0 0" || said != "" {
+		out, said, exit := n.Run(`set +e; edgectl journal export --journal ` + history + ` --format ` + f + ` --out - | head -c 4 | wc -c; echo ${PIPESTATUS[*]}`)
+		if exit != 0 || strings.Join(strings.Fields(out), " ") != "4 141 0 0" || said != "" {
 			t.Errorf("%s: exit %d, %q, %q", f, exit, out, said)
 		}
 	}
@@ -71,7 +71,7 @@ func TestExportDamaged(t *testing.T) {
 	n.Sh(`edgectl journal export --out h.jsonl; sed '5s/"crit":/"crit": /' h.jsonl > bad.jsonl`)
 	for _, f := range formats[1:] {
 		_, said, exit := n.Run(`edgectl journal export --journal bad.jsonl --format ` + f + ` --out h.` + f)
-		if exit != 2 || !strings.Contains(said, "record 5") {
+		if exit != 1 || !strings.Contains(said, "record 5") {
 			t.Errorf("%s: exit %d, %s", f, exit, said)
 		}
 		if left := n.Sh(`ls -A | grep "h\.` + f + `" || true`); left != "" {
