@@ -20,12 +20,19 @@ import (
 func Prepare(root *cobra.Command) {
 	root.AddCommand(version(root.Name()), completion(root.Name()))
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.Version = buildinfo.String(root.Name())
-	root.SetVersionTemplate("{{.Version}}")
-	root.Flags().Bool("version", false, "print version, commit, Go version, os/arch")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(help())
 	prepare(root)
+	// Not cobra's own: its template links text/template, and with that every
+	// exported method of the binary.
+	asked := root.Flags().Bool("version", false, "print version, commit, Go version, os/arch")
+	otherwise := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *asked {
+			return printVersion(cmd)
+		}
+		return otherwise(cmd, args)
+	}
 }
 
 func prepare(cmd *cobra.Command) {
@@ -93,11 +100,13 @@ func version(name string) *cobra.Command {
 		Short:   "print version, commit, Go version, os/arch",
 		Example: fmt.Sprintf("  %s version", name),
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := io.WriteString(cmd.OutOrStdout(), cmd.Root().Version)
-			return err
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return printVersion(cmd) },
 	}
+}
+
+func printVersion(cmd *cobra.Command) error {
+	_, err := io.WriteString(cmd.OutOrStdout(), buildinfo.String(cmd.Root().Name()))
+	return err
 }
 
 // completion prints the completion script of a shell.
