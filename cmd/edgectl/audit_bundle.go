@@ -39,14 +39,15 @@ also with --unsigned, which writes what there is.`,
 			if out == "" {
 				return fail("pass --out FILE, or --out - for standard output", "an audit bundle needs a place to be written to")
 			}
-			src, err := e.open()
+			open := e.openWhole
+			if unsigned {
+				open = e.openAny
+			}
+			src, err := open()
 			if err != nil {
-				return wrong(err)
+				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			if e.damage != nil && !unsigned {
-				return wrong(e.damage)
-			}
 			if err := wrong(e.bundle(cmd, src, out, unsigned)); err != nil {
 				return err
 			}

@@ -31,8 +31,16 @@ mount, they leave every byte and every modification time as they found it.`,
 	return cmd
 }
 
-// open opens the history that is meant, and reports what is wrong with it.
+// open opens the history that is meant, and reports its damage.
 func (e *env) open() (*history.Source, error) {
+	src, err := e.openSource()
+	if err == nil && e.damage != nil {
+		fmt.Fprintf(e.stderr, "edgectl: the history is damaged or incomplete: %s\n", display.Clean(e.damage.Error()))
+	}
+	return src, err
+}
+
+func (e *env) openSource() (*history.Source, error) {
 	path, err := e.evidence()
 	if err != nil {
 		return nil, err
@@ -46,19 +54,22 @@ func (e *env) open() (*history.Source, error) {
 	if src.View() != nil {
 		e.damage = history.NameDamage(e.damage, path, e.logSkipped)
 	}
-	if e.damage != nil {
-		fmt.Fprintf(e.stderr, "edgectl: the history is damaged or incomplete: %s\n", display.Clean(e.damage.Error()))
-	}
 	if src.Kind() == history.Directory {
 		fmt.Fprintf(e.stderr, "edgectl: %s is a journal without its head file: nothing vouches for its newest records\n", path)
 	}
 	return src, nil
 }
 
-// openWhole opens a history for what stands for the whole of it. One that is
-// damaged or incomplete is wrong.
-func (e *env) openWhole() (*history.Source, error) {
+// openAny is open, for a command whose outcome is wrong if the history is damaged.
+func (e *env) openAny() (*history.Source, error) {
 	src, err := e.open()
+	return src, wrong(err)
+}
+
+// openWhole opens a history for a result that represents all of it. The error
+// is the damage of one that is damaged or incomplete.
+func (e *env) openWhole() (*history.Source, error) {
+	src, err := e.openSource()
 	if err == nil && e.damage != nil {
 		err = e.damage
 		_ = src.Close() // read-only

@@ -56,9 +56,9 @@ be read, or is missing before a later one, no file is left.`,
 			if opt.Since, err = parseTime("--since", since, time.Now()); err != nil {
 				return err
 			}
-			src, err := e.open()
+			src, err := e.openAny()
 			if err != nil {
-				return wrong(err)
+				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
 			first := max(from, src.First())

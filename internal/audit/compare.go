@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/internal/verify"
@@ -278,8 +277,7 @@ func (a *auditor) root(ctx context.Context, src *history.Source, size uint64) (t
 // unread takes an error of reading records for what it is: damage, which is a
 // finding, or something that keeps from judging at all.
 func (a *auditor) unread(err error) error {
-	var damage *errs.Error
-	if !errors.As(err, &damage) || errors.Is(err, errs.ErrIO) || errors.Is(err, errs.ErrNewer) {
+	if !history.IsDamage(err) {
 		return fmt.Errorf("compute the Merkle root: %w", err)
 	}
 	a.once(CodeRewritten, journal.FindingOf(err))

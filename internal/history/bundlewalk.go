@@ -193,5 +193,5 @@ func unsound(path string, err error) error {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		err = fmt.Errorf("it needs a window of more than %d MiB to unpack", maxBundleWindow>>20)
 	}
-	return &Error{Path: path, Kind: ErrBundle, Err: err, Next: "fetch it again from where it was made, or ask for a new one"}
+	return refused(ErrBundle, path, err, "fetch it again from where it was made, or ask for a new one")
 }

@@ -93,7 +93,7 @@ func changed(path string, head []byte) error {
 	default:
 		return nil
 	}
-	return &Error{Path: path, Kind: ErrChanged, Err: errors.New(found), Next: next}
+	return refused(ErrChanged, path, errors.New(found), next)
 }
 
 func detectDir(path, at string) (Kind, error) {
@@ -123,8 +123,7 @@ func detectDir(path, at string) (Kind, error) {
 		return StateRoot, nil // before its first boot, or with its journal gone
 	}
 	if about {
-		return "", &Error{Path: path, Kind: ErrNotEvidence, Err: errors.New("it is what an audit bundle unpacks to"),
-			Next: "name the archive, or run check.sh in it"}
+		return "", refused(ErrNotEvidence, path, errors.New("it is what an audit bundle unpacks to"), "name the archive, or run check.sh in it")
 	}
 	return "", notEvidence(path, "it holds no journal")
 }

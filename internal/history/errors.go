@@ -2,7 +2,8 @@ package history
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/autonomyops/edged/internal/errs"
 )
 
 var (
@@ -19,42 +20,22 @@ var (
 	ErrBundle = errors.New("is no sound audit bundle")
 )
 
-// Error says why a path cannot be opened as evidence. Kind is one of the
-// sentinels of this package.
-type Error struct {
-	Path string
-	Kind error
-	Err  error  // the system's error, may be nil
-	Next string // what to do about it
+// refused says why the history at path was not opened. Kind is one of the
+// sentinels of this package; cause is what was found, or the system's error.
+func refused(kind error, path string, cause error, next string) error {
+	return &errs.Error{Kind: kind, Check: "open the history at", Path: path, Err: cause, Next: next}
 }
 
-// Error says what, why and what to do next.
-func (e *Error) Error() string {
-	text := fmt.Sprintf("open evidence: %s %v", e.Path, e.Kind)
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return text + "; " + e.Next
-}
-
-// Unwrap gives the kind and the system's error, for errors.Is.
-func (e *Error) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Kind}
-	}
-	return []error{e.Kind, e.Err}
-}
+const nextName = "name a state root, a journal directory, an exported .jsonl or an audit bundle"
 
 func absent(path string) error {
-	return &Error{Path: path, Kind: ErrAbsent,
-		Next: "name a state root, a journal directory, an exported .jsonl or an audit bundle; is the partition mounted?"}
+	return refused(ErrAbsent, path, nil, nextName+"; is the partition mounted?")
 }
 
 func unreadable(path string, err error) error {
-	return &Error{Path: path, Kind: ErrUnreadable, Err: err, Next: "check its permissions, or run as a user that may read it"}
+	return refused(ErrUnreadable, path, err, "check its permissions, or run as a user that may read it")
 }
 
 func notEvidence(path, found string) error {
-	return &Error{Path: path, Kind: ErrNotEvidence, Err: errors.New(found),
-		Next: "name a state root, a journal directory, an exported .jsonl or an audit bundle"}
+	return refused(ErrNotEvidence, path, errors.New(found), nextName)
 }

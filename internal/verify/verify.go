@@ -186,8 +186,7 @@ func unopened(path string, kind history.Kind, err error) (Report, error) {
 		f.Code = CodeMissing
 		f.Detail = fmt.Sprintf("%s names record %d of journal %s, and there is no journal", ref.Path, ref.Seq, ref.Journal)
 	default:
-		var je *errs.Error
-		if !errors.As(err, &je) {
+		if !history.IsDamage(err) {
 			return Report{}, err
 		}
 	}
