@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"os"
 	"reflect"
@@ -43,7 +44,10 @@ func drawn(t *rapid.T, v reflect.Value) {
 			v.SetBytes(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "bytes"))
 			return
 		}
-		n := rapid.IntRange(0, 3).Draw(t, "length")
+		n := rapid.IntRange(-1, 3).Draw(t, "length")
+		if n < 0 {
+			return // nil
+		}
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
 		for i := range n {
 			drawn(t, v.Index(i))
@@ -81,9 +85,44 @@ func TestDecodeProperty(t *testing.T) {
 		drawn(rt, v)
 		v.FieldByName("V").SetInt(1)
 		data := canonical(t, v.Interface().(Payload))
+		if std := standard(rt, v.Interface()); std != data {
+			rt.Fatalf("%s: %s\nencoding/json: %s", kind, data, std)
+		}
 		got, err := Decode(kind, true, []byte(data))
 		if err != nil || canonical(t, got) != data {
 			rt.Fatalf("%s: %s\nis %+v, %v", kind, data, got, err)
+		}
+	})
+}
+
+// standard returns v as encoding/json encodes it, in canonical form.
+func standard(t *rapid.T, v any) string {
+	data, err := json.Marshal(v)
+	value := jsontext.Value(data)
+	if err = cmp.Or(err, value.Canonicalize()); err != nil {
+		t.Fatal(err)
+	}
+	return string(value)
+}
+
+// A snapshot is encoded as encoding/json encodes it, and so is a text that is not
+// UTF-8.
+func TestEncodeProperty(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var s State
+		drawn(rt, reflect.ValueOf(&s).Elem())
+		s.Node = string(rapid.SliceOfN(rapid.Byte(), 0, 8).Draw(rt, "not UTF-8"))
+		data, err := EncodeState(s)
+		value := jsontext.Value(data)
+		if err = cmp.Or(err, value.Canonicalize()); err != nil {
+			rt.Fatal(err)
+		}
+		if std := standard(rt, snapshot{snapshotVersion, s}); std != string(value) {
+			rt.Fatalf("%s\nencoding/json: %s", value, std)
+		}
+		p := PrecheckFailed{V: 1, Path: s.Node}
+		if std := standard(rt, p); std != canonical(t, p) {
+			rt.Fatalf("encoding/json: %s", std)
 		}
 	})
 }

@@ -2,8 +2,9 @@ package machine
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
+
+	"github.com/go-json-experiment/json"
 )
 
 // snapshotVersion changes if the meaning of State changes; a snapshot of
@@ -20,7 +21,7 @@ var currentSnapshot = []byte(`{"v":1,`)
 
 // EncodeState returns s as a snapshot.
 func EncodeState(s State) ([]byte, error) {
-	return json.Marshal(snapshot{V: snapshotVersion, State: s})
+	return json.Marshal(snapshot{V: snapshotVersion, State: s}, form)
 }
 
 // DecodeState reads a snapshot. A newer or older version, or a state that no
