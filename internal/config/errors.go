@@ -84,12 +84,21 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Lines are the file and a problem each, and how many problems there are.
+// Lines returns the file with a problem each, and how many problems there are; of
+// a file that was not checked key by key, one line.
 func (e *Error) Lines() []string {
+	if len(e.Problems) == 0 {
+		return []string{fmt.Sprintf("%s: %v", e.Path, e.Err)}
+	}
 	lines := make([]string, 0, len(e.Problems)+1)
 	for _, p := range e.Problems {
 		lines = append(lines, e.Path+": "+p.String())
 	}
+	return append(lines, e.Path+": "+e.Summary())
+}
+
+// Summary is the reason and the number of problems.
+func (e *Error) Summary() string {
 	n := len(e.Problems) + e.Omitted
 	problems := fmt.Sprintf("%d problems", n)
 	if n == 1 {
@@ -98,8 +107,19 @@ func (e *Error) Lines() []string {
 	if e.Omitted > 0 {
 		problems += fmt.Sprintf(", of which the first %d are listed", len(e.Problems))
 	}
-	return append(lines, fmt.Sprintf("%s: %v: %s", e.Path, e.Err, problems))
+	return fmt.Sprintf("%v: %s", e.Err, problems)
 }
 
-// Unwrap gives the reason, for errors.Is.
+// Unreadable reports whether the file could not be read, so that nothing is known
+// of what it says.
+func (e *Error) Unreadable() bool {
+	for _, judged := range []error{ErrInvalid, ErrTOML, ErrEmpty, ErrEncoding, ErrTooLarge} {
+		if errors.Is(e.Err, judged) {
+			return false
+		}
+	}
+	return true
+}
+
+// Unwrap returns the reason, for errors.Is.
 func (e *Error) Unwrap() error { return e.Err }

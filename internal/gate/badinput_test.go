@@ -114,18 +114,23 @@ func (c badInput) judge(n *node) {
 
 var errorLine = regexp.MustCompile(`^level=ERROR msg=("precheck: [^"]+")(?: dry_run=true)? path=("(?:[^"\\]|\\.)*"|\S+) err=("(?:[^"\\]|\\.)*"|\S+) next=("(?:[^"\\]|\\.)*"|\S+) exit_code=\d$`)
 
+// problemLine is one of several problems of a config.
+var problemLine = regexp.MustCompile(`^level=ERROR msg="precheck: config rejected"(?: dry_run=true)? path=\S+ err="(?:[^"\\]|\\.)*"$`)
+
 // reported requires one ERROR line with the path, a reason and what to do next.
+// Only a config with several problems has more lines, one for each, before it.
 func (c badInput) reported(n *node) {
 	n.t.Helper()
 	if strings.Contains(n.logs.String()+n.stdout.String(), "abababab") {
 		n.t.Error("the salt was printed")
 	}
-	var line string
+	var line, problems string
 	for l := range strings.Lines(n.logs.String()) {
 		if strings.HasPrefix(l, "level=ERROR") {
-			if line != "" {
+			if line != "" && (c.exit != ExitConfig || !problemLine.MatchString(line)) {
 				n.t.Errorf("a second ERROR line: %s", l)
 			}
+			problems += line
 			line = strings.TrimSuffix(l, "\n")
 		}
 	}
@@ -137,7 +142,7 @@ func (c badInput) reported(n *node) {
 	if path == "" || !strings.HasSuffix(path, c.path) {
 		n.t.Errorf("path %q, want …%q", path, c.path)
 	}
-	if !strings.Contains(m[1]+" "+strings.ReplaceAll(m[3], `\\`, `\`), c.reason) {
+	if !strings.Contains(m[1]+" "+strings.ReplaceAll(m[3]+problems, `\\`, `\`), c.reason) {
 		n.t.Errorf("%q is not the reason given:\n%s", c.reason, line)
 	}
 	if len(strings.Trim(m[4], `"`)) < 10 {

@@ -2,10 +2,12 @@ package gate
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
 
+	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/stateroot"
@@ -48,10 +50,19 @@ func (r *run) maxAttempts() int {
 	return r.cfg.Gate.MaxAttempts
 }
 
+// logFailure logs what ended the run: the last line has what to do and the exit
+// code. Of a config with several problems it logs each on a line of its own first.
 func (r *run) logFailure(f *Failure) {
 	f.explain()
-	r.log.Error(f.Message, slog.String("path", r.where(f)), slog.String("err", f.Reason()),
-		slog.String("next", f.Next), slog.Int("exit_code", f.Exit))
+	path, reason := slog.String("path", r.where(f)), f.Reason()
+	var rejected *config.Error
+	if errors.As(f.Err, &rejected) && len(rejected.Problems) > 1 {
+		for _, p := range rejected.Problems {
+			r.log.Error(f.Message, path, slog.String("err", p.String()))
+		}
+		reason = rejected.Summary()
+	}
+	r.log.Error(f.Message, path, slog.String("err", reason), slog.String("next", f.Next), slog.Int("exit_code", f.Exit))
 	if attempt := r.attempt(); f.Exit == ExitReconstruction && attempt >= r.maxAttempts() {
 		r.log.Error("edge.os.reconstruction_stuck", slog.Int("attempts", attempt),
 			slog.String("next", "`edgectl journal log` shows what failed at each attempt; edged does not start until it is repaired"))

@@ -22,7 +22,7 @@ const (
 	ExitReconstruction = 5 // fingerprint or reconstruction: edged MUST NOT start
 )
 
-// Failure is the one error that ends a run. It becomes one ERROR line, a
+// Failure is the one error that ends a run. It becomes an ERROR line, a
 // PrecheckFailed (or last_failure.json) and the exit code.
 type Failure struct {
 	Exit    int
