@@ -11,6 +11,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/gate"
 	"github.com/autonomyops/edged/internal/stateroot"
+	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
 	"github.com/autonomyops/edged/projections"
@@ -105,7 +106,8 @@ func TestRecordMembers(t *testing.T) {
 // TestMetrics: the guide has every metric with its type.
 func TestMetrics(t *testing.T) {
 	at := time.Unix(1, 0)
-	text := gate.Metrics(machine.State{}, &gate.Outcome{At: at, CertEnd: at}, at)
+	text := gate.Metrics(gate.Measures{Epoch: new(uint64), Events: new(uint64), Attempts: new(int), Exit: new(int), Duration: new(time.Duration),
+		Ended: at, CertEnd: at, Tail: &journal.TailUse{}})
 	told := map[string]string{}
 	for _, r := range rows(section(t, operations, "Metrics")) {
 		if name := strings.Trim(r[0], "`"); strings.HasPrefix(name, "edged_") {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/nodeinit"
 	"github.com/autonomyops/edged/internal/stateroot"
 )
@@ -26,7 +27,9 @@ func initCommand(e *env) *cobra.Command {
 		Long: `init lays out a state root and adds what is missing to an existing one. It
 never overwrites: each file is reported as created, kept, or skipped with the
 reason. --demo also makes TLS material, manifest keys and an empty signed
-manifest, so that the very next command is edged precheck.
+manifest, so that the very next command is edged precheck. Otherwise each thing
+that the node still needs is named with the command that brings it; a word in
+capital letters stands for a file of yours.
 
 The checkpoint key (identity/journal-sign.key) is named after the node. The
 origin of the checkpoints it signs is edged/<journal id>, which the first
@@ -59,17 +62,17 @@ record fixes.`,
 	return cmd
 }
 
-// nextAfterInit is the command to run now.
+// nextAfterInit is the command to run once nothing is missing.
 func nextAfterInit(r *nodeinit.Result, demo bool) string {
-	var b strings.Builder
-	if r.SkipMountCheck {
-		b.WriteString(stateroot.EnvSkipMountCheck + "=1 ")
-	}
-	fmt.Fprintf(&b, "edged --config %s precheck", shellQuote(filepath.Join(r.StateRoot, stateroot.NodeConfig)))
+	words := []string{"edged", "--config", filepath.Join(r.StateRoot, stateroot.NodeConfig), "precheck"}
 	if !demo {
-		b.WriteString(" --dry-run")
+		words = append(words, "--dry-run")
 	}
-	return b.String()
+	command := display.Command(words...)
+	if r.SkipMountCheck {
+		command = stateroot.EnvSkipMountCheck + "=1 " + command
+	}
+	return command
 }
 
 func printInit(w io.Writer, r initialised) error {
@@ -82,16 +85,11 @@ func printInit(w io.Writer, r initialised) error {
 		line := fmt.Sprintf("%-8s %-*s  %s", item.Action, width, item.Path, item.Note)
 		fmt.Fprintln(&b, strings.TrimRight(line, " "))
 	}
-	fmt.Fprintf(&b, "node %s, state root %s\nnext: %s\n", r.Node, r.StateRoot, r.Next)
+	fmt.Fprintf(&b, "node %s, state root %s\n", r.Node, r.StateRoot)
+	for _, m := range r.Missing {
+		fmt.Fprintf(&b, "next: %s is missing: %s\n", m.What, m.Command)
+	}
+	fmt.Fprintf(&b, "next: %s\n", r.Next)
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// shellQuote makes one word of s for a POSIX shell.
-func shellQuote(s string) string {
-	plain := strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=:@%,") == ""
-	if s != "" && plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -239,11 +239,3 @@ func TestParseTime(t *testing.T) {
 		}
 	}
 }
-
-func TestShellQuote(t *testing.T) {
-	for s, want := range map[string]string{"/a/b-c": "/a/b-c", "": "''", "a b": "'a b'", "it's": `'it'\''s'`} {
-		if got := shellQuote(s); got != want {
-			t.Errorf("%s: %s", s, got)
-		}
-	}
-}

@@ -49,14 +49,19 @@ func (e *env) operate(cmd *cobra.Command, decide func(machine.State) (machine.Pa
 		return machine.Event{}, "", err
 	}
 	event, err := gate.Operate(cmd.Context(), root, e.host(), decide)
+	return event, root, operateError(root, err)
+}
+
+// operateError says what to do about an error of an operator's action.
+func operateError(root string, err error) error {
 	var failed *gate.Failure
 	switch {
 	case errors.As(err, &failed):
-		return event, root, fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
+		return fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
 	case errors.Is(err, gate.ErrNoHistory):
-		return event, root, fail("run edged precheck first", "%s: %w", root, err)
+		return fail("run edged precheck first", "%s: %w", root, err)
 	}
-	return event, root, err
+	return err
 }
 
 // host is the running system, with the environment of the command.
@@ -74,10 +79,14 @@ type journaled struct {
 	Data    machine.Payload `json:"data"`
 }
 
+func newJournaled(event machine.Event) journaled {
+	return journaled{event.Journal, event.Seq, event.Meta.Kind, event.Payload}
+}
+
 // told prints the event that was appended, and what it leads to.
 func (e *env) told(event machine.Event, leads string) error {
 	if e.json {
-		return writeJSON(e.stdout, journaled{event.Journal, event.Seq, event.Meta.Kind, event.Payload})
+		return writeJSON(e.stdout, newJournaled(event))
 	}
 	_, err := fmt.Fprintf(e.stdout, "journaled record %d: %s\n%s\n", event.Seq, event.Meta.Kind, leads)
 	return err

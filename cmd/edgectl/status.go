@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 
 	"github.com/spf13/cobra"
 
@@ -26,19 +27,7 @@ there is no node here.`,
   edgectl status --json | jq -r '.problems[]'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := e.evidence()
-			if err != nil {
-				return err
-			}
-			s, err := status.Read(path, e.logSkipped, func() (*doctor.Report, error) {
-				e.target.stateRoot = cmp.Or(e.target.journal, e.target.stateRoot)
-				opt, err := e.examined()
-				if err != nil {
-					return nil, err
-				}
-				opt.LogSkipped = e.logSkipped
-				return doctor.Examine(cmd.Context(), opt)
-			})
+			s, err := e.status(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -56,4 +45,21 @@ there is no node here.`,
 	e.target.evidenceFlag(cmd.Flags())
 	e.jsonFlag(cmd)
 	return cmd
+}
+
+// status is that of the node that is meant.
+func (e *env) status(ctx context.Context) (status.Status, error) {
+	path, err := e.evidence()
+	if err != nil {
+		return status.Status{}, err
+	}
+	return status.Read(path, e.logSkipped, func() (*doctor.Report, error) {
+		e.target.stateRoot = cmp.Or(e.target.journal, e.target.stateRoot)
+		opt, err := e.examined()
+		if err != nil {
+			return nil, err
+		}
+		opt.LogSkipped = e.logSkipped
+		return doctor.Examine(ctx, opt)
+	})
 }

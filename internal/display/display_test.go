@@ -186,3 +186,14 @@ func FuzzCleanJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestCommand(t *testing.T) {
+	for want, words := range map[string][]string{
+		"mv /a/b-c ''":           {"mv", "/a/b-c", ""},
+		`'a b' 'it'\''s' '$(x)'`: {"a b", "it's", "$(x)"},
+	} {
+		if got := display.Command(words...); got != want {
+			t.Errorf("%q: %s", words, got)
+		}
+	}
+}

@@ -3,9 +3,9 @@ package doctor
 import (
 	"errors"
 	"path/filepath"
-	"strings"
 	"syscall"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/internal/errs"
@@ -20,28 +20,28 @@ import (
 // broken or a full disk.
 func (e *examination) command(f *gate.Failure) string {
 	if known := own(f.Err); known != nil {
-		return line(known...)
+		return display.Command(known...)
 	}
 	if inTheWay(f.Err) {
-		return line("mv", f.Path, f.Path+".aside")
+		return display.Command("mv", f.Path, f.Path+".aside")
 	}
 	switch f.Message {
 	case "precheck: ready file cannot be removed":
-		return line("mv", f.Path, f.Path+".aside")
+		return display.Command("mv", f.Path, f.Path+".aside")
 	case "precheck: boot id unreadable":
-		return line("mount", "-t", "proc", "proc", "/proc")
+		return display.Command("mount", "-t", "proc", "proc", "/proc")
 	}
 	switch f.Stage {
 	case "config":
-		return line("install", "-m", "640", "CONFIG", e.opt.Config)
+		return display.Command("install", "-m", "640", "CONFIG", e.opt.Config)
 	case "ready_file":
-		return line("mkdir", "-p", filepath.Dir(f.Path))
+		return display.Command("mkdir", "-p", filepath.Dir(f.Path))
 	case "journal":
 		return e.journalCommand(f)
 	case "certificate":
 		return e.certificateCommand(f)
 	case "fingerprint":
-		return line("install", "-m", "644", "OS_RELEASE", f.Path)
+		return display.Command("install", "-m", "644", "OS_RELEASE", f.Path)
 	case "manifest", "operation", "epoch":
 		return e.manifestCommand(f)
 	}
@@ -76,7 +76,7 @@ func (e *examination) journalCommand(f *gate.Failure) string {
 	case "precheck: journal is of another node":
 		return e.edgectl("journal rename-node " + e.x.Config.Identity.EdgeDomainID + " --reason REASON")
 	case "precheck: journal is not this node's":
-		return line("install", "-m", "640", "CONFIG", e.opt.Config)
+		return display.Command("install", "-m", "640", "CONFIG", e.opt.Config)
 	}
 	return ""
 }
@@ -85,27 +85,27 @@ func (e *examination) certificateCommand(f *gate.Failure) string {
 	t := e.x.Config.Transport
 	switch f.Path {
 	case t.CAFile:
-		return line("install", "-m", "644", "CA", t.CAFile)
+		return display.Command("install", "-m", "644", "CA", t.CAFile)
 	case t.CAKeyFile:
-		return line("install", "-m", "600", "CA_KEY", t.CAKeyFile)
+		return display.Command("install", "-m", "600", "CA_KEY", t.CAKeyFile)
 	}
-	return line("install", "-m", "600", "KEY", t.KeyFile) + " && " + line("install", "-m", "644", "CERTIFICATE", t.CertFile)
+	return display.Command("install", "-m", "600", "KEY", t.KeyFile) + " && " + display.Command("install", "-m", "644", "CERTIFICATE", t.CertFile)
 }
 
 func (e *examination) manifestCommand(f *gate.Failure) string {
 	var rejected *manifest.Error
 	var op *operation.Error
 	sign := e.edgectl("manifest sign --key SIGNING_KEY")
-	deploy := line("install", "-m", "640", "MANIFEST", e.below(stateroot.Manifest)) + " && " + sign
+	deploy := display.Command("install", "-m", "640", "MANIFEST", e.below(stateroot.Manifest)) + " && " + sign
 	switch {
 	case errors.As(f.Err, &rejected):
 		switch rejected.Code {
 		case manifest.CodeSignature, manifest.CodeSignatureMissing, manifest.CodeSignatureSize, manifest.CodeSigUnreadable:
 			return sign
 		case manifest.CodeKeyMissing, manifest.CodeKeySize, manifest.CodeKeyUnreadable, manifest.CodeKeyWeak, manifest.CodeKeyPinned:
-			return line("install", "-m", "644", "VERIFY_KEY", e.below(stateroot.ManifestVerifyKey))
+			return display.Command("install", "-m", "644", "VERIFY_KEY", e.below(stateroot.ManifestVerifyKey))
 		case manifest.CodeKeyWritable:
-			return line("chmod", "o-w", e.below(stateroot.ManifestVerifyKey))
+			return display.Command("chmod", "o-w", e.below(stateroot.ManifestVerifyKey))
 		case manifest.CodeKeyUnknown:
 			return e.edgectl("key rotate manifest --old OLD_KEY --new NEW_KEY")
 		}
@@ -113,7 +113,7 @@ func (e *examination) manifestCommand(f *gate.Failure) string {
 	case !errors.As(f.Err, &op):
 		return "" // evidence, or the kernel's clock
 	case op.Field == "src" && durable.CheckName(op.Path) == nil, errors.Is(op.Err, operation.ErrMismatch), errors.Is(op.Err, operation.ErrSource):
-		return line("install", "-m", "755", "SOURCE", e.below(op.Path))
+		return display.Command("install", "-m", "755", "SOURCE", e.below(op.Path))
 	}
 	return deploy
 }
@@ -122,22 +122,5 @@ func (e *examination) below(name string) string { return filepath.Join(e.rep.Sta
 
 // edgectl is a command of edgectl on this state root.
 func (e *examination) edgectl(args string) string {
-	return "edgectl " + args + " --state-root " + quote(e.rep.StateRoot)
-}
-
-// line writes a command's words for a POSIX shell.
-func line(words ...string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = quote(w)
-	}
-	return strings.Join(quoted, " ")
-}
-
-func quote(s string) string {
-	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=:@%,"
-	if s != "" && strings.Trim(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return "edgectl " + args + " --state-root " + display.Command(e.rep.StateRoot)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/durable/fault"
 	"github.com/autonomyops/edged/journal"
-	"github.com/autonomyops/edged/machine"
 )
 
 // maxMetrics is far above the size of a metrics file, in bytes.
@@ -37,12 +36,13 @@ func (r *run) writeMetrics(exit int) {
 		return
 	}
 	now := r.host.Now()
-	outcome := Outcome{ExitCode: exit, Seconds: now.Sub(r.began).Seconds(), At: now, CertEnd: r.certEnd}
-	var state machine.State
+	duration := now.Sub(r.began)
+	m := Measures{Exit: &exit, Duration: &duration, Ended: now, CertEnd: r.certEnd, Now: r.clock.used}
 	if h := r.history; h != nil {
-		state = h.state
+		attempts := r.attempt()
+		m.Epoch, m.Events, m.Attempts = &h.state.Epoch, &h.state.Seq, &attempts
 		if h.tail != (journal.TailUse{}) {
-			outcome.Tail, outcome.Unsettled = &h.tail, h.unsettled
+			m.Tail, m.Unsettled = &h.tail, h.unsettled
 		}
 	}
 	path := r.cfg.Gate.MetricsFile
@@ -52,7 +52,7 @@ func (r *run) writeMetrics(exit int) {
 	case r.plan != nil:
 		err = inFolder(path, func(dir *durable.Root, name string) error { return durable.CheckReplace(dir, name, "") })
 	default:
-		err = r.replaceHostFile(path, []byte(Metrics(state, &outcome, r.clock.used)))
+		err = r.replaceHostFile(path, []byte(Metrics(m)))
 	}
 	if err = fault.Explain(err); err != nil {
 		r.log.Warn("precheck: metrics file cannot be written", slog.String("path", path), slog.String("err", err.Error()),

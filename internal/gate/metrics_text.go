@@ -6,55 +6,64 @@ import (
 	"time"
 
 	"github.com/autonomyops/edged/journal"
-	"github.com/autonomyops/edged/machine"
 )
 
-// Outcome is the result of one precheck. The zero value of a member means
-// that it is unknown.
-type Outcome struct {
-	ExitCode  int
-	Seconds   float64          // duration of the run
-	At        time.Time        // its end
-	CertEnd   time.Time        // end of the leaf's validity, zero when unknown
-	Tail      *journal.TailUse // at the end of the run, nil if there is no journal
-	Unsettled bool             // settling was due and failed
+// Measures are what a node's metrics are made of. What is unknown is nil, or a
+// zero time, and its metric is left out.
+type Measures struct {
+	Epoch     *uint64        // boot epoch in force
+	Events    *uint64        // records in the journal
+	Attempts  *int           // of the open reconstruction, 0 if none is open
+	Exit      *int           // exit code of the newest precheck
+	Duration  *time.Duration // of the newest precheck
+	Ended     time.Time      // when it ended
+	CertEnd   time.Time      // end of the leaf's validity
+	Tail      *journal.TailUse
+	Unsettled bool // settling is due and failed
+	Now       time.Time
 }
 
 // metricsBegin begins every text of Metrics.
 const metricsBegin = "# HELP edged_"
 
-// Metrics returns a node's state as Prometheus text for node_exporter's textfile
-// collector. run is nil if no run is known. The format is the text exposition
-// format, version 0.0.4:
+// Metrics returns m as Prometheus text for node_exporter's textfile collector. The
+// format is the text exposition format, version 0.0.4:
 // https://prometheus.io/docs/instrumenting/exposition_formats/
-func Metrics(s machine.State, run *Outcome, now time.Time) string {
+func Metrics(m Measures) string {
 	var b strings.Builder
-	gauge := func(name, help string, value float64) {
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n%s %g\n", name, help, name, name, value)
+	metric := func(name, kind, help string, value float64) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n%s %g\n", name, help, name, kind, name, value)
 	}
-	gauge("edged_boot_epoch", "Boot epoch in force.", float64(s.Epoch))
-	fmt.Fprintf(&b, "# HELP edged_journal_events_total Records in the journal.\n# TYPE edged_journal_events_total counter\nedged_journal_events_total %d\n", s.Seq)
-	if run != nil && run.Tail != nil {
-		gauge("edged_journal_tail_records", "Records that have not settled.", float64(run.Tail.Records))
-		gauge("edged_journal_tail_free_bytes", "Room for records in the journal's tail.", float64(run.Tail.FreeBytes))
+	gauge := func(name, help string, value float64) { metric(name, "gauge", help, value) }
+	if m.Epoch != nil {
+		gauge("edged_boot_epoch", "Boot epoch in force.", float64(*m.Epoch))
+	}
+	if m.Events != nil {
+		metric("edged_journal_events_total", "counter", "Records in the journal.", float64(*m.Events))
+	}
+	if m.Attempts != nil {
+		gauge("edged_reconstruction_attempts", "Attempts of the open reconstruction, 0 when none is open.", float64(*m.Attempts))
+	}
+	if t := m.Tail; t != nil {
+		gauge("edged_journal_tail_records", "Records that have not settled.", float64(t.Records))
+		gauge("edged_journal_tail_free_bytes", "Room for records in the journal's tail.", float64(t.FreeBytes))
 		unsettled := 0.0
-		if run.Unsettled {
+		if m.Unsettled {
 			unsettled = 1
 		}
 		gauge("edged_journal_unsettled", "1 if the newest precheck was to settle the tail and could not.", unsettled)
 	}
-	attempts := 0
-	if s.Open != nil {
-		attempts = s.Open.Attempt
+	if m.Exit != nil {
+		gauge("edged_precheck_last_exit_code", "Exit code of the newest precheck.", float64(*m.Exit))
 	}
-	gauge("edged_reconstruction_attempts", "Attempts of the open reconstruction, 0 when none is open.", float64(attempts))
-	if run != nil {
-		gauge("edged_precheck_last_exit_code", "Exit code of the newest precheck.", float64(run.ExitCode))
-		gauge("edged_precheck_last_duration_seconds", "Duration of the newest precheck.", run.Seconds)
-		gauge("edged_precheck_last_timestamp_seconds", "When the newest precheck ended.", float64(run.At.Unix()))
-		if !run.CertEnd.IsZero() {
-			gauge("edged_certificate_remaining_seconds", "Time until the node certificate expires, 86400 a day.", run.CertEnd.Sub(now).Seconds())
-		}
+	if m.Duration != nil {
+		gauge("edged_precheck_last_duration_seconds", "Duration of the newest precheck.", m.Duration.Seconds())
+	}
+	if !m.Ended.IsZero() {
+		gauge("edged_precheck_last_timestamp_seconds", "When the newest precheck ended.", float64(m.Ended.Unix()))
+	}
+	if !m.CertEnd.IsZero() {
+		gauge("edged_certificate_remaining_seconds", "Time until the node certificate expires, 86400 a day.", m.CertEnd.Sub(m.Now).Seconds())
 	}
 	return b.String()
 }

@@ -20,14 +20,18 @@ func (r *run) publish(context.Context) *Failure {
 		publish = r.rehearsePublication
 	}
 	if err := publish(); err != nil {
-		next := "check free space, the disk and the kernel log; the next boot writes them again"
-		if inTheWay(err) {
-			next = "the file there is not the gate's: look at it and move it away; the next boot writes them again"
-		}
-		return &Failure{Exit: ExitStateRoot, Stage: "projection", Message: "precheck: projections cannot be written",
-			Path: pathOf(err, projections.FingerprintPath), Err: err, Next: nextOf(err, next)}
+		return notPublished(err)
 	}
 	return nil
+}
+
+func notPublished(err error) *Failure {
+	next := "check free space, the disk and the kernel log; the next boot writes them again"
+	if inTheWay(err) {
+		next = "the file there is not the gate's: look at it and move it away; the next boot writes them again"
+	}
+	return &Failure{Exit: ExitStateRoot, Stage: "projection", Message: "precheck: projections cannot be written",
+		Path: pathOf(err, projections.FingerprintPath), Err: err, Next: nextOf(err, next)}
 }
 
 func (r *run) publishFiles() error {

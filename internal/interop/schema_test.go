@@ -129,6 +129,10 @@ func TestSchemas(t *testing.T) {
 		{"replay-explain", "edgectl replay explain --json"},
 		{"replay-explain", "edgectl replay explain --json --journal state/journal.salvage-*/predecessor.jsonl"},
 		{"status", "edgectl status --json"},
+		{"config-check", "edgectl config check --json"},
+		{"config-check", "sed s/schema:/x:/ $EDGE_CONFIG >x.yaml; edgectl config check x.yaml --json; [ $? = 1 ]"},
+		{"projections", "rm state/bootstrap/os_fingerprint.json; edgectl projections check --json; [ $? = 1 ]"},
+		{"projections", "edgectl projections rebuild --json"},
 		{"last_failure", "rm -r state/journal; edged precheck 2>/dev/null; [ $? = 2 ] && cat state/bootstrap/last_failure.json"},
 		{"status", "edgectl status --json; [ $? = 1 ]"},
 	} {

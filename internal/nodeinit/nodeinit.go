@@ -72,6 +72,8 @@ type Result struct {
 	// the filesystem and the mounts. Why is the reason.
 	SkipMountCheck bool   `json:"skip_mount_check"`
 	Why            string `json:"skip_mount_check_why,omitempty"`
+	// Missing is what the node needs beside the config.
+	Missing []Missing `json:"missing"`
 }
 
 // layout is a state root that Init is laying out.
@@ -117,7 +119,11 @@ func Init(ctx context.Context, dir string, opt Options) (*Result, error) {
 			return nil, fmt.Errorf("lay out %s: %w", root, err)
 		}
 	}
-	res := &Result{StateRoot: root, Node: l.node, Items: l.items}
+	missing, err := l.missing()
+	if err != nil {
+		return nil, fmt.Errorf("lay out %s: %w", root, err)
+	}
+	res := &Result{StateRoot: root, Node: l.node, Items: l.items, Missing: missing}
 	_, err = stateroot.Check(root, stateroot.Options{})
 	if errors.Is(err, stateroot.ErrFilesystem) || errors.Is(err, stateroot.ErrPartOfRoot) {
 		res.SkipMountCheck, res.Why = true, why(err)

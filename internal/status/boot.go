@@ -17,9 +17,12 @@ func (s *Status) lastBoot(src *history.Source) error {
 			continue
 		}
 		state, _, err := replay.State(src, seq)
-		if err == nil {
-			s.LastBoot = outcome(state.Run)
+		if err != nil {
+			return err
 		}
+		s.LastBoot = outcome(state.Run)
+		began, err := src.Record(max(state.Run.First, first))
+		s.LastBoot.DurationMS = state.Run.Time.Sub(began.Time).Milliseconds()
 		return err
 	}
 	return nil

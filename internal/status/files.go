@@ -12,7 +12,7 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Projection is how one file stands to the journal.
+// Projection is the result of comparing one file with the journal.
 type Projection struct {
 	Path   string `json:"path"`
 	Health string `json:"health"` // agrees, not_judged, repair, cause or foreign
@@ -54,10 +54,12 @@ func (s *Status) failureFile(tree durable.FS) {
 	}
 }
 
-func (s *Status) projections(src *history.Source, state machine.State) error {
+// Projections compares the files of the state root that src was opened at with
+// state.
+func Projections(src *history.Source, state machine.State) ([]Projection, error) {
 	files, err := projections.Read(src.FS())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	verdicts, err := files.Judge(state, func(seq uint64) (machine.Event, error) {
 		rec, err := src.Record(seq)
@@ -67,19 +69,29 @@ func (s *Status) projections(src *history.Source, state machine.State) error {
 		return replay.Event(rec)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, v := range verdicts {
-		p := Projection{Path: v.Path, Health: string(v.Kind), Detail: v.Reason}
+	return Describe(verdicts), nil
+}
+
+// Describe says of each verdict what the next boot does about it.
+func Describe(verdicts []projections.Verdict) []Projection {
+	all := make([]Projection, len(verdicts))
+	for i, v := range verdicts {
+		all[i] = Projection{Path: v.Path, Health: string(v.Kind), Detail: v.Reason}
 		switch v.Kind {
 		case projections.Repair:
-			p.Detail += "; the next boot makes it again"
+			all[i].Detail += "; the next boot writes it again"
 		case projections.Cause:
-			p.Detail += "; the next boot reconstructs"
+			all[i].Detail += "; the next boot reconstructs"
 		case projections.Foreign:
-			p.Detail += "; the next boot refuses"
+			all[i].Detail += "; the next boot refuses"
 		}
-		s.Projections = append(s.Projections, p)
 	}
-	return nil
+	return all
+}
+
+// OK reports whether nothing is wrong with the file.
+func (p Projection) OK() bool {
+	return p.Health == string(projections.Agrees) || p.Health == string(projections.NotJudged)
 }

@@ -81,6 +81,8 @@ type Boot struct {
 	BootID   string    `json:"boot_id"`
 	Run      string    `json:"run"`
 	Seq      uint64    `json:"seq"` // of its first record
+	// DurationMS is the time from its first to its newest record.
+	DurationMS int64 `json:"duration_ms"`
 }
 
 // Reconstruction is one that is open.
@@ -220,7 +222,7 @@ func (s *Status) history(src *history.Source) error {
 		s.notice("the next boot is a drill, requested by %s: %s", d.By, d.Reason)
 	}
 	if src.Kind() == history.StateRoot {
-		if err := s.projections(src, state); err != nil {
+		if s.Projections, err = Projections(src, state); err != nil {
 			return err
 		}
 	}
@@ -256,7 +258,7 @@ func (s *Status) judge() {
 		s.problem("a boot after the last one journaled failed with exit code %d: %s", f.ExitCode, f.Reason)
 	}
 	for _, p := range s.Projections {
-		if p.Health != "agrees" && p.Health != "not_judged" {
+		if !p.OK() {
 			s.problem("%s: %s", p.Path, p.Detail)
 		}
 	}
