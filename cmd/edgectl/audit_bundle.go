@@ -28,8 +28,8 @@ with Python, b3sum and openssl alone (check.sh calls it). No private key is ever
 in it.
 
 A file is written beside and renamed; "-" is standard output. The same history
-gives the same bytes. Where the key cannot be read (a seized disk, an export),
-pass --unsigned: the bundle then says that nobody vouches for its records. Of a
+yields the same bytes. If the key cannot be read (a seized disk, an export), pass
+--unsigned: the bundle then says that no signature vouches for its records. Of a
 history that is damaged or incomplete nothing is signed: that is exit status 1,
 also with --unsigned, which writes what there is.`,
 		Example: `  edgectl audit bundle --out audit.tar.zst --state-root /persist/edge
@@ -59,12 +59,12 @@ also with --unsigned, which writes what there is.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&out, "out", "", "the file to write, or - for standard output")
-	f.BoolVar(&unsigned, "unsigned", false, "without a checkpoint, where the node's key is not at hand")
+	f.BoolVar(&unsigned, "unsigned", false, "without a checkpoint, if the node's key is not at hand")
 	e.target.evidenceFlag(f)
 	return cmd
 }
 
-// unsealed says what to do where the bundle cannot be signed.
+// unsealed says what to do if the bundle cannot be signed.
 func unsealed(src *history.Source, err error) error {
 	if !errors.Is(err, audit.ErrNoKey) {
 		return err

@@ -31,14 +31,14 @@ or an export. The verdict is one of
   extended      records were added, none was changed
   salvaged      it continues a damaged journal, and says what was lost
   truncated     records that were seen before, or the first ones, are gone
-  rewritten     other records stand where others were seen
+  rewritten     other records are in the place of those seen before
   inconsistent  the records hold, something else does not
 
 --key is the node's checkpoint key as you hold it, the oldest one: rotations in
-the records are followed. Where it was replaced, nothing in the records vouches
-for the new one: give both, oldest first. The last one, or one that rotations
-lead to from it, must have signed FILE; those before it are believed for what
---since names. Without --key the key that came with the bundle is used, which
+the records are followed. If it was replaced, nothing in the records vouches for
+the new one: name both, oldest first. The last one, or one that rotations lead
+to from it, must have signed FILE; those before it may have signed what --since
+names. Without --key the key that came with the bundle is used, which
 proves nothing about who signed.
 
 Exit status: 0 for the first three, 1 for the others, 2 if FILE cannot be read or
@@ -69,7 +69,7 @@ newer release wrote a record, a copy changed the file.`,
 				err = printAudit(e.stdout, rep)
 			}
 			if !rep.OK {
-				return errWrong // also where nobody reads the report any more
+				return errWrong // also if the report could not be written
 			}
 			return err
 		},
@@ -82,7 +82,7 @@ newer release wrote a record, a copy changed the file.`,
 }
 
 // heldKey reads the key that the auditor holds. A private half is refused by
-// its name: it has no business with whoever judges a history.
+// its name: no auditor should have it.
 func heldKey(path string) (string, error) {
 	const next = "name the node's journal-sign.pub as you hold it"
 	data, err := durable.ReadHostFile(path, transparency.MaxKey)

@@ -11,10 +11,10 @@ import (
 func clockCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clock",
-		Short: "the time floor below which the gate does not believe the clock",
-		Long: `The gate never believes the wall clock to be earlier than the newest journaled
-time of a boot that passed. A boot that passed with a clock far in the future
-leaves a floor that certificates and manifests cannot satisfy.`,
+		Short: "the time floor below which the gate does not use the clock",
+		Long: `The gate never uses a time that is earlier than the newest journaled time of a
+boot that passed. A boot that passed with a clock far in the future leaves a
+floor that certificates and manifests cannot satisfy.`,
 		Example: `  edgectl clock reset --reason "the clock ran away on 3 March"`,
 	}
 	cmd.AddCommand(clockReset(e))
@@ -55,7 +55,7 @@ only lower it: time that has passed raises it by itself.`,
 			if err != nil {
 				return err
 			}
-			return e.told(event, "the time floor is "+floor.Format(time.RFC3339))
+			return e.printAppended(event, "the time floor is "+floor.Format(time.RFC3339))
 		},
 	}
 	by.flags(cmd)

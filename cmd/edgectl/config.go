@@ -25,14 +25,14 @@ type checked struct {
 	OK       bool            `json:"ok"`
 	Config   string          `json:"config"`
 	Node     string          `json:"node"`       // "" if the config is not valid
-	Root     string          `json:"state_root"` // likewise
+	Root     string          `json:"state_root"` // "" if the config is not valid
 	Problems []configProblem `json:"problems"`
 	Omitted  int             `json:"omitted"` // problems beyond those listed
 }
 
 type configProblem struct {
 	Line    int    `json:"line"`   // from 1; 0 if the problem has no place
-	Column  int    `json:"column"` // in characters, likewise
+	Column  int    `json:"column"` // in characters, from 1; 0 if the problem has no place
 	Key     string `json:"key"`    // dotted, "" if it concerns no key
 	Problem string `json:"problem"`
 }

@@ -17,7 +17,7 @@ them are reported in one run. It also verifies the whole journal and looks at th
 units, the days that the certificates have left, and the space.
 
 Each finding has a stable code and, if a command repairs it, that command. A word
-of it in capital letters stands for what you have: a file, or a reason. doctor
+of it in capital letters is a placeholder: for a file, or for a reason. doctor
 changes nothing, also on a live node.
 
 Exit status: 0 no error was found, 1 an error was found, 2 the examination could

@@ -40,9 +40,9 @@ refused unless manifest, signature, key and operations would pass now.`,
 				return err
 			}
 			if cancel {
-				return e.told(event, "the next boot is an ordinary one")
+				return e.printAppended(event, "the next boot is an ordinary one")
 			}
-			return e.told(event, "the next precheck reconstructs; the epoch advances by one")
+			return e.printAppended(event, "the next precheck reconstructs; the epoch advances by one")
 		},
 	}
 	by.flags(cmd)

@@ -46,8 +46,8 @@ func (f filter) unknown() []string {
 	})
 }
 
-// hides reports whether a record of this type is not shown because nobody asked
-// for it: a SnapshotTaken is the journal's own bookkeeping.
+// hides reports whether a record of this type is shown only on request: a
+// SnapshotTaken is the journal's own bookkeeping.
 func (f filter) hides(kind string) bool {
 	return kind == string(machine.KindSnapshotTaken) && !f.snapshots && len(f.types) == 0
 }
@@ -120,7 +120,7 @@ func begins(value []byte, prefix string) bool {
 type lastLines struct {
 	limit int
 	lines []string
-	next  int // where the oldest one stands once the limit is reached
+	next  int // the index of the oldest one once the limit is reached
 }
 
 // newLastLines keeps limit lines; 0 keeps none and lets all pass.
@@ -140,7 +140,7 @@ func (l *lastLines) add(line string) bool {
 	return true
 }
 
-// all gives the lines kept, oldest first.
+// all returns the lines kept, oldest first.
 func (l *lastLines) all() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range l.lines {

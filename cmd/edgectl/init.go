@@ -23,13 +23,13 @@ func initCommand(e *env) *cobra.Command {
 	var opt nodeinit.Options
 	cmd := &cobra.Command{
 		Use:   "init DIR",
-		Short: "lay out a state root: directories, a commented config, the checkpoint key",
+		Short: "create a state root: directories, a commented config, the checkpoint key",
 		Long: `init lays out a state root and adds what is missing to an existing one. It
 never overwrites: each file is reported as created, kept, or skipped with the
 reason. --demo also makes TLS material, manifest keys and an empty signed
 manifest, so that the very next command is edged precheck. Otherwise each thing
 that the node still needs is named with the command that brings it; a word in
-capital letters stands for a file of yours.
+capital letters is a placeholder for a file of yours.
 
 The checkpoint key (identity/journal-sign.key) is named after the node. The
 origin of the checkpoints it signs is edged/<journal id>, which the first

@@ -74,7 +74,7 @@ func (e *env) openSealed() (*history.Source, error) {
 	return src, err
 }
 
-// commit builds the tree of a history and gives the signed checkpoint that is
+// commit builds the tree of a history and returns the signed checkpoint that is
 // over it: one that is made of all its records, or the one that was named.
 func (e *env) commit(cmd *cobra.Command, src *history.Source, s sealing) (*transparency.Tree, []byte, error) {
 	progress := func(done, total uint64) { e.progress.at("hash", done, total) }
@@ -87,7 +87,7 @@ func (e *env) commit(cmd *cobra.Command, src *history.Source, s sealing) (*trans
 		return tree, signed, err
 	}
 	if src.Kind() == history.Directory {
-		return nil, nil, fail("name the state root that it lies in, which has the head file", "sign nothing of %s: nothing vouches for its newest records", src.Path())
+		return nil, nil, fail("name the state root around it, which has the head file", "sign nothing of %s: nothing vouches for its newest records", src.Path())
 	}
 	key, err := checkpointKey(src, s.key)
 	if err != nil {
@@ -136,7 +136,7 @@ func checkpointKey(src *history.Source, file string) (transparency.Signer, error
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return transparency.Signer{}, fail("edgectl init makes one where it is missing; --key names one elsewhere", "no checkpoint key: %w", err)
+		return transparency.Signer{}, fail("edgectl init makes one if it is missing; --key names one elsewhere", "no checkpoint key: %w", err)
 	case errors.Is(err, fs.ErrPermission):
 		return transparency.Signer{}, fail("only root may read it: run this as root", "read the checkpoint key: %w", err)
 	case err != nil:
@@ -153,7 +153,7 @@ func checkpointKey(src *history.Source, file string) (transparency.Signer, error
 func inForce(src *history.Source, file string, key transparency.Verifier) error {
 	state, _, err := replay.State(src, src.Tip().Seq)
 	if err != nil {
-		return fail("edgectl journal verify --deep tells what is wrong with it", "nothing is signed for a history that does not replay: %w", err)
+		return fail("edgectl journal verify --deep reports what is wrong with it", "nothing is signed for a history that does not replay: %w", err)
 	}
 	if err := key.InForce(state.Keys.Checkpoint); err != nil {
 		return fail("edgectl key rotate checkpoint completes a change that was interrupted; otherwise put the right key back", "%s is %w", file, err)

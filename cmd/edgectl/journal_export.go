@@ -97,7 +97,7 @@ be read, or is missing before a later one, no file is left.`,
 // exportError says what to do where a disk is full.
 func exportError(out string, err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
-		return fail("free space there, or name a file elsewhere; no part of it stands under that name", "export to %s: %w", out, err)
+		return fail("free space there, or name a file elsewhere; no part of it is under that name", "export to %s: %w", out, err)
 	}
 	return err
 }

@@ -18,7 +18,7 @@ import (
 const followEvery = 500 * time.Millisecond
 
 // tick waits for the next look. Its error ends the looks: that of ctx, or that
-// of a standard output that nobody reads any more.
+// of a standard output whose reader is gone.
 func (e *env) tick(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -52,13 +52,13 @@ type followed struct {
 
 func positionOf(src *history.Source) followed { return followed{src.ID(), src.Tip().Seq} }
 
-// follow looks at path at each tick and has show tell what was appended, until
-// a tick fails. A journal that a salvage has swapped in is told from its
+// follow looks at path at each tick and has show print what was appended, until
+// a tick fails. A journal that a salvage has swapped in is shown from its
 // beginning. While there is nothing readable at path it waits, and says so
 // once. The error is that of tick or of show.
 func (e *env) follow(ctx context.Context, path string, at followed, tick func(context.Context) error,
 	show func(src *history.Source, from uint64) error) error {
-	e.progress.end() // it waits, and ends when it is told to
+	e.progress.end() // it waits until a signal ends it
 	seen, waiting := "", false
 	for {
 		if err := tick(ctx); err != nil {
@@ -97,8 +97,8 @@ func (e *env) follow(ctx context.Context, path string, at followed, tick func(co
 	}
 }
 
-// sight is what tells evidence that was written to from evidence at rest:
-// names, sizes and times of the files around the newest record.
+// sight changes whenever the evidence is written to: it has names, sizes and times
+// of the files around the newest record.
 func sight(path string) string {
 	at, kind, err := history.Detect(path)
 	if err != nil {

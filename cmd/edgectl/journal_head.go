@@ -15,8 +15,8 @@ func journalHead(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "head",
 		Short: "print the journal's id and its newest record's seq and hash",
-		Long: `head prints {"journal","seq","hash"}, with or without --json. Whoever keeps it
-off the node can tell later whether the history was rewritten or cut short.`,
+		Long: `head prints {"journal","seq","hash"}, with or without --json. Keep it off
+the node: it shows later whether the history was rewritten or cut short.`,
 		Example: "  edgectl journal head --state-root /persist/edge",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

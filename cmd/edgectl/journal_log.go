@@ -25,7 +25,7 @@ func journalLog(e *env) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "log",
-		Short: "tell the history, newest last",
+		Short: "print the history, newest last",
 		Long: `log prints the history, one record a line, newest last: its seq, wall-clock time
 in UTC, the epoch in force after it, its type, and what happened. On a terminal
 long lines are wrapped. log does not judge (see verify): it shows what can be
@@ -60,7 +60,7 @@ The types of records:
 				return err
 			}
 			if newest < 0 {
-				return fail("give a number from 1, or 0 for all", "--lines is %d", newest)
+				return fail("pass a number from 1, or 0 for all", "--lines is %d", newest)
 			}
 			want.prepare()
 			want.byEpoch = cmd.Flags().Changed("epoch")
@@ -92,7 +92,7 @@ The types of records:
 	f.StringSliceVar(&want.types, "type", nil, "only these types, separated by commas")
 	f.Uint64Var(&want.epoch, "epoch", 0, "only records with this epoch in force")
 	f.StringVar(&since, "since", "", "only records not before: RFC 3339, a date, or an age such as 36h or 7d")
-	f.StringVar(&until, "until", "", "only records not after, written likewise; without a fraction, all of that second")
+	f.StringVar(&until, "until", "", "only records not after, in the form of --since; without a fraction, all of that second")
 	f.StringVar(&want.boot, "boot", "", "only records of this boot id (or its beginning)")
 	f.StringVar(&want.run, "run", "", "only records of this run (or its beginning)")
 	f.BoolVar(&want.snapshots, "snapshots", false, "also the records that vouch for snapshots (SnapshotTaken)")
@@ -136,7 +136,7 @@ func listTypes() string {
 }
 
 // log streams the lines of the records from to to that pass the filter, and
-// goes on behind what cannot be read. With a limit, only the newest lines are
+// goes on after what cannot be read. With a limit, only the newest lines are
 // kept until the end is reached. It returns how many records passed; the error
 // is of the first record that is not there, when all else was shown.
 func (e *env) log(cmd *cobra.Command, src *history.Source, want filter, newest int, from, to uint64) (passed uint64, err error) {

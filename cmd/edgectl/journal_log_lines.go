@@ -63,14 +63,14 @@ func (l *logged) take(p replay.Piece) error {
 	return l.show(l.lines.Record(rec))
 }
 
-// place looks whether a record stands where it should. One before its place was
-// there already, or comes late; one behind it leaves a hole.
+// place checks whether a record is in its place. One before its place was
+// there already, or comes late; one after it leaves a hole.
 func (l *logged) place(due, seq uint64) {
 	switch {
 	case l.order.Take(seq):
 	case seq > due:
 		l.missing(&errs.Error{Kind: errs.ErrCorrupt, Path: l.src.Path(), Seq: due,
-			Detail: fmt.Sprintf("read records: record %d stands in this place", seq),
+			Detail: fmt.Sprintf("read records: record %d is in this place", seq),
 			Next:   "look with edgectl journal verify for what else is wrong, and for the record in another copy"})
 	default:
 		if l.strays++; l.strays == 1 {
@@ -85,7 +85,7 @@ func (l *logged) missing(err error) {
 }
 
 // unreadable shows bytes that are no record. Whether they would have passed a
-// filter nobody knows, so they are counted.
+// filter is unknown, so they are counted.
 func (l *logged) unreadable(seq uint64, raw []byte, err error) error {
 	switch {
 	case !l.want.all():
@@ -117,10 +117,10 @@ func (l *logged) flush() error {
 	return l.out.Flush()
 }
 
-// remark says what the lines do not, and gives the error of what is not there.
+// remark says what the lines do not, and returns the error of what is missing.
 func (l *logged) remark(w io.Writer) error {
 	if l.strays > 0 {
-		fmt.Fprintf(w, "edgectl: record %d stands where record %d should (such places: %d); verify the history before believing its order\n",
+		fmt.Fprintf(w, "edgectl: record %d is in the place of record %d (such places: %d); verify the history before you rely on its order\n",
 			l.stray, l.due, l.strays)
 	}
 	if l.unread > 0 {

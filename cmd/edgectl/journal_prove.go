@@ -24,11 +24,11 @@ and the node's public checkpoint key anybody can verify it.
 
 prove --from CHECKPOINT proves that the records of an older checkpoint are still
 there, unchanged and in their place, and that others were only added: the hashes
-of an RFC 6962 consistency proof, and a signed checkpoint of now. It exits 1
-where they are not. Whose signature the old checkpoint bears is not judged here
-(see audit verify --since).
+of an RFC 6962 consistency proof, and a signed checkpoint of now. It exits 1 if
+they are not. The signature of the old checkpoint is not judged here (see audit
+verify --since).
 
-Either is by a new checkpoint of the whole journal, or by the one that
+The proof is to a new checkpoint of the whole journal, or to the one that
 --checkpoint names: that needs no private key.`,
 		Example: `  edgectl journal prove --seq 17 >17.tlog-proof
   edgectl journal prove --from monday.checkpoint
@@ -107,6 +107,6 @@ func (e *env) proveGrowth(cmd *cobra.Command, src *history.Source, from string, 
 // rewritten ends a command that has found the history not to be the one that
 // somebody holds a checkpoint of.
 func (e *env) rewritten(file string, err error) error {
-	fmt.Fprintf(e.stderr, "edgectl: %s: %s\n  next: keep the disk as it is; edgectl audit verify --since tells rewritten, cut short and salvaged apart\n", file, err)
+	fmt.Fprintf(e.stderr, "edgectl: %s: %s\n  next: keep the disk as it is; edgectl audit verify --since distinguishes rewritten, cut short and salvaged\n", file, err)
 	return errWrong
 }

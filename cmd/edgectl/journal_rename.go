@@ -32,7 +32,7 @@ node's identity.edge_domain_id is NAME from now on.`,
 			if err != nil {
 				return err
 			}
-			return e.told(event, "set identity.edge_domain_id to "+args[0]+" in the config before the next boot")
+			return e.printAppended(event, "set identity.edge_domain_id to "+args[0]+" in the config before the next boot")
 		},
 	}
 	by.flags(cmd)

@@ -109,13 +109,13 @@ a boot nor a verification, of the tables' blocks too, finds damage.`,
 	}
 	by.flags(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "a new directory to write to")
-	cmd.Flags().StringVar(&node, "node", "", "the node's name, where nothing is left that tells it")
+	cmd.Flags().StringVar(&node, "node", "", "the node's name, if nothing that is left has it")
 	cmd.Flags().BoolVar(&install, "install", false, "swap the new journal in")
 	e.jsonFlag(cmd)
 	return cmd
 }
 
-// insteadOfSalvage is what to do where there is none. Nothing was changed.
+// insteadOfSalvage is what to do if there is none. Nothing was changed.
 func insteadOfSalvage(err error) string {
 	switch {
 	case errors.Is(err, salvage.ErrForeign):
@@ -226,8 +226,8 @@ func salvageInto(root durable.FS, out string, who salvage.Who) (*salvage.Plan, e
 	return plan, err
 }
 
-// knownConfig is the node's config, where one is named and can be read: it
-// tells the node's name and pin where nothing on the disk does any more.
+// knownConfig is the node's config if one is named and can be read: it has the
+// node's name and pin if nothing on the disk has them any more.
 func (e *env) knownConfig() *config.Config {
 	path := cmp.Or(e.target.config, e.getenv(envConfig))
 	if path == "" && e.namedRoot() == "" {

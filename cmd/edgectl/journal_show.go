@@ -74,18 +74,18 @@ id or the beginning of it (8 characters or more).`,
 	return cmd
 }
 
-// find gives the seq that name means.
+// find returns the seq that name means.
 func find(src *history.Source, name string) (uint64, error) {
 	if seq, err := strconv.ParseUint(name, 10, 64); err == nil && len(name) < 8 {
 		return seq, nil
 	}
 	id := strings.ToLower(name)
 	if !looksLikeID(id) {
-		return 0, fail("give a record's seq, or 8 characters or more of its id", "%q names no record", name)
+		return 0, fail("pass a record's seq, or 8 characters or more of its id", "%q names no record", name)
 	}
 	if len(id) == fullID {
-		// An id is given once. Its time tells where it is likely to stand;
-		// where it does not, all are looked at.
+		// An id is used once. Its time says where it is likely to be; if it
+		// is not there, all are looked at.
 		if seq, ok := likely(src, id); ok {
 			return seq, nil
 		}
@@ -99,7 +99,7 @@ func find(src *history.Source, name string) (uint64, error) {
 		if !bytes.Contains(raw.Raw, mark) {
 			continue
 		}
-		// The text may stand in the data of another record.
+		// The text may be in the data of another record.
 		if rec, err := record.Decode(raw.Raw); err == nil && strings.HasPrefix(rec.ID, id) {
 			found = append(found, raw.Seq)
 		}
@@ -108,7 +108,7 @@ func find(src *history.Source, name string) (uint64, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return 0, fail("give more of it", "%d records have an id that begins with %s, the first ones are %d and %d", len(found), id, found[0], found[1])
+		return 0, fail("pass more of it", "%d records have an id that begins with %s, the first ones are %d and %d", len(found), id, found[0], found[1])
 	case err == nil:
 		return seq, nil // a seq of eight digits or more
 	}
@@ -164,7 +164,7 @@ func show(src *history.Source, seq uint64) (*shown, error) {
 	return s, nil
 }
 
-// near describes a neighbour, nil where there is none.
+// near describes a neighbour, nil if there is none.
 func near(src *history.Source, seq uint64) *neighbour {
 	rec, err := src.Record(seq)
 	if errors.Is(err, errs.ErrNotFound) {

@@ -83,14 +83,14 @@ func (e *env) tiles(cmd *cobra.Command, src *history.Source, out string, signed 
 	did, err := transparency.Tiles(cmd.Context(), src, out, signed, func(done, total uint64) { e.progress.at("write", done, total) })
 	switch {
 	case errors.Is(err, context.Canceled) && did.Written > 0:
-		fmt.Fprintf(e.stderr, "edgectl: interrupted after %d files: run it again, it goes on where it stopped\n", did.Written)
+		fmt.Fprintf(e.stderr, "edgectl: interrupted after %d files: run it again, it continues\n", did.Written)
 		return err
 	case errors.Is(err, transparency.ErrBusy):
 		return fail("wait for it", "%w", err)
 	case errors.Is(err, transparency.ErrOther):
 		return e.rewritten("the checkpoint", err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fail("free space there and run it again: it goes on where it stopped", "write tiles to %s: %w", out, err)
+		return fail("free space there and run it again: it continues", "write tiles to %s: %w", out, err)
 	case err != nil:
 		return err
 	case e.json:

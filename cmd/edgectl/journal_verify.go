@@ -21,9 +21,9 @@ func journalVerify(e *env) *cobra.Command {
 		Use:   "verify",
 		Short: "check the whole journal; exit 1 when something is wrong",
 		Long: `verify walks the whole journal: the form, hash, place and link of each record,
-and the head file. --deep adds what only the state machine can tell: events
+and the head file. --deep adds what only the state machine can judge: events
 that no gate writes in that state, projections and snapshots that a full replay
-does not give, manifests whose signature or key continuity does not hold, and a
+does not reproduce, manifests whose signature or key continuity does not hold, and a
 salvage whose floors are below the records kept of the journal before. It also
 compares the checksum of every block of the journal's tables, those that
 hold no record included.
@@ -53,7 +53,7 @@ Findings are errors or warnings; only an error makes the exit status 1.`,
 				err = printReport(e.stdout, rep, deep)
 			}
 			if !rep.OK {
-				return errWrong // also where nobody reads the report any more
+				return errWrong // also if the report could not be written
 			}
 			return err
 		},

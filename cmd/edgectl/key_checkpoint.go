@@ -12,9 +12,9 @@ func rotateCheckpoint(e *env) *cobra.Command {
 		Use:   "checkpoint",
 		Short: "change the checkpoint key, by a statement that both keys sign",
 		Long: `rotate makes a new checkpoint key on the node, which it never leaves, journals a
-statement that both keys sign, and puts the new key in place. Whoever holds the
-old public key can verify what the new one signs: the journal leads from one to
-the other.
+statement that both keys sign, and puts the new key in place. The journal
+leads from the old public key to the new one, so the old one still verifies what
+the new one signs.
 
 Run again after an interruption, it completes what was begun.`,
 		Example: `  edgectl key rotate checkpoint --state-root /persist/edge`,

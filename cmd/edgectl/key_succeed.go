@@ -14,8 +14,8 @@ func keyRotate(e *env) *cobra.Command {
 		Use:   "rotate",
 		Short: "change a key, by a statement that the old key signs",
 		Long: `rotate changes the key that manifests or checkpoints are signed with. The old key
-signs that the new one follows it, and the journal keeps the statement: whoever
-knew the old key has a reason to believe the new one.`,
+signs that the new one follows it, and the journal keeps the statement: it
+extends the trust in the old key to the new one.`,
 		Example: `  edgectl key rotate manifest --old keys/manifest-verify.key --new next/manifest-verify.key
   edgectl key rotate checkpoint --state-root /persist/edge`,
 	}
@@ -44,7 +44,7 @@ func rotateManifest(e *env) *cobra.Command {
 		Short: "change the manifest key, by a statement that the old key signs",
 		Long: `rotate signs, with the old private key, that the new key follows it on this
 node, journals the statement, and puts the new verify key in place. With a
-private --new the deployed manifest is signed anew, if its signature holds now;
+private --new the deployed manifest is signed again, if its signature holds now;
 with a public one, sign it before the next boot.
 
 Run again after an interruption, it completes what was begun.`,
@@ -88,8 +88,8 @@ func replaceManifest(e *env) *cobra.Command {
 		Long: `replace is for a manifest key that is lost or no longer trusted. Nothing vouches
 for the new key but your word, which the journal keeps for every auditor.
 
-With a private --new the deployed manifest is signed anew, if its signature
-holds now. Where the old key is not trusted, neither is what it signed: pass the
+With a private --new the deployed manifest is signed again, if its signature
+holds now. If the old key is not trusted, neither is what it signed: pass the
 public half, read the manifest, and sign it yourself.`,
 		Example: `  edgectl key replace manifest --new next/manifest-verify.key --reason "the signing host burned down"`,
 		Args:    cobra.NoArgs,
@@ -136,7 +136,7 @@ func (e *env) changed(c keychange.Change, news string, err error) error {
 	case err != nil:
 		return err
 	case c.Event.Seq != 0:
-		return e.told(c.Event, news+c.Next)
+		return e.printAppended(c.Event, news+c.Next)
 	case e.json: // nothing new was journaled: no record, and no data
 		return writeJSON(e.stdout, journaled{Journal: c.Journal})
 	}

@@ -42,11 +42,11 @@ func TestLogOrder(t *testing.T) {
 		seqs  string
 		said  string
 	}{
-		{"twice", slices.Insert(slices.Clone(whole), 3, whole[2], whole[2]), "", 0, "1 2 3 3 3 4 5 6 7 8", "record 3 stands where record 4 should (such places: 2)"},
+		{"twice", slices.Insert(slices.Clone(whole), 3, whole[2], whole[2]), "", 0, "1 2 3 3 3 4 5 6 7 8", "record 3 is in the place of record 4 (such places: 2)"},
 		{"twice, the newest", slices.Insert(slices.Clone(whole), 3, whole[2], whole[2]), "-n 2", 0, "7 8", "such places: 1"},
-		{"twice, of a type", slices.Insert(slices.Clone(whole), 3, whole[2]), "--type EpochRotated", 0, "7", "record 3 stands where record 4 should"},
-		{"an empty line", slices.Insert(slices.Clone(whole), 3, ""), "", 0, "1 2 3 4 4 5 6 7 8", "record 4 stands where record 5 should"},
-		{"gone", slices.Delete(slices.Clone(whole), 3, 4), "", 2, "1 2 3 5 6 7 8", "record 5 stands in this place"},
+		{"twice, of a type", slices.Insert(slices.Clone(whole), 3, whole[2]), "--type EpochRotated", 0, "7", "record 3 is in the place of record 4"},
+		{"an empty line", slices.Insert(slices.Clone(whole), 3, ""), "", 0, "1 2 3 4 4 5 6 7 8", "record 4 is in the place of record 5"},
+		{"gone", slices.Delete(slices.Clone(whole), 3, 4), "", 2, "1 2 3 5 6 7 8", "record 5 is in this place"},
 		{"gone, the newest", slices.Delete(slices.Clone(whole), 3, 4), "-n 3", 2, "6 7 8", "record 4;"},
 		{"gone, of a type", slices.Delete(slices.Clone(whole), 3, 4), "--type EpochRotated", 2, "7", "record 4;"},
 		{"two are gone", slices.Delete(slices.Delete(slices.Clone(whole), 5, 6), 3, 4), "", 2, "1 2 3 5 7 8", "(holes like this one: 2)"},

@@ -172,7 +172,7 @@ by that signal.`,
 
 // noneEmpty refuses an empty value on the command line: it is a variable that
 // was never set. If it meant "not given", the command would do something else
-// than was asked for. Completion hands over what is still being typed.
+// than was asked for. Completion passes what is still being typed.
 func noneEmpty(cmd *cobra.Command, args []string) (err error) {
 	if cmd.DisableFlagParsing {
 		return nil
@@ -183,16 +183,16 @@ func noneEmpty(cmd *cobra.Command, args []string) (err error) {
 			values = list.GetSlice()
 		}
 		if err == nil && (len(values) == 0 || slices.Contains(values, "")) {
-			err = fail("give it a value, or leave it out", "--%s has an empty value", f.Name)
+			err = fail("set a value, or leave it out", "--%s has an empty value", f.Name)
 		}
 	})
 	if i := slices.Index(args, ""); err == nil && i >= 0 {
-		err = fail("give it a value; is a variable unset?", "argument %d is empty", i+1)
+		err = fail("set a value; is a variable unset?", "argument %d is empty", i+1)
 	}
 	return err
 }
 
-// jsonFlag gives a command --json.
+// jsonFlag adds --json to a command.
 func (e *env) jsonFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&e.json, "json", false, "print the result as JSON")
 }

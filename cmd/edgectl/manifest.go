@@ -49,7 +49,7 @@ func (j *judged) add(problems ...manifest.Problem) {
 	}
 }
 
-// verdict prints the judgement and gives the command's outcome.
+// verdict prints the judgement and returns the command's outcome.
 func (e *env) verdict(j judged, good string) error {
 	j.OK = len(j.Problems) == 0
 	if j.Problems == nil {
@@ -85,7 +85,7 @@ func printVerdict(w io.Writer, j judged, good string) error {
 }
 
 // manifestFile is the manifest that is meant: a file that was named, or the
-// state root's. tree is the state root to hold it against, nil where none is
+// state root's. tree is the state root to compare it with, nil if none is
 // named.
 type manifestFile struct {
 	path string

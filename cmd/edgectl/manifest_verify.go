@@ -25,9 +25,9 @@ func manifestVerify(e *env) *cobra.Command {
 		Use:   "verify [FILE]",
 		Short: "check a manifest as the gate would",
 		Long: `verify checks a manifest as the gate would. Of a file alone it checks signature
-and text. On a state root it also gives the gate's answer to the key (is it
-pinned, does a rotation lead to it), the serial, not_after at the time floor, the
-assurance mode, and every operation, with its source.
+and text. On a state root it also checks that the key is pinned or that a rotation
+leads to it, the serial, not_after at the time floor, the assurance mode, and
+every operation with its source.
 
 Without FILE it takes the state root's manifest, signature and verify key. With
 FILE the signature is FILE.sig and the key is --key, or the state root's. A wrong

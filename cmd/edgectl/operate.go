@@ -83,8 +83,8 @@ func newJournaled(event machine.Event) journaled {
 	return journaled{event.Journal, event.Seq, event.Meta.Kind, event.Payload}
 }
 
-// told prints the event that was appended, and what it leads to.
-func (e *env) told(event machine.Event, leads string) error {
+// printAppended prints the event that was appended, and what it leads to.
+func (e *env) printAppended(event machine.Event, leads string) error {
 	if e.json {
 		return writeJSON(e.stdout, newJournaled(event))
 	}

@@ -18,7 +18,7 @@ import (
 // there.
 type progress struct {
 	mu      sync.Mutex
-	screen  io.Writer // nil: nobody is watching
+	screen  io.Writer // nil if there is no terminal
 	columns int       // of the screen
 	began   time.Time
 	ended   bool   // the command has ended, or what it prints shows how far it is

@@ -23,7 +23,7 @@ func replayCommand(e *env) *cobra.Command {
 	var at, out string
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "tell how the node stood then, what changed, and why",
+		Short: "show the node's state then, what changed, and why",
 		Long: `replay folds the history up to a point and shows the state of the node as it
 was then. A point is one of
 

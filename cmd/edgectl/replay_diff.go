@@ -22,7 +22,7 @@ type between struct {
 func replayDiff(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff A B",
-		Short: "tell what changed between two points",
+		Short: "show what changed between two points",
 		Long: `diff compares the state of the node at two points, each written as for
 replay --at: the lines of os-release that differ, the kernel, the manifest with
 its serial and key, and the files installed, by hash. Neither needs to be the

@@ -20,14 +20,14 @@ func replayExplain(e *env) *cobra.Command {
 	var epoch uint64
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "tell why each epoch began, what was done, and what deserves a second look",
-		Long: `explain tells causes, not records. For each epoch: why it began (with the lines
+		Short: "explain why each epoch began, what was done, and what deserves a second look",
+		Long: `explain reports causes rather than records. For each epoch: why it began (with the lines
 of os-release and the kernel that changed), what was verified under which key,
 what was applied, the attempts that failed or were interrupted, the time spent,
 the clean boots since, and what else happened.
 
 What deserves a second look is flagged with a short code; operations.md has a
-table of them. Nothing is judged: a damaged history is told as far as it can be
+table of them. Nothing is judged: a damaged history is explained as far as it can be
 read, what could not be read is said, and the exit status is 0.`,
 		Example: `  edgectl replay explain --state-root /persist/edge
   edgectl replay explain --epoch 3 --journal evidence.jsonl

@@ -58,8 +58,7 @@ func (e *env) root() (string, error) {
 }
 
 // namedRoot is the state root that a flag or the environment names, "" if none
-// does. A config says what it says to the gate, where the environment overrides
-// it.
+// does. A config's state root is overridden by the environment, as for the gate.
 func (e *env) namedRoot() string {
 	if e.target.stateRoot != "" {
 		return e.target.stateRoot
@@ -85,7 +84,7 @@ func (e *env) namedConfig() (string, error) {
 	return path, nil
 }
 
-// found reports a config that nobody named, once.
+// found reports, once, a config that was found rather than named.
 func (e *env) found(path string) {
 	if e.reported != path {
 		fmt.Fprintf(e.stderr, "edgectl: using the config %s\n", path)
@@ -129,7 +128,7 @@ func (e *env) node() (root, cfg string, elsewhere bool, err error) {
 }
 
 // names reports whether the config at path says that the state root is root, or
-// cannot be read: whoever uses it then reports why.
+// cannot be read: its reader then reports why.
 func names(path, root string) bool {
 	cfg, err := config.Load(path)
 	if err != nil {

@@ -70,7 +70,7 @@ func precheck(g *globals, getenv func(string) string, stdout, stderr io.Writer) 
 	return cmd
 }
 
-// logger checks the flags and gives the gate its logger: the config's level
+// logger checks the flags and returns the gate's logger: the config's level
 // holds unless --log-level is given.
 func logger(g *globals, getenv func(string) string, stderr io.Writer) (func(string) *slog.Logger, error) {
 	level, err := logging.Level(g.logLevel)

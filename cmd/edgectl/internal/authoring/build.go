@@ -17,7 +17,7 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// Manifest is a manifest to be written; its members stand in the order of the
+// Manifest is a manifest to be written; its members are in the order of the
 // documentation.
 type Manifest struct {
 	Version           string      `json:"version"`
@@ -62,7 +62,7 @@ var folders = map[string]string{
 	manifest.InstallConfig: stateroot.Bootstrap,
 }
 
-// Build pins each operation to the content that its source has now, and gives
+// Build pins each operation to the content that its source has now, and returns
 // the manifest's bytes. Every problem is in the error.
 func Build(fsys durable.FS, root string, m Manifest) ([]byte, error) {
 	var bad []error

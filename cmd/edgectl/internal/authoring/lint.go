@@ -68,7 +68,7 @@ func at(where string, err error) string {
 	return where
 }
 
-// reason is what was refused and why, without the place, which is told apart.
+// reason is what was refused and why, without the place, which has a member of its own.
 func reason(err error) string {
 	var oe *operation.Error
 	if errors.As(err, &oe) {

@@ -42,7 +42,7 @@ func Damaged(ctx context.Context, root string, host gate.Host) error {
 func rotten(ctx context.Context, root string) error {
 	rep, err := verify.Path(ctx, root, verify.Options{Storage: true})
 	if err != nil {
-		return errs.Advise("edgectl journal verify --deep tells what cannot be read", "%s: the journal cannot be verified: %w", root, err)
+		return errs.Advise("edgectl journal verify --deep reports what cannot be read", "%s: the journal cannot be verified: %w", root, err)
 	}
 	bad := false
 	for _, f := range rep.Findings {
@@ -57,9 +57,9 @@ func rotten(ctx context.Context, root string) error {
 	if bad {
 		return nil
 	}
-	return errs.Advise("edgectl journal verify --deep tells whether anything is wrong", "%s: the journal is whole and agrees with everything that refers to it", root)
+	return errs.Advise("edgectl journal verify --deep reports whether anything is wrong", "%s: the journal is whole and agrees with everything that refers to it", root)
 }
 
 func notDamage(root string, err error) error {
-	return errs.Advise("boot the newer release, or mend the disk, first", "%s: that is not damage: %w", root, err)
+	return errs.Advise("boot the newer release, or repair the disk, first", "%s: that is not damage: %w", root, err)
 }
