@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -42,6 +43,9 @@ record fixes.`,
 			if err != nil {
 				return err
 			}
+			if !opt.Demo {
+				res.Missing = append(e.missingConfig(res.StateRoot), res.Missing...)
+			}
 			out := initialised{res, nextAfterInit(res, opt.Demo)}
 			if e.json {
 				return writeJSON(e.stdout, out)
@@ -60,6 +64,16 @@ record fixes.`,
 	f.BoolVar(&opt.Demo, "demo", false, "also make TLS material, manifest keys and an empty signed manifest")
 	e.jsonFlag(cmd)
 	return cmd
+}
+
+// missingConfig is the config at its usual place, if there is none.
+func (e *env) missingConfig(root string) []nodeinit.Missing {
+	path := filepath.Join(e.system, usualConfig)
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	return []nodeinit.Missing{{What: "the config of the gate", Path: path,
+		Command: display.Command("install", "-D", "-m", "640", filepath.Join(root, stateroot.NodeConfig), path)}}
 }
 
 // nextAfterInit is the command to run once nothing is missing.

@@ -18,35 +18,37 @@ type Missing struct {
 }
 
 // missing lists what the config in the state root names, or the gate looks for,
-// and is not there, in the order in which a node is commissioned.
-func (l *layout) missing() ([]Missing, error) {
-	cfg, err := config.Load(filepath.Join(l.root, stateroot.NodeConfig))
-	if err != nil {
-		return nil, err
+// and is not there, in the order in which a node is commissioned. A config that
+// is not valid names nothing.
+func (l *layout) missing() []Missing {
+	install := func(what, mode, source, path string) Missing {
+		return Missing{what, path, display.Command("install", "-D", "-m", mode, source, path)}
+	}
+	var needed []Missing
+	if cfg, err := config.Load(filepath.Join(l.root, stateroot.NodeConfig)); err == nil {
+		t := cfg.Transport
+		needed = append(needed,
+			install("the certificate of the CA", "644", "CA", t.CAFile),
+			install("the node's certificate", "644", "CERTIFICATE", t.CertFile),
+			install("the key of the node's certificate", "600", "KEY", t.KeyFile))
+		if t.CAKeyFile != "" {
+			needed = append(needed, install("the key of the CA", "600", "CA_KEY", t.CAKeyFile))
+		}
 	}
 	below := func(name string) string { return filepath.Join(l.root, name) }
-	install := func(mode, source, path string) string {
-		return display.Command("install", "-D", "-m", mode, source, path)
+	needed = append(needed, install("the public key of the manifests", "644", "VERIFY_KEY", below(stateroot.ManifestVerifyKey)))
+	if !l.opt.Demo {
+		needed = append(needed, install("the runtime that the manifest installs", "755", "RUNTIME", below(stateroot.Binaries+"/edged")))
 	}
-	t := cfg.Transport
-	all := []Missing{
-		{"the certificate of the CA", t.CAFile, install("644", "CA", t.CAFile)},
-		{"the node's certificate", t.CertFile, install("644", "CERTIFICATE", t.CertFile)},
-		{"the key of the node's certificate", t.KeyFile, install("600", "KEY", t.KeyFile)},
-	}
-	if t.CAKeyFile != "" {
-		all = append(all, Missing{"the key of the CA", t.CAKeyFile, install("600", "CA_KEY", t.CAKeyFile)})
-	}
-	verifyKey, manifest, signature := below(stateroot.ManifestVerifyKey), below(stateroot.Manifest), below(stateroot.ManifestSignature)
-	all = append(all,
-		Missing{"the public key of the manifests", verifyKey, install("644", "VERIFY_KEY", verifyKey)},
+	manifest := below(stateroot.Manifest)
+	needed = append(needed,
 		Missing{"the manifest", manifest, display.Command("edgectl", "manifest", "new", "--serial", "1", "--copy-binary", "edged:runtime/edged", "--out", manifest)},
-		Missing{"the manifest's signature", signature, display.Command("edgectl", "manifest", "sign", manifest, "--key", "SIGN_KEY")})
+		Missing{"the manifest's signature", below(stateroot.ManifestSignature), display.Command("edgectl", "manifest", "sign", manifest, "--key", "SIGN_KEY")})
 	absent := []Missing{}
-	for _, m := range all {
+	for _, m := range needed {
 		if _, err := os.Stat(m.Path); err != nil {
 			absent = append(absent, m)
 		}
 	}
-	return absent, nil
+	return absent
 }

@@ -119,11 +119,7 @@ func Init(ctx context.Context, dir string, opt Options) (*Result, error) {
 			return nil, fmt.Errorf("lay out %s: %w", root, err)
 		}
 	}
-	missing, err := l.missing()
-	if err != nil {
-		return nil, fmt.Errorf("lay out %s: %w", root, err)
-	}
-	res := &Result{StateRoot: root, Node: l.node, Items: l.items, Missing: missing}
+	res := &Result{StateRoot: root, Node: l.node, Items: l.items, Missing: l.missing()}
 	_, err = stateroot.Check(root, stateroot.Options{})
 	if errors.Is(err, stateroot.ErrFilesystem) || errors.Is(err, stateroot.ErrPartOfRoot) {
 		res.SkipMountCheck, res.Why = true, why(err)

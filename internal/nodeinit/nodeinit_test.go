@@ -75,6 +75,31 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// TestMissing: each thing that a node still needs is named until it is there.
+func TestMissing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "root")
+	for _, left := range []string{"tls/ca.crt", "tls/node.crt", "tls/node.key", "identity/manifest-verify.pub", "runtime/binaries/edged",
+		"runtime/manifest.json", "runtime/manifest.json.sig"} {
+		res := layOut(t, dir, nodeinit.Options{Node: "n"})
+		path := filepath.Join(dir, left)
+		if len(res.Missing) == 0 || res.Missing[0].Path != path || !strings.Contains(res.Missing[0].Command, filepath.Join(dir, strings.TrimSuffix(left, ".sig"))) {
+			t.Fatalf("%s is not what is missing next: %+v", left, res.Missing)
+		}
+		historytest.Check(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		historytest.Check(t, os.WriteFile(path, nil, 0o600))
+	}
+	for _, opt := range []nodeinit.Options{{}, {Demo: true}} {
+		if res := layOut(t, dir, opt); len(res.Missing) != 0 {
+			t.Errorf("%+v", res.Missing)
+		}
+	}
+	historytest.Check(t, os.WriteFile(filepath.Join(dir, "bootstrap/config.yaml"), []byte("schema: v9\n"), 0o600))
+	layOut(t, dir, nodeinit.Options{Node: "n"})
+	if res := layOut(t, filepath.Join(t.TempDir(), "demo"), nodeinit.Options{Demo: true}); len(res.Missing) != 0 {
+		t.Errorf("a demonstration misses %+v", res.Missing)
+	}
+}
+
 // salt is the fleet salt as the config has it: 32 bytes in hex.
 func salt(t *testing.T, dir string) string {
 	t.Helper()
