@@ -292,7 +292,9 @@ func TestPackageInstall(t *testing.T) {
 }
 
 // TestPackageLife installs the package in a throw-away root, uses it, upgrades it,
-// removes it, installs it again and purges it.
+// removes it, installs it again and purges it. An upgrade keeps what the operator
+// has enabled, disabled and masked. A removal leaves no link to a unit that is
+// gone, before the purge. None of them changes a state root.
 func TestPackageLife(t *testing.T) {
 	_, deb := dist(t)
 	newer := t.TempDir()
