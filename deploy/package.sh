@@ -13,9 +13,9 @@ export ARCH=${ARCH:-$host}
 bin=bin
 [ "$ARCH" = "$host" ] || bin=bin/linux-$ARCH
 
-# Debian versions begin with a digit, and only what follows "~" sorts before the
-# release (1.2.3~rc1 < 1.2.3 < 1.2.3+4.gabcdef); without a release tag, they sort before
-# every release and by commit time.
+# A Debian version begins with a digit, and only a part after "~" sorts before the
+# release (1.2.3~rc1 < 1.2.3 < 1.2.3+4.gabcdef). Without a release tag, a version
+# sorts before every release, by its commit time.
 time=${COMMIT_TIME:-}
 [ -n "$time" ] || time=1970-01-01T00:00:00Z
 case ${VERSION:-devel} in

@@ -37,17 +37,17 @@ scrub=timers.target.wants/edged-scrub.timer
 checkpoint=timers.target.wants/edged-checkpoint.timer
 masked() { for unit; do [ "$(readlink "$root/etc/systemd/system/$unit")" = /dev/null ] || fails "not masked: $unit"; done; }
 as_preset() { enabled $gate $daemon $scrub && disabled $checkpoint; }
-# Every link to a unit of ours, under whatever name, leads to a file.
+# Every link to a unit of ours, also one of another name, leads to a file.
 none_dangling() {
 	local found
 	found=$(chroot "$root" find /etc/systemd /usr/lib/systemd -xtype l \( -name 'edged*' -o -lname '*/edged*' \) -printf '%p -> %l\n')
 	[ -z "$found" ] || fails "links that lead nowhere:" "$found"
 }
-# What belongs to the operator: names, contents, modes, owners, times.
+# The operator's files: names, contents, modes, owners, times.
 operators() { (cd "$root" && find persist etc/edged srv/edge -printf '%p %m %U %T@ ' -type f -exec b2sum {} \; -o -printf '\n') | sort; }
-untouched() { operators | diff "$work/before" - || fails "what belongs to the operator has changed"; }
+untouched() { operators | diff "$work/before" - || fails "the operator's files have changed"; }
 
-# An image may have masked a unit before: it stays so, and that is no failure.
+# An image may have masked a unit before: it stays masked, and that is no failure.
 in_root systemctl mask edged-scrub.timer
 in_root dpkg --no-triggers -i /tmp/edged.deb
 masked edged-scrub.timer
@@ -58,8 +58,8 @@ in_root systemctl unmask edged-scrub.timer
 in_root systemctl enable edged-scrub.timer
 echo installed
 
-# As docs/commissioning.md has it: the example config, with a salt put in. A
-# second state root is where no unit names it.
+# The example config with a salt put in, as in docs/commissioning.md. No unit names
+# the second state root.
 in_root edged --version
 mkdir -p "$root/etc/edged" "$root/persist/checkpoints" "$root/srv"
 sed "s/put the salt of your fleet here.*\"/$(printf 'ab%.0s' $(seq 32))\"/" "$root/usr/share/doc/edged/examples/config.yaml" >"$root/etc/edged/config.yaml"
@@ -72,7 +72,7 @@ echo segment >"$root/persist/edge/edge/segments/1"
 echo checkpoint >"$root/persist/checkpoints/1"
 in_root bash -n /usr/share/bash-completion/completions/edgectl
 operators >"$work/before"
-[ "$(wc -l <"$work/before")" -gt 40 ] || fails "what belongs to the operator was not listed"
+[ "$(wc -l <"$work/before")" -gt 40 ] || fails "the operator's files were not listed"
 echo used
 
 # An upgrade keeps what the operator has enabled, disabled and masked.
@@ -105,6 +105,6 @@ in_root systemctl add-wants rescue.target edged-precheck.service edged.service e
 in_root dpkg --no-triggers -P edged
 none_dangling
 left=$(find "$root/etc" "$root/usr" "$root/var/lib/systemd" -name '*edged*' ! -path "$root/etc/edged" ! -path "$root/usr/local/*" 2>/dev/null) || true
-[ -z "$left" ] || fails "left behind:" "$left"
+[ -z "$left" ] || fails "not removed:" "$left"
 untouched
 echo purged

@@ -1,11 +1,11 @@
 #!/bin/bash
-# The inside of run.sh: makes one root, and becomes its systemd.
+# Runs inside the namespaces of run.sh: makes one root, and becomes its systemd.
 # Arguments: deploy folder, result folder, case, path of a real edged or "".
 set -eu
 deploy=$1 out=$2 case=$3 edged=$4
 
 if [ -z "${BOOTTEST_INSIDE:-}" ]; then
-	# A cgroup of its own first, so that the new systemd sees nothing above it.
+	# It enters a cgroup of its own first, so that the new systemd sees nothing above it.
 	mount --make-rprivate /
 	cg=$out/cgroup
 	mkdir "$cg"
@@ -29,7 +29,7 @@ mkdir "$work/upper" "$work/work" "$work/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root"
 root=$work/root
 
-# Only the units that are looked at, and the targets that they hang on.
+# Only the units under test, and the targets that want them.
 units=$root/usr/lib/systemd/system
 mount -t tmpfs tmpfs "$units"
 for u in sysinit basic shutdown exit local-fs network time-set timers paths slices sockets multi-user; do
@@ -60,7 +60,7 @@ real | partition | setgid | covered | covered-itself | world-writable | sandboxe
 *)
 	cat >"$root/usr/bin/edged" <<-'EOF'
 		#!/bin/sh
-		# Stands in for the gate: edged precheck --ready-file PATH.
+		# Replaces the gate: edged precheck --ready-file PATH.
 		[ "$*" = "precheck --ready-file /run/edged/passed" ] || exit 1
 		rm -f /run/edged/passed
 		[ -e /etc/edged/verdict ] && exit "$(cat /etc/edged/verdict)"
@@ -69,10 +69,10 @@ real | partition | setgid | covered | covered-itself | world-writable | sandboxe
 	;;
 esac
 case $case in
-real) # an overlay is no persistent partition; all else of the gate is as shipped
+real) # an overlay is no persistent partition; everything else of the gate is as shipped
 	printf 'Environment=EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1\n' >>"$units/edged-precheck.service.d/boottest.conf"
 	;;
-setgid) # as an operator does who wants all of it to belong to one group
+setgid) # an operator wants all of it to belong to one group
 	mkdir -p "$state/identity" "$state/epoch"
 	find "$state" -type d -exec chmod 2770 {} +
 	;;
@@ -86,7 +86,7 @@ covered-itself)
 	;;
 world-writable) chmod 0777 "$state/runtime" ;;
 sandboxed) printf 'ReadWritePaths=\n' >>"$units/edged-precheck.service.d/boottest.conf" ;;
-unmounted) # the filesystem is admitted: what is left is that it is the one of /
+unmounted) # the filesystem is admitted; the gate refuses it because it is the one of /
 	printf 'gate: { extra_filesystems: [overlay] }\n' >>"$root/etc/edged/config.yaml"
 	;;
 esac
@@ -97,7 +97,7 @@ cat >"$root/persist/edge/runtime/edged" <<-'EOF'
 EOF
 cat >"$root/usr/bin/edgectl" <<-'EOF'
 	#!/bin/sh
-	# Stands in for edgectl journal verify --deep and journal checkpoint.
+	# Replaces edgectl journal verify --deep and journal checkpoint.
 	[ "$EDGE_STATE_ROOT" = /persist/edge ] || exit 2
 	case $* in
 	"journal verify --deep") ! touch /persist/edge/written 2>/dev/null ;;
@@ -112,7 +112,7 @@ chmod 0755 "$root/usr/bin/edgectl" "$root/usr/libexec/edged/write-checkpoint" "$
 want="edged.service edged-precheck.service"
 case $case in
 fail) echo 5 >"$root/etc/edged/verdict" ;;
-stale) # a pass of the boot before, as a soft reboot would leave it
+stale) # a pass of the boot before, which a soft reboot could leave
 	echo 5 >"$root/etc/edged/verdict" ;;
 absent) rm "$units/edged-precheck.service" ;;
 masked) ln -s /dev/null "$root/etc/systemd/system/edged-precheck.service" ;;
@@ -121,7 +121,7 @@ unrequired)
 	want=edged.service
 	sed -i '/^Requires=edged-precheck/d' "$units/edged.service"
 	;;
-reenabled) # an empty /etc after an update: presets and nothing else
+reenabled) # an empty /etc after an update: only the presets enable units
 	want=multi-user.target
 	systemctl --root="$root" preset edged-precheck.service edged.service
 	;;
@@ -158,7 +158,7 @@ fi
 cp "$deploy/boottest/look.sh" "$out/"
 touch "$root/dev/console"
 mount --bind "$out" "$root/boottest"
-mount --bind "$(tty)" "$root/dev/console" # systemd logs to nothing but a terminal
+mount --bind "$(tty)" "$root/dev/console" # systemd logs only to a terminal
 
 cd "$root"
 mkdir -p mnt/old

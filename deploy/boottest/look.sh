@@ -1,10 +1,10 @@
 #!/bin/bash
-# Runs in the booted system once both units have had their turn: says what
-# became of them, then ends the boot.
+# Runs in the booted system after both units were started or refused: prints
+# their state, then ends the boot.
 show() { systemctl show --value -p "$2" "$1"; }
 ran() { wc -l 2>/dev/null </persist/edge/edge/daemon || echo 0; }
-# wait_for_run N: an active daemon was started N times. Type=exec waits for its exec,
-# not for what it writes.
+# wait_for_run N waits until an active daemon was started N times. Type=exec waits
+# for its exec, not for its output.
 wait_for_run() { for _ in $(seq 100); do [ "$(ran)" -ge "$1" ] || sleep 0.1; done; }
 
 [ "$(show edged.service ActiveState)" != active ] || wait_for_run 1

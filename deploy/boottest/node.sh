@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes a node for the real gate's first run beneath $1: config, certificates,
 # state root. Needs openssl. The leaf is within its last 7 days and the CA's key is
-# at hand, so that the gate rotates it, from within its sandbox.
+# there, so that the gate rotates it in its sandbox.
 set -eu
 root=$1
 tls=$root/persist/tls

@@ -1,13 +1,13 @@
 #!/bin/bash
-# Boots a real systemd with the real units, in namespaces of its own, and looks
-# at what started. Needs root, systemd, unshare, overlayfs and cgroup2; exit 77
-# says that one of them is missing, 1 that a unit did not do what it promises.
+# Boots a real systemd with the real units, in namespaces of its own, and checks
+# which of them started. Needs root, systemd, unshare, overlayfs and cgroup2.
+# Exit 77: one of them is missing. Exit 1: a unit did not do what it promises.
 #
-#	run.sh            every case, with a stand-in for the gate
+#	run.sh            every case, with a replacement of the gate
 #	run.sh EDGED      the same, and the real binary in the units' sandbox
 #
-# Nothing outside the namespaces is changed: the root is an overlay, /run and
-# /dev are new, and the machine's cgroups are entered in a child of their own.
+# It changes nothing outside the namespaces: the root is an overlay, /run and
+# /dev are new, and it enters a child of its own in the machine's cgroups.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 edged=${1:+$(realpath "$1")}
@@ -28,7 +28,7 @@ unshare --mount --pid --fork --cgroup --net --uts --ipc true 2>/dev/null || miss
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# boot CASE leaves what the booted system says in $work/CASE/.
+# boot CASE leaves the output of the booted system in $work/CASE/.
 boot() {
 	mkdir -p "$work/$1"
 	script --quiet --return --command "unshare --mount bash '$here/boot.sh' '$here/..' '$work/$1' '$1' '$edged'" \
@@ -82,14 +82,14 @@ boot stale
 expect stale "gate: failed exit-code 5"
 expect stale "daemon: did not run"
 
-# The unit is gone, masked, or replaced by something that judges nothing.
+# The unit is gone, masked, or replaced by one that judges nothing.
 for c in absent masked hollow; do
 	boot $c
 	expect $c "daemon: did not run"
 	expect $c "pass: none"
 done
 
-# Requires= cut by a drop-in: the assertion alone holds the daemon back.
+# A drop-in removes Requires=: the assertion alone holds the daemon back.
 boot unrequired
 expect unrequired "daemon: did not run"
 
@@ -104,8 +104,8 @@ if [ -n "$edged" ]; then
 	expect real "certificate: rotated"
 	expect real "again: active 0"
 
-	# What the shipped sandbox and mounts do to a state root. Here the mount
-	# check is enforced.
+	# The shipped sandbox, and mounts over a state root. Here the mount check is
+	# enforced.
 	boot unmounted
 	expect unmounted "gate: failed exit-code 2"
 	said unmounted "a part of the root filesystem"
