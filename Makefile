@@ -7,6 +7,7 @@ SHELL := /bin/bash
 GO          ?= go
 FUZZTIME    ?= 60s
 CROSS       ?= amd64 arm64 riscv64
+FILESYSTEMS ?= ext4,xfs,btrfs
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The commit and its time go into the binaries; the gate never believes the
@@ -24,7 +25,7 @@ testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir=
 # passes for want of work.
 want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)
 
-.PHONY: help go-ready build demo test fmt vet staticcheck race check cross crash fuzz bench growth e2e interop deploy boottest install package clean
+.PHONY: help go-ready build demo test fmt vet staticcheck race check cross portability crash fuzz bench growth e2e interop deploy boottest install package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +72,10 @@ cross: go-ready ## static binaries for amd64, arm64, riscv64 into bin/linux-ARCH
 		GOOS=linux GOARCH=$$arch $(gobuild) -o bin/linux-$$arch/$$bin ./cmd/$$bin; \
 	done; done
 	$(GO) run .ci/static/main.go $(foreach a,$(CROSS),$(a):bin/linux-$(a)/edged:20 $(a):bin/linux-$(a)/edgectl)
+
+portability: cross ## the tutorial on each architecture and filesystem, as a table (root; installs Debian packages)
+	@bash .ci/tools jq:jq openssl:openssl script:bsdutils qemu-aarch64-static:qemu-user-static mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs
+	$(GO) run .ci/portability/main.go -filesystems '$(FILESYSTEMS)' -json bin/portability.json
 
 crash: dirs = $(call testdirs,Test[A-Za-z0-9_]*Crash)
 crash: build ## every crash point and damage in memory, and faults in the real binary (those as root)
