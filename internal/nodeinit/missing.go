@@ -43,7 +43,7 @@ func (l *layout) missing() []Missing {
 	manifest := below(stateroot.Manifest)
 	needed = append(needed,
 		Missing{"the manifest", manifest, display.Command("edgectl", "manifest", "new", "--serial", "1", "--copy-binary", "edged:runtime/edged", "--out", manifest)},
-		Missing{"the manifest's signature", below(stateroot.ManifestSignature), display.Command("edgectl", "manifest", "sign", manifest, "--key", "SIGN_KEY")})
+		Missing{"the manifest's signature", below(stateroot.ManifestSignature), display.Command("edgectl", "manifest", "sign", manifest, "--key", "SIGNING_KEY")})
 	absent := []Missing{}
 	for _, m := range needed {
 		if _, err := os.Stat(m.Path); err != nil {
