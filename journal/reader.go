@@ -125,7 +125,11 @@ func (v *View) Records(from, to uint64) iter.Seq2[record.Record, error] {
 		}
 		var rec record.Record
 		for raw, err := range v.RawRecords(from, to) {
-			if err == nil {
+			switch {
+			case err != nil:
+			case raw.Seq > v.cut.Seq:
+				rec = v.frames[raw.Seq-v.cut.Seq-1].rec // decoded when the tail was read
+			default:
 				err = belongs(v.l.Dir, v.text, raw.Seq, &rec, rec.Decode(raw.Raw))
 			}
 			if err == nil && rec.Prev != prev {
