@@ -3,6 +3,7 @@ package projections
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -53,7 +54,7 @@ type member struct {
 func parse(data []byte) (*document, error) {
 	v := jsontext.Value(bytes.Clone(data))
 	if err := v.Canonicalize(); err != nil {
-		return nil, errors.Join(ErrUnparseable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnparseable, err)
 	}
 	if v.Kind() != '{' {
 		return nil, ErrUnparseable
@@ -61,7 +62,7 @@ func parse(data []byte) (*document, error) {
 	d := &document{bare: v}
 	var err error
 	if d.members, err = split(v); err != nil {
-		return nil, errors.Join(ErrUnparseable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnparseable, err)
 	}
 	journal, ok := d.find("journal")
 	if !ok {
@@ -79,7 +80,7 @@ func (d *document) readReference(journal member) error {
 	}
 	members, err := split(journal.value)
 	if err != nil {
-		return errors.Join(ErrUnparseable, err)
+		return fmt.Errorf("%w: %w", ErrUnparseable, err)
 	}
 	var ref reference
 	var claimed string

@@ -2,7 +2,6 @@ package projections
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/autonomyops/edged/machine"
@@ -48,7 +47,9 @@ func JudgeFingerprint(found Found, s machine.State, lookup Lookup) (Verdict, err
 	if doc != nil {
 		claims, wrong := doc.claims()
 		v.PreviousHash, v.FoundEpoch = claims.CompositeHash, claims.epoch
-		err = errors.Join(err, wrong)
+		if err == nil {
+			err = wrong
+		}
 	}
 	if err != nil {
 		return v.cause(machine.CauseTampered, err.Error()), nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/status"
 )
 
@@ -43,7 +44,7 @@ func (c compared) print(w io.Writer) error {
 	for _, f := range c.Files {
 		line := fmt.Sprintf("%-10s  %s", strings.ReplaceAll(f.Health, "_", " "), f.Path)
 		if f.Detail != "" {
-			line += ": " + f.Detail
+			line += ": " + display.Clean(f.Detail)
 		}
 		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
