@@ -93,7 +93,7 @@ func Encode(journalID string, seq uint64, prev Hash, e Entry) ([]byte, error) {
 	str := func(name, s string) {
 		b = append(b, name...)
 		if err == nil {
-			b, err = appendString(b, s)
+			b, err = jsontext.AppendQuote(b, s)
 		}
 	}
 	// The order of the members is that of RFC 8785: by UTF-16 code units.
