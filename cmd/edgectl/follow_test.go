@@ -52,8 +52,8 @@ func TestFollow(t *testing.T) {
 		func() { before = historytest.Tree(t, h.Dir) },
 		func() { historytest.SameTree(t, h.Dir, before); h.Match() }, // not at rest: its record is in a log
 		func() { before = historytest.Tree(t, h.Dir) },
-		func() { historytest.SameTree(t, h.Dir, before); h.Match(); h.Rest() },
-		func() { h.Match(); h.Match(); h.Rest() },
+		func() { historytest.SameTree(t, h.Dir, before); h.Match(); h.Stop() },
+		func() { h.Match(); h.Match(); h.Stop() },
 		swap(journalDir, away),
 		func() {}, // still gone: said once
 		func() {

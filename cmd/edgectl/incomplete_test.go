@@ -41,10 +41,10 @@ func TestDamagedExports(t *testing.T) {
 		{"doubled", [][][]byte{lines[:3], lines[2:3], lines[3:]}, 0, ""},
 		{"overlapping", [][][]byte{lines[:6], lines[3:]}, 0, ""},
 		{"twice", [][][]byte{lines, lines}, 0, ""},
-		{"torn", [][][]byte{lines[:7], {lines[7][:200]}}, 1, "part of a record"},
-		{"reordered", [][][]byte{lines[:3], lines[4:5], lines[3:4], lines[5:]}, 1, "record 4, which is out of order"},
-		{"incomplete", [][][]byte{lines[:3], lines[5:]}, 1, "the records 4 to 5 are missing"},
-		{"no record, although it names its seq", [][][]byte{lines[:3], {bytes.Replace(lines[3], []byte(`"crit":`), []byte(`"crit": `), 1)}, lines[4:]}, 1, "line 4 is no record"},
+		{"torn", [][][]byte{lines[:7], {lines[7][:200]}}, 1, "it ends within a record"},
+		{"reordered", [][][]byte{lines[:3], lines[4:5], lines[3:4], lines[5:]}, 1, "record 4, out of order"},
+		{"incomplete", [][][]byte{lines[:3], lines[5:]}, 1, "records 4 to 5 are missing"},
+		{"no record, although it names its seq", [][][]byte{lines[:3], {bytes.Replace(lines[3], []byte(`"crit":`), []byte(`"crit": `), 1)}, lines[4:]}, 1, "line 4 is not a record"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.jsonl")
@@ -135,7 +135,7 @@ func olderJournal(t *testing.T) (h *historytest.History, older string) {
 	older = filepath.Join(t.TempDir(), "older")
 	historytest.Check(t, os.CopyFS(older, os.DirFS(journalDir)))
 	h.Match()
-	h.Rest()
+	h.Stop()
 	historytest.Check(t, os.RemoveAll(journalDir))
 	historytest.Check(t, os.CopyFS(journalDir, os.DirFS(older)))
 	return h, older

@@ -75,7 +75,7 @@ func TestLogBadEnd(t *testing.T) {
 		if code, out, errs := call(nil, "replay", "explain", "--journal", path); code != 0 || strings.Count(out, "UNREADABLE") != 1 || !strings.Contains(out, "EPOCH 1") {
 			t.Errorf("explained: exit %d, %s%s", code, out, errs)
 		}
-		if code, out, errs := call(nil, "status", "--journal", path); code != 1 || !strings.Contains(strings.Join(strings.Fields(out), " "), "is no record") {
+		if code, out, errs := call(nil, "status", "--journal", path); code != 1 || !strings.Contains(strings.Join(strings.Fields(out), " "), "is not a record") {
 			t.Errorf("status: exit %d, %s%s", code, out, errs)
 		}
 	}

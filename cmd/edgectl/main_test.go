@@ -143,7 +143,7 @@ func TestLogOfADamagedExport(t *testing.T) {
 	if code != 0 || strings.Count(out, "\n") != 8 || !strings.Contains(out, "3  -                     unreadable: decode record: ") {
 		t.Errorf("%d\n%s", code, out)
 	}
-	if !strings.Contains(errs, "ends in a part of a record") {
+	if !strings.Contains(errs, "ends within a record") {
 		t.Error(errs)
 	}
 }
@@ -191,7 +191,7 @@ func TestShowWithoutTheBeginning(t *testing.T) {
 	h2.Wild = true
 	h2.Append(historytest.Applied())
 	h2.Append(machine.DrillCancelled{V: 1})
-	h2.Rest()
+	h2.Stop()
 	code, out, _ = call(nil, "journal", "show", "2", "--state-root", h2.Dir)
 	if code != 0 || !strings.Contains(out, "after     unknown: record 2 (OpApplied)") {
 		t.Errorf("%d, %s", code, out)

@@ -107,7 +107,7 @@ func TestLogOnTerminal(t *testing.T) {
 	h := newHistory(t)
 	h.Append(machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest", Path: "runtime/manifest.json.sig",
 		Reason: "precheck: manifest signature verification failed: runtime/manifest.json.sig: another key signed", Next: "sign exactly what is deployed"})
-	h.Rest()
+	h.Stop()
 	args := []string{"journal", "log", "--state-root", h.Dir}
 	_, piped, _ := call(nil, args...)
 	const failed = "exit 5 at manifest: manifest signature verification failed: runtime/manifest.json.sig: another key signed; next: sign exactly what is deployed\n"

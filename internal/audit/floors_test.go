@@ -53,7 +53,7 @@ func TestWarningsBeforeASalvage(t *testing.T) {
 	was := h.State.Journal
 	h.NextBoot()
 	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, OldKey: h.State.Keys.Newest(), NewKey: strings.Repeat("0", 64), By: "mallory", Reason: "none"})
-	h.Rest()
+	h.Stop()
 	salvaged(t, h, 14)
 	data, _ := sealed(t, h.Dir)
 	for _, path := range []string{write(t, data), h.Dir} {

@@ -28,7 +28,7 @@ func (s signer) rotate(t *testing.T, h *historytest.History) signer {
 	historytest.Check(t, err)
 	h.NextBoot()
 	h.Append(event)
-	h.Rest()
+	h.Stop()
 	return next
 }
 
@@ -126,7 +126,7 @@ func TestKeysReplaced(t *testing.T) {
 	historytest.Check(t, err)
 	h.NextBoot()
 	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: v.BLAKE3(), By: "op", Reason: "stolen"})
-	h.Rest()
+	h.Stop()
 	for _, tt := range []struct {
 		name   string
 		signer signer
@@ -170,7 +170,7 @@ func TestKeysSeveral(t *testing.T) {
 	historytest.Check(t, err)
 	h.NextBoot()
 	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: v.BLAKE3(), By: "op", Reason: "stolen"})
-	h.Rest()
+	h.Stop()
 	honest := write(t, next.bundle(t, h.Dir))
 	newest := next.rotate(t, h)
 	rotated := write(t, newest.bundle(t, h.Dir))

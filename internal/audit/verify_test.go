@@ -197,7 +197,7 @@ func TestOtherEvidence(t *testing.T) {
 	// have one does not answer that, and what is not covered is not signed.
 	h.NextBoot()
 	h.Match()
-	h.Rest()
+	h.Stop()
 	historytest.Export(t, export, read(t, h.Dir).lines(t)...)
 	for name, tt := range map[string]struct {
 		path, since string

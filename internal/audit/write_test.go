@@ -83,7 +83,7 @@ func TestWriteWhatCannotBeReplayed(t *testing.T) {
 	h := begin(t)
 	h.Wild = true
 	h.Append(machine.UpdateAbandoned{V: 1, UpdateSeq: 3, Reason: "x"})
-	h.Rest()
+	h.Stop()
 	newSigner(t).install(t, h.Dir)
 	data, done := sealed(t, h.Dir)
 	if len(done.Notes) != 1 || !strings.Contains(done.Notes[0], "the epochs after record 13") {

@@ -21,13 +21,13 @@ import (
 
 const about = `{"format":"edged-audit-bundle","v":1}`
 
-// entry is a file of an archive; what is not set is as a bundle has it.
+// entry is a file of an archive. Fields that are not set are as in a bundle.
 type entry struct {
 	name, text string
 	header     tar.Header
 }
 
-// archive packs entries as they are.
+// archive packs entries unchecked.
 func archive(t testing.TB, entries ...entry) []byte {
 	t.Helper()
 	var plain bytes.Buffer
@@ -72,7 +72,7 @@ func bundleFile(t testing.TB, data []byte) string {
 	return path
 }
 
-// records are the lines of a small history.
+// records returns the lines of a small history.
 func records(t testing.TB) string {
 	t.Helper()
 	h := newHistory(t.(*testing.T))
@@ -111,8 +111,8 @@ func TestOpenBundle(t *testing.T) {
 	}
 }
 
-// What others do to a bundle or an export on its way: what can be undone is
-// read, and what changed the bytes is named.
+// Other programs convert bundles and exports. A history that kept its bytes is
+// read; otherwise the error names the conversion.
 func TestChanged(t *testing.T) {
 	lines := records(t)
 	plain := func(packed []byte) []byte {
@@ -157,7 +157,7 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// What an archive can do to who reads it.
+// A hostile archive is refused, with a reason.
 func TestHostileBundles(t *testing.T) {
 	lines := records(t)
 	head := []entry{{name: "bundle.json", text: about}, {name: "B3SUMS"}}
@@ -169,34 +169,34 @@ func TestHostileBundles(t *testing.T) {
 		want error
 		says string
 	}{
-		{"no tar", compressed(t, []byte(strings.Repeat("hello", 500))), history.ErrNotEvidence, "no audit bundle"},
-		{"nothing", compressed(t, nil), history.ErrNotEvidence, "no audit bundle"},
-		{"another archive", archive(t, entry{name: "x"}), history.ErrNotEvidence, "no audit bundle"},
-		{"another bundle.json", archive(t, entry{name: "bundle.json", text: `{"format":"x","v":1}`}), history.ErrNotEvidence, "no audit bundle"},
-		{"a huge bundle.json", archive(t, entry{name: "bundle.json", text: strings.Repeat(" ", 65<<10)}), history.ErrNotEvidence, "no audit bundle"},
-		{"version 0", archive(t, entry{name: "bundle.json", text: `{"format":"edged-audit-bundle"}`}), history.ErrNotEvidence, "no audit bundle"},
+		{"no tar", compressed(t, []byte(strings.Repeat("hello", 500))), history.ErrNotEvidence, "not an audit bundle"},
+		{"nothing", compressed(t, nil), history.ErrNotEvidence, "not an audit bundle"},
+		{"another archive", archive(t, entry{name: "x"}), history.ErrNotEvidence, "not an audit bundle"},
+		{"another bundle.json", archive(t, entry{name: "bundle.json", text: `{"format":"x","v":1}`}), history.ErrNotEvidence, "not an audit bundle"},
+		{"a huge bundle.json", archive(t, entry{name: "bundle.json", text: strings.Repeat(" ", 65<<10)}), history.ErrNotEvidence, "not an audit bundle"},
+		{"version 0", archive(t, entry{name: "bundle.json", text: `{"format":"edged-audit-bundle"}`}), history.ErrNotEvidence, "not an audit bundle"},
 		{"a newer one", archive(t, entry{name: "bundle.json", text: `{"format":"edged-audit-bundle","v":2}`}), errs.ErrNewer, "use a newer edgectl"},
 		{"no list of hashes", archive(t, head[0], entry{name: "records.jsonl", text: lines}), history.ErrBundle, "want B3SUMS"},
 		{"no records", with(), history.ErrBundle, "no records.jsonl"},
 		{"empty records", with(entry{name: "records.jsonl"}), journal.ErrTorn, "no whole record"},
 		{"other records", with(entry{name: "records.jsonl", text: "{}\n"}), errs.ErrCorrupt, ""},
-		{"a name twice", with(entry{name: "records.jsonl", text: lines}, entry{name: "records.jsonl", text: lines}), history.ErrBundle, "comes twice"},
-		{"the list twice", with(entry{name: "B3SUMS"}), history.ErrBundle, "comes twice"},
-		{"out of order", with(entry{name: "b"}, entry{name: "a"}), history.ErrBundle, "order of their names"},
+		{"a name twice", with(entry{name: "records.jsonl", text: lines}, entry{name: "records.jsonl", text: lines}), history.ErrBundle, "occurs twice"},
+		{"the list twice", with(entry{name: "B3SUMS"}), history.ErrBundle, "occurs twice"},
+		{"out of order", with(entry{name: "b"}, entry{name: "a"}), history.ErrBundle, "not sorted by name"},
 		{"absolute", with(entry{header: tar.Header{Name: "/etc/passwd"}}), history.ErrBundle, "not a file under audit/"},
 		{"escaping", with(entry{header: tar.Header{Name: "audit/../../x"}}), history.ErrBundle, "not a file under audit/"},
 		{"elsewhere", with(entry{header: tar.Header{Name: "other/x"}}), history.ErrBundle, "not a file under audit/"},
 		{"unclean", with(entry{name: "a//b"}), history.ErrBundle, "not a file under audit/"},
-		{"control characters", with(entry{name: "a\x1b[2J"}), history.ErrBundle, "characters that none has"},
+		{"control characters", with(entry{name: "a\x1b[2J"}), history.ErrBundle, "a character that is not allowed"},
 		{"a long name", with(entry{name: strings.Repeat("a", 300)}), history.ErrBundle, "the limit is 200"},
-		{"a symbolic link", with(entry{name: "l", header: tar.Header{Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}}), history.ErrBundle, "no regular file"},
-		{"a hard link", with(entry{name: "l", header: tar.Header{Typeflag: tar.TypeLink, Linkname: "audit/B3SUMS"}}), history.ErrBundle, "no regular file"},
-		{"a device", with(entry{name: "l", header: tar.Header{Typeflag: tar.TypeChar}}), history.ErrBundle, "no regular file"},
-		{"a directory", with(entry{name: "d", header: tar.Header{Typeflag: tar.TypeDir}}), history.ErrBundle, "no regular file"},
+		{"a symbolic link", with(entry{name: "l", header: tar.Header{Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}}), history.ErrBundle, "not a regular file"},
+		{"a hard link", with(entry{name: "l", header: tar.Header{Typeflag: tar.TypeLink, Linkname: "audit/B3SUMS"}}), history.ErrBundle, "not a regular file"},
+		{"a device", with(entry{name: "l", header: tar.Header{Typeflag: tar.TypeChar}}), history.ErrBundle, "not a regular file"},
+		{"a directory", with(entry{name: "d", header: tar.Header{Typeflag: tar.TypeDir}}), history.ErrBundle, "not a regular file"},
 		{"a large small file", with(entry{name: "a", text: strings.Repeat("x", 1<<20+1)}), history.ErrBundle, "the limit is 1048576"},
 		{"zeros for records", with(entry{name: "records.jsonl", text: strings.Repeat("\x00", 1<<20)}), journal.ErrTorn, "no whole record"},
 		{"a line longer than any record", with(entry{name: "records.jsonl", text: strings.Repeat("x", 1<<20) + "\n"}), errs.ErrTooLarge, "at most 65535"},
-		{"lines that fill the disk", with(entry{name: "records.jsonl", text: strings.Repeat("{}\n", 24<<20/3)}), history.ErrBundle, "more than any history"},
+		{"lines that fill the disk", with(entry{name: "records.jsonl", text: strings.Repeat("{}\n", 24<<20/3)}), history.ErrBundle, "more data than a history"},
 		{"cut short", good[:len(good)-20], history.ErrBundle, "cut short"},
 		{"cut in the middle", good[:len(good)/2], history.ErrBundle, "cut short"},
 		{"something behind", append(bytes.Clone(good), compressed(t, []byte("more"))...), history.ErrBundle, "follows the archive's end"},
@@ -229,7 +229,7 @@ func TestHostileBundles(t *testing.T) {
 	}
 }
 
-// What visit returns is returned.
+// An error of visit is returned unchanged.
 func TestWalkBundle(t *testing.T) {
 	path := bundleFile(t, archive(t, entry{name: "bundle.json", text: about}, entry{name: "B3SUMS"}, entry{name: "a", text: "x"}))
 	stop := errors.New("stop")
@@ -252,7 +252,7 @@ func TestWalkBundle(t *testing.T) {
 	}
 }
 
-// A bundle's other records are opened as its own are.
+// Unpack opens the records of any member.
 func TestUnpack(t *testing.T) {
 	lines := records(t)
 	path := bundleFile(t, archive(t, entry{name: "bundle.json", text: about}, entry{name: "B3SUMS"}, entry{name: "predecessor.jsonl", text: lines}, entry{name: "records.jsonl", text: "{}"}))

@@ -13,19 +13,18 @@ import (
 )
 
 // The form of an audit bundle: a tar archive in Zstandard frames, or without
-// them: an auditor may have unpacked it once already. Every member
-// is a regular file under BundleDir. BundleAbout comes first, BundleSums
-// second, and what BundleSums lists beyond the first follows in the order of
-// its names' bytes, so that no name can come twice and a reader needs no list
-// of those it has seen.
+// them if an auditor has already decompressed it. Every member is a regular
+// file under BundleDir. BundleAbout is first and BundleSums second. The others
+// follow, sorted by the bytes of their names: a reader needs no list of the
+// names it has seen to find one that occurs twice.
 const (
 	BundleDir     = "audit/"
-	BundleAbout   = "bundle.json"   // what it is and of which history
+	BundleAbout   = "bundle.json"   // names the format and the history
 	BundleSums    = "B3SUMS"        // BLAKE3 of every other file, for b3sum --check
-	BundleRecords = "records.jsonl" // the records, one a line; always the last member but for later names
+	BundleRecords = "records.jsonl" // the records, one a line
 )
 
-// BundleFormat and BundleVersion are what BundleAbout says of itself.
+// BundleFormat and BundleVersion are the format and version in BundleAbout.
 const (
 	BundleFormat  = "edged-audit-bundle"
 	BundleVersion = 1
@@ -35,16 +34,16 @@ const (
 const (
 	maxBundleWindow = 16 << 20 // of Zstandard, held in memory
 	maxBundleFiles  = 1 << 18
-	maxBundleFile   = 1 << 20 // but for lines of records and the list of hashes
+	maxBundleFile   = 1 << 20 // bytes, of a file that is neither records nor BundleSums
 	maxBundleName   = 200
-	// Each record has 32 bytes that do not compress, the hash of the one
-	// before, and at most 64 KiB. So no honest archive of records shrinks to
-	// less than a 2,048th; what does is made to fill the disk.
+	// A record has at most 64 KiB, of which the 32 bytes of the previous hash
+	// do not compress. No honest archive of records is compressed to less than
+	// a 2,048th; an archive that is was made to fill the disk.
 	maxBundleRatio = 4096
 )
 
-// About is BundleAbout: it names the format before all else. Events counts the
-// records, and Head is the hash of the newest.
+// About is the content of BundleAbout. Events is the number of records, and
+// Head the hash of the newest.
 type About struct {
 	Format   string `json:"format"`
 	V        int    `json:"v"`
@@ -56,8 +55,8 @@ type About struct {
 	Software string `json:"software"`
 }
 
-// ParseAbout reads BundleAbout. Members that this version does not know are
-// passed over.
+// ParseAbout reads BundleAbout. It ignores members that this version does not
+// know.
 func ParseAbout(data []byte) (About, error) {
 	var a About
 	var members map[string]jsontext.Value
@@ -68,7 +67,7 @@ func ParseAbout(data []byte) (About, error) {
 		return About{}, err
 	}
 	for name := range members {
-		// Some programs take "NODE" for "node", and must not read another name.
+		// Some programs read "NODE" as "node", and would report another node.
 		if strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
 			return About{}, fmt.Errorf("member %q is not named in lower-case letters", name)
 		}
@@ -76,9 +75,8 @@ func ParseAbout(data []byte) (About, error) {
 	return a, nil
 }
 
-// checkFormat says whether BundleAbout is that of a bundle which this version
-// reads: strict JSON, in which no member comes twice. The error is errNoBundle,
-// or errs.ErrNewer's for a newer format.
+// checkFormat checks that BundleAbout is strict JSON of a format that this
+// version reads. The error is errNoBundle, or errs.ErrNewer for a newer format.
 func checkFormat(data []byte) error {
 	var a struct {
 		Format string `json:"format"`
@@ -94,44 +92,45 @@ func checkFormat(data []byte) error {
 	return nil
 }
 
-var errNoBundle = errors.New("it is an archive, and no audit bundle")
+var errNoBundle = errors.New("it is an archive, but not an audit bundle")
 
-// checkName takes a member's name apart from BundleDir. Names are plain and
-// stay inside: whoever unpacks the archive with tar is safe too.
+// checkName returns a member's name without BundleDir. It refuses names that
+// would leave BundleDir or are not plain ASCII, so that tar unpacks a checked
+// archive safely too.
 func checkName(name string) (string, error) {
 	if len(name) > maxBundleName {
-		return "", fmt.Errorf("a name of %d bytes, the limit is %d", len(name), maxBundleName)
+		return "", fmt.Errorf("a name has %d bytes, the limit is %d", len(name), maxBundleName)
 	}
 	for i := range len(name) {
 		if c := name[i]; c <= ' ' || c > '~' || c == '\\' {
-			return "", fmt.Errorf("the name %q has characters that none has", name)
+			return "", fmt.Errorf("the name %q has a character that is not allowed", name)
 		}
 	}
-	rest, ok := strings.CutPrefix(name, BundleDir)
-	if !ok || rest == "" || path.IsAbs(name) || path.Clean(name) != name || strings.HasPrefix(rest, "../") {
+	inside, ok := strings.CutPrefix(name, BundleDir)
+	if !ok || inside == "" || path.IsAbs(name) || path.Clean(name) != name || strings.HasPrefix(inside, "../") {
 		return "", fmt.Errorf("the name %q is not a file under %s", name, BundleDir)
 	}
-	return rest, nil
+	return inside, nil
 }
 
-// checkOrder holds member number n against the one before.
+// checkOrder compares member number n, from 0, with the one before.
 func checkOrder(n int, name, before string) error {
 	switch {
 	case n > maxBundleFiles:
-		return fmt.Errorf("more than %d files", maxBundleFiles)
+		return fmt.Errorf("it has more than %d files", maxBundleFiles)
 	case n == 1 && name != BundleSums:
 		return fmt.Errorf("the second file is %s, want %s", name, BundleSums)
 	case n > 1 && (name == BundleAbout || name == BundleSums):
-		return fmt.Errorf("%s comes twice", name)
+		return fmt.Errorf("%s occurs twice", name)
 	case n > 2 && name == before:
-		return fmt.Errorf("%s comes twice", name)
+		return fmt.Errorf("%s occurs twice", name)
 	case n > 2 && name < before:
-		return fmt.Errorf("%s comes after %s: the files are not in the order of their names", name, before)
+		return fmt.Errorf("%s follows %s: the files are not sorted by name", name, before)
 	}
 	return nil
 }
 
-// checkSize bounds what is declared, before any of it is read.
+// checkSize checks a member's declared size, before any of it is read.
 func checkSize(name string, size int64) error {
 	if size < 0 || size > maxBundleFile && !IsLines(name) && name != BundleSums {
 		return fmt.Errorf("%s has %d bytes, the limit is %d", name, size, maxBundleFile)

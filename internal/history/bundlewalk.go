@@ -22,13 +22,14 @@ type Member struct {
 	ModTime time.Time
 }
 
-// WalkBundle reads the audit bundle at path once, in constant memory, and gives
-// each of its files to visit, in order; what visit leaves unread is passed
-// over. Whoever made the archive may wish its reader ill: names, sizes and the
-// order of files are checked before visit sees one, and the whole archive is
-// read to its end. What visit returns is returned as it is; the other errors
-// are [*Error] of kind ErrBundle, ErrNotEvidence or ErrUnreadable, or
-// errs.ErrNewer for a newer format.
+// WalkBundle reads the audit bundle at path once, in constant memory, and calls
+// visit with each of its files, in order. visit need not read all of a file.
+// The archive may be hostile: name, size and order of a file are checked before
+// visit is called, and the archive is always read to its end.
+//
+// An error of visit is returned unchanged. Other errors are of kind ErrAbsent,
+// ErrUnreadable, ErrNotEvidence or ErrBundle, or errs.ErrNewer for a newer
+// format.
 func WalkBundle(path string, visit func(Member, io.Reader) error) error {
 	f, err := OpenFile(path)
 	if err != nil {
@@ -80,7 +81,7 @@ func walkArchive(path string, r io.Reader, size int64, visit func(Member, io.Rea
 		}
 		counted := &counter{r: content}
 		if err := visit(m, counted); err != nil {
-			if counted.err != nil { // the archive's, whatever visit made of it
+			if counted.err != nil { // the archive's error, which visit may have wrapped
 				return unsound(path, counted.err)
 			}
 			return err
@@ -89,7 +90,7 @@ func walkArchive(path string, r io.Reader, size int64, visit func(Member, io.Rea
 	}
 }
 
-// member judges a header.
+// member checks header number n, from 0, after the member named before.
 func member(h *tar.Header, n int, before string) (Member, error) {
 	if n == 0 && h.Name != BundleDir+BundleAbout {
 		return Member{}, errNoBundle
@@ -99,7 +100,7 @@ func member(h *tar.Header, n int, before string) (Member, error) {
 		return Member{}, err
 	}
 	if h.Typeflag != tar.TypeReg {
-		return Member{}, fmt.Errorf("%s is no regular file (tar type %q)", name, h.Typeflag)
+		return Member{}, fmt.Errorf("%s is not a regular file (tar type %q)", name, h.Typeflag)
 	}
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse.") {
@@ -112,7 +113,7 @@ func member(h *tar.Header, n int, before string) (Member, error) {
 	return Member{Name: name, Size: h.Size, ModTime: h.ModTime}, nil
 }
 
-// about reads the first file, and gives it again to who comes next.
+// about checks the first file and returns its content, to be read again.
 func about(m Member, r io.Reader) (io.Reader, error) {
 	const limit = 64 << 10
 	if m.Size > limit {
@@ -128,8 +129,8 @@ func about(m Member, r io.Reader) (io.Reader, error) {
 	return bytes.NewReader(data), nil
 }
 
-// trailer reads what follows the archive's end: blocks of zeros, and the
-// checksum of the last Zstandard frame.
+// trailer reads on after the archive's end. Only blocks of zeros may follow,
+// and the checksum of the last Zstandard frame must be right.
 func trailer(path string, r io.Reader, files int) error {
 	if files == 0 {
 		return unsound(path, errNoBundle)
@@ -139,7 +140,7 @@ func trailer(path string, r io.Reader, files int) error {
 		n, err := r.Read(buf)
 		for _, b := range buf[:n] {
 			if b != 0 {
-				return unsound(path, errors.New("something follows the archive's end"))
+				return unsound(path, errors.New("data follows the archive's end"))
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -151,9 +152,9 @@ func trailer(path string, r io.Reader, files int) error {
 	}
 }
 
-var errBomb = errors.New("it unpacks to more than any history does")
+var errBomb = errors.New("it unpacks to more data than a history can hold")
 
-// bounded ends a stream that is longer than it can be.
+// bounded returns errBomb after left bytes.
 type bounded struct {
 	r    io.Reader
 	left int64
@@ -167,7 +168,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// counter remembers the error of the archive beneath it.
+// counter keeps the error of the archive that it reads.
 type counter struct {
 	r   io.Reader
 	err error
@@ -181,7 +182,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unsound says what is wrong with an archive.
+// unsound returns the error about an archive that cannot be read to its end.
 func unsound(path string, err error) error {
 	switch {
 	case errors.Is(err, errs.ErrNewer):
@@ -193,5 +194,5 @@ func unsound(path string, err error) error {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		err = fmt.Errorf("it needs a window of more than %d MiB to unpack", maxBundleWindow>>20)
 	}
-	return refused(ErrBundle, path, err, "fetch it again from where it was made, or ask for a new one")
+	return refused(ErrBundle, path, err, "copy it again from its source, or ask for a new one")
 }

@@ -16,9 +16,8 @@ import (
 // zstdMagic begins a Zstandard frame, as an audit bundle does.
 var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
-// Detect says what lies at path, without opening its journal. The first
-// result is the path with its links resolved. A directory that holds a journal
-// that cannot be used is still one: saying so is for who opens it.
+// Detect returns the kind of history at path, and the path with its links
+// resolved. It does not open the journal: a damaged one is reported by Open.
 func Detect(path string) (at string, kind Kind, err error) {
 	at, info, err := resolve(path)
 	switch {
@@ -37,7 +36,7 @@ func Detect(path string) (at string, kind Kind, err error) {
 }
 
 func detectFile(path, at string) (Kind, error) {
-	root, name, err := beside(at)
+	root, name, err := openParent(at)
 	if err != nil {
 		return "", unreadable(path, err)
 	}
@@ -48,12 +47,12 @@ func detectFile(path, at string) (Kind, error) {
 	}
 	defer f.Close() //nolint:errcheck // read-only
 	head := make([]byte, record.MaxLen+2)
-	n, _ := f.ReadAt(head, 0) // what cannot be read here is reported by who opens it
+	n, _ := f.ReadAt(head, 0) // a failure is reported when the history is opened
 	if head = head[:n]; n == 0 {
 		return "", notEvidence(path, "it is empty")
 	}
 	if isZstd(head) || isTar(head) {
-		return Bundle, nil // what is in it is seen when it is opened
+		return Bundle, nil // its content is checked when it is opened
 	}
 	if err := changed(path, head); err != nil {
 		return "", err
@@ -78,18 +77,18 @@ func isTar(head []byte) bool {
 	return len(head) >= tarHead && string(head[tarHead-5:tarHead]) == "ustar"
 }
 
-// changed names what others did to a file on its way. Its content may be
-// honest; what is judged is the bytes that were written.
+// changed returns an ErrChanged if another program has converted the file. Its
+// content may be honest, but a verification needs the bytes that were written.
 func changed(path string, head []byte) error {
 	line, _, _ := bytes.Cut(head, []byte("\n"))
-	found, next := "", "copy it again, as bytes"
+	found, next := "", "copy it again in binary mode"
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		found, next = "it is compressed by gzip", "unpack it with gunzip"
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")), bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
 		found = "it begins with a byte-order mark: a program saved it as text"
 	case bytes.HasSuffix(line, []byte("\r")) && len(line) < len(head):
-		found = "its lines end in CR LF: it was copied as text"
+		found = "its lines end in CR LF: a program copied it as text"
 	default:
 		return nil
 	}
@@ -123,22 +122,22 @@ func detectDir(path, at string) (Kind, error) {
 		return StateRoot, nil // before its first boot, or with its journal gone
 	}
 	if about {
-		return "", refused(ErrNotEvidence, path, errors.New("it is what an audit bundle unpacks to"), "name the archive, or run check.sh in it")
+		return "", refused(ErrNotEvidence, path, errors.New("it is an unpacked audit bundle"), "name the archive, or run check.sh in it")
 	}
 	return "", notEvidence(path, "it holds no journal")
 }
 
-// ofJournal reports whether a journal directory has files of such a name. Any
-// one of them will do: a directory with some of them missing is a damaged
-// journal, and not something else.
+// ofJournal reports whether a journal directory has files of such a name. One
+// such file is enough: a directory that lacks the others is a damaged journal.
 func ofJournal(name string) bool {
 	return name == journal.TailName || strings.HasPrefix(name, "marker.") || strings.HasPrefix(name, "MANIFEST-") ||
 		filepath.Ext(name) == ".sst" && strings.Trim(strings.TrimSuffix(name, ".sst"), "0123456789") == ""
 }
 
-// beside opens the directory that a file lies in, so that the file is read as
-// all evidence is: regular files only, never blocking, access time left alone.
-func beside(at string) (*durable.Root, string, error) {
+// openParent opens the directory of a file read-only and returns it with the
+// file's name. The file is then opened through it: only if it is regular, without
+// blocking, and without a change of its access time.
+func openParent(at string) (*durable.Root, string, error) {
 	root, err := durable.OpenRootReadOnly(filepath.Dir(at))
 	return root, filepath.Base(at), err
 }

@@ -11,25 +11,27 @@ var (
 	ErrAbsent = errors.New("does not exist")
 	// ErrUnreadable: the path cannot be read.
 	ErrUnreadable = errors.New("cannot be read")
-	// ErrNotEvidence: there is something at the path, but no history of a node.
+	// ErrNotEvidence: the path exists, but is not a history of a node.
 	ErrNotEvidence = errors.New("is neither a state root, a journal directory, an export nor an audit bundle")
-	// ErrChanged: it may be evidence, in another form than it was written in.
+	// ErrChanged: another program has converted the file.
 	ErrChanged = errors.New("is not as edgectl wrote it")
-	// ErrBundle: it is an audit bundle that is damaged, cut short or made to
-	// mislead.
-	ErrBundle = errors.New("is no sound audit bundle")
+	// ErrBundle: the audit bundle is damaged, truncated or forged.
+	ErrBundle = errors.New("is not a sound audit bundle")
 )
 
-// refused says why the history at path was not opened. Kind is one of the
-// sentinels of this package; cause is what was found, or the system's error.
+// refused returns the error about a history that was not opened. kind is a
+// sentinel of this package; cause is the fault, or the system's error.
 func refused(kind error, path string, cause error, next string) error {
 	return &errs.Error{Kind: kind, Check: "open the history at", Path: path, Err: cause, Next: next}
 }
 
-const nextName = "name a state root, a journal directory, an exported .jsonl or an audit bundle"
+const (
+	nextName  = "name a state root, a journal directory, an exported .jsonl or an audit bundle"
+	nextMount = "check that the partition is mounted, then " + nextName
+)
 
 func absent(path string) error {
-	return refused(ErrAbsent, path, nil, nextName+"; is the partition mounted?")
+	return refused(ErrAbsent, path, nil, nextMount)
 }
 
 func unreadable(path string, err error) error {

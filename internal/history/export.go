@@ -15,20 +15,20 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// export is a .jsonl: one record's exact bytes a line. A record's place is its
-// own seq; whether it is that record is checked where records are checked.
+// export is a .jsonl: the exact bytes of one record a line. A record's place is
+// its own seq; Record and Records check that the line is that record.
 type export struct {
 	path  string
 	f     content
-	all   int64 // bytes of the file
-	size  int64 // bytes of whole lines; what is appended later is not seen
-	torn  bool  // the file goes on with a part of a line
+	all   int64 // bytes of the file when it was opened
+	size  int64 // bytes of whole lines
+	torn  bool  // a part of a line follows them
 	id    string
 	first uint64
 	tip   record.Tip
 
 	segments []segment // by line; see arrange
-	damage   error     // the first thing that is wrong with its lines
+	damage   error     // the first fault of its lines
 
 	mu    sync.Mutex
 	index []int64 // offset of line i*stride
@@ -36,22 +36,22 @@ type export struct {
 	readers sync.Pool // of *bufio.Reader, readAhead bytes each
 }
 
-// content is what an export's lines lie in: a file of evidence, or a file of
-// our own that a bundle was unpacked to.
+// content holds an export's lines: the export itself, or a temporary file to
+// which a bundle was unpacked.
 type content interface {
 	io.ReaderAt
 	io.Closer
 }
 
-// stride bounds both the index (8 bytes per stride lines) and the lines read
-// to find one.
+// stride is the number of lines for each entry of the index, 8 bytes. At most
+// so many lines are read to find one.
 const stride = 256
 
-// readAhead holds any line.
+// readAhead is the size of a read buffer, in bytes. It holds any line.
 const readAhead = 256 << 10
 
 func openExport(at string) (*export, error) {
-	root, name, err := beside(at)
+	root, name, err := openParent(at)
 	if err != nil {
 		return nil, unreadable(at, err)
 	}
@@ -67,9 +67,9 @@ func openExport(at string) (*export, error) {
 	return newExport(at, f, info.Size)
 }
 
-// newExport takes over f, also if it fails. The error is that of reading f: what
-// is wrong with the lines is the export's damage. If no line is a record, its tip
-// is 0.
+// newExport opens the export in f, and closes f if it fails. The error is one of
+// reading f; a fault of the lines is the export's damage. If no line is a record,
+// its tip is 0.
 func newExport(path string, f content, size int64) (*export, error) {
 	e := &export{path: path, f: f, all: size, size: size, index: []int64{0}}
 	err := e.cutTorn()
@@ -83,7 +83,7 @@ func newExport(path string, f content, size int64) (*export, error) {
 	return e, nil
 }
 
-// cutTorn leaves out a last line that is cut short. A line without its line feed
+// cutTorn excludes a truncated last line from size. A line without a line feed
 // is whole if it is a record: an editor may have removed the line feed.
 func (e *export) cutTorn() error {
 	tail := make([]byte, min(e.size, record.MaxLen+2))
@@ -109,7 +109,7 @@ func (e *export) corrupt(seq uint64, format string, args ...any) error {
 	return &errs.Error{Kind: errs.ErrCorrupt, Path: e.path, Seq: seq, Detail: "read an export: " + fmt.Sprintf(format, args...), Next: nextExport}
 }
 
-// placed says where an error of decoding was met.
+// placed adds the path and the record to an error of decoding.
 func (e *export) placed(err error, seq uint64) error {
 	var je *errs.Error
 	if !errors.As(err, &je) {
@@ -118,7 +118,7 @@ func (e *export) placed(err error, seq uint64) error {
 	at := *je
 	at.Path, at.Seq = e.path, seq
 	if !errors.Is(err, errs.ErrNewer) {
-		at.Next = nextExport // there is no partition to save here
+		at.Next = nextExport // an export has no partition to salvage
 	}
 	return &at
 }
@@ -128,7 +128,7 @@ func (e *export) First() uint64   { return e.first }
 func (e *export) Tip() record.Tip { return e.tip }
 func (e *export) Close() error    { return e.f.Close() }
 
-// Snapshots: exports hold records and nothing derived from them.
+// Snapshots yields nothing: an export holds only records.
 func (e *export) Snapshots(uint64) iter.Seq2[journal.Snapshot, error] {
 	return func(func(journal.Snapshot, error) bool) {}
 }
@@ -159,20 +159,21 @@ func (e *export) decode(raw journal.RawRecord) (record.Record, error) {
 	case rec.Journal != e.id:
 		return rec, &errs.Error{Kind: journal.ErrForeign, Path: e.path, Seq: raw.Seq, Detail: "read an export: the record names journal " + rec.Journal, Next: nextExport}
 	case rec.Seq != raw.Seq:
-		return rec, e.corrupt(raw.Seq, "in its place stands record %d", rec.Seq)
+		return rec, e.corrupt(raw.Seq, "record %d is in its place", rec.Seq)
 	}
 	return rec, nil
 }
 
 func (e *export) Records(from, to uint64) iter.Seq2[record.Record, error] {
 	return func(yield func(record.Record, error) bool) {
-		from, to = max(from, 1), min(to, e.tip.Seq) // every one of them, or an error
+		from, to = max(from, 1), min(to, e.tip.Seq)
 		if from < e.first && from <= to {
 			yield(record.Record{}, e.outside(from))
 			return
 		}
-		// The first is linked to the one before it, or to the zero hash. Of an
-		// export that begins with it, the link leads out.
+		// The link of record from is checked against the record before it, or
+		// against the zero hash. The first record of an export that begins later
+		// has a link that cannot be checked.
 		var prev record.Hash
 		linked, start := from == 1, from
 		if from > e.first && from <= e.tip.Seq {
@@ -228,9 +229,9 @@ func (e *export) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 	}
 }
 
-// lines streams whole lines from line n on, and remembers where they begin. A
-// line that is longer than any record is an error, and whoever goes on gets the
-// next one.
+// lines streams whole lines from line n on, and indexes their offsets. It yields
+// an error for a line that is longer than any record; the next line follows if
+// the caller continues.
 func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		e.mu.Lock()
@@ -248,7 +249,7 @@ func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 			e.remember(at, off)
 			line, err := r.ReadSlice('\n')
 			if errors.Is(err, bufio.ErrBufferFull) {
-				long, err := restOfLine(r)
+				skipped, err := skipLine(r)
 				switch {
 				case at >= n && !yield(nil, e.corrupt(e.first+at, "line %d is longer than any record", at+1)):
 					return
@@ -256,7 +257,7 @@ func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 					yield(nil, unreadable(e.path, err))
 					return
 				}
-				off += int64(len(line)) + long
+				off += int64(len(line)) + skipped
 				continue
 			}
 			switch {
@@ -274,9 +275,8 @@ func (e *export) lines(n uint64) iter.Seq2[[]byte, error] {
 	}
 }
 
-// restOfLine passes over a line whose beginning was read, and gives how many
-// bytes that was.
-func restOfLine(r *bufio.Reader) (n int64, err error) {
+// skipLine reads to the end of a line and returns the number of bytes read.
+func skipLine(r *bufio.Reader) (n int64, err error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		n += int64(len(part))

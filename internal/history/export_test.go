@@ -37,7 +37,7 @@ func linesFile(t testing.TB, tail string, lines ...[]byte) string {
 	return path
 }
 
-// walk reads everything and gives the number of records and the error.
+// walk reads everything and returns the number of records and the error.
 func walk(src *history.Source) (n uint64, err error) {
 	for _, err := range src.Records(src.First(), src.Tip().Seq) {
 		if err != nil {
@@ -119,7 +119,7 @@ func TestExportDamage(t *testing.T) {
 			src := openLines(t, "", tt.lines...)
 			n, err := walk(src)
 			if tt.name == "swapped" {
-				err = src.Damage() // it is all there
+				err = src.Damage() // all lines can be read
 			}
 			if n != tt.read || !errors.Is(err, tt.want) {
 				t.Errorf("%d records, %v", n, err)
@@ -149,8 +149,8 @@ func TestExportDamage(t *testing.T) {
 	})
 }
 
-// A record's place is its own seq: lines that are there twice, and exports that
-// overlap, lose nothing. Only what is there twice and differs is damage.
+// A record's place is its own seq: repeated lines and overlapping exports hide
+// no record. A repeated line is damage only if it differs.
 func TestExportOverlaps(t *testing.T) {
 	h := newHistory(t)
 	h.Close()
@@ -166,7 +166,7 @@ func TestExportOverlaps(t *testing.T) {
 		{"overlapping", [][][]byte{lines[:7], lines[4:]}, false},
 		{"a part again", [][][]byte{lines, lines[3:5]}, false},
 		{"the newest line again", [][][]byte{lines, lines[n-1:]}, false},
-		{"newest first", [][][]byte{lines[4:], lines[:6]}, true}, // all there, out of order
+		{"newest first", [][][]byte{lines[4:], lines[:6]}, true}, // all records, out of order
 		{"another record again", [][][]byte{lines, {forged}}, true},
 		{"a hole between", [][][]byte{lines[:3], lines[5:]}, true},
 	} {
@@ -188,8 +188,7 @@ func TestExportOverlaps(t *testing.T) {
 	}
 }
 
-// Lines that are no records hide none of the others, wherever they are, and are
-// damage.
+// Lines that are not records are damage, and hide no record, wherever they are.
 func TestBadLines(t *testing.T) {
 	h := newHistory(t)
 	h.Close()
@@ -203,17 +202,17 @@ func TestBadLines(t *testing.T) {
 		first, tip uint64
 		says       string
 	}{
-		{"the last line", slices.Replace(slices.Clone(lines), n-1, n, bad), 1, uint64(n - 1), fmt.Sprintf("line %d is no record", n)},
-		{"the last lines", slices.Replace(slices.Clone(lines), n-2, n, bad, bad), 1, uint64(n - 2), fmt.Sprintf("line %d is no record", n-1)},
-		{"the first line", slices.Replace(slices.Clone(lines), 0, 1, bad), 1, uint64(n), "line 1 is no record"},
-		{"the first lines of a later part", slices.Replace(slices.Clone(lines[2:]), 0, 2, bad, bad), 3, uint64(n), "line 1 is no record"},
-		{"more lines than there are places", slices.Insert(slices.Clone(lines[2:]), 0, bad, bad, bad, bad), 1, uint64(n), "line 1 is no record"},
-		{"in the middle, with its seq", slices.Replace(slices.Clone(lines), 2, 3, named), 1, uint64(n), "line 3 is no record"},
-		{"in the middle, without", slices.Replace(slices.Clone(lines), 2, 3, bad), 1, uint64(n), "line 3 is no record"},
-		{"an empty record", slices.Replace(slices.Clone(lines), 0, 1, []byte("{")), 1, uint64(n), "line 1 is no record"},
+		{"the last line", slices.Replace(slices.Clone(lines), n-1, n, bad), 1, uint64(n - 1), fmt.Sprintf("line %d is not a record", n)},
+		{"the last lines", slices.Replace(slices.Clone(lines), n-2, n, bad, bad), 1, uint64(n - 2), fmt.Sprintf("line %d is not a record", n-1)},
+		{"the first line", slices.Replace(slices.Clone(lines), 0, 1, bad), 1, uint64(n), "line 1 is not a record"},
+		{"the first lines of a later part", slices.Replace(slices.Clone(lines[2:]), 0, 2, bad, bad), 3, uint64(n), "line 1 is not a record"},
+		{"more lines than there are places", slices.Insert(slices.Clone(lines[2:]), 0, bad, bad, bad, bad), 1, uint64(n), "line 1 is not a record"},
+		{"in the middle, with its seq", slices.Replace(slices.Clone(lines), 2, 3, named), 1, uint64(n), "line 3 is not a record"},
+		{"in the middle, without", slices.Replace(slices.Clone(lines), 2, 3, bad), 1, uint64(n), "line 3 is not a record"},
+		{"an empty record", slices.Replace(slices.Clone(lines), 0, 1, []byte("{")), 1, uint64(n), "line 1 is not a record"},
 		{"too long", slices.Replace(slices.Clone(lines), 0, 1, bytes.Repeat([]byte("{"), 1<<20)), 1, uint64(n), "line 1 is longer than any record"},
-		{"too long for a record", slices.Replace(slices.Clone(lines), 2, 3, bytes.Repeat([]byte("{"), record.MaxLen+1)), 1, uint64(n), "line 3 is no record"},
-		{"both ends", slices.Replace(slices.Replace(slices.Clone(lines), 0, 1, bad), n-1, n, bad), 1, uint64(n - 1), "line 1 is no record"},
+		{"too long for a record", slices.Replace(slices.Clone(lines), 2, 3, bytes.Repeat([]byte("{"), record.MaxLen+1)), 1, uint64(n), "line 3 is not a record"},
+		{"both ends", slices.Replace(slices.Replace(slices.Clone(lines), 0, 1, bad), n-1, n, bad), 1, uint64(n - 1), "line 1 is not a record"},
 	} {
 		path := linesFile(t, "", tt.lines...)
 		src, err := history.Open(path)
@@ -255,7 +254,7 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// A record of a newer version is no damage.
+// A record of a newer version is not damage.
 func TestNewerLines(t *testing.T) {
 	h := newHistory(t)
 	h.Close()
@@ -273,7 +272,7 @@ func TestNewerLines(t *testing.T) {
 	}
 }
 
-// Every record of a long export is found by its seq, whatever was read before.
+// Every record of a long export is found by its seq, in any order.
 func TestExportIndex(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	h.First()

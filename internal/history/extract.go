@@ -13,29 +13,28 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Modes of what is written: those that a node's own files have.
+// The modes of extracted files and directories are those of a node's own.
 const (
 	dirMode  = 0o750
 	fileMode = 0o640
 )
 
 var (
-	// ErrInside: the directory would lie in the evidence.
-	ErrInside = errors.New("it lies inside the evidence, which is only read")
-	// ErrTaken: something is there already.
-	ErrTaken = errors.New("it is not a new or an empty directory")
-	// ErrName: a file's path does not stay in the directory.
+	// ErrInside: the directory would be inside the evidence.
+	ErrInside = errors.New("it is inside the evidence, which is only read")
+	// ErrTaken: the path exists and is not an empty directory.
+	ErrTaken = errors.New("it is neither new nor an empty directory")
+	// ErrName: a file's path leaves the directory.
 	ErrName = errors.New("not a path beneath the directory")
 )
 
-// Extract makes the directory at path hold exactly files. It must not exist, or be
-// empty. They are written into a hidden directory beside it, flushed, and that
-// is renamed: a directory of this name is complete, whatever happens. After an
-// error, or an interruption that files reports, nothing is left but what a
-// crash may leave: a .NAME.*.partial beside. keepOut is the evidence, "" for
-// none.
+// Extract writes files to the directory at path, which must not exist or be
+// empty. It writes them to a hidden directory beside path, flushes it, and
+// renames it to path: a directory of this name is always complete. After an
+// error nothing is left. A crash may leave .NAME.*.partial beside path. keepOut
+// is the path of the evidence, "" for none.
 //
-// Errors are ErrInside, ErrTaken, ErrName, those of files, or the system's.
+// The error is ErrInside, ErrTaken, ErrName, one of files, or the system's.
 func Extract(path, keepOut string, files iter.Seq2[replay.File, error]) error {
 	if err := check(path, keepOut); err != nil {
 		return fmt.Errorf("write to %s: %w; name a new directory elsewhere", path, err)
@@ -46,7 +45,7 @@ func Extract(path, keepOut string, files iter.Seq2[replay.File, error]) error {
 	}
 	tmp, err := os.MkdirTemp(parent, "."+name+".*.partial")
 	if err != nil {
-		return fmt.Errorf("write beside %s: %w; does the folder around it exist, and may you write there?", path, err)
+		return fmt.Errorf("write beside %s: %w; check that its directory exists and that you may write there", path, err)
 	}
 	if err := fill(tmp, files); err != nil {
 		return errors.Join(err, os.RemoveAll(tmp))
@@ -77,8 +76,8 @@ func fill(dir string, files iter.Seq2[replay.File, error]) error {
 	})
 }
 
-// write does not flush: one flush of everything, before the rename, costs less
-// than one for each of thousands of files.
+// write creates a file and does not flush it: one flush before the rename costs
+// less than one for each of thousands of files.
 func write(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
@@ -91,8 +90,8 @@ func write(name string, data []byte) error {
 	return errors.Join(err, f.Chmod(fileMode), f.Close())
 }
 
-// place flushes tmp and gives it its name. The rename replaces an empty
-// directory, and nothing else.
+// place flushes tmp and renames it to path. The rename replaces only an empty
+// directory.
 func place(tmp, path, parent string) error {
 	if err := flush(tmp, unix.Syncfs); err != nil {
 		return err
@@ -111,7 +110,7 @@ func flush(dir string, sync func(int) error) error {
 	return errors.Join(os.NewSyscallError("sync", sync(int(d.Fd()))), d.Close())
 }
 
-// check says whether path may be written to.
+// check returns an error if path may not be written to.
 func check(path, keepOut string) error {
 	entries, err := os.ReadDir(path)
 	switch {
@@ -121,7 +120,7 @@ func check(path, keepOut string) error {
 		return err
 	}
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
-		return ErrTaken // a link; renaming would replace it, not what it names
+		return ErrTaken // a rename would replace a link, not its target
 	}
 	inside, err := Within(path, keepOut)
 	if inside {

@@ -55,7 +55,7 @@ func TestDir(t *testing.T) {
 	}{
 		{"new", false, nil},
 		{"empty", false, nil},
-		{"new", false, history.ErrTaken}, // now it is there
+		{"new", false, history.ErrTaken}, // now it exists
 		{"full", false, history.ErrTaken},
 		{"file", false, history.ErrTaken},
 		{"toempty", false, history.ErrTaken},

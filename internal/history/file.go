@@ -6,8 +6,8 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// OpenFile opens a file of evidence for reading from its beginning: a regular
-// file only, never blocking, its access time left alone.
+// OpenFile opens a file of evidence for reading. It opens only a regular file,
+// never blocks, and does not change the access time.
 func OpenFile(path string) (io.ReadCloser, error) {
 	at, _, err := resolve(path)
 	if isNotExist(err) {
@@ -16,7 +16,7 @@ func OpenFile(path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	root, name, err := beside(at)
+	root, name, err := openParent(at)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
@@ -28,7 +28,7 @@ func OpenFile(path string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// OpenTree opens a directory of evidence, with or without a journal, read-only.
+// OpenTree opens a directory of evidence read-only. It need not hold a journal.
 func OpenTree(path string) (*durable.Root, error) {
 	at, _, err := resolve(path)
 	if isNotExist(err) {

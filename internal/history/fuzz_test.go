@@ -9,8 +9,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// FuzzBundle: whatever an archive holds, reading it ends, and gives no more
-// than it may.
+// FuzzBundle: reading any archive ends, and never returns more data than the
+// bounds allow.
 func FuzzBundle(f *testing.F) {
 	var plain bytes.Buffer
 	w := tar.NewWriter(&plain)

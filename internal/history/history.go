@@ -1,14 +1,13 @@
-// Package history opens the history of a node for those who only look: a
-// state root, a bare journal directory, an exported .jsonl, or an audit bundle.
+// Package history opens the history of a node for reading: a state root, a
+// journal directory, an exported .jsonl, or an audit bundle.
 //
-// It is byte-neutral. Nothing is created, changed or locked, on a writable
-// copy as on a read-only mount; contents and modification times of every file
-// and directory are the same before and after. A live node can be read while
-// its gate runs, and the gate never waits for a reader.
+// It is byte-neutral: it creates, changes and locks nothing, and contents and
+// modification times of all files and directories stay the same. A live node
+// can be read while its gate runs, and the gate never waits for a reader.
 //
-// Neither does it judge: what is opened here may have been tampered with.
-// Records and Record refuse what breaks the chain; RawRecords gives what is
-// there.
+// It does not verify: an opened history may have been tampered with. Record
+// and Records return an error if the chain is broken; RawRecords returns the
+// stored bytes.
 package history
 
 import (
@@ -27,7 +26,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// Kind says what a path was found to be.
+// Kind is the kind of history that a path holds.
 type Kind string
 
 // Kinds of evidence.
@@ -39,8 +38,8 @@ const (
 )
 
 // Source is a history open for reading. Its methods may be called from
-// several goroutines; the bytes that an iteration gives are valid until its
-// next step.
+// several goroutines. Bytes that an iteration yields are valid until its next
+// step.
 type Source struct {
 	reader
 	kind Kind
@@ -50,22 +49,23 @@ type Source struct {
 	ctx  context.Context
 }
 
-// EndWith ends each stream of records with the error of ctx, soon after ctx
-// has ended.
+// EndWith ends each stream of records with the error of ctx soon after ctx is
+// done.
 func (s *Source) EndWith(ctx context.Context) { s.ctx = ctx }
 
-// Records streams records as Record reads them, each linked to the one before.
+// Records streams records as Record returns them, and checks that each is
+// linked to the one before.
 func (s *Source) Records(from, to uint64) iter.Seq2[record.Record, error] {
 	return ending(s.ctx, s.reader.Records(from, to))
 }
 
-// RawRecords streams the stored bytes with nothing checked but that none is
-// missing.
+// RawRecords streams the stored bytes. It checks only that no record is missing.
 func (s *Source) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	return ending(s.ctx, s.reader.RawRecords(from, to))
 }
 
-// ending looks at ctx, which may be nil, now and then.
+// ending ends stream when ctx is done. ctx may be nil; it is checked at every
+// 256th value.
 func ending[T any](ctx context.Context, stream iter.Seq2[T, error]) iter.Seq2[T, error] {
 	if ctx == nil {
 		return stream
@@ -85,32 +85,33 @@ func ending[T any](ctx context.Context, stream iter.Seq2[T, error]) iter.Seq2[T,
 	}
 }
 
-// reader is what every kind of evidence can do.
+// reader reads a history of any kind.
 type reader interface {
-	// ID is the journal's id.
+	// ID returns the journal's id.
 	ID() string
-	// First is the seq of the first record that is here: 1, but for an export
-	// that begins later.
+	// First returns the seq of the first record. It is above 1 only for an
+	// export that begins later.
 	First() uint64
-	// Tip is the newest record.
+	// Tip returns seq and hash of the newest record.
 	Tip() record.Tip
-	// Record reads one record: canonical, of this journal, in its place.
+	// Record returns one record. It checks that the record is canonical, of
+	// this journal and in its place.
 	Record(seq uint64) (record.Record, error)
-	// Records streams records as Record reads them, each linked to the one before.
+	// Records streams records as Record returns them, and checks that each is
+	// linked to the one before.
 	Records(from, to uint64) iter.Seq2[record.Record, error]
-	// RawRecords streams the stored bytes with nothing checked but that none
-	// is missing. To math.MaxUint64 it streams all there is: an export may hold
-	// more lines, or fewer, than the numbers of its records say.
+	// RawRecords streams the stored bytes. It checks only that no record is
+	// missing. If to is math.MaxUint64 it streams all lines: an export may hold
+	// more or fewer than the numbers of its records imply.
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
-	// Snapshots yields the state snapshots at records not after one, the newest
-	// first.
+	// Snapshots yields the state snapshots of records up to atOrBefore, the
+	// newest first.
 	Snapshots(atOrBefore uint64) iter.Seq2[journal.Snapshot, error]
 	Close() error
 }
 
-// Open opens the evidence at path. What is wrong with a history that can be read
-// is its Damage. Errors are an [*Error], or a [*errs.Error] if there is a
-// journal that cannot be opened, or no record at all.
+// Open opens the history at path. It also opens a damaged one that can be read;
+// Damage reports the fault. Errors are an [*errs.Error].
 func Open(path string) (*Source, error) {
 	at, kind, err := Detect(path)
 	if err != nil {
@@ -145,13 +146,13 @@ func openJournal(path, at string, kind Kind) (*Source, error) {
 	}
 	view, err := journal.OpenLiveView(root, Layout(kind))
 	if err != nil {
-		_ = root.Close() // the view's error says what matters
+		_ = root.Close() // the view's error is the one that matters
 		return nil, err
 	}
 	return &Source{reader: dir{view, root}, kind: kind, path: path, root: root, view: view}, nil
 }
 
-// Layout is where a journal lies beneath what was opened.
+// Layout returns the layout of the journal in a history of this kind.
 func Layout(kind Kind) journal.Layout {
 	if kind == Directory {
 		return journal.Layout{Dir: "."}
@@ -159,14 +160,14 @@ func Layout(kind Kind) journal.Layout {
 	return journal.DefaultLayout()
 }
 
-// Kind says what was opened.
+// Kind returns the kind of the history.
 func (s *Source) Kind() Kind { return s.kind }
 
-// Path is what was opened, as it was named.
+// Path returns the path as it was given to Open.
 func (s *Source) Path() string { return s.path }
 
-// FS is the tree that was opened, read-only; nil for an export or a bundle. Beneath a
-// state root it holds the projections.
+// FS returns the directory that was opened, read-only; nil for an export or a
+// bundle.
 func (s *Source) FS() durable.FS {
 	if s.root == nil {
 		return nil
@@ -174,12 +175,11 @@ func (s *Source) FS() durable.FS {
 	return s.root
 }
 
-// View is the journal that was opened; nil for an export or a bundle.
+// View returns the journal that was opened; nil for an export or a bundle.
 func (s *Source) View() *journal.View { return s.view }
 
-// Lines gives the bytes of an export, or of a bundle's records, from the
-// beginning and as they are, so that each line can be judged; nil for a
-// journal on disk.
+// Lines returns all bytes of an export, or of a bundle's records, unchecked;
+// nil for a journal on disk.
 func (s *Source) Lines() io.Reader {
 	e, ok := s.reader.(*export)
 	if !ok {
@@ -188,11 +188,10 @@ func (s *Source) Lines() io.Reader {
 	return io.NewSectionReader(e.f, 0, e.all)
 }
 
-// Damage is why the history is not what it should be, as far as it can be known
-// without verifying it: an export is torn, in disorder or incomplete, or a
-// journal does not agree with the head file beside it. What is there can be
-// read; nothing that stands for the whole may be made of it. nil: no damage is
-// known.
+// Damage returns the damage that is known without a verification, or nil: an
+// export is torn, out of order or incomplete, or a journal disagrees with its
+// head file. The records can be read, but they must not be presented as a whole
+// history.
 func (s *Source) Damage() error {
 	if e, ok := s.reader.(*export); ok {
 		return e.damage
@@ -201,20 +200,20 @@ func (s *Source) Damage() error {
 	return err
 }
 
-// IsDamage reports whether an error says that a history is damaged or incomplete,
-// and not that it could not be read.
+// IsDamage reports whether an error is about a damaged or incomplete history,
+// rather than about a failure to read it.
 func IsDamage(err error) bool {
 	return slices.ContainsFunc([]error{errs.ErrCorrupt, errs.ErrTooLarge, journal.ErrTorn, journal.ErrForeign, journal.ErrRolledBack, journal.ErrRewritten},
 		func(kind error) bool { return errors.Is(err, kind) })
 }
 
-// Torn reports whether an export ends in a part of a record.
+// Torn reports whether an export ends within a record.
 func (s *Source) Torn() bool {
 	e, ok := s.reader.(*export)
 	return ok && e.torn
 }
 
-// dir is a journal on disk as a reader.
+// dir is the reader of a journal on disk.
 type dir struct {
 	*journal.View
 	root *durable.Root
@@ -224,8 +223,8 @@ func (dir) First() uint64 { return 1 }
 
 func (d dir) Close() error { return errors.Join(d.View.Close(), d.root.Close()) }
 
-// resolve follows the links of a path that somebody typed; what is beneath
-// the directory it leads to is opened without following any.
+// resolve follows the links in a path that was typed. Beneath the result no
+// link is followed.
 func resolve(path string) (string, os.FileInfo, error) {
 	at, err := filepath.EvalSymlinks(path)
 	if err != nil {

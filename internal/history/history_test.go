@@ -20,8 +20,8 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// history is a state root with a reconstruction and some clean boots, its
-// journal at rest.
+// history is a state root with a reconstruction and some clean boots. Its
+// journal is closed.
 func newHistory(t testing.TB) *historytest.History {
 	t.Helper()
 	h := historytest.New(t, t.TempDir())
@@ -35,7 +35,7 @@ func newHistory(t testing.TB) *historytest.History {
 	return h
 }
 
-// exported gives the records of a history as lines.
+// exported returns the records of a history as lines.
 func exported(t testing.TB, path string) [][]byte {
 	t.Helper()
 	src, err := history.Open(path)
@@ -109,8 +109,8 @@ func TestOpenLeavesEverythingAsItWas(t *testing.T) {
 	historytest.SameTree(t, out, beforeOut)
 }
 
-// A gate that was killed leaves records in its log: a reader must read them
-// without moving them into tables.
+// A gate that was killed leaves records in its log: a reader reads them and
+// does not move them into tables.
 func TestOpenAfterACrash(t *testing.T) {
 	h := newHistory(t)
 	h.Match() // not closed
@@ -147,7 +147,7 @@ func TestOpenOnReadOnlyMount(t *testing.T) {
 }
 
 // A gate that boots, flushes and compacts while readers open and read never
-// makes an intact history look damaged, and is never held up by them.
+// makes an intact history look damaged, and never waits for them.
 func TestReadersOfALiveNode(t *testing.T) {
 	h := newHistory(t)
 	done := make(chan struct{})
@@ -169,7 +169,7 @@ func TestReadersOfALiveNode(t *testing.T) {
 	}
 	for range 15 {
 		h.Match()
-		h.Rest()
+		h.Stop()
 	}
 	close(done)
 	wg.Wait()
@@ -207,14 +207,14 @@ func TestOpenRefuses(t *testing.T) {
 		want       error
 		text       string
 	}{
-		{"absent", at("nothing"), history.ErrAbsent, "is the partition mounted?"},
+		{"absent", at("nothing"), history.ErrAbsent, "check that the partition is mounted"},
 		{"dangling link", at("dangling"), history.ErrAbsent, ""},
 		{"through a file", write("file", "{") + "/x", history.ErrUnreadable, "permissions"},
 		{"FIFO", at("fifo"), history.ErrNotEvidence, "FIFO"},
 		{"empty directory", at("empty"), history.ErrNotEvidence, "no journal"},
 		{"empty file", write("none", ""), history.ErrNotEvidence, "empty"},
 		{"other text", write("text", "hello"), history.ErrNotEvidence, "does not begin with a record"},
-		{"archive", write("zst", "\x28\xb5\x2f\xfdxxxx"), history.ErrBundle, "fetch it again"},
+		{"archive", write("zst", "\x28\xb5\x2f\xfdxxxx"), history.ErrBundle, "copy it again"},
 		{"other JSON", write("json", "{}\n"), errs.ErrCorrupt, "export the journal again"},
 		{"half a record", write("half", `{"boot_id":`), journal.ErrTorn, "no whole record"},
 		{"before the first boot", at("fresh"), errs.ErrNotFound, ""},

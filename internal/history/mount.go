@@ -10,21 +10,21 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// ErrLogSkipped: the filesystem was mounted without the replay of its own log.
-// What the node acknowledged last may be in that log alone.
+// ErrLogSkipped: the filesystem was mounted without a replay of its own log,
+// which may hold the records that the node acknowledged last.
 var ErrLogSkipped = errors.New("incomplete: the log of the filesystem was not replayed")
 
 const nextLogSkipped = "mount a copy of the disk, or a device-mapper snapshot over it, without this option, and read that"
 
 // WarnLogSkipped returns the warning about a mount with this option.
 func WarnLogSkipped(option string) string {
-	return "the filesystem is mounted with " + option + ": its log was not replayed, and the newest records may be in that log; " + nextLogSkipped
+	return "the filesystem is mounted with " + option + ": its log was not replayed, and may hold the newest records; " + nextLogSkipped
 }
 
-// LogSkipped returns the mount option (noload, norecovery or nologreplay) by
-// which the log of the filesystem under path was not replayed. It returns "" if
-// there is no such option, or if this cannot be known. path is not opened for
-// reading.
+// LogSkipped returns the mount option (noload, norecovery or nologreplay) that
+// kept the kernel from replaying the log of the filesystem under path. It
+// returns "" if there is none, or if that cannot be known. It does not open path
+// for reading.
 func LogSkipped(path string, mounts []mountinfo.Mount) string {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -42,10 +42,9 @@ func LogSkipped(path string, mounts []mountinfo.Mount) string {
 	return mounts[i].LogSkipped
 }
 
-// NameDamage returns damage of the journal under path by its right name: an
-// ErrLogSkipped if option, from LogSkipped, is not "". An honest journal looks
-// damaged, cut short or rewritten on such a mount. Other errors are returned as
-// they are.
+// NameDamage wraps damage of the journal under path in an ErrLogSkipped if
+// option, from LogSkipped, is not "": on such a mount an honest journal looks
+// damaged, truncated or rewritten. It returns other errors unchanged.
 func NameDamage(err error, path, option string) error {
 	if option == "" || !IsDamage(err) || errors.Is(err, ErrLogSkipped) {
 		return err
@@ -54,7 +53,7 @@ func NameDamage(err error, path, option string) error {
 	var cause *errs.Error
 	if errors.As(err, &cause) {
 		plain := *cause
-		plain.Next = "" // it is for damage
+		plain.Next = "" // that instruction is for damage
 		named.Seq, named.Err = cause.Seq, &plain
 	}
 	return named

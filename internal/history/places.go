@@ -13,25 +13,25 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// segment is a part of an export whose lines are the records first to last,
-// each one after the other.
+// segment is a run of lines of an export that hold the records first to last
+// in order.
 type segment struct {
 	first, last uint64
-	line        uint64 // where it begins
+	line        uint64 // the first line, from 0
 }
 
-// maxSegments bounds what is kept of an export in disorder.
+// maxSegments bounds the memory for an export whose lines are out of order.
 const maxSegments = 4096
 
-// arrange reads all lines once. It finds the place of each record by its own
-// seq, so that a line that is there twice, or two exports that overlap, hide
-// none. A line that is no record, and names no seq, has the place after the line
-// before it. What is no record, missing, out of order, or there twice and not
-// the same is e.damage. A record of a newer version is none of these.
+// arrange reads all lines once. The place of each record is its own seq, so
+// that repeated lines and overlapping exports hide no record. A line without a
+// seq has the place after the line before it. e.damage is the first line that is
+// not a record, out of order or missing, or that occurs twice and differs. A
+// record of a newer version is not damage.
 func (e *export) arrange() error {
-	var rec record.Record // used again, so that its strings are kept
+	var rec record.Record // reused: its strings are shared
 	var newest uint64     // the highest place so far
-	var tip, at uint64    // lines: of the newest record, and the one that is read
+	var tip, at uint64    // line numbers: of the newest record, and of the current line
 	for line, err := range e.lines(0) {
 		if err != nil && !IsDamage(err) {
 			return err
@@ -55,16 +55,16 @@ func (e *export) arrange() error {
 		switch {
 		case !isRecord:
 			e.damaged(e.noRecord(err, due, at))
-		case id != e.id: // its number says nothing of this one
+		case id != e.id: // its seq is no place in this journal
 			e.damaged(&errs.Error{Kind: journal.ErrForeign, Path: e.path, Seq: due, Next: nextExport,
 				Detail: fmt.Sprintf("read an export: line %d is a record of another journal", at+1)})
 		case seq < newest && !e.covered(seq):
-			e.damaged(e.corrupt(seq, "line %d is record %d, which is out of order: a later one was there before", at+1, seq))
+			e.damaged(e.corrupt(seq, "line %d is record %d, out of order: it follows a newer record", at+1, seq))
 		}
 		if seq == 0 || id != e.id {
 			seq, isRecord = due, false
 		}
-		if e.first == 0 { // no line was a record yet
+		if e.first == 0 { // no record yet
 			at++
 			continue
 		}
@@ -72,7 +72,7 @@ func (e *export) arrange() error {
 		case n > 0 && seq == due:
 			e.segments[n-1].last = seq
 		case n == maxSegments:
-			e.damaged(e.corrupt(seq, "its lines are in disorder from line %d on", at+1))
+			e.damaged(e.corrupt(seq, "its lines are out of order from line %d on", at+1))
 			return e.setHash(tip)
 		default:
 			e.segments = append(e.segments, segment{seq, seq, at})
@@ -89,19 +89,19 @@ func (e *export) arrange() error {
 	}
 	if e.torn {
 		e.damage = &errs.Error{Kind: journal.ErrTorn, Path: e.path, Seq: newest + 1, Err: e.damage, Next: nextExport,
-			Detail: "read an export: it ends in a part of a record; what comes after the line before it is missing"}
+			Detail: "read an export: it ends within a record; that record and any later ones are missing"}
 	}
 	if len(e.segments) > 1 {
 		e.complete()
-		if err := e.again(); err != nil {
+		if err := e.compareRepeated(); err != nil {
 			return err
 		}
 	}
 	return e.setHash(tip)
 }
 
-// begin takes the first record, which is in line at. The lines before it have
-// the places before it, as far as there are any.
+// begin sets id and first from the first record, in line at. The lines before it
+// have the places before it, down to place 1.
 func (e *export) begin(id string, seq, at uint64) {
 	before := min(at, seq-1)
 	e.id, e.first = id, seq-before
@@ -110,7 +110,7 @@ func (e *export) begin(id string, seq, at uint64) {
 	}
 }
 
-// due is the place after the line before.
+// due returns the place after that of the previous line.
 func (e *export) due() uint64 {
 	if n := len(e.segments); n > 0 {
 		return e.segments[n-1].last + 1
@@ -118,7 +118,7 @@ func (e *export) due() uint64 {
 	return max(e.first, 1)
 }
 
-// setHash reads the hash of the tip, which is in this line.
+// setHash sets the hash of the tip, which is in line at.
 func (e *export) setHash(at uint64) error {
 	for line, err := range e.lines(at) {
 		e.tip.Hash = record.HashOf(line)
@@ -127,42 +127,43 @@ func (e *export) setHash(at uint64) error {
 	return nil
 }
 
-// noRecord says what is wrong with a line that is no record.
+// noRecord returns the damage of a line that is not a record.
 func (e *export) noRecord(err error, seq, at uint64) error {
 	var cause *errs.Error
 	if !errors.As(err, &cause) {
 		return e.corrupt(seq, "line %d is a record without a seq", at+1) // of a newer version
 	}
 	if cause.Path != "" {
-		return err // it is longer than any record
+		return err // the line is longer than any record
 	}
 	return &errs.Error{Kind: cause.Kind, Path: e.path, Seq: seq, Err: cmp.Or(cause.Err, errors.New(cause.Detail)), Next: nextExport,
-		Detail: fmt.Sprintf("read an export: line %d is no record", at+1)}
+		Detail: fmt.Sprintf("read an export: line %d is not a record", at+1)}
 }
 
-// damaged keeps the first damage that is found.
+// damaged keeps the first damage.
 func (e *export) damaged(err error) { e.damage = cmp.Or(e.damage, err) }
 
-// covered reports whether a record has a place already.
+// covered reports whether a segment holds the record.
 func (e *export) covered(seq uint64) bool {
 	return slices.ContainsFunc(e.segments, func(s segment) bool { return s.first <= seq && seq <= s.last })
 }
 
-// complete takes first from all segments, and looks for a gap.
+// complete sets first to the lowest of all segments, and reports a gap.
 func (e *export) complete() {
 	sorted := slices.SortedFunc(slices.Values(e.segments), func(a, b segment) int { return cmp.Compare(a.first, b.first) })
 	e.first = sorted[0].first
 	last := sorted[0].last
 	for _, s := range sorted[1:] {
 		if s.first > last+1 {
-			e.damaged(e.corrupt(last+1, "the records %d to %d are missing", last+1, s.first-1))
+			e.damaged(e.corrupt(last+1, "records %d to %d are missing", last+1, s.first-1))
 		}
 		last = max(last, s.last)
 	}
 }
 
-// again compares the lines whose records are there before with those.
-func (e *export) again() error {
+// compareRepeated compares the lines of each record that more than one segment
+// holds.
+func (e *export) compareRepeated() error {
 	for i, s := range e.segments[1:] {
 		for _, before := range e.segments[:i+1] {
 			from, to := max(s.first, before.first), min(s.last, before.last)
@@ -177,7 +178,7 @@ func (e *export) again() error {
 	return nil
 }
 
-// same compares the records from to to of two segments.
+// same compares the lines of two segments for the records in [from, to].
 func (e *export) same(from, to uint64, a, b segment) error {
 	next, stop := iter.Pull2(e.lines(b.line + from - b.first))
 	defer stop()
@@ -188,7 +189,7 @@ func (e *export) same(from, to uint64, a, b segment) error {
 		case err != nil && !IsDamage(err):
 			return err
 		case err != nil || !bytes.Equal(line, other):
-			e.damaged(e.corrupt(seq, "record %d is there twice, and not the same", seq))
+			e.damaged(e.corrupt(seq, "record %d occurs twice, with different bytes", seq))
 		}
 		if seq++; seq > to {
 			break
@@ -197,7 +198,8 @@ func (e *export) same(from, to uint64, a, b segment) error {
 	return nil
 }
 
-// inPlace streams the lines of the records from to to by their places.
+// inPlace streams the lines of the records in [from, to] in the order of their
+// places.
 func (e *export) inPlace(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	return func(yield func(journal.RawRecord, error) bool) {
 		for seq := from; seq <= to; {

@@ -5,9 +5,10 @@ import (
 	"path/filepath"
 )
 
-// Within reports whether path is the evidence, or would lie in it: nothing may
-// be written there. Names may lie, so the directories themselves are compared,
-// from path upwards. Nothing lies in evidence that is "" or not there.
+// Within reports whether path is the evidence or would be inside it, where
+// nothing may be written. A directory can have several names, so it compares the
+// directories themselves, from path upwards. It returns false if evidence is ""
+// or does not exist.
 func Within(path, evidence string) (bool, error) {
 	if evidence == "" {
 		return false, nil

@@ -51,7 +51,7 @@ func TestExamine_NewestKey(t *testing.T) {
 	}
 	h.NextBoot()
 	h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, NewKey: "fourth", By: "op", Reason: "lost"})
-	h.Rest()
+	h.Stop()
 	e, _, err := examine(t, disk(t, h.Dir), someone())
 	check(t, err)
 	if e.ManifestKey != "third" || e.CheckpointKey != "fourth" {
@@ -71,7 +71,7 @@ func TestExamine_NotFoldable(t *testing.T) {
 	check(t, err)
 	h.Write(odd)
 	h.Write(h.Entry("OfTheFuture", false))
-	h.Rest()
+	h.Stop()
 	e, kept, err := examine(t, disk(t, h.Dir), someone())
 	check(t, err)
 	if len(kept) != 3 || e.Size != 3 || e.Epoch != 9 {
@@ -86,7 +86,7 @@ func TestExamine_Newer(t *testing.T) {
 	h.Wild = true
 	h.First()
 	h.Write(h.Entry("OfTheFuture", true))
-	h.Rest()
+	h.Stop()
 	m := disk(t, h.Dir)
 	before := m.Dump()
 	if _, err := Install(m, someone()); !errors.Is(err, machine.ErrNewer) {

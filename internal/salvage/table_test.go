@@ -20,7 +20,7 @@ func TestExamine_TableLost(t *testing.T) {
 		h.Match()
 		h.Settle(h.State)
 	}
-	h.Rest()
+	h.Stop()
 	m := disk(t, h.Dir)
 	all := records(t, m)
 	names, err := durable.Names(m, stateroot.Journal)

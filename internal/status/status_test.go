@@ -44,7 +44,7 @@ func publish(t *testing.T, h *historytest.History) {
 	files, err := projections.Read(h.FS)
 	historytest.Check(t, err)
 	historytest.Check(t, projections.Publish(h.FS, h.State, files, 1))
-	h.Rest()
+	h.Stop()
 }
 
 func read(t *testing.T, path string) status.Status {
@@ -70,14 +70,14 @@ func TestStatus(t *testing.T) {
 		{"failed", func(_ *testing.T, h *historytest.History) {
 			h.NextBoot()
 			h.Append(machine.PrecheckFailed{V: 1, ExitCode: 3, Stage: "cert", Path: "node.crt", Reason: "expired"})
-			h.Rest()
+			h.Stop()
 		}, "the last boot failed with exit code 3", []string{"exit 3 at cert: expired", "NOT HEALTHY"}},
-		{"open", func(_ *testing.T, h *historytest.History) { h.Detect(historytest.OldOS); h.Rest() },
+		{"open", func(_ *testing.T, h *historytest.History) { h.Detect(historytest.OldOS); h.Stop() },
 			"a reconstruction is open since record 8, attempt 1", []string{"0 of unknown operations applied"}},
 		{"unfinished", func(_ *testing.T, h *historytest.History) {
 			h.Detect(historytest.OldOS)
 			h.Append(h.Manifest(4))
-			h.Rest()
+			h.Stop()
 		}, "the last boot has not reached its end", []string{"0 of 1 operations applied"}},
 		{"edited", func(t *testing.T, h *historytest.History) {
 			name := filepath.Join(h.Dir, projections.CurrentPath)
@@ -92,7 +92,7 @@ func TestStatus(t *testing.T) {
 			h.Append(machine.KeyRotated{V: 1, Purpose: machine.PurposeCheckpoint, OldKey: strings.Repeat("c", 64), NewKey: strings.Repeat("d", 64)})
 			h.NextBoot()
 			h.Append(machine.DrillRequested{V: 1, By: "ann", Reason: "quarterly"})
-			h.Rest()
+			h.Stop()
 		}, "the last boot failed with exit code 3", []string{"failed with exit code 3, from record 7"}},
 		{"a failure that was recovered from", func(t *testing.T, h *historytest.History) {
 			h.NextBoot()
@@ -101,13 +101,13 @@ func TestStatus(t *testing.T) {
 			historytest.Check(t, os.WriteFile(filepath.Join(h.Dir, "bootstrap/last_failure.json"), []byte(left), 0o600))
 			h.NextBoot()
 			h.Append(h.Capture(machine.RoleMatch, historytest.NewOS))
-			h.Rest()
+			h.Stop()
 		}, "", []string{"exit 3 at certificate: expired; boots", ", ok, from record 8"}},
 		{"drill and break-glass", func(_ *testing.T, h *historytest.History) {
 			h.NextBoot()
 			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, OldKey: h.State.Keys.Manifest, NewKey: strings.Repeat("d", 64), By: "x", Reason: "y"})
 			h.Append(machine.DrillRequested{V: 1, By: "ann", Reason: "quarterly"})
-			h.Rest()
+			h.Stop()
 		}, "", []string{", ok, from record 2", "KEY REPLACED WITHOUT THE OLD ONE, 1 time:", "drill, requested by ann: quarterly", "followed by dddddddddddd"}},
 		{"failure that could not be journaled", func(t *testing.T, h *historytest.History) {
 			left := `{"v":1,"time":"2036-01-01T00:00:00Z","node":"test-node","exit_code":2,"stage":"journal","path":"journal","reason":"no space left","next":"free some"}`

@@ -255,7 +255,7 @@ func TestWhatNoGateWrites(t *testing.T) {
 	h.Wild = true
 	h.Append(historytest.Applied())
 	h.Match()
-	h.Rest()
+	h.Stop()
 	expect(t, h.Dir, false, verify.CodeTransition, "OpApplied")
 	expect(t, h.Dir, false, verify.CodeStopped, "state after it is not known")
 	if rep, err := verify.Path(context.Background(), h.Dir, verify.Options{}); err != nil || !rep.OK {
@@ -270,7 +270,7 @@ func TestPayloadAndKinds(t *testing.T) {
 		e := h.Entry("OpApplied", true)
 		e.Data = []byte(`{"v":1,"index":"one"}`)
 		h.Write(e)
-		h.Rest()
+		h.Stop()
 		expect(t, h.Dir, false, verify.CodePayload, "OpApplied")
 		expect(t, h.Dir, false, verify.CodeStopped, "state after it is not known")
 	})
@@ -284,7 +284,7 @@ func TestPayloadAndKinds(t *testing.T) {
 		h := begin(t)
 		h.Wild = true
 		h.Write(h.Entry("WeatherObserved", true))
-		h.Rest()
+		h.Stop()
 		expect(t, h.Dir, false, verify.CodeStopped, "critical event WeatherObserved; judge it with the release that wrote it")
 	})
 	t.Run("newer data of a critical kind, and nonsense after it", func(t *testing.T) {
@@ -294,7 +294,7 @@ func TestPayloadAndKinds(t *testing.T) {
 		e.Data = []byte(`{"v":2}`)
 		h.Write(e)
 		h.Write(h.Entry("EpochRotated", true))
-		h.Rest()
+		h.Stop()
 		expect(t, h.Dir, false, verify.CodeStopped, "critical event OpApplied; judge it with the release that wrote it")
 	})
 	t.Run("time goes backwards", func(t *testing.T) {

@@ -8,11 +8,11 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Eventful is a history in which nearly everything has happened that can: boots
-// that failed, an update that was interrupted, failed and was completed, one
-// that was abandoned, one whose target moved, tampering, a drill, keys, names
-// and clocks that changed, and a boot at its end that never ended. It ends in
-// epoch 3, with a reconstruction open.
+// Eventful appends a history with nearly every event: failed boots; an update
+// that was interrupted, failed and was completed, one that was abandoned, and
+// one whose target moved; tampering; a drill; changes of keys, name and clock;
+// and a last boot that did not end. It ends in epoch 3, with a reconstruction
+// open.
 func (h *History) Eventful() {
 	cause := func(c machine.Cause, attempt int) machine.UpdateDetected {
 		u := machine.UpdateDetected{V: 1, Cause: c, Causes: []machine.Cause{c}, Changed: []string{}, Attempt: attempt,
@@ -31,7 +31,7 @@ func (h *History) Eventful() {
 	}
 	h.First()
 	h.Match()
-	for range 3 { // the certificate had expired, and nobody looked
+	for range 3 { // the certificate had expired
 		h.NextBoot()
 		fail(3, "certificate")
 	}
@@ -40,7 +40,7 @@ func (h *History) Eventful() {
 	h.Append(h.Capture(machine.RoleMatch, OldOS))
 	h.Append(machine.ProjectionRepaired{V: 1, Path: "epoch/current/evidence.json", Reason: "edited"})
 
-	// To epoch 1: no power, no signature (twice), then done.
+	// To epoch 1: a power cut, four bad signatures, then success.
 	boot(machine.RoleDiffers, NewOS)
 	h.Append(cause(machine.CauseOSChanged, 1))
 	h.Append(h.Manifest(5))
@@ -58,13 +58,13 @@ func (h *History) Eventful() {
 	h.Append(h.Rotated())
 	h.Match()
 
-	// The updater fell back before anything was applied.
+	// The updater fell back before an operation was applied.
 	boot(machine.RoleDiffers, OldOS)
 	h.Append(cause(machine.CauseOSChanged, 1))
 	boot(machine.RoleMatch, NewOS)
 	h.Append(machine.UpdateAbandoned{V: 1, UpdateSeq: h.State.Open.Seq, Reason: "the baseline again"})
 
-	// To epoch 2: a tampered file, under a rolled back manifest.
+	// To epoch 2: a tampered file, under a manifest that was rolled back.
 	boot(machine.RoleMatch, NewOS)
 	claimed := uint64(9)
 	tampered := cause(machine.CauseTampered, 1)
@@ -84,7 +84,7 @@ func (h *History) Eventful() {
 	h.Append(machine.NodeRenamed{V: 1, By: "op", Reason: "moved", Old: Node, New: "depot"})
 	h.Append(machine.DrillRequested{V: 1, By: "op", Reason: "exercise"})
 
-	// A clock that ran away, a drill in its year, and its return.
+	// A clock that jumps to 2099, a drill in that year, and the clock set back.
 	was := h.now
 	h.At(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))
 	boot(machine.RoleMatch, NewOS)
@@ -103,7 +103,7 @@ func (h *History) Eventful() {
 	h.Append(machine.ClockReset{V: 1, By: "op", Reason: "2099", Old: late.Clock.Floor, New: was})
 	h.Write(h.Entry("SomethingNew", false))
 
-	// Drift, and a target that moves while it is open.
+	// Drift, and a target that moves while the reconstruction is open.
 	boot(machine.RoleMatch, NewOS)
 	h.Append(cause(machine.CauseDrift, 1))
 	boot(machine.RoleDiffers, OldOS)
@@ -113,19 +113,19 @@ func (h *History) Eventful() {
 	h.Append(h.Manifest(7))
 }
 
-// Adopted is the beginning of a history that takes over epoch 2 of software
-// without a journal; Salvaged that of one which continues a damaged journal in
-// epoch 4. Both go on to the next epoch.
+// Adopted begins a history that adopts epoch 2 of software without a journal,
+// and appends the next epoch.
 func (h *History) Adopted() {
 	h.Begin(machine.LegacyStateAdopted{V: 1, BootEpoch: 2, CompositeHash: OldOS,
 		File: []byte(`{"composite_hash":"` + OldOS + `","os_release":"ID=a\n","uname_release":"6.8.0-a","boot_epoch":2,"captured_at":"2026-01-01T00:00:00Z"}`)}, 2)
-	h.Append(h.Capture(machine.RoleMatch, OldOS)) // and no power any more
+	h.Append(h.Capture(machine.RoleMatch, OldOS)) // then a power cut
 	h.NextBoot()
 	h.Append(h.Capture(machine.RoleMatch, OldOS))
 	h.next(machine.CauseLegacy)
 }
 
-// Salvaged is told of at Adopted.
+// Salvaged begins a history that continues a damaged journal in epoch 4, and
+// appends the next epoch.
 func (h *History) Salvaged() {
 	serial := int64(1)
 	h.Begin(machine.JournalSalvaged{V: 1, Predecessor: uuid.Nil.String(), Size: 7, Lost: "records 8 to 9", Epoch: 4, Serial: &serial, By: "op", Reason: "bit rot"}, 4)
@@ -134,7 +134,7 @@ func (h *History) Salvaged() {
 	h.next(machine.CauseSalvaged)
 }
 
-// Begin writes a first record that sets the epoch.
+// Begin writes p as the first record, with this epoch.
 func (h *History) Begin(p machine.Payload, epoch uint64) {
 	e := h.Entry(string(p.Kind()), true)
 	data, err := machine.Encode(p)
@@ -143,7 +143,7 @@ func (h *History) Begin(p machine.Payload, epoch uint64) {
 	h.Write(e)
 }
 
-// next completes a reconstruction of that cause.
+// next appends a complete reconstruction of cause c.
 func (h *History) next(c machine.Cause) {
 	h.Append(machine.UpdateDetected{V: 1, Cause: c, Causes: []machine.Cause{c}, Changed: []string{},
 		CurrentHash: h.State.Run.Captured.CompositeHash, Attempt: 1})

@@ -8,10 +8,10 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Binary is what the manifest of Reconstruct installs.
+// Binary is the content of the file that the manifest of Reconstruct installs.
 const Binary = "the runtime"
 
-// Capture is a measurement of the operating system.
+// Capture returns a measurement of the operating system with this hash.
 func (h *History) Capture(role machine.Role, hash string) machine.FingerprintCaptured {
 	p := machine.FingerprintCaptured{V: 1, Role: role, CompositeHash: hash, MountCheck: "skipped", Filesystem: "ext4",
 		Inputs: machine.Inputs{EtcOSRelease: hash, UnameRelease: "6.8.0-" + hash[:1]}, Software: "edged/test",
@@ -23,16 +23,16 @@ func (h *History) Capture(role machine.Role, hash string) machine.FingerprintCap
 	return p
 }
 
-// First is a first run.
+// First appends a first run.
 func (h *History) First() { h.Append(h.Capture(machine.RoleInitial, OldOS)) }
 
-// Match is a clean boot.
+// Match appends a clean boot.
 func (h *History) Match() {
 	h.NextBoot()
 	h.Append(h.Capture(machine.RoleMatch, h.State.Baseline.CompositeHash))
 }
 
-// Detect opens a reconstruction to the operating system hash.
+// Detect opens a reconstruction for the operating system with this hash.
 func (h *History) Detect(hash string) {
 	h.NextBoot()
 	h.Append(h.Capture(machine.RoleDiffers, hash))
@@ -40,7 +40,7 @@ func (h *History) Detect(hash string) {
 		PreviousHash: h.State.Baseline.CompositeHash, CurrentHash: hash, Changed: []string{"uname_release"}, Attempt: 1})
 }
 
-// Manifest is a signed manifest of one operation, and its event.
+// Manifest returns the event of a signed manifest with one operation.
 func (h *History) Manifest(serial int64) machine.ManifestVerified {
 	text := fmt.Sprintf(`{"version":"1","binary_path":"edged","serial":%d,"operations":[{"op":"copy_binary","src":"edged","dst":"runtime/edged","blake3":%q}]}`,
 		serial, Hash([]byte(Binary)))
@@ -49,13 +49,13 @@ func (h *History) Manifest(serial int64) machine.ManifestVerified {
 		ManifestHash: Hash([]byte(text)), KeyBLAKE3: Hash(public), Serial: &serial, Operations: 1}
 }
 
-// Applied is the event of the manifest's operation.
+// Applied returns the event of the manifest's operation.
 func Applied() machine.OpApplied {
 	return machine.OpApplied{V: 1, Index: 0, Op: "copy_binary", Src: "runtime/binaries/edged", Dst: "runtime/edged",
 		Bytes: int64(len(Binary)), BLAKE3: Hash([]byte(Binary)), Mode: "0755", HashPinned: true}
 }
 
-// Rotated commits the reconstruction that is open.
+// Rotated returns the event that commits the open reconstruction.
 func (h *History) Rotated() machine.EpochRotated {
 	c, open := h.State.Run.Captured, h.State.Open
 	epoch := h.State.Epoch + 1
@@ -65,8 +65,8 @@ func (h *History) Rotated() machine.EpochRotated {
 		ManifestHash: open.Manifest.Hash, ManifestSerial: open.Manifest.Serial, RotatedAt: h.now, DurationMS: 60}
 }
 
-// Reconstruct is a whole reconstruction to the operating system hash under a
-// manifest of that serial.
+// Reconstruct appends a whole reconstruction for the operating system with this
+// hash, under a manifest with this serial.
 func (h *History) Reconstruct(hash string, serial int64) {
 	h.Detect(hash)
 	h.Append(h.Manifest(serial))

@@ -1,6 +1,6 @@
-// Package historytest writes histories for tests: real journals, made as a
-// gate makes them, of events that a machine accepts (or, where a test asks for
-// it, does not).
+// Package historytest writes histories for tests: real journals, written as a
+// gate writes them, of events that the machine accepts. A test may also append
+// events that it does not accept (History.Wild).
 package historytest
 
 import (
@@ -29,31 +29,31 @@ var (
 	NewOS = strings.Repeat("b", 64)
 )
 
-// layout is a state root's, with a tail that is quickly created.
+// layout is that of a state root, with a small tail, which is created faster.
 var layout = func() journal.Layout {
 	l := journal.DefaultLayout()
 	l.TailLength = 1 << 20
 	return l
 }()
 
-// Node is the node of all histories, until they say that it was renamed.
+// Node is the node's name in each history before a rename.
 const Node = "test-node"
 
-// History is a history being written. Nothing of it is flushed to the disk.
+// History is a history that is being written. It is never flushed to the disk.
 type History struct {
 	t     testing.TB
 	Dir   string // the state root
 	FS    *durable.Root
-	State machine.State // as far as a machine accepts the events
+	State machine.State // after the newest event that the machine accepted
 	Key   ed25519.PrivateKey
-	Wild  bool // append also what no machine accepts
+	Wild  bool // append events that the machine does not accept
 	w     *journal.Writer
 	run   string
 	now   time.Time
 	boot  int
 }
 
-// New lays out a state root in dir and begins a history in it.
+// New creates a state root in dir and begins a history in it.
 func New(t testing.TB, dir string) *History {
 	t.Helper()
 	fsys, err := durable.OpenRoot(dir)
@@ -66,13 +66,13 @@ func New(t testing.TB, dir string) *History {
 	return h
 }
 
-// Key is a key pair that a name stands for.
+// Key returns the key pair that is derived from name.
 func Key(name string) ed25519.PrivateKey {
 	seed := blake3.Sum256([]byte(name))
 	return ed25519.NewKeyFromSeed(seed[:])
 }
 
-// Hash is the lower-case hex BLAKE3 of data.
+// Hash returns the BLAKE3 of data in lower-case hex.
 func Hash(data []byte) string {
 	return digest.Of(data)
 }
@@ -115,7 +115,7 @@ func (h *History) Append(p machine.Payload) record.Record {
 		BootID: uuid.NewSHA1(uuid.Nil, []byte{byte(h.boot)}).String(), UptimeMS: 1000, Run: h.run, Node: h.node(), Epoch: epoch, Data: data})
 }
 
-// node is the node's name by now.
+// node returns the node's current name.
 func (h *History) node() string {
 	if h.State.Node == "" {
 		return Node
@@ -123,7 +123,7 @@ func (h *History) node() string {
 	return h.State.Node
 }
 
-// Write journals an entry as it is.
+// Write journals an entry unchanged.
 func (h *History) Write(e record.Entry) record.Record {
 	h.t.Helper()
 	var rec record.Record
@@ -152,7 +152,7 @@ func (h *History) Write(e record.Entry) record.Record {
 	return rec
 }
 
-// Entry is a plain entry of some kind, to be altered and written.
+// Entry returns a plain entry of this kind, for the test to change and write.
 func (h *History) Entry(kind string, crit bool) record.Entry {
 	return record.Entry{ID: h.id(), Type: kind, Crit: crit, Time: h.now, BootID: uuid.Nil.String(), UptimeMS: 1,
 		Run: h.run, Node: h.node(), Epoch: h.State.Epoch, Data: []byte(`{"v":1}`)}
@@ -171,12 +171,12 @@ func (h *History) open() {
 	Check(h.t, err)
 }
 
-// Settle moves the records into Pebble with s as the snapshot of the newest,
-// and vouches for it as a gate does.
+// Settle moves the records into Pebble with s as the snapshot of the newest
+// record, and appends the SnapshotTaken that vouches for it.
 func (h *History) Settle(s machine.State) { h.t.Helper(); h.Forge(s, s) }
 
-// Forge settles with stored as the snapshot of the newest record, and vouches
-// for another one.
+// Forge settles with stored as the snapshot of the newest record, and appends a
+// SnapshotTaken for vouched.
 func (h *History) Forge(stored, vouched machine.State) {
 	h.t.Helper()
 	h.open()
@@ -189,8 +189,9 @@ func (h *History) Forge(stored, vouched machine.State) {
 	h.Append(machine.SnapshotTaken{V: 1, Of: of, BLAKE3: Hash(data)})
 }
 
-// Rest leaves the journal as a gate does at the end of its run.
-func (h *History) Rest() {
+// Stop closes the journal as a gate does at the end of its run. Append opens it
+// again.
+func (h *History) Stop() {
 	h.t.Helper()
 	if h.w != nil {
 		Check(h.t, h.w.Close())
@@ -198,16 +199,16 @@ func (h *History) Rest() {
 	}
 }
 
-// Publish leaves journal and projections as a gate does.
+// Publish stops and writes the projections, as a gate does.
 func (h *History) Publish() {
 	h.t.Helper()
-	h.Rest()
+	h.Stop()
 	files, err := projections.Read(h.FS)
 	Check(h.t, err)
 	Check(h.t, projections.Publish(Unflushed{h.FS}, h.State, files, h.now.UnixNano()))
 }
 
-// Close lets go of everything.
+// Close closes the journal and the state root.
 func (h *History) Close() {
 	var err error
 	if h.w != nil {

@@ -2,16 +2,16 @@ package historytest
 
 import "slices"
 
-// The form of a journal's tail and head file, as far as tests damage it
-// (docs/formats.md): both are made of blocks.
+// The form of a journal's tail and head file, for tests that damage them
+// (docs/formats.md). Both consist of blocks.
 const (
 	BlockLen   = 4096 // bytes
 	SnapBlocks = 64   // blocks of a snapshot area; the first begins at block 2
 	FirstFrame = 2 + 2*SnapBlocks
 )
 
-// Blocks returns the numbers of the blocks of a tail or head file that hold
-// anything.
+// Blocks returns the numbers of the blocks of a tail or head file that are not
+// all zeros.
 func Blocks(data []byte) (used []int) {
 	zeros := make([]byte, BlockLen)
 	for n := range len(data) / BlockLen {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Tree describes every file and directory beneath dir, itself included: mode,
+// Tree describes dir and every file and directory beneath it, by path: mode,
 // size, modification time and content.
 func Tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
@@ -35,7 +35,7 @@ func Tree(t testing.TB, dir string) map[string]string {
 	return tree
 }
 
-// SameTree fails the test where dir is not as before described it.
+// SameTree fails the test if dir differs from before, which Tree returned.
 func SameTree(t testing.TB, dir string, before map[string]string) {
 	t.Helper()
 	now := Tree(t, dir)
@@ -51,7 +51,7 @@ func SameTree(t testing.TB, dir string, before map[string]string) {
 	}
 }
 
-// Export writes records' bytes, one a line, to a file.
+// Export writes the bytes of records to a file, one a line.
 func Export(t testing.TB, path string, lines ...[]byte) {
 	t.Helper()
 	var data []byte

@@ -6,8 +6,8 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 )
 
-// Unflushed is a disk whose flushes do nothing, for tests that lose no power:
-// flushing is what their time would go into.
+// Unflushed is a filesystem whose flushes do nothing: tests without a power cut
+// need none, and are faster.
 type Unflushed struct{ durable.FS }
 
 // SyncDir implements [durable.FS].
