@@ -37,7 +37,7 @@ func TestFloorsOfASalvage(t *testing.T) {
 					found += f.Detail
 				}
 			}
-			if r.OK != (name == "") || (name != "") != strings.Contains(found, "before it came to "+name) {
+			if r.OK != (name == "") || (name != "") != strings.Contains(found, " carries "+name) {
 				t.Errorf("%+v", r)
 			}
 		})

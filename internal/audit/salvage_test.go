@@ -118,13 +118,13 @@ func TestSalvaged(t *testing.T) {
 			}
 		}
 	})
-	t.Run("not beside it any more", func(t *testing.T) {
+	t.Run("no longer in the state root", func(t *testing.T) {
 		kept, err := filepath.Glob(filepath.Join(h.Dir, "journal.salvage-*"))
 		if err != nil || len(kept) != 1 {
 			t.Fatal(kept, err)
 		}
 		historytest.Check(t, os.RemoveAll(kept[0]))
-		if _, done := sealed(t, h.Dir); len(done.Notes) != 1 || !strings.Contains(done.Notes[0], "not beside it") {
+		if _, done := sealed(t, h.Dir); len(done.Notes) != 1 || !strings.Contains(done.Notes[0], "kept of it are missing") {
 			t.Errorf("%q", done.Notes)
 		}
 	})

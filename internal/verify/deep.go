@@ -16,15 +16,15 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// deep folds a whole history and judges it on the way.
+// deep folds a whole history and checks each record against the state.
 type deep struct {
 	src      *history.Source
-	chain    bool // the chain holds: a record that cannot be read is news
+	chain    bool // no finding of the chain is an error
 	progress func(stage string, done, total uint64)
 	fold     *machine.Fold
 	keys     keyring
 	last     *manifest.Manifest  // of the newest ManifestVerified, nil if it does not parse
-	snaps    map[uint64][][]byte // by record
+	snaps    map[uint64][][]byte // by seq of their record
 	findings []journal.Finding
 }
 
@@ -41,11 +41,11 @@ func (d *deep) bad(code string, seq uint64, format string, args ...any) {
 	d.found(journal.SeverityError, code, seq, format, args...)
 }
 
-// run judges record by record and the files last. The error is for what could
-// not be done.
+// run checks each record, then the files. An error means that the history could
+// not be verified.
 func (d *deep) run(ctx context.Context) error {
 	if d.src.First() != 1 {
-		d.findings = append(d.findings, stopped(journal.SeverityWarning, d.src.First(), errors.New("the export begins later than the history: the state before it is not known")))
+		d.findings = append(d.findings, stopped(journal.SeverityWarning, d.src.First(), errors.New("the export begins later than the history, so the state before it is not known")))
 		return nil
 	}
 	d.predecessors()
@@ -59,8 +59,8 @@ func (d *deep) run(ctx context.Context) error {
 	return d.files()
 }
 
-// predecessors compares what each salvage says of the journal before it with the
-// records of that one, if they are in the state root.
+// predecessors compares each salvage with the kept records of its predecessor,
+// if they are in the state root.
 func (d *deep) predecessors() {
 	if d.src.Kind() != history.StateRoot {
 		return
@@ -68,8 +68,8 @@ func (d *deep) predecessors() {
 	before, note := Predecessors(d.src)
 	after := d.src
 	for _, src := range before {
-		for _, lower := range Floors(after, src) {
-			d.bad(CodePredecessor, 1, "%s", lower)
+		for _, wrong := range Floors(after, src) {
+			d.bad(CodePredecessor, 1, "%s", wrong)
 		}
 		after = src
 	}
@@ -81,17 +81,17 @@ func (d *deep) predecessors() {
 	}
 }
 
-// progressEvery is how many records pass between two calls of progress.
+// progressEvery is the number of records between two calls of progress.
 const progressEvery = 4096
 
-// records folds; whole is false where it had to stop.
+// records folds the records; whole is false if it stopped before the last one.
 func (d *deep) records(ctx context.Context) (whole bool, err error) {
 	tip := d.src.Tip().Seq
 	for rec, err := range d.src.Records(1, tip) {
 		if err != nil {
 			if d.chain {
 				d.findings = append(d.findings, journal.FindingOf(err))
-			} // otherwise the chain's own finding has said it
+			} // otherwise a finding of the chain reports it
 			return false, nil
 		}
 		if rec.Seq%progressEvery == 0 {
@@ -107,17 +107,19 @@ func (d *deep) records(ctx context.Context) (whole bool, err error) {
 	return true, nil
 }
 
-// errUnknownState is why nothing after a record that cannot be folded is judged.
-var errUnknownState = errors.New("the state after it is not known")
+// errUnknownState is the reason why the records after one that cannot be folded
+// are not verified.
+var errUnknownState = errors.New("the state after this record is not known")
 
-// record folds one record, false where the state after it is not known.
+// record folds one record. It returns false if the state after it is not known.
 func (d *deep) record(rec record.Record) bool {
 	event, err := replay.Event(rec)
 	switch {
 	case errors.Is(err, machine.ErrNewer):
-		// An error, although nothing is damaged: whoever can append one such
-		// record would otherwise be judged no further, with exit status 0.
-		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, fmt.Errorf("%w; judge it with the release that wrote it, or a later one", err)))
+		// This is an error although nothing is damaged: otherwise an attacker
+		// could append one such record, and what follows would pass with exit
+		// status 0.
+		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, fmt.Errorf("%w; verify it with the release that wrote it, or a later one", err)))
 		return false
 	case err != nil:
 		d.bad(CodePayload, rec.Seq, "%v", err)
@@ -137,7 +139,7 @@ func (d *deep) record(rec record.Record) bool {
 	return true
 }
 
-// judge looks at what the machine takes on trust.
+// judge checks the signatures and manifests that the machine does not check.
 func (d *deep) judge(e machine.Event, before machine.State) {
 	switch p := e.Payload.(type) {
 	case machine.ManifestVerified:
@@ -160,7 +162,7 @@ func (d *deep) listSnapshots() error {
 		if errors.Is(err, errs.ErrCorrupt) {
 			if d.chain {
 				d.findings = append(d.findings, journal.FindingOf(err))
-			} // otherwise the storage's own finding has said it
+			} // otherwise a finding of the storage reports it
 			return nil
 		}
 		if err != nil {
@@ -171,17 +173,17 @@ func (d *deep) listSnapshots() error {
 	return nil
 }
 
-// snapshot compares the one at seq with the state that a full replay reached.
-// One that no reader would use cannot lie to any; it is only worth a word.
+// snapshot compares the snapshot of record seq with the state of the fold. A
+// snapshot that readers skip is only a warning: it cannot mislead them.
 func (d *deep) snapshot(seq uint64, data []byte) {
 	state, err := machine.DecodeState(data)
 	if err != nil {
-		d.found(journal.SeverityWarning, CodeUnusable, seq, "%v; readers pass it over", err)
+		d.found(journal.SeverityWarning, CodeUnusable, seq, "%v; readers skip this snapshot", err)
 		return
 	}
 	have, err := machine.EncodeState(state)
 	want, err2 := machine.EncodeState(d.fold.State())
 	if err != nil || err2 != nil || !bytes.Equal(have, want) {
-		d.bad(CodeSnapshot, seq, "the snapshot of record %d is not the state that a full replay gives", seq)
+		d.bad(CodeSnapshot, seq, "the snapshot of record %d differs from the state of a full replay", seq)
 	}
 }

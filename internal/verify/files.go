@@ -7,7 +7,7 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// files holds the projections against the state that the whole history gives.
+// files compares the projections with the state after the last record.
 func (d *deep) files() error {
 	if d.src.Kind() != history.StateRoot {
 		return nil
@@ -18,7 +18,7 @@ func (d *deep) files() error {
 		return err
 	}
 	if !d.references(files, state) {
-		return nil // of another history: there is nothing to compare with
+		return nil // the files belong to another history
 	}
 	verdicts, err := files.Judge(state, d.lookup)
 	if err != nil {
@@ -27,7 +27,7 @@ func (d *deep) files() error {
 	for _, v := range verdicts {
 		switch v.Kind {
 		case projections.Repair:
-			d.bad(CodeProjection, state.Seq, "%s: %s; the next boot makes it again", v.Path, v.Reason)
+			d.bad(CodeProjection, state.Seq, "%s: %s; the next boot writes it again", v.Path, v.Reason)
 		case projections.Cause:
 			d.bad(CodeProjection, state.Seq, "%s: %s: %s; the next boot reconstructs", v.Path, v.Cause, v.Reason)
 		case projections.Foreign:
@@ -37,19 +37,20 @@ func (d *deep) files() error {
 	return nil
 }
 
-// references reports whether every record that an undamaged file names is here.
+// references reports whether this journal holds every record that an undamaged
+// file names.
 func (d *deep) references(files projections.Files, s machine.State) bool {
 	ok := true
 	for _, ref := range projections.MustResolve(projections.References(files), s) {
 		if ref.Journal != s.Journal {
-			d.bad(CodeReference, ref.Seq, "%s names record %d of journal %s, this is journal %s", ref.Path, ref.Seq, ref.Journal, s.Journal)
+			d.bad(CodeReference, ref.Seq, "%s names record %d of journal %s, but this is journal %s", ref.Path, ref.Seq, ref.Journal, s.Journal)
 			ok = false
 			continue
 		}
 		seq, hash := ref.Record()
 		if ref.Seq <= s.Seq {
 			if seq == 0 {
-				continue // evidence that names the first record: nothing came before it
+				continue // evidence of record 1 names the record before it: there is none
 			}
 			if rec, err := d.src.Record(seq); err == nil && rec.Hash.String() == hash {
 				continue

@@ -14,17 +14,17 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// keyring holds the public keys that the history has shown, by their BLAKE3:
-// a statement of rotation names the old key by hash only.
+// keyring holds the public keys of the history so far, by their BLAKE3: a
+// statement of rotation names the old key by its hash only.
 type keyring map[string]ed25519.PublicKey
 
-// manifest verifies what a ManifestVerified says it verified.
+// manifest verifies the manifest, signature and key in a ManifestVerified.
 func (d *deep) manifest(seq uint64, p machine.ManifestVerified, before machine.State) {
 	if sum := digest.Of(p.Manifest); sum != p.ManifestHash {
-		d.bad(CodeManifest, seq, "the manifest's BLAKE3 is %s, the event says %s", sum, p.ManifestHash)
+		d.bad(CodeManifest, seq, "the manifest's BLAKE3 is %s, but the event says %s", sum, p.ManifestHash)
 	}
 	if sum := digest.Of(p.Key); sum != p.KeyBLAKE3 {
-		d.bad(CodeKey, seq, "the key's BLAKE3 is %s, the event says %s", sum, p.KeyBLAKE3)
+		d.bad(CodeKey, seq, "the key's BLAKE3 is %s, but the event says %s", sum, p.KeyBLAKE3)
 	}
 	switch {
 	case len(p.Key) != ed25519.PublicKeySize:
@@ -39,14 +39,14 @@ func (d *deep) manifest(seq uint64, p machine.ManifestVerified, before machine.S
 		d.keys[digest.Of(p.Key)] = p.Key
 	}
 	if !before.AcceptsManifestKey(p.KeyBLAKE3) {
-		d.bad(CodeKey, seq, "the key is %s, the last epoch was completed under %s, and no rotation or replacement leads from one to the other",
+		d.bad(CodeKey, seq, "the key is %s, but the last epoch was completed under %s, and no rotation or replacement leads from that key to this one",
 			p.KeyBLAKE3, before.Keys.Manifest)
 	}
 	d.admit(seq, p, before)
 }
 
-// admit holds what the event says of the manifest against the manifest.
-// Whether it had expired is not judged again: that depended on the clock.
+// admit compares the event with the manifest that it carries. It does not check
+// the expiry again, which depended on the clock.
 func (d *deep) admit(seq uint64, p machine.ManifestVerified, before machine.State) {
 	m, err := manifest.Parse(p.Manifest)
 	d.last = m
@@ -55,10 +55,10 @@ func (d *deep) admit(seq uint64, p machine.ManifestVerified, before machine.Stat
 		return
 	}
 	if len(m.Operations) != p.Operations {
-		d.bad(CodeManifest, seq, "the manifest has %d operations, the event says %d", len(m.Operations), p.Operations)
+		d.bad(CodeManifest, seq, "the manifest has %d operations, but the event says %d", len(m.Operations), p.Operations)
 	}
 	if !equal(m.Serial, p.Serial) {
-		d.bad(CodeManifest, seq, "the manifest's serial is not the one that the event says")
+		d.bad(CodeManifest, seq, "the manifest's serial is not the one in the event")
 	}
 	if err := m.Admit(manifest.Policy{SerialFloor: before.Serial}); err != nil {
 		d.bad(CodeManifest, seq, "%v", err)
@@ -69,7 +69,7 @@ func equal(a, b *int64) bool {
 	return a == b || a != nil && b != nil && *a == *b
 }
 
-// operation holds what was applied against the manifest that asked for it.
+// operation compares an applied operation with the manifest.
 func (d *deep) operation(seq uint64, p machine.OpApplied) {
 	if d.last == nil || p.Index < 0 || p.Index >= len(d.last.Operations) {
 		return // reported with the manifest, or by the machine
@@ -77,39 +77,40 @@ func (d *deep) operation(seq uint64, p machine.OpApplied) {
 	op := d.last.Operations[p.Index]
 	switch {
 	case op.Op != p.Op:
-		d.bad(CodeOperation, seq, "operation %d of the manifest is %s, applied was %s", p.Index, op.Op, p.Op)
+		d.bad(CodeOperation, seq, "operation %d of the manifest is %s, but %s was applied", p.Index, op.Op, p.Op)
 	case !names(op.Dst, p.Dst):
-		d.bad(CodeOperation, seq, "operation %d of the manifest is to %s, applied was to %s", p.Index, op.Dst, p.Dst)
+		d.bad(CodeOperation, seq, "operation %d of the manifest writes %s, but %s was written", p.Index, op.Dst, p.Dst)
 	case op.BLAKE3 != "" && op.BLAKE3 != p.BLAKE3:
-		d.bad(CodeOperation, seq, "operation %d of the manifest pins %s, applied was %s", p.Index, op.BLAKE3, p.BLAKE3)
+		d.bad(CodeOperation, seq, "operation %d of the manifest pins %s, but %s was applied", p.Index, op.BLAKE3, p.BLAKE3)
 	case p.HashPinned != (op.BLAKE3 != ""):
-		d.bad(CodeOperation, seq, "operation %d: the event says hash_pinned %t, the manifest says otherwise", p.Index, p.HashPinned)
+		d.bad(CodeOperation, seq, "operation %d: the event says hash_pinned %t, but the manifest says %t", p.Index, p.HashPinned, op.BLAKE3 != "")
 	}
 }
 
-// names reports whether a manifest's path, relative to the state root or
-// absolute inside it, may mean rel. Where the state root lay is not known.
+// names reports whether a manifest's path may be that of rel, a path relative to
+// the state root. An absolute path need only end in it: the state root's own path
+// is not known.
 func names(written, rel string) bool {
 	written = path.Clean(written)
 	return written == rel || path.IsAbs(written) && strings.HasSuffix(written, "/"+rel)
 }
 
-// rotatedKey verifies the statement by which one key named its successor. Only
-// the newest may: one that has named another, or was replaced, has nothing to
-// say any more. Where its public half was never seen, as after a salvage, its
-// word cannot be verified.
+// rotatedKey verifies the statement by which a key names its successor. Only the
+// newest key may name one: a key that has named another, or was replaced, may
+// not. The statement cannot be verified if the history does not hold the old
+// public key, as after a salvage.
 func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State) {
 	if p.Purpose == machine.PurposeCheckpoint {
 		d.rotatedCheckpointKey(seq, p, before)
 		return
 	}
 	if !before.Keys.MayRotate(p.OldKey) {
-		d.bad(CodeKey, seq, "the rotation to key %s is from key %s, the newest was %s", p.NewKey, p.OldKey, before.Keys.Newest())
+		d.bad(CodeKey, seq, "the rotation to key %s is from key %s, but the newest was %s", p.NewKey, p.OldKey, before.Keys.Newest())
 		return
 	}
 	old, ok := d.keys[p.OldKey]
 	if !ok {
-		d.found(journal.SeverityWarning, CodeKey, seq, "the rotation to key %s cannot be verified: the old key %s was never seen here", p.NewKey, p.OldKey)
+		d.found(journal.SeverityWarning, CodeKey, seq, "the rotation to key %s cannot be verified: this journal does not hold the old key %s", p.NewKey, p.OldKey)
 		return
 	}
 	s, err := signing.VerifyStatement(old, p.Statement, p.Signature)
@@ -117,7 +118,7 @@ func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State
 	case err != nil:
 		d.bad(CodeKey, seq, "the rotation to key %s: %v", p.NewKey, err)
 	case s.NewKey != p.NewKey || s.Purpose != p.Purpose:
-		d.bad(CodeKey, seq, "the statement is of the %s key %s, the event says %s key %s", s.Purpose, s.NewKey, p.Purpose, p.NewKey)
+		d.bad(CodeKey, seq, "the statement names the %s key %s, but the event says %s key %s", s.Purpose, s.NewKey, p.Purpose, p.NewKey)
 	case s.Journal != d.src.ID():
 		d.bad(CodeKey, seq, "the statement that names key %s is for journal %s", p.NewKey, s.Journal)
 	default:
@@ -125,13 +126,13 @@ func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State
 	}
 }
 
-// rotatedCheckpointKey verifies a statement that both keys have signed. Which
-// key was the first is not in the journal: that is the auditor's to know.
+// rotatedCheckpointKey verifies a statement that both keys have signed. The
+// journal does not hold the first checkpoint key; the auditor must know it.
 func (d *deep) rotatedCheckpointKey(seq uint64, p machine.KeyRotated, before machine.State) {
 	if _, err := transparency.ReadRotation(d.src.ID(), p); err != nil {
 		d.bad(CodeKey, seq, "the rotation to checkpoint key %s: %v", p.NewKey, err)
 	}
 	if known := before.Keys.Checkpoint; known != "" && known != p.OldKey {
-		d.bad(CodeKey, seq, "the rotation to checkpoint key %s is from key %s, in force was %s", p.NewKey, p.OldKey, known)
+		d.bad(CodeKey, seq, "the rotation to checkpoint key %s is from key %s, but key %s was in force", p.NewKey, p.OldKey, known)
 	}
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,29 +13,29 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// MaxPredecessors bounds how often a journal can have been salvaged.
+// MaxPredecessors bounds the number of predecessors of a journal.
 const MaxPredecessors = 1000
 
-// Continues reports whether src holds exactly the records that a salvage says
-// it kept.
+// Continues returns nil if src holds exactly the records that salvage s kept,
+// otherwise the difference.
 func Continues(s machine.JournalSalvaged, src *history.Source) error {
 	tip := src.Tip()
 	switch {
 	case src.ID() != s.Predecessor:
-		return fmt.Errorf("it holds journal %s, the salvaged one continues %s", src.ID(), s.Predecessor)
+		return fmt.Errorf("it holds journal %s, but the salvaged journal continues %s", src.ID(), s.Predecessor)
 	case src.First() != 1:
 		return fmt.Errorf("it begins at record %d", src.First())
 	case tip.Seq != s.Size:
-		return fmt.Errorf("it holds %d records, the salvage kept %d", tip.Seq, s.Size)
+		return fmt.Errorf("it holds %d records, but the salvage kept %d", tip.Seq, s.Size)
 	case tip.Hash.String() != s.LastHash:
-		return fmt.Errorf("its last record's hash is %s, the salvage kept up to %s", tip.Hash, s.LastHash)
+		return fmt.Errorf("its last record's hash is %s, but the last one that the salvage kept is %s", tip.Hash, s.LastHash)
 	}
 	return nil
 }
 
-// Predecessors opens, from the newest back, the journals that src continues,
-// as far as their records are beside it. The note says where they end and why;
-// it is empty where the story is whole. The caller closes them.
+// Predecessors opens the kept records of the journals that src continues, newest
+// first, up to the first that is missing. note says which one is missing and
+// why; "" if none is. The caller closes them.
 func Predecessors(src *history.Source) (kept []*history.Source, note string) {
 	for at := src; len(kept) < MaxPredecessors; at = kept[len(kept)-1] {
 		s, salvaged := replay.Salvaged(at)
@@ -42,19 +43,20 @@ func Predecessors(src *history.Source) (kept []*history.Source, note string) {
 		case !salvaged:
 			return kept, ""
 		case s.Size == 0:
-			return kept, fmt.Sprintf("of journal %s, which journal %s continues, nothing could be kept: lost is %s", s.Predecessor, at.ID(), s.Lost)
+			return kept, fmt.Sprintf("journal %s continues journal %s, of which no record was kept; lost: %s", at.ID(), s.Predecessor, s.Lost)
 		}
-		before := beside(src, s)
+		before := keptRecords(src, s)
 		if before == nil {
-			return kept, fmt.Sprintf("the %d records kept of journal %s, which journal %s continues, are not beside it", s.Size, s.Predecessor, at.ID())
+			return kept, fmt.Sprintf("journal %s continues journal %s, but the %d records kept of it are missing", at.ID(), s.Predecessor, s.Size)
 		}
 		kept = append(kept, before)
 	}
 	return kept, ""
 }
 
-// beside looks through a state root for the records that a salvage kept.
-func beside(src *history.Source, s machine.JournalSalvaged) *history.Source {
+// keptRecords searches a state root for the records that salvage s kept, and
+// opens them. It returns nil if they are missing.
+func keptRecords(src *history.Source, s machine.JournalSalvaged) *history.Source {
 	if src.Kind() != history.StateRoot {
 		return nil
 	}
@@ -62,7 +64,7 @@ func beside(src *history.Source, s machine.JournalSalvaged) *history.Source {
 	if err != nil {
 		return nil
 	}
-	names := []string{stateroot.PredecessorRecords} // as salvage --out leaves it
+	names := []string{stateroot.PredecessorRecords} // written by salvage --out
 	for _, e := range entries {
 		if e.IsDir() && strings.HasPrefix(e.Name, stateroot.JournalPrefix+".") {
 			names = append(names, e.Name+"/"+stateroot.PredecessorRecords)
@@ -71,7 +73,7 @@ func beside(src *history.Source, s machine.JournalSalvaged) *history.Source {
 	for _, name := range names {
 		before, err := history.Open(filepath.Join(src.Path(), filepath.FromSlash(name)))
 		if err != nil {
-			continue // of a salvage that kept nothing, or of none
+			continue // this directory holds no kept records
 		}
 		if before.Kind() == history.Export && Continues(s, before) == nil {
 			return before
@@ -81,14 +83,14 @@ func beside(src *history.Source, s machine.JournalSalvaged) *history.Source {
 	return nil
 }
 
-// Floors compares what a salvage says of the journal before it with the records
-// of that one. It returns what is wrong: no floor may be lower than the records
-// reach, and no key another. A floor may be higher: the files beside a journal
-// can prove more than what is left of it.
+// Floors compares the salvage that began journal after with before, the kept
+// records of its predecessor. It returns a sentence for each floor that is lower
+// than the records reach, and for each key that differs. A floor may be higher:
+// projections can prove more than the records that are left.
 func Floors(after, before *history.Source) []string {
 	rec, err := after.Record(1)
 	if err != nil {
-		return nil // found before
+		return nil // reported by the chain
 	}
 	s, ok := replay.Salvaged(after)
 	if !ok {
@@ -96,28 +98,29 @@ func Floors(after, before *history.Source) []string {
 	}
 	state, _, err := replay.State(before, before.Tip().Seq)
 	if err != nil {
-		return []string{fmt.Sprintf("what journal %s says of journal %s before it cannot be compared with the records kept of that one: %v", after.ID(), before.ID(), err)}
+		return []string{fmt.Sprintf("the salvage that began journal %s cannot be compared with the records kept of journal %s: %v", after.ID(), before.ID(), err)}
 	}
-	var lower []string
-	tell := func(format string, args ...any) {
-		lower = append(lower, fmt.Sprintf("journal %s says that the records of journal %s before it came to ", after.ID(), before.ID())+fmt.Sprintf(format, args...))
+	var wrong []string
+	add := func(name string, carried, reached any) {
+		wrong = append(wrong, fmt.Sprintf("the salvage that began journal %s carries %s %v, but the records kept of journal %s lead to %v",
+			after.ID(), name, carried, before.ID(), reached))
 	}
 	if s.Epoch < state.Epoch {
-		tell("epoch %d, they reached %d", s.Epoch, state.Epoch)
+		add("epoch", s.Epoch, state.Epoch)
 	}
 	if state.Serial != nil && (s.Serial == nil || *s.Serial < *state.Serial) {
-		tell("serial %s, they reached %d", serialText(s.Serial), *state.Serial)
+		add("serial", serialText(s.Serial), *state.Serial)
 	}
 	if floor := state.TimeFloor(rec.Run); s.TimeFloor.Before(floor) {
-		tell("time floor %s, they reached %s", s.TimeFloor.Format(time.RFC3339Nano), floor.UTC().Format(time.RFC3339Nano))
+		add("time floor", s.TimeFloor.Format(time.RFC3339Nano), floor.UTC().Format(time.RFC3339Nano))
 	}
 	if key := state.Keys.Newest(); key != "" && s.ManifestKey != key {
-		tell("manifest key %q, they lead to %s", s.ManifestKey, key)
+		add("manifest key", strconv.Quote(s.ManifestKey), key)
 	}
 	if key := state.Keys.Checkpoint; key != "" && s.CheckpointKey != key {
-		tell("checkpoint key %q, they lead to %s", s.CheckpointKey, key)
+		add("checkpoint key", strconv.Quote(s.CheckpointKey), key)
 	}
-	return lower
+	return wrong
 }
 
 func serialText(serial *int64) string {

@@ -12,8 +12,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// A salvage that says less of the journal before it than the records it kept
-// prove is found in the state root, if the records are there.
+// A salvage with a lower floor than the records it kept is found in the state
+// root, if those records are there.
 func TestFloorsBeside(t *testing.T) {
 	before := begin(t)
 	before.Match()
@@ -38,10 +38,10 @@ func TestFloorsBeside(t *testing.T) {
 		detail  string
 	}{
 		"honest":       {nil, nil, true, "", ""},
-		"epoch":        {func(p *machine.JournalSalvaged) { p.Epoch = 0 }, nil, false, verify.CodePredecessor, "before it came to epoch 0, they reached 1"},
+		"epoch":        {func(p *machine.JournalSalvaged) { p.Epoch = 0 }, nil, false, verify.CodePredecessor, "carries epoch 0, but the records kept of journal " + src.ID() + " lead to 1"},
 		"serial":       {func(p *machine.JournalSalvaged) { p.Serial = nil }, nil, false, verify.CodePredecessor, "serial none"},
 		"manifest key": {func(p *machine.JournalSalvaged) { p.ManifestKey = historytest.OldOS }, nil, false, verify.CodePredecessor, "manifest key"},
-		"absent":       {nil, func(t *testing.T, path string) { historytest.Check(t, os.Remove(path)) }, true, verify.CodePredecessorAbsent, "are not beside it"},
+		"absent":       {nil, func(t *testing.T, path string) { historytest.Check(t, os.Remove(path)) }, true, verify.CodePredecessorAbsent, "kept of it are missing"},
 		"altered": {nil, func(t *testing.T, path string) {
 			data, err := os.ReadFile(path)
 			historytest.Check(t, err)

@@ -1,7 +1,7 @@
-// Package verify judges a history: every record's form, hash, place and link
-// (package journal does that), and, deeper, whether a gate can have written
-// it, whether its projections and snapshots are what it leads to, and whether
-// every epoch stood on a manifest that was signed as it had to be.
+// Package verify verifies a history: the form, hash, place and link of every
+// record (package journal does that) and, with Deep, whether a gate can have
+// written the records, whether projections and snapshots agree with them, and
+// whether the manifest of every epoch was signed by the right key.
 package verify
 
 import (
@@ -17,26 +17,26 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// Codes of the findings that only a deep verification has, beside those of
-// package journal. They are part of the JSON contract: none is renamed.
+// Codes of the findings of this package, in addition to those of package
+// journal. They are part of the JSON contract: none is renamed.
 const (
 	CodeTransition = "transition"         // no gate writes this event in this state
-	CodePayload    = "payload"            // the data is not what its kind promises
-	CodeProjection = "projection"         // a file is not what a full replay gives
-	CodeReference  = "reference"          // a file names a record that is not here
-	CodeSnapshot   = "snapshot"           // a snapshot is not what a full replay gives
-	CodeUnusable   = "snapshot_unusable"  // warning: a snapshot is passed over
-	CodeManifest   = "manifest"           // a journaled manifest does not hold
+	CodePayload    = "payload"            // the data does not have the form of its kind
+	CodeProjection = "projection"         // a file differs from that of a full replay
+	CodeReference  = "reference"          // a file names a record that is not in the journal
+	CodeSnapshot   = "snapshot"           // a snapshot differs from that of a full replay
+	CodeUnusable   = "snapshot_unusable"  // warning: readers skip a snapshot
+	CodeManifest   = "manifest"           // a journaled manifest is not valid
 	CodeSignature  = "manifest_signature" // its signature does not verify
 	CodeKey        = "key_continuity"     // no statement leads from one key to the next
-	CodeOperation  = "operation"          // what was applied is not what the manifest says
-	CodeStopped    = "deep_stopped"       // what follows was not judged
-	CodeKeyReplace = "key_replaced"       // warning: a key was replaced without the old one
-	CodeMissing    = "journal_missing"    // files refer to a journal that is not there
+	CodeOperation  = "operation"          // an applied operation differs from the manifest
+	CodeStopped    = "deep_stopped"       // the records from here on were not verified
+	CodeKeyReplace = "key_replaced"       // warning: a key was replaced without a statement of the old one
+	CodeMissing    = "journal_missing"    // files refer to a journal that does not exist
 	CodeLogSkipped = "log_not_replayed"   // warning: the filesystem is mounted without its log
 
-	CodePredecessor       = "predecessor"        // the records of the journal before are not those that were kept
-	CodePredecessorAbsent = "predecessor_absent" // warning: they are not here
+	CodePredecessor       = "predecessor"        // the kept records of the predecessor contradict the salvage
+	CodePredecessorAbsent = "predecessor_absent" // warning: those records are missing
 )
 
 // Report is the result, as it is printed.
@@ -46,8 +46,8 @@ type Report struct {
 	Events   uint64            `json:"events"`
 	Head     Head              `json:"head"`
 	Findings []journal.Finding `json:"findings"`
-	// Tail says how much of a journal on disk has not settled; nil for an
-	// export or a bundle.
+	// Tail describes the part of a journal on disk that has not settled; nil
+	// for an export or a bundle.
 	Tail *journal.TailUse `json:"tail,omitempty"`
 }
 
@@ -60,20 +60,20 @@ type Head struct {
 // Options of a verification.
 type Options struct {
 	Deep bool
-	// Storage also compares the checksum of every block of the tables, as Deep
-	// does, without judging what the records say.
+	// Storage also checks the checksum of every block of the tables. Deep
+	// includes it.
 	Storage bool
-	// LogSkipped is the mount option by which the log of the filesystem was not
-	// replayed, from history.LogSkipped; "" if there is none.
+	// LogSkipped is the mount option that kept the log of the filesystem from
+	// being replayed, from history.LogSkipped; "" if there is none.
 	LogSkipped string
-	// Progress hears how many records are done in a stage, and of how many;
-	// total is 0 where it is not known.
+	// Progress is called with the number of records that a stage has done, and
+	// their total; 0 if it is not known.
 	Progress func(stage string, done, total uint64)
 }
 
-// Path judges the evidence at path. What is wrong with it is in the report;
-// the error is for what could not be done: no journal, not readable, written
-// by a newer version.
+// Path verifies the history at path. Faults are findings of the report. An error
+// means that it could not be verified: there is no journal, it cannot be read, or
+// a newer version wrote it.
 func Path(ctx context.Context, path string, opt Options) (Report, error) {
 	if opt.Progress == nil {
 		opt.Progress = func(string, uint64, uint64) {}
@@ -97,7 +97,7 @@ func warned(rep Report, opt Options) Report {
 	return rep
 }
 
-// Source judges a history that is open, as Verify does.
+// Source verifies an open history, as Path does.
 func Source(ctx context.Context, src *history.Source, opt Options) (Report, error) {
 	if opt.Progress == nil {
 		opt.Progress = func(string, uint64, uint64) {}
@@ -126,8 +126,8 @@ func shallow(ctx context.Context, path string, kind history.Kind, opt Options) (
 	return verify(ctx, src, opt)
 }
 
-// verify judges the form of what is open: lines where it holds lines, so that
-// each is judged for itself.
+// verify checks the chain of an open history. Of an export or a bundle it checks
+// each line for itself.
 func verify(ctx context.Context, src *history.Source, opt Options) (Report, error) {
 	if r := src.Lines(); r != nil {
 		return verifyRecords(ctx, journal.NewStream(r), src.Tip().Seq, opt)
@@ -164,13 +164,13 @@ func report(r journal.Report) Report {
 		out.Head.Hash = r.Head.Hash.String()
 	}
 	if out.Findings == nil {
-		out.Findings = []journal.Finding{} // a list, also where it is empty
+		out.Findings = []journal.Finding{} // an empty list in JSON, not null
 	}
 	return out
 }
 
-// unopened tells a damaged journal, which is a finding, from one that cannot
-// be judged.
+// unopened returns a report about a damaged journal, or the error if the journal
+// cannot be verified.
 func unopened(path string, kind history.Kind, err error) (Report, error) {
 	f := journal.FindingOf(err)
 	switch {
@@ -184,7 +184,7 @@ func unopened(path string, kind history.Kind, err error) (Report, error) {
 			return Report{}, err
 		}
 		f.Code = CodeMissing
-		f.Detail = fmt.Sprintf("%s names record %d of journal %s, and there is no journal", ref.Path, ref.Seq, ref.Journal)
+		f.Detail = fmt.Sprintf("%s names record %d of journal %s, but there is no journal", ref.Path, ref.Seq, ref.Journal)
 	default:
 		if !history.IsDamage(err) {
 			return Report{}, err
@@ -193,7 +193,7 @@ func unopened(path string, kind history.Kind, err error) (Report, error) {
 	return Report{Findings: []journal.Finding{f}}, nil
 }
 
-// referred finds a projection that refers to the journal that is not there.
+// referred returns a reference of a projection to the missing journal.
 func referred(path string, kind history.Kind) (projections.Ref, bool) {
 	if kind != history.StateRoot {
 		return projections.Ref{}, false
@@ -214,7 +214,7 @@ func referred(path string, kind history.Kind) (projections.Ref, bool) {
 	return refs[0], true
 }
 
-// deepen adds what needs the machine.
+// deepen adds the findings of a deep verification.
 func deepen(ctx context.Context, path string, rep Report, opt Options) (Report, error) {
 	src, err := history.Open(path)
 	if err != nil {
@@ -251,5 +251,5 @@ func deepenSource(ctx context.Context, src *history.Source, rep Report, opt Opti
 
 func stopped(severity journal.Severity, seq uint64, err error) journal.Finding {
 	return journal.Finding{Severity: severity, Code: CodeStopped, Seq: seq,
-		Detail: "not judged from here on: " + err.Error()}
+		Detail: "not verified from here on: " + err.Error()}
 }

@@ -28,7 +28,7 @@ func begin(t *testing.T) *historytest.History {
 	return h
 }
 
-// deep verifies what h has written, and gives the codes of the findings.
+// deep verifies the history at dir and returns the codes of the findings.
 func deep(t *testing.T, path string) (verify.Report, []string) {
 	t.Helper()
 	before := historytest.Tree(t, path)
@@ -91,7 +91,8 @@ func TestIntact(t *testing.T) {
 	}
 }
 
-// What the chain cannot tell: each of these histories is perfectly linked.
+// The chain of each of these histories is whole: only a deep verification finds
+// the fault.
 func TestManifests(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -148,10 +149,10 @@ func TestSerialRolledBack(t *testing.T) {
 
 func TestOperations(t *testing.T) {
 	for name, alter := range map[string]func(*machine.OpApplied){
-		"applied was to":    func(o *machine.OpApplied) { o.Dst = "runtime/other" },
-		"pins":              func(o *machine.OpApplied) { o.BLAKE3 = strings.Repeat("0", 64) },
-		"is copy_binary":    func(o *machine.OpApplied) { o.Op = "install_config" },
-		"hash_pinned false": func(o *machine.OpApplied) { o.HashPinned = false },
+		"runtime/other was written": func(o *machine.OpApplied) { o.Dst = "runtime/other" },
+		"pins":                      func(o *machine.OpApplied) { o.BLAKE3 = strings.Repeat("0", 64) },
+		"is copy_binary":            func(o *machine.OpApplied) { o.Op = "install_config" },
+		"hash_pinned false":         func(o *machine.OpApplied) { o.HashPinned = false },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := begin(t)
@@ -233,7 +234,7 @@ func TestKeyContinuity(t *testing.T) {
 			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: historytest.Hash(third.Public().(ed25519.PublicKey)), By: "operator", Reason: "key lost"})
 			h.Key = third
 			h.Append(rotate(h, public, h.State.Journal))
-		}, true, verify.CodeKey, "was never seen here"},
+		}, true, verify.CodeKey, "does not hold the old key"},
 		{"break-glass", func(h *historytest.History) {
 			h.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeManifest, NewKey: name, By: "operator", Reason: "key lost"})
 		}, true, verify.CodeKeyReplace, "key lost"},
@@ -257,7 +258,7 @@ func TestWhatNoGateWrites(t *testing.T) {
 	h.Match()
 	h.Stop()
 	expect(t, h.Dir, false, verify.CodeTransition, "OpApplied")
-	expect(t, h.Dir, false, verify.CodeStopped, "state after it is not known")
+	expect(t, h.Dir, false, verify.CodeStopped, "state after this record is not known")
 	if rep, err := verify.Path(context.Background(), h.Dir, verify.Options{}); err != nil || !rep.OK {
 		t.Errorf("without --deep nothing is wrong with it: %+v, %v", rep, err)
 	}
@@ -272,7 +273,7 @@ func TestPayloadAndKinds(t *testing.T) {
 		h.Write(e)
 		h.Stop()
 		expect(t, h.Dir, false, verify.CodePayload, "OpApplied")
-		expect(t, h.Dir, false, verify.CodeStopped, "state after it is not known")
+		expect(t, h.Dir, false, verify.CodeStopped, "state after this record is not known")
 	})
 	t.Run("unknown kind", func(t *testing.T) {
 		h := begin(t)
@@ -285,7 +286,7 @@ func TestPayloadAndKinds(t *testing.T) {
 		h.Wild = true
 		h.Write(h.Entry("WeatherObserved", true))
 		h.Stop()
-		expect(t, h.Dir, false, verify.CodeStopped, "critical event WeatherObserved; judge it with the release that wrote it")
+		expect(t, h.Dir, false, verify.CodeStopped, "critical event WeatherObserved; verify it with the release that wrote it")
 	})
 	t.Run("newer data of a critical kind, and nonsense after it", func(t *testing.T) {
 		h := begin(t)
@@ -295,7 +296,7 @@ func TestPayloadAndKinds(t *testing.T) {
 		h.Write(e)
 		h.Write(h.Entry("EpochRotated", true))
 		h.Stop()
-		expect(t, h.Dir, false, verify.CodeStopped, "critical event OpApplied; judge it with the release that wrote it")
+		expect(t, h.Dir, false, verify.CodeStopped, "critical event OpApplied; verify it with the release that wrote it")
 	})
 	t.Run("time goes backwards", func(t *testing.T) {
 		h := begin(t)
@@ -329,7 +330,7 @@ func TestSnapshots(t *testing.T) {
 		h := begin(t)
 		h.Settle(machine.State{})
 		h.Publish()
-		expect(t, h.Dir, true, verify.CodeUnusable, "pass it over")
+		expect(t, h.Dir, true, verify.CodeUnusable, "readers skip this snapshot")
 	})
 }
 
