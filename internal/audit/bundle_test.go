@@ -30,7 +30,7 @@ func newSigner(t testing.TB) signer {
 	return signer{private, public}
 }
 
-// checkpoint signs the first size records of src, computed by tlog itself.
+// checkpoint signs the first size records of src. Package tlog computes the root.
 func (s signer) checkpoint(t testing.TB, src *history.Source, size uint64) []byte {
 	t.Helper()
 	var hashes []tlog.Hash
@@ -52,7 +52,7 @@ func (s signer) checkpoint(t testing.TB, src *history.Source, size uint64) []byt
 	return s.sign(t, fmt.Sprintf("edged/%s\n%d\n%s\n", src.ID(), size, root))
 }
 
-// sign signs a text as a note, under the name of its first line.
+// sign signs a text as a note. The name of the key is the first line.
 func (s signer) sign(t testing.TB, text string) []byte {
 	t.Helper()
 	parts := strings.SplitN(s.private, "+", 5)
@@ -68,7 +68,7 @@ func (s signer) sign(t testing.TB, text string) []byte {
 	return signed
 }
 
-// bundle makes a bundle of what lies at path.
+// bundle makes a bundle of the history at path.
 func (s signer) bundle(t testing.TB, path string) []byte {
 	t.Helper()
 	src, err := history.Open(path)

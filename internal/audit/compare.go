@@ -20,9 +20,9 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// since holds the history against what the auditor kept from before: a
-// checkpoint, or the records themselves; "" is nothing. What is torn or damaged
-// itself is no measure: the error is then ErrSince.
+// since compares the history with the older checkpoint, bundle, export or
+// journal at path; "" is none. The error is ErrSince if that one is damaged
+// itself.
 func (a *auditor) since(ctx context.Context, path string) error {
 	if path == "" {
 		return nil
@@ -32,7 +32,7 @@ func (a *auditor) since(ctx context.Context, path string) error {
 	case errors.Is(err, history.ErrNotEvidence):
 		return a.sinceText(ctx, path)
 	case err != nil:
-		return fmt.Errorf("read what the history is to be compared with: %w", err)
+		return fmt.Errorf("read the older history: %w", err)
 	case kind == history.Bundle:
 		return a.sinceBundle(ctx, path)
 	}
@@ -54,8 +54,8 @@ func (a *auditor) since(ctx context.Context, path string) error {
 	return err
 }
 
-// soundSince verifies records that were kept, each line of them: of a doubled
-// one, a reader that goes by positions would not see what comes after it.
+// soundSince verifies each line of the older records: a reader by seq does not
+// see the lines after one that occurs twice.
 func (a *auditor) soundSince(ctx context.Context, path string, kept ...*history.Source) error {
 	for _, src := range kept {
 		rep, err := verify.Source(ctx, src, verify.Options{Progress: a.progress})
@@ -65,7 +65,7 @@ func (a *auditor) soundSince(ctx context.Context, path string, kept ...*history.
 		found := findings{list: rep.Findings}
 		found.ended(path, src)
 		for _, f := range found.list {
-			partly := f.Code == journal.CodeGap && f.Seq == 1 && src.First() > 1 // an export of a part is a measure for that part
+			partly := f.Code == journal.CodeGap && f.Seq == 1 && src.First() > 1 // an export that begins later can be compared
 			if f.Severity == journal.SeverityError && !partly {
 				return damagedSince(path, "%s", f.Detail)
 			}
@@ -74,16 +74,16 @@ func (a *auditor) soundSince(ctx context.Context, path string, kept ...*history.
 	return nil
 }
 
-// damagedSince is the error for a measure that is damaged itself.
+// damagedSince returns the ErrSince for an older history that is damaged.
 func damagedSince(path, format string, args ...any) error {
-	return fmt.Errorf("%s %w: it is damaged itself: %s; take the copy that it was made from", path, ErrSince, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%s %w: it is damaged itself: %s; use another copy of it", path, ErrSince, fmt.Sprintf(format, args...))
 }
 
-// sinceText compares with a checkpoint.
+// sinceText compares with an older checkpoint.
 func (a *auditor) sinceText(ctx context.Context, path string) error {
 	f, err := history.OpenFile(path)
 	if err != nil {
-		return fmt.Errorf("read what the history is to be compared with: %w", err)
+		return fmt.Errorf("read the older checkpoint: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // read-only
 	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
@@ -98,27 +98,27 @@ func (a *auditor) sinceText(ctx context.Context, path string) error {
 	return a.sinceCheckpoint(ctx, c, signer)
 }
 
-// older reads a checkpoint that was kept, and finds by whom of the keys that
-// are believed it is signed.
+// older reads an older checkpoint. signer is the trusted key that signed it, nil
+// if none did.
 func (a *auditor) older(path string, text []byte) (c transparency.Checkpoint, signer *transparency.Verifier, err error) {
 	c, signer, err = open(text, a.keys)
 	switch {
 	case err != nil:
 		return c, nil, fmt.Errorf("%s %w: %w; name a checkpoint, an older bundle or an export", path, ErrSince, err)
 	case signer == nil && len(a.keys) > 0:
-		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s; where the key was replaced since, give the one that signed it as well, before the newer", a.keyName(true))
+		a.bad(CodeSigner, 0, "the older checkpoint is not signed by %s; if the key was replaced since, give the key that signed it too, before the newer key", a.keyName(true))
 	case signer == nil:
-		a.warn(CodeKeyOrigin, 0, "the older checkpoint's signature was not verified: no key was given")
+		a.warn(CodeKeyOrigin, 0, "the older checkpoint's signature was not verified, because no key was given")
 	}
 	return c, signer, nil
 }
 
-// sinceBundle compares with a bundle, which is first held against its own list
-// of hashes and its own checkpoint.
+// sinceBundle checks an older bundle against its own list of hashes and
+// checkpoint, and compares with it.
 func (a *auditor) sinceBundle(ctx context.Context, path string) error {
-	p, err := takeApart(ctx, path, &findings{})
+	p, err := unpack(ctx, path, &findings{})
 	if err != nil {
-		return fmt.Errorf("read what the history is to be compared with: %w", err)
+		return fmt.Errorf("read the older bundle: %w", err)
 	}
 	defer p.close()
 	for _, f := range p.list {
@@ -156,7 +156,7 @@ func (a *auditor) sinceBundle(ctx context.Context, path string) error {
 	return err
 }
 
-// history is the journal with this id: the one that is judged, or one that it
+// history returns the journal with this id: the verified one, or one that it
 // continues.
 func (a *auditor) history(id string) (src *history.Source, ok bool) {
 	for _, src := range a.all() {
@@ -167,30 +167,30 @@ func (a *auditor) history(id string) (src *history.Source, ok bool) {
 	return nil, false
 }
 
-// gone says that records which were seen are not here, from the first on.
-func (a *auditor) gone(src *history.Source, id string, seen uint64, first Difference) {
+// missing reports that records which were seen before are missing, from first on.
+func (a *auditor) missing(src *history.Source, id string, seen uint64, first Difference) {
 	have := uint64(0)
 	if src != nil {
 		have = src.Tip().Seq
 	}
 	a.report.First = &first
-	a.bad(CodeTruncated, first.Seq, "%d records of journal %s were seen before, here are %d", seen, id, have)
+	a.bad(CodeTruncated, first.Seq, "%d records of journal %s were seen before, but here are %d", seen, id, have)
 }
 
-// foreign says that nothing leads from what was seen to what is here. A
-// journal that a salvage names, and of which nothing is here, is gone.
+// foreign reports that the history neither is the journal that was seen before
+// nor continues it. A predecessor without any record is reported as missing.
 func (a *auditor) foreign(id string, seen uint64) {
 	for _, src := range a.all() {
 		if s, ok := replay.Salvaged(src); ok && s.Predecessor == id {
-			a.gone(nil, id, seen, Difference{Journal: id, Seq: 1})
+			a.missing(nil, id, seen, Difference{Journal: id, Seq: 1})
 			return
 		}
 	}
-	a.bad(CodeRewritten, 0, "what was seen before is of journal %s; this is journal %s, and nothing here says that it continues that one", id, a.report.Journal)
+	a.bad(CodeRewritten, 0, "journal %s was seen before, but this is journal %s, and no record says that it continues that one", id, a.report.Journal)
 }
 
-// sinceRecords compares with the records that were seen, and with those that
-// came with them of the journals before.
+// sinceRecords compares with the records of old, and with those of the journals
+// that old continues.
 func (a *auditor) sinceRecords(ctx context.Context, old *history.Source, before []*history.Source) (same bool, err error) {
 	a.report.Since = &Seen{Journal: old.ID(), Events: old.Tip().Seq}
 	for _, seen := range append([]*history.Source{old}, before...) {
@@ -201,7 +201,7 @@ func (a *auditor) sinceRecords(ctx context.Context, old *history.Source, before 
 	return true, nil
 }
 
-// compare looks for the first record of old that is not here.
+// compare reports the first record of old that is missing or differs.
 func (a *auditor) compare(ctx context.Context, old *history.Source) (same bool, err error) {
 	id, tip := old.ID(), old.Tip()
 	src, ok := a.history(id)
@@ -211,7 +211,7 @@ func (a *auditor) compare(ctx context.Context, old *history.Source) (same bool, 
 	}
 	next, stop := iter.Pull2(src.RawRecords(old.First(), tip.Seq))
 	defer stop()
-	var differs func() // set at the first difference; what was seen is then only read to its end
+	var differs func() // reports the first difference, after old was read to its end
 	for was, err := range old.Records(old.First(), tip.Seq) {
 		if err != nil {
 			return false, fmt.Errorf("%s %w: it is damaged itself: %w", old.Path(), ErrSince, err)
@@ -228,13 +228,13 @@ func (a *auditor) compare(ctx context.Context, old *history.Source) (same bool, 
 		is, err, more := next()
 		first := Difference{Journal: id, Seq: was.Seq, Was: was.Hash.String()}
 		switch {
-		case !more || err != nil || is.Seq != was.Seq: // an export of a part begins later
-			differs = func() { a.gone(src, id, tip.Seq, first) }
+		case !more || err != nil || is.Seq != was.Seq: // an export may begin later
+			differs = func() { a.missing(src, id, tip.Seq, first) }
 		case !bytes.Equal(is.Raw, was.Raw):
 			first.Is = record.HashOf(is.Raw).String()
 			differs = func() {
 				a.report.First = &first
-				a.bad(CodeRewritten, first.Seq, "record %d of journal %s is another than the one seen before", first.Seq, id)
+				a.bad(CodeRewritten, first.Seq, "record %d of journal %s differs from the one seen before", first.Seq, id)
 			}
 		}
 	}
@@ -251,10 +251,10 @@ func (a *auditor) sinceCheckpoint(ctx context.Context, old transparency.Checkpoi
 		a.foreign(old.Journal, old.Size)
 		return nil
 	case src.First() != 1:
-		a.gone(src, old.Journal, old.Size, Difference{Journal: old.Journal, Seq: 1})
+		a.missing(src, old.Journal, old.Size, Difference{Journal: old.Journal, Seq: 1})
 		return nil
 	case src.Tip().Seq < old.Size:
-		a.gone(src, old.Journal, old.Size, Difference{Journal: old.Journal, Seq: src.Tip().Seq + 1})
+		a.missing(src, old.Journal, old.Size, Difference{Journal: old.Journal, Seq: src.Tip().Seq + 1})
 		return nil
 	}
 	root, err := a.root(ctx, src, old.Size)
@@ -263,7 +263,7 @@ func (a *auditor) sinceCheckpoint(ctx context.Context, old transparency.Checkpoi
 	}
 	a.vouched = signer != nil && src == a.src && old.Size == src.Tip().Seq && root == old.Root
 	if root != old.Root {
-		a.bad(CodeRewritten, 0, "the first %d records of journal %s are not those that the older checkpoint covers: their root is %s, it says %s; an older bundle or export, given instead, shows the first that differs",
+		a.bad(CodeRewritten, 0, "the first %d records of journal %s are not those that the older checkpoint covers: their root is %s, but it names %s; to see the first that differs, compare with an older bundle or export",
 			old.Size, old.Journal, root, old.Root)
 	}
 	return nil
@@ -274,8 +274,8 @@ func (a *auditor) root(ctx context.Context, src *history.Source, size uint64) (t
 	return transparency.Root(ctx, src, size, func(done, total uint64) { a.progress("root", done, total) })
 }
 
-// unread takes an error of reading records for what it is: damage, which is a
-// finding, or something that keeps from judging at all.
+// unread reports an error of reading records: damage is a finding; any other
+// error is returned.
 func (a *auditor) unread(err error) error {
 	if !history.IsDamage(err) {
 		return fmt.Errorf("compute the Merkle root: %w", err)
@@ -284,7 +284,8 @@ func (a *auditor) unread(err error) error {
 	return nil
 }
 
-// open reads a checkpoint; signer is nil where none of the keys has signed it.
+// open reads a checkpoint. signer is the key that signed it, nil if none of keys
+// did.
 func open(text []byte, keys []transparency.Verifier) (c transparency.Checkpoint, signer *transparency.Verifier, err error) {
 	c, v, err := transparency.Open(text, keys...)
 	switch {

@@ -1,30 +1,29 @@
-// Package audit makes and judges audit bundles: one file that holds a node's
-// history and all that is needed to check it, for people who trust nothing but
-// arithmetic.
+// Package audit writes and verifies audit bundles. A bundle is one file with a
+// node's history and everything that is needed to verify it.
 //
 // # Bundle
 //
-// A bundle is a tar archive in a Zstandard frame, its files under audit/:
+// A bundle is a tar archive in a Zstandard frame. Its files are under audit/:
 //
-//	bundle.json              what it is, of which journal, how many records
-//	B3SUMS                   BLAKE3 of every other file, in the order of names
-//	README.txt               for people
+//	bundle.json              format, journal, node, number of records
+//	B3SUMS                   BLAKE3 of every other file, sorted by name
+//	README.txt               says what the files are and how to check them
 //	check.sh                 calls b3sum and verify.py
 //	checkpoint               signed note over exactly these records
 //	epochs/N/                evidence.json, manifest.json, manifest.json.sig
 //	keys/                    public keys; never a private one
-//	predecessor.jsonl        what a salvage kept of the journal before
-//	predecessor.2.jsonl      and of the one before that, and so on
+//	predecessor.jsonl        records that a salvage kept of the predecessor
+//	predecessor.2.jsonl      records of the predecessor's predecessor, and so on
 //	records.jsonl            the records, one a line
 //	verify.py                checks all of it without edgectl
 //
-// After the first two the files follow in the order of their names' bytes.
-// Times are the newest record's, owner and group are 0: the same history,
-// signed by the same key, gives the same bytes.
+// The files after the first two are sorted by the bytes of their names. Times
+// are that of the newest record, owner and group are 0: the same history and
+// checkpoint make the same bytes.
 //
 // # Verdict
 //
-// Verify says whether a history is intact, was extended, rewritten, truncated
-// or salvaged since an older checkpoint, bundle or export. Only something that
-// had left the node can tell: whoever holds the node's key can sign anything.
+// Verify reports whether a history is intact, extended, rewritten, truncated or
+// salvaged since an older checkpoint, bundle or export. That must have left the
+// node before: an attacker with the node's key can sign any history.
 package audit

@@ -13,8 +13,7 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// The files of a bundle that people and other tools use, and that a verdict
-// once left unread.
+// A verdict also checks the files of a bundle that people and other tools use.
 func TestFilesThatOthersRead(t *testing.T) {
 	h := begin(t)
 	key, other := newSigner(t), newSigner(t)
@@ -32,13 +31,13 @@ func TestFilesThatOthersRead(t *testing.T) {
 	}{
 		{"a manifest key under another's name", func(b *archive) {
 			b.set("keys/manifest-"+strings.Repeat("0", 64)+".pub", b.files[manifestKey(b)])
-		}, audit.CodeKey, "not the one that it is named by"},
+		}, audit.CodeKey, "not the one in its name"},
 		{"the checkpoint key is another", func(b *archive) {
 			b.files["keys/journal-sign.pub"] = []byte(other.public + "\n")
 		}, audit.CodeKey, "did not sign the checkpoint"},
 		{"the checkpoint key is none", func(b *archive) { b.files["keys/journal-sign.pub"] = []byte("x\n") }, audit.CodeKey, "keys/journal-sign.pub: "},
 		{"no checkpoint key", func(b *archive) { b.remove("keys/journal-sign.pub") }, audit.CodeAbsent, "keys/journal-sign.pub"},
-		{"a key and no checkpoint", func(b *archive) { b.remove("checkpoint"); about(`"signed": true`, `"signed": false`)(b) }, audit.CodeKey, "no checkpoint that it could have signed"},
+		{"a key and no checkpoint", func(b *archive) { b.remove("checkpoint"); about(`"signed": true`, `"signed": false`)(b) }, audit.CodeKey, "holds keys/journal-sign.pub, but no checkpoint"},
 		{"bundle.json of another node", about(`"node": "`, `"node": "x`), audit.CodeAbout, "the newest record is of node"},
 		{"bundle.json says unsigned", about(`"signed": true`, `"signed": false`), audit.CodeAbout, "says that the bundle is not signed"},
 		{"bundle.json with a member of another type", about(`"events": 13`, `"events": "13"`), audit.CodeAbout, "bundle.json: "},
@@ -60,8 +59,8 @@ func TestFilesThatOthersRead(t *testing.T) {
 	}
 }
 
-// A check.sh or a verify.py that says ok to everything is told, and another
-// release's too: it is a warning.
+// Another check.sh or verify.py is a warning: it may be an attacker's that always
+// reports ok, or another release's.
 func TestScriptReplaced(t *testing.T) {
 	key := newSigner(t)
 	whole := key.bundle(t, begin(t).Dir)
@@ -85,7 +84,7 @@ func TestVerifierIsTheOneOfDocs(t *testing.T) {
 	}
 }
 
-// What b3sum --check refuses is refused here.
+// A list of hashes that b3sum --check refuses is refused.
 func TestListOfHashesForm(t *testing.T) {
 	key := newSigner(t)
 	whole := key.bundle(t, begin(t).Dir)
@@ -94,9 +93,9 @@ func TestListOfHashesForm(t *testing.T) {
 		says  string
 	}{
 		"CRLF":               {func(l string) string { return strings.ReplaceAll(l, "\n", "\r\n") }, "line 1: "},
-		"CRLF at the end":    {func(l string) string { return strings.TrimSuffix(l, "\n") + "\r\n" }, "characters that none has"},
+		"CRLF at the end":    {func(l string) string { return strings.TrimSuffix(l, "\n") + "\r\n" }, "a character that is not allowed"},
 		"no line feed":       {func(l string) string { return strings.TrimSuffix(l, "\n") }, "it has no line feed"},
-		"an empty line":      {func(l string) string { return l + "\n" }, "no BLAKE3, two spaces and a name"},
+		"an empty line":      {func(l string) string { return l + "\n" }, "not a BLAKE3, two spaces and a name"},
 		"a line twice":       {func(l string) string { i := strings.Index(l, "\n") + 1; return l[:i] + l }, "line 2: "},
 		"a comment in front": {func(l string) string { return "# files\n" + l }, "line 1: "},
 	} {
@@ -111,8 +110,8 @@ func TestListOfHashesForm(t *testing.T) {
 	}
 }
 
-// Damage in the newest record does not hide the history before it: the record
-// is named, and the rest is held against keys and what was seen.
+// Damage in the newest record does not hide the history before it: the record is
+// named, and the others are compared with keys and with what was seen before.
 func TestNewestRecordDamaged(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)
@@ -132,7 +131,7 @@ func TestNewestRecordDamaged(t *testing.T) {
 	if r.First == nil || r.First.Seq != 13 || r.First.Journal != h.State.Journal {
 		t.Errorf("first difference %+v", r.First)
 	}
-	// The key is judged, and so is what was seen before.
+	// The key is checked, and the older history compared.
 	if r := verdict(t, path, audit.VerifyOptions{Key: newSigner(t).public}); !has(r, audit.CodeSigner) {
 		t.Errorf("another key: %+v", r)
 	}
@@ -141,8 +140,7 @@ func TestNewestRecordDamaged(t *testing.T) {
 	}
 }
 
-// A million things that are wrong do not fill the memory, and the verdict is
-// that of all of them.
+// A million faults do not fill the memory, and the verdict depends on all of them.
 func TestFindingsAreBounded(t *testing.T) {
 	key := newSigner(t)
 	b := takeApart(t, key.bundle(t, begin(t).Dir))
@@ -160,7 +158,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 }
 
-// Each journal before this one takes a file; there are not that many.
+// The number of predecessors is bounded: each needs a temporary file.
 func TestTooManyPredecessors(t *testing.T) {
 	key := newSigner(t)
 	b := takeApart(t, key.bundle(t, begin(t).Dir))
@@ -168,12 +166,12 @@ func TestTooManyPredecessors(t *testing.T) {
 	for i := range 1200 {
 		b.set(fmt.Sprintf("predecessor.%d.jsonl", i+2), append(bytes.Clone(one), '\n'))
 	}
-	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !finds(r, audit.CodeStory, "more than 1000 journals") || !finds(r, audit.CodeStory, "nothing here continues it") {
+	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !finds(r, audit.CodePredecessor, "more than 1000 predecessors") || !finds(r, audit.CodePredecessor, "no journal here continues it") {
 		t.Errorf("%s, %d findings", r.Verdict, len(r.Findings))
 	}
 }
 
-// manifestKey is the name of a bundle's manifest key.
+// manifestKey returns the name of a bundle's manifest key.
 func manifestKey(b *archive) string {
 	for name := range b.files {
 		if strings.HasPrefix(name, "keys/manifest-") {

@@ -6,15 +6,15 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// maxFindings bounds the list of findings: a bundle that was made to mislead
-// can hold a million things that are wrong.
+// maxFindings bounds the list of findings: a forged bundle can have a million
+// faults.
 const maxFindings = 1000
 
-// findings are those of one verdict. Past maxFindings only the first of each
-// code is kept, so that nothing which decides the verdict is lost.
+// findings are the findings of one verdict. Above maxFindings only the first of
+// each code is kept, because codes decide the verdict.
 type findings struct {
 	list []journal.Finding
-	has  map[string]bool // codes, by severity
+	has  map[string]bool // severity and code
 	more bool            // some were not kept
 }
 
@@ -43,10 +43,10 @@ func (f *findings) found(sev journal.Severity, code string, seq uint64, format s
 	f.add(journal.Finding{Severity: sev, Code: code, Seq: seq, Detail: fmt.Sprintf(format, args...)})
 }
 
-// listed are the findings, and one more that says if there were others.
+// listed returns the findings, with a warning if others were not kept.
 func (f *findings) listed() []journal.Finding {
 	if f.more {
-		f.warn(journal.CodeTooMany, 0, "further findings are not listed; the first of each code is")
+		f.warn(journal.CodeTooMany, 0, "there are further findings, which are not listed; the first of each code is")
 		f.more = false
 	}
 	return append([]journal.Finding{}, f.list...)

@@ -14,8 +14,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// A salvage that says less of the journal before it than the records it kept
-// prove would let an old manifest, or any key, in again.
+// A salvage with a lower floor than the records it kept would allow an old
+// manifest, or any key, again.
 func TestFloorsOfASalvage(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)
@@ -33,7 +33,7 @@ func TestFloorsOfASalvage(t *testing.T) {
 			r := verdict(t, key.forged(t, s.lines(t), kept), audit.VerifyOptions{Key: key.public})
 			found := ""
 			for _, f := range r.Findings {
-				if f.Code == audit.CodeStory {
+				if f.Code == audit.CodePredecessor {
 					found += f.Detail
 				}
 			}
@@ -44,8 +44,7 @@ func TestFloorsOfASalvage(t *testing.T) {
 	}
 }
 
-// What an auditor must see in a history is not lost with a salvage after it,
-// whether a bundle or a state root is judged.
+// Warnings about a predecessor are reported, for a bundle and for a state root.
 func TestWarningsBeforeASalvage(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)
@@ -62,7 +61,7 @@ func TestWarningsBeforeASalvage(t *testing.T) {
 			t.Errorf("%s: %+v", path, r)
 		}
 	}
-	// What a newer release wrote there is not judged at all.
+	// A predecessor with a record of a newer release is not verified.
 	h = begin(t)
 	s := read(t, h.Dir)
 	s.entries[12].Type = "Interlude"

@@ -17,7 +17,7 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// story is a history that can be rewritten: its entries without the chain.
+// story holds the entries of a history without the chain, to be rewritten.
 type story struct {
 	id      string
 	entries []record.Entry
@@ -37,7 +37,7 @@ func read(t testing.TB, path string) story {
 	return s
 }
 
-// lines chains the entries anew, so that every hash and link holds.
+// lines chains the entries again, so that every hash and link is right.
 func (s story) lines(t testing.TB) [][]byte {
 	t.Helper()
 	var lines [][]byte
@@ -51,7 +51,7 @@ func (s story) lines(t testing.TB) [][]byte {
 	return lines
 }
 
-// swap replaces a text in an entry's data, which must be there.
+// swap replaces a text in an entry's data, which must contain it.
 func (s story) swap(t testing.TB, seq int, old, new string) {
 	t.Helper()
 	data := bytes.ReplaceAll(s.entries[seq-1].Data, []byte(old), []byte(new))
@@ -61,7 +61,7 @@ func (s story) swap(t testing.TB, seq int, old, new string) {
 	s.entries[seq-1].Data = data
 }
 
-// put gives an entry another payload.
+// put replaces the payload of an entry.
 func (s story) put(t testing.TB, seq int, p machine.Payload) {
 	t.Helper()
 	data, err := machine.Encode(p)
@@ -69,9 +69,8 @@ func (s story) put(t testing.TB, seq int, p machine.Payload) {
 	s.entries[seq-1].Type, s.entries[seq-1].Crit, s.entries[seq-1].Data = string(p.Kind()), machine.Critical(p.Kind()), data
 }
 
-// forged is a bundle, signed with the node's own key, of a state root that
-// holds nothing but these lines (and, where a salvage is pretended, what it
-// pretends to have kept).
+// forged returns a bundle, signed with the node's own key, of a state root that
+// holds only these lines and the records that a forged salvage kept, if any.
 func (s signer) forged(t testing.TB, lines, kept [][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -99,7 +98,7 @@ func (s signer) forged(t testing.TB, lines, kept [][]byte) string {
 	return out
 }
 
-// verdict judges, and fails the test where it cannot be done.
+// verdict returns the report on path, and fails the test if there is none.
 func verdict(t testing.TB, path string, opt audit.VerifyOptions) audit.Report {
 	t.Helper()
 	rep, err := audit.Verify(context.Background(), path, opt)

@@ -10,8 +10,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// FuzzSums: a list of hashes passes only if it is what b3sum prints of the
-// files.
+// FuzzSums: a list of hashes passes only if b3sum prints the same for the files.
 func FuzzSums(f *testing.F) {
 	files := map[string]record.Hash{}
 	var lines []string
@@ -27,7 +26,7 @@ func FuzzSums(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(good, "\n", "\r\n")))
 	f.Add([]byte("\n"))
 	f.Fuzz(func(t *testing.T, list []byte) {
-		p := &parts{findings: &findings{}}
+		p := &contents{findings: &findings{}}
 		s := newSums(list)
 		for _, line := range lines {
 			if name := strings.TrimSpace(line[66:]); name != history.BundleAbout {

@@ -9,30 +9,30 @@ import (
 
 const manifestKeyPrefix = "keys/manifest-"
 
-// manifestKeyName is the name of a key that a manifest was verified under.
+// manifestKeyName returns the name of a manifest key in a bundle.
 func manifestKeyName(key []byte) string {
 	return manifestKeyPrefix + record.HashOf(key).String() + ".pub"
 }
 
-// isManifestKey reports whether a bundle's file can be such a key.
+// isManifestKey reports whether name is that of a manifest key in a bundle.
 func isManifestKey(name string) bool {
 	text, ok := strings.CutPrefix(name, manifestKeyPrefix)
 	_, err := record.ParseHash(strings.TrimSuffix(text, ".pub"))
 	return ok && err == nil && strings.HasSuffix(text, ".pub")
 }
 
-// publicAgrees holds the checkpoint key that came with the bundle against the
-// checkpoint, also if the auditor holds another key: other programs take the
-// one in the bundle.
-func (a *auditor) publicAgrees(p *parts) {
+// publicAgrees checks that the checkpoint verifies under the key in the bundle,
+// even if the auditor holds another key: other programs use the one in the
+// bundle.
+func (a *auditor) publicAgrees(p *contents) {
 	switch {
-	case p.checkpoint == nil && p.public == nil, a.report.Key == KeyBundled: // the checkpoint's own verdict was under this key
+	case p.checkpoint == nil && p.public == nil, a.report.Key == KeyBundled: // the checkpoint was verified under this key
 		return
 	case p.checkpoint == nil:
-		a.bad(CodeKey, 0, "%s: the bundle holds no checkpoint that it could have signed", publicName)
+		a.bad(CodeKey, 0, "the bundle holds %s, but no checkpoint", publicName)
 		return
 	case p.public == nil:
-		a.bad(CodeAbsent, 0, "the bundle holds no %s, which must verify its checkpoint", publicName)
+		a.bad(CodeAbsent, 0, "the bundle holds a checkpoint, but no %s", publicName)
 		return
 	}
 	v, err := transparency.NewVerifier(string(p.public))

@@ -16,7 +16,7 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// rotate journals that the next key follows this one.
+// rotate journals a rotation from this key and returns the next one.
 func (s signer) rotate(t *testing.T, h *historytest.History) signer {
 	t.Helper()
 	next := newSigner(t)
@@ -32,8 +32,8 @@ func (s signer) rotate(t *testing.T, h *historytest.History) signer {
 	return next
 }
 
-// An auditor who holds only the first key can verify the newest checkpoint,
-// and one who holds a checkpoint of the first key can compare with it.
+// An auditor who holds only the first key can verify the newest checkpoint, and
+// can compare with a checkpoint that the first key signed.
 func TestKeysFollowed(t *testing.T) {
 	h := begin(t)
 	first := newSigner(t)
@@ -58,7 +58,7 @@ func TestKeysFollowed(t *testing.T) {
 	if r := verdict(t, h.Dir, audit.VerifyOptions{Key: first.public, Since: checkpoint}); !r.OK || has(r, audit.CodeSigner) {
 		t.Errorf("a state root: %+v", r)
 	}
-	// A key that leads nowhere, and one that was replaced.
+	// A key without a rotation, and one that was replaced.
 	if r := verdict(t, path, audit.VerifyOptions{Key: newSigner(t).public}); r.OK || !has(r, audit.CodeSigner) {
 		t.Errorf("another key: %+v", r)
 	}
@@ -69,8 +69,8 @@ func TestKeysFollowed(t *testing.T) {
 	}
 }
 
-// A checkpoint that the key in force has signed is good, whoever else signed
-// it, and in whatever order the lines stand.
+// A checkpoint that the key in force has signed is good, also if other keys signed
+// it, in any order of the lines.
 func TestKeysBoth(t *testing.T) {
 	h := begin(t)
 	first := newSigner(t)
@@ -100,7 +100,7 @@ func TestKeysBoth(t *testing.T) {
 	}
 }
 
-// A statement that does not hold leads nowhere, and is found.
+// An invalid statement rotates no key, and is reported.
 func TestKeysForged(t *testing.T) {
 	h := begin(t)
 	first := newSigner(t)
@@ -117,8 +117,8 @@ func TestKeysForged(t *testing.T) {
 	}
 }
 
-// A key that was replaced signs for nothing any more, and an auditor's key for
-// no bundle without a checkpoint.
+// A replaced key is not accepted for a newer checkpoint, and a bundle without a
+// checkpoint is not accepted if the auditor gives a key.
 func TestKeysReplaced(t *testing.T) {
 	h := begin(t)
 	stolen, next := newSigner(t), newSigner(t)
@@ -157,9 +157,9 @@ func TestKeysReplaced(t *testing.T) {
 	}
 }
 
-// After a replacement no statement leads from the old key to the new one: an
-// auditor holds both. The old one is believed for what was kept from before,
-// and never for a bundle: whoever stole it can sign one that knows of nothing.
+// No statement leads from a replaced key to the new one, so an auditor gives both.
+// The old one is trusted only for the older checkpoint: a thief could sign a
+// bundle without the replacement.
 func TestKeysSeveral(t *testing.T) {
 	h := begin(t)
 	stolen, next := newSigner(t), newSigner(t)
@@ -183,11 +183,11 @@ func TestKeysSeveral(t *testing.T) {
 		"both":                            {honest, both, true, ""},
 		"both, and one of them twice":     {honest, stolen.public + "\n" + both, true, ""},
 		"both, and a rotation":            {rotated, both, true, ""},
-		"the new one":                     {honest, next.public, false, "the older checkpoint is not signed by the key that was given"},
-		"the old one":                     {honest, stolen.public, false, "the checkpoint is not signed by the key that was given"},
-		"in the wrong order":              {honest, next.public + "\n" + stolen.public, false, "the key that was given last"},
-		"a bundle by who stole it":        {forged, both, false, "the key that was given last"},
-		"three, and none was the older's": {rotated, next.public + "\n" + newest.public, false, "not signed by any key that was given"},
+		"the new one":                     {honest, next.public, false, "the older checkpoint is not signed by the given key"},
+		"the old one":                     {honest, stolen.public, false, "the checkpoint is not signed by the given key"},
+		"in the wrong order":              {honest, next.public + "\n" + stolen.public, false, "the last given key"},
+		"a bundle by the thief":           {forged, both, false, "the last given key"},
+		"three, and none was the older's": {rotated, next.public + "\n" + newest.public, false, "not signed by any given key"},
 	} {
 		r := verdict(t, tt.path, audit.VerifyOptions{Key: tt.key, Since: older})
 		if r.OK != tt.ok || has(r, audit.CodeSigner) == tt.ok || !says(r, tt.says) {
@@ -196,7 +196,7 @@ func TestKeysSeveral(t *testing.T) {
 	}
 }
 
-// says reports whether a finding has this in its text.
+// says reports whether the detail of a finding contains text.
 func says(r audit.Report, text string) bool {
 	return text == "" || slices.ContainsFunc(r.Findings, func(f journal.Finding) bool { return strings.Contains(f.Detail, text) })
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
-// long is a history of more records than pass between two looks at whether
-// the command was interrupted, as an export.
+// long returns the path of an export with more records than are read between two
+// checks for an interruption.
 func long(t *testing.T, h *historytest.History) string {
 	t.Helper()
 	s := read(t, h.Dir)
@@ -32,7 +32,7 @@ func long(t *testing.T, h *historytest.History) string {
 	return path
 }
 
-// Ctrl-C ends each stage of making a bundle, and of judging one.
+// Ctrl-C ends each stage of writing and of verifying a bundle.
 func TestInterrupted(t *testing.T) {
 	path := long(t, begin(t))
 	key := newSigner(t)
@@ -85,7 +85,7 @@ func judge(path string, opt audit.VerifyOptions) func(context.Context, func(stri
 	}
 }
 
-// A disk that is full at any point is told, and so is a closed pipe.
+// A disk that is full at any point is reported, and so is a closed pipe.
 func TestEveryWriteFails(t *testing.T) {
 	h := begin(t)
 	src, err := history.Open(h.Dir)
@@ -112,7 +112,7 @@ func (s *small) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Clocks lie; an archive's times have limits.
+// A wrong clock does not lead to a time that an archive cannot hold.
 func TestClockBeyondTheArchive(t *testing.T) {
 	for _, at := range []time.Time{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1903, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		h := begin(t)
@@ -126,7 +126,7 @@ func TestClockBeyondTheArchive(t *testing.T) {
 	}
 }
 
-// A bundle whose list of hashes cannot be read, or is in another order.
+// A list of hashes that cannot be read, or is not sorted, is reported.
 func TestListOfHashes(t *testing.T) {
 	h := begin(t)
 	whole := newSigner(t).bundle(t, h.Dir)
@@ -156,7 +156,7 @@ func reversed(lines [][]byte) [][]byte {
 	return out
 }
 
-// What a pretended predecessor says of itself is held against the salvage.
+// A forged predecessor is compared with the salvage.
 func TestPredecessorOfAnother(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)
@@ -170,14 +170,14 @@ func TestPredecessorOfAnother(t *testing.T) {
 	} {
 		b := takeApart(t, data)
 		b.files["predecessor.jsonl"] = append(bytes.Join(kept, []byte("\n")), '\n')
-		if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodeStory) {
+		if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodePredecessor) {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
 	b := takeApart(t, data)
 	broken := bytes.Replace(bytes.Join(lines[:10], []byte("\n")), []byte(`"uptime_ms":1000`), []byte(`"uptime_ms":1001`), 1)
 	b.files["predecessor.jsonl"] = append(broken, '\n')
-	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodeStory) {
+	if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodePredecessor) {
 		t.Errorf("broken: %+v", r)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
-// archive is a bundle taken apart by tar and zstd alone, to be altered.
+// archive is a bundle that tar and zstd unpacked, to be altered.
 type archive struct {
 	names []string // in order
 	files map[string][]byte
@@ -59,7 +59,7 @@ func (a *archive) lines(alter func([][]byte) [][]byte) {
 	a.files["records.jsonl"] = bytes.Join(alter(text[:len(text)-1]), nil)
 }
 
-// pack puts it together again, with a list of hashes that is right.
+// pack makes a bundle of it, with a right list of hashes.
 func (a *archive) pack(t testing.TB) []byte {
 	t.Helper()
 	if !a.plain {
@@ -92,7 +92,7 @@ func compress(t testing.TB, plain []byte) []byte {
 	return enc.EncodeAll(plain, nil)
 }
 
-// sortPlain keeps the order of names that a bundle must have.
+// sortPlain sorts the names as a bundle must.
 func sortPlain(a *archive) {
 	slices.SortFunc(a.names, func(x, y string) int { return strings.Compare(rank(x), rank(y)) })
 }

@@ -21,8 +21,8 @@ import (
 
 const newID = "0a1b2c3d-0a1b-4a1b-8a1b-0a1b2c3d4e5f"
 
-// attack rewrites a history of 13 records, of which 8 were seen before, and
-// chains it anew. kept is what a pretended salvage leaves.
+// attack rewrites a history of 13 records, of which 8 were seen before, and chains
+// it again. kept are the records that a forged salvage kept.
 type attack struct {
 	name  string
 	alter func(t *testing.T, s *story) (kept [][]byte)
@@ -80,7 +80,7 @@ func attacks() []attack {
 			}
 			return nil
 		}, audit.Rewritten, 8, true},
-		{"every id anew", func(_ *testing.T, s *story) [][]byte {
+		{"every id replaced", func(_ *testing.T, s *story) [][]byte {
 			for i := range s.entries {
 				s.entries[i].ID = uuid.Must(uuid.NewV7())
 			}
@@ -137,8 +137,8 @@ func attacks() []attack {
 	}
 }
 
-// pretend makes of s a journal of one record that says it continues the one
-// that lines are of, and carries the floors that they prove.
+// pretend makes s a journal of one record, a forged salvage of the journal that
+// lines hold, with the right floors.
 func pretend(t *testing.T, s *story, lines [][]byte, alter ...func(*machine.JournalSalvaged)) [][]byte {
 	t.Helper()
 	p := machine.JournalSalvaged{V: 1, Predecessor: s.id, Size: uint64(len(lines)), LastHash: strings.Repeat("0", 64), Lost: "nothing, it says",
@@ -164,8 +164,8 @@ func pretend(t *testing.T, s *story, lines [][]byte, alter ...func(*machine.Jour
 	return lines
 }
 
-// TestRewritten: whoever holds the node's own key can make any history look
-// whole. What left the node before shows it.
+// TestRewritten: an attacker with the node's key can make any history look whole.
+// An older checkpoint or bundle that left the node before proves the rewrite.
 func TestRewritten(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// salvaged takes the newest records of a history away, and salvages it.
+// salvaged removes the newest records of a history, and salvages it.
 func salvaged(t *testing.T, h *historytest.History, keep int) {
 	t.Helper()
 	lines := read(t, h.Dir).lines(t)
@@ -45,7 +45,7 @@ func exported(t *testing.T, lines [][]byte) string {
 	return path
 }
 
-// A salvage is a story with a loss: told, and held against what was seen.
+// A salvage is reported with its loss, and compared with what was seen before.
 func TestSalvaged(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)
@@ -96,7 +96,7 @@ func TestSalvaged(t *testing.T) {
 		s := read(t, exported(t, lines[:10]))
 		s.entries[4].UptimeMS++
 		b.files["predecessor.jsonl"] = []byte(strings.Join(texts(s.lines(t)), "\n") + "\n")
-		if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodeStory) {
+		if r := verdict(t, write(t, b.pack(t)), audit.VerifyOptions{Key: key.public}); r.OK || !has(r, audit.CodePredecessor) {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -107,7 +107,7 @@ func TestSalvaged(t *testing.T) {
 			b.remove("epochs/1/" + name)
 		}
 		path := write(t, b.pack(t))
-		if r := verdict(t, path, audit.VerifyOptions{Key: key.public}); !r.OK || !has(r, audit.CodeStoryAbsent) || r.Verdict != audit.Salvaged {
+		if r := verdict(t, path, audit.VerifyOptions{Key: key.public}); !r.OK || !has(r, audit.CodePredecessorAbsent) || r.Verdict != audit.Salvaged {
 			t.Errorf("%+v", r)
 		}
 		checkpoint, _ := seen(8)
@@ -130,7 +130,7 @@ func TestSalvaged(t *testing.T) {
 	})
 }
 
-// Salvaged twice: the records of both journals before it travel with it.
+// The bundle of a journal that was salvaged twice holds both predecessors.
 func TestSalvagedTwice(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)

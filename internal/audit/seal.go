@@ -12,12 +12,12 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// ErrNoKey: the node's checkpoint key is not there, or may not be read.
+// ErrNoKey: the node's checkpoint key does not exist or cannot be read.
 var ErrNoKey = errors.New("its checkpoint key cannot be read")
 
-// Seal makes a checkpoint over exactly the records of src with the key of the
-// state root that it lies in, and gives the key that verifies it. The error is
-// ErrNoKey where there is no such key.
+// Seal signs a checkpoint over exactly the records of src with the checkpoint key
+// of its state root. It returns the checkpoint and the public key. The error is
+// ErrNoKey if the private or public key cannot be read.
 func Seal(ctx context.Context, src *history.Source, progress func(stage string, done, total uint64)) (checkpoint []byte, public string, err error) {
 	if src.Kind() != history.StateRoot {
 		return nil, "", fmt.Errorf("%w: %s holds none", ErrNoKey, src.Kind())
@@ -30,8 +30,8 @@ func Seal(ctx context.Context, src *history.Source, progress func(stage string, 
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %s: %w", ErrNoKey, stateroot.CheckpointKey, err)
 	}
-	// The public half is taken from where auditors take it, so that a wrong
-	// one is noticed here.
+	// The public key is read from its file rather than derived: auditors copy
+	// that file, and a wrong one is found here.
 	text, _, err := durable.ReadFile(src.FS(), stateroot.CheckpointPublic, transparency.MaxKey)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrNoKey, err)
@@ -40,12 +40,12 @@ func Seal(ctx context.Context, src *history.Source, progress func(stage string, 
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", stateroot.CheckpointPublic, err)
 	}
-	// A bundle is also made of a history that does not replay: which key is in
-	// force is then not known.
+	// A bundle may hold a history that does not replay. The key in force is then
+	// not known.
 	size := src.Tip().Seq
 	if state, _, err := replay.State(src, size); err == nil {
 		if err := v.InForce(state.Keys.Checkpoint); err != nil {
-			return nil, "", fmt.Errorf("%s is %w; edgectl key rotate checkpoint completes a change that was interrupted, otherwise put the right key back", stateroot.CheckpointPublic, err)
+			return nil, "", fmt.Errorf("%s is %w; if a change of the key was interrupted, complete it with edgectl key rotate checkpoint; otherwise put the right key back", stateroot.CheckpointPublic, err)
 		}
 	}
 	root, err := transparency.Root(ctx, src, size, func(done, total uint64) { progress("root", done, total) })
@@ -57,7 +57,7 @@ func Seal(ctx context.Context, src *history.Source, progress func(stage string, 
 		return nil, "", fmt.Errorf("sign the checkpoint: %w", err)
 	}
 	if _, _, err := transparency.Open(signed, v); err != nil {
-		return nil, "", fmt.Errorf("%s does not verify what %s signs: %w; put the right one back", stateroot.CheckpointPublic, stateroot.CheckpointKey, err)
+		return nil, "", fmt.Errorf("%s does not belong to %s: %w; put the right key back", stateroot.CheckpointPublic, stateroot.CheckpointKey, err)
 	}
 	return signed, v.String(), nil
 }

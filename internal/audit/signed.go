@@ -10,24 +10,23 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// keyName names the keys that one of must have signed: the bundle, or what was
-// kept from before.
+// keyName names, for a message, the keys of which one must have signed the
+// bundle or the older checkpoint.
 func (a *auditor) keyName(older bool) string {
 	switch {
 	case a.report.Key == KeyBundled:
-		return "the key that came with the bundle, nor by one that rotations lead from to it"
+		return "the key in the bundle, nor by a predecessor of it"
 	case a.given < 2:
-		return "the key that was given, nor by one that rotations lead to from it"
+		return "the given key, nor by a successor of it"
 	case older:
-		return "any key that was given, nor by one that rotations lead to from those"
+		return "any given key, nor by a successor of one"
 	}
-	return "the key that was given last, nor by one that rotations lead to from it"
+	return "the last given key, nor by a successor of it"
 }
 
-// rotations finds the changes of the checkpoint key that both keys have signed
-// for, oldest first, and which key each record puts in force. A statement that
-// does not hold, or of a key that was not in force, leads nowhere; package verify has
-// found it.
+// rotations returns the valid rotations of the checkpoint key, oldest first, and
+// sets inForce. It skips a statement that is not valid or is from a key that was
+// not in force; package verify reports that one.
 func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error) {
 	var all []transparency.Rotation
 	a.inForce = nil
@@ -36,7 +35,7 @@ func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error
 		tip := src.Tip().Seq
 		for rec, err := range src.Records(1, tip) {
 			if err != nil {
-				break // found before: nothing after it is believed
+				break // package verify reports it; later records are not trusted
 			}
 			if rec.Seq%1024 == 0 {
 				if err := ctx.Err(); err != nil {
@@ -46,7 +45,7 @@ func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error
 			}
 			named, r, err := change(src.ID(), rec)
 			if err != nil {
-				break // the same
+				break // package verify reports it too
 			}
 			if named == "" || r != nil && current != "" && current != r.Old.BLAKE3() {
 				continue
@@ -65,9 +64,8 @@ func (a *auditor) rotations(ctx context.Context) ([]transparency.Rotation, error
 	return all, nil
 }
 
-// change is what a record says of the checkpoint key: the BLAKE3 of the one
-// that it puts in force, "" where it names none, and the rotation if it is one
-// that holds.
+// change returns the BLAKE3 of the checkpoint key that a record puts in force, ""
+// if it names none, and the rotation if the record is a valid one.
 func change(id string, rec record.Record) (named string, r *transparency.Rotation, err error) {
 	switch machine.Kind(rec.Type) {
 	case machine.KindKeyRotated, machine.KindKeyReplaced, machine.KindJournalSalvaged:
@@ -96,15 +94,15 @@ func change(id string, rec record.Record) (named string, r *transparency.Rotatio
 	return "", nil, nil
 }
 
-// keyInForce is a key that a record names, by its BLAKE3: it signs from there on.
-// seq is 0 where a journal before this one names it.
+// keyInForce is the BLAKE3 of a key that is in force from record seq on. seq is 0
+// if a predecessor names the key.
 type keyInForce struct {
 	seq uint64
 	key string
 }
 
-// inForceAt is the key that a checkpoint over size records is signed with, and the
-// record that says so; "" where none does, which is so until the first change.
+// inForceAt returns the key that must sign a checkpoint over size records. key is
+// "" before the first record that names one.
 func (a *auditor) inForceAt(size uint64) (f keyInForce) {
 	for _, next := range a.inForce {
 		if next.seq <= size {
@@ -114,8 +112,8 @@ func (a *auditor) inForceAt(size uint64) (f keyInForce) {
 	return f
 }
 
-// followKeys adds to the keys that are believed those that rotations lead to
-// from them; or, where the only one came with the bundle, those that lead to it.
+// followKeys adds the successors of the trusted keys by rotation or, if the only
+// one came with the bundle, its predecessors.
 func (a *auditor) followKeys(ctx context.Context) error {
 	if len(a.keys) == 0 {
 		return nil
@@ -137,7 +135,7 @@ func (a *auditor) followKeys(ctx context.Context) error {
 	return nil
 }
 
-// withSuccessors gives keys, and those that rotations lead to from them, one after the other.
+// withSuccessors returns keys and their successors by rotation.
 func withSuccessors(keys []transparency.Verifier, rotations []transparency.Rotation) []transparency.Verifier {
 	keys = slices.Clip(keys)
 	have := map[string]bool{}
@@ -153,15 +151,15 @@ func withSuccessors(keys []transparency.Verifier, rotations []transparency.Rotat
 	return keys
 }
 
-// checkpoint judges the bundle's checkpoint: over exactly its records, signed
-// by the key that the auditor holds or by the one that it has led to.
-func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
+// checkpoint checks that the bundle's checkpoint covers exactly its records, and
+// that the auditor's key or a successor of it signed it.
+func (a *auditor) checkpoint(ctx context.Context, p *contents) error {
 	if p.checkpoint == nil {
 		switch {
 		case p.about.Signed:
-			a.bad(CodeAbsent, 0, "the bundle says that it is signed, and holds no checkpoint")
+			a.bad(CodeAbsent, 0, "the bundle says that it is signed, but holds no checkpoint")
 		case len(a.keys) > 0:
-			a.bad(CodeUnsigned, 0, "the bundle holds no checkpoint: the key that was given has signed nothing here")
+			a.bad(CodeUnsigned, 0, "the bundle holds no checkpoint: the given key has not signed it")
 		default:
 			a.warn(CodeUnsigned, 0, "the bundle holds no checkpoint: nobody vouches for these records")
 		}
@@ -170,7 +168,7 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 	a.report.Key = KeyGiven
 	if len(a.keys) == 0 {
 		a.report.Key = KeyBundled
-		a.warn(CodeKeyOrigin, 0, "the key that verifies the checkpoint came with the bundle, and proves nothing about who signed: give the one that you hold with --key")
+		a.warn(CodeKeyOrigin, 0, "the checkpoint was verified with the key in the bundle, which does not prove who signed it: give the key that you hold with --key")
 		v, err := transparency.NewVerifier(string(p.public))
 		if err != nil {
 			a.bad(CodeSigner, 0, "%s: %v", publicName, err)
@@ -190,11 +188,11 @@ func (a *auditor) checkpoint(ctx context.Context, p *parts) error {
 	return a.covers(ctx, c)
 }
 
-// signed judges who has signed a checkpoint: the key that was in force at the
-// last record it covers.
+// signed checks that the key in force at the last record of a checkpoint signed
+// it.
 func (a *auditor) signed(text []byte, c transparency.Checkpoint) {
 	if len(a.signers) == 0 {
-		return // there is no key, which is a finding
+		return // a finding reports that there is no key
 	}
 	_, signer, err := open(text, a.signers)
 	if err != nil {
@@ -210,15 +208,14 @@ func (a *auditor) signed(text []byte, c transparency.Checkpoint) {
 		a.bad(CodeSigner, 0, "the checkpoint is not signed by %s", a.keyName(false))
 	case signer.InForce(named.key) == nil:
 	case named.seq == 0:
-		a.bad(CodeSigner, 0, "the checkpoint is signed by key %s, the records of the journals before this one name key %s", signer.BLAKE3(), named.key)
+		a.bad(CodeSigner, 0, "the checkpoint is signed by key %s, but the records of the predecessors name key %s", signer.BLAKE3(), named.key)
 	default:
-		a.bad(CodeSigner, named.seq, "the checkpoint is signed by key %s, record %d names key %s", signer.BLAKE3(), named.seq, named.key)
+		a.bad(CodeSigner, named.seq, "the checkpoint is signed by key %s, but record %d names key %s", signer.BLAKE3(), named.seq, named.key)
 	}
 }
 
-// coSigner is the key in force, where it has signed as well as the one that was
-// replaced: a checkpoint is as good as the best of its signatures, in whatever
-// order they stand.
+// coSigner returns the key in force if it signed the checkpoint too, otherwise
+// found. The order of the signatures does not matter.
 func (a *auditor) coSigner(text []byte, inForce string, found *transparency.Verifier) *transparency.Verifier {
 	for _, k := range a.signers {
 		if k.InForce(inForce) != nil {
@@ -231,28 +228,28 @@ func (a *auditor) coSigner(text []byte, inForce string, found *transparency.Veri
 	return found
 }
 
-// covers holds a checkpoint against the records that it should be over.
+// covers checks that a checkpoint is over exactly the records.
 func (a *auditor) covers(ctx context.Context, c transparency.Checkpoint) error {
 	tip := a.src.Tip().Seq
 	switch {
 	case c.Journal != a.src.ID():
-		a.bad(CodeCheckpoint, 0, "the checkpoint is of journal %s, the records are of %s", c.Journal, a.src.ID())
+		a.bad(CodeCheckpoint, 0, "the checkpoint is of journal %s, but the records are of %s", c.Journal, a.src.ID())
 		return nil
 	case a.src.First() != 1:
-		return nil // that they are not all here is a finding
+		return nil // a finding reports that records are missing
 	case c.Size > tip:
-		a.bad(CodeCheckpoint, 0, "the checkpoint is over %d records, here are %d", c.Size, tip)
-		a.gone(a.src, c.Journal, c.Size, Difference{Journal: c.Journal, Seq: tip + 1})
+		a.bad(CodeCheckpoint, 0, "the checkpoint is over %d records, but here are %d", c.Size, tip)
+		a.missing(a.src, c.Journal, c.Size, Difference{Journal: c.Journal, Seq: tip + 1})
 		return nil
 	case c.Size < tip:
-		a.bad(CodeCheckpoint, c.Size+1, "the checkpoint is over %d records, nobody vouches for the %d after them", c.Size, tip-c.Size)
+		a.bad(CodeCheckpoint, c.Size+1, "the checkpoint is over %d records: nobody vouches for the %d records after them", c.Size, tip-c.Size)
 	}
 	root, err := a.root(ctx, a.src, c.Size)
 	if err != nil {
 		return a.unread(err)
 	}
 	if root != c.Root {
-		a.bad(CodeCheckpoint, 0, "the checkpoint is over other records: their root is %s, the root of these is %s", c.Root, root)
+		a.bad(CodeCheckpoint, 0, "the checkpoint is over other records: its root is %s, but the root of these is %s", c.Root, root)
 		a.bad(CodeRewritten, 0, "the records are not those that the checkpoint in the bundle covers")
 	}
 	return nil

@@ -16,28 +16,29 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// spool gathers a bundle's files before the first is written: an archive names
-// each one's size ahead of it, and the list of hashes comes before what it
-// lists. Small files lie in a file without a name; records are streamed twice.
+// spool collects a bundle's files before the first is written: an archive has
+// the size of a file before its content, and the list of hashes before the files.
+// Small files are kept in a temporary file without a name. Records are streamed
+// twice: for size and hash, and into the archive.
 type spool struct {
 	file  *os.File
 	end   int64
 	files []file
 }
 
-// file is one of the bundle's.
+// file is a file of the bundle.
 type file struct {
 	name string
 	size int64
 	hash record.Hash
-	off  int64                   // where it lies in the spool
-	copy func(w io.Writer) error // or what streams it
+	off  int64                   // offset in the spool
+	copy func(w io.Writer) error // writes a file that is not in the spool
 }
 
 func newSpool() (*spool, error) {
 	f, err := os.CreateTemp("", "edgectl-audit-*")
 	if err != nil {
-		return nil, fmt.Errorf("gather the bundle's files: %w; set TMPDIR to a directory with space", err)
+		return nil, fmt.Errorf("create a temporary file for the bundle: %w; set TMPDIR to a directory with space", err)
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -47,17 +48,18 @@ func newSpool() (*spool, error) {
 
 func (s *spool) close() error { return s.file.Close() }
 
-// add keeps a small file.
+// add adds a small file.
 func (s *spool) add(name string, data []byte) error {
 	if _, err := s.file.WriteAt(data, s.end); err != nil {
-		return fmt.Errorf("gather %s: %w; set TMPDIR to a directory with space", name, err)
+		return fmt.Errorf("keep %s of the bundle: %w; set TMPDIR to a directory with space", name, err)
 	}
 	s.files = append(s.files, file{name: name, size: int64(len(data)), hash: record.HashOf(data), off: s.end})
 	s.end += int64(len(data))
 	return nil
 }
 
-// stream notes a file that copy writes, the same each time.
+// stream adds a file that copy writes. copy is called twice and must write the
+// same bytes.
 func (s *spool) stream(name string, copy func(w io.Writer) error) error {
 	h := blake3.New()
 	n := &counting{w: h}
@@ -78,13 +80,13 @@ func (c *counting) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// write writes the archive: about first, then the list of hashes, then the rest.
+// write writes the archive: bundle.json, the list of hashes, then the others.
 func (s *spool) write(w io.Writer, at time.Time) error {
 	slices.SortFunc(s.files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
 	var sums []byte
 	for i, f := range s.files {
 		if i > 0 && s.files[i-1].name == f.name {
-			return fmt.Errorf("write an audit bundle: there are two of %s", f.name)
+			return fmt.Errorf("write an audit bundle: %s was added twice", f.name)
 		}
 		sums = fmt.Appendf(sums, "%s  %s\n", f.hash, f.name)
 	}
@@ -125,8 +127,8 @@ func (s *spool) member(archive *tar.Writer, f file, at time.Time) error {
 	return err
 }
 
-// header begins a file. A clock that was beyond what tar's own header holds
-// says 1970.
+// header begins a file. A time that a tar header cannot hold is replaced by
+// 1970.
 func header(archive *tar.Writer, name string, size int64, at time.Time) error {
 	const most = 1<<33 - 1 // seconds: eleven octal digits
 	if at.Unix() < 0 || at.Unix() > most {

@@ -14,39 +14,39 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// limits of what is held in memory of a bundle.
+// Limits of the files of a bundle that are held in memory, in bytes.
 const (
 	maxText = 64 << 10 // a checkpoint, a key, bundle.json
-	maxSums = 32 << 20 // the list of hashes: 120 bytes for each file that a bundle can hold; one of an epoch takes 97
+	maxSums = 32 << 20 // the list of hashes: 120 for each file that a bundle can hold; a file of an epoch needs 97
 )
 
-// parts are a bundle, taken apart.
-type parts struct {
+// contents are the contents of a bundle.
+type contents struct {
 	about      history.About
 	checkpoint []byte
 	public     []byte
 	epochs     map[string]record.Hash // files beneath epochs/
-	keys       map[string]record.Hash // of manifests, beneath keys/
-	records    *history.Source        // as far as they verify; nil where there are none
-	damage     error                  // what keeps records from being all of them
+	keys       map[string]record.Hash // manifest keys beneath keys/
+	records    *history.Source        // nil if there are none
+	damage     error                  // of the records
 	before     map[string]*history.Source
 	*findings
 }
 
-func (p *parts) close() {
+func (p *contents) close() {
 	for _, src := range p.before {
-		_ = src.Close() // of our own, and only read
+		_ = src.Close() // read-only
 	}
 	if p.records != nil {
 		_ = p.records.Close()
 	}
 }
 
-// takeApart reads a bundle once: each file is held against the list of hashes,
-// records are unpacked, and of the others what the verdict needs is kept. What
-// is wrong with them goes to found.
-func takeApart(ctx context.Context, path string, found *findings) (*parts, error) {
-	p := &parts{findings: found, epochs: map[string]record.Hash{}, keys: map[string]record.Hash{}, before: map[string]*history.Source{}}
+// unpack reads a bundle once. It compares each file with the list of hashes,
+// unpacks the records, and keeps of the other files what the verdict needs. It
+// adds faults to found.
+func unpack(ctx context.Context, path string, found *findings) (*contents, error) {
+	p := &contents{findings: found, epochs: map[string]record.Hash{}, keys: map[string]record.Hash{}, before: map[string]*history.Source{}}
 	var sums *sums
 	var about record.Hash
 	err := history.WalkBundle(path, func(m history.Member, r io.Reader) error {
@@ -64,7 +64,7 @@ func takeApart(ctx context.Context, path string, found *findings) (*parts, error
 		}
 		hash := record.Hash(h.Sum(nil))
 		if m.Name == history.BundleAbout {
-			about = hash // the list comes after it
+			about = hash // the list follows it
 			return nil
 		}
 		p.note(m.Name, hash)
@@ -82,21 +82,21 @@ func takeApart(ctx context.Context, path string, found *findings) (*parts, error
 	return p, nil
 }
 
-// readSums takes the list of hashes into memory, in one piece of its size.
+// readSums reads the list of hashes into memory.
 func readSums(path string, m history.Member, r io.Reader) ([]byte, error) {
 	if m.Size > maxSums {
 		return nil, fmt.Errorf("read %s of %s: it has %d bytes, the limit is %d; ask for a bundle that edgectl audit bundle made", m.Name, path, m.Size, maxSums)
 	}
 	list := make([]byte, m.Size)
 	if _, err := io.ReadFull(r, list); err != nil {
-		return nil, fmt.Errorf("read %s of %s: %w; fetch the bundle again", m.Name, path, err)
+		return nil, fmt.Errorf("read %s of %s: %w; copy the bundle again", m.Name, path, err)
 	}
 	return list, nil
 }
 
-// note keeps the hash of what the records are to be held against. Only what
-// can be an epoch's file is kept, so that no other takes memory.
-func (p *parts) note(name string, hash record.Hash) {
+// note keeps the hash of each file of an epoch and each manifest key, to be
+// compared with the records. Other names are not kept, to bound the memory.
+func (p *contents) note(name string, hash record.Hash) {
 	switch {
 	case strings.HasPrefix(name, "epochs/") && !isEpochFile(name):
 		p.bad(CodeEpoch, 0, "%s: no epoch has such a file", name)
@@ -105,15 +105,15 @@ func (p *parts) note(name string, hash record.Hash) {
 	case isManifestKey(name):
 		p.keys[name] = hash
 		if name != manifestKeyPrefix+hash.String()+".pub" {
-			p.bad(CodeKey, 0, "%s: its BLAKE3 is %s, which is not the one that it is named by", name, hash)
+			p.bad(CodeKey, 0, "%s: its BLAKE3 is %s, which is not the one in its name", name, hash)
 		}
 	case name == checkName && hash != record.HashOf(checkScript), name == verifierName && hash != record.HashOf(docs.Verifier):
-		p.warn(CodeScript, 0, "%s is not the one that this edgectl writes: another release may write another, and so may an attacker who wants it to say ok; run the one of a release that you trust", name)
+		p.warn(CodeScript, 0, "%s is not the one that this edgectl writes: it may be of another release, or an attacker's that always reports ok; run the one of a release that you trust", name)
 	}
 }
 
-// take keeps what is needed of one file, and reads it to its end.
-func (p *parts) take(path string, m history.Member, r io.Reader) (err error) {
+// take reads one file to its end and keeps what the verdict needs.
+func (p *contents) take(path string, m history.Member, r io.Reader) (err error) {
 	if m.Name == history.BundleRecords || isPredecessor(m.Name) {
 		return p.takeLines(path, m, r)
 	}
@@ -138,10 +138,10 @@ func (p *parts) take(path string, m history.Member, r io.Reader) (err error) {
 	return err
 }
 
-// takeLines unpacks a history.
-func (p *parts) takeLines(path string, m history.Member, r io.Reader) error {
+// takeLines unpacks the records of the journal or of a predecessor.
+func (p *contents) takeLines(path string, m history.Member, r io.Reader) error {
 	if m.Name != history.BundleRecords && len(p.before) >= verify.MaxPredecessors {
-		p.bad(CodeStory, 0, "%s: more than %d journals before this one", m.Name, verify.MaxPredecessors)
+		p.bad(CodePredecessor, 0, "%s: the bundle holds more than %d predecessors", m.Name, verify.MaxPredecessors)
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
@@ -154,7 +154,7 @@ func (p *parts) takeLines(path string, m history.Member, r io.Reader) error {
 	case m.Name == history.BundleRecords:
 		p.records, p.damage = src, src.Damage()
 	case src.Tip().Seq == 0:
-		p.bad(CodeStory, 0, "%s: %v", m.Name, src.Damage())
+		p.bad(CodePredecessor, 0, "%s: %v", m.Name, src.Damage())
 		return src.Close()
 	default:
 		p.before[m.Name] = src
@@ -162,8 +162,8 @@ func (p *parts) takeLines(path string, m history.Member, r io.Reader) error {
 	return nil
 }
 
-// ended says if the last of some lines is whole and has no line feed: b3sum and
-// other readers of lines then see another file than was written.
+// ended reports a whole last line without a line feed: edgectl wrote one, and
+// other readers of lines may skip such a line.
 func (f *findings) ended(name string, src *history.Source) {
 	lines, ok := src.Lines().(*io.SectionReader)
 	if !ok || lines.Size() == 0 || src.Torn() {
@@ -175,7 +175,7 @@ func (f *findings) ended(name string, src *history.Source) {
 	}
 }
 
-// stopping ends a long file when the command is interrupted.
+// stopping returns the error of ctx when ctx is done, also within a long file.
 type stopping struct {
 	ctx context.Context
 	r   io.Reader

@@ -9,45 +9,45 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// Verdict says what became of a history since it was last seen.
+// Verdict is the result of an audit.
 type Verdict string
 
 // Verdicts. Intact, Extended and Salvaged are good ones.
 const (
-	Intact       Verdict = "intact"       // nothing is wrong, and nothing was added
+	Intact       Verdict = "intact"       // no fault, and no record was added
 	Extended     Verdict = "extended"     // records were added, none was changed
-	Salvaged     Verdict = "salvaged"     // it continues a damaged journal, and says so
-	Truncated    Verdict = "truncated"    // records that were seen are gone
-	Rewritten    Verdict = "rewritten"    // other records stand where others were seen
-	Inconsistent Verdict = "inconsistent" // the records hold, something else in the evidence does not
+	Salvaged     Verdict = "salvaged"     // it continues a damaged journal, by a salvage
+	Truncated    Verdict = "truncated"    // records are missing
+	Rewritten    Verdict = "rewritten"    // records were changed
+	Inconsistent Verdict = "inconsistent" // the records are good, but something else is not
 )
 
-// Codes of the findings that only an audit has, beside those of verify and
-// journal. They are part of the JSON contract: none is renamed.
+// Codes of the findings of this package, in addition to those of packages verify
+// and journal. They are part of the JSON contract: none is renamed.
 const (
-	CodeFile        = "bundle_file"          // a file is not the one that the list of hashes names
-	CodeUnlisted    = "bundle_unlisted"      // a file is not in the list of hashes
-	CodeAbsent      = "bundle_absent"        // a file of the list, or one that must be there, is not
-	CodeAbout       = "bundle_about"         // bundle.json says otherwise
-	CodeForm        = "bundle_form"          // a line of it is not written as it must be
-	CodeKey         = "bundle_key"           // a key's file is of another key
-	CodeScript      = "bundle_script"        // warning: check.sh is not the one that is known here
-	CodeEpoch       = "bundle_epoch"         // an epoch's file is not what the records give
-	CodeCheckpoint  = "checkpoint"           // the checkpoint is not over these records
-	CodeUnsigned    = "checkpoint_absent"    // nobody vouches for these records
-	CodeSigner      = "checkpoint_signature" // it is not signed by the key that it must be signed by
-	CodeKeyOrigin   = "key_from_bundle"      // warning: the key proves nothing about who signed
-	CodeRewritten   = "rewritten"            // other records than those seen before
-	CodeTruncated   = "truncated"            // fewer records than were seen before
-	CodeSalvaged    = "salvaged"             // warning: it continues a damaged journal
-	CodeStory       = verify.CodePredecessor
-	CodeStoryAbsent = verify.CodePredecessorAbsent
+	CodeFile              = "bundle_file"          // a file's hash is not the one in the list of hashes
+	CodeUnlisted          = "bundle_unlisted"      // a file is not in the list of hashes
+	CodeAbsent            = "bundle_absent"        // a file that is listed or required is missing
+	CodeAbout             = "bundle_about"         // bundle.json contradicts the bundle
+	CodeForm              = "bundle_form"          // a line is not in the required form
+	CodeKey               = "bundle_key"           // a key's file holds another key
+	CodeScript            = "bundle_script"        // warning: check.sh or verify.py is not the one that this edgectl writes
+	CodeEpoch             = "bundle_epoch"         // an epoch's file differs from the records
+	CodeCheckpoint        = "checkpoint"           // the checkpoint is not over these records
+	CodeUnsigned          = "checkpoint_absent"    // nobody vouches for these records
+	CodeSigner            = "checkpoint_signature" // the right key did not sign the checkpoint
+	CodeKeyOrigin         = "key_from_bundle"      // warning: the key does not prove who signed
+	CodeRewritten         = "rewritten"            // records differ from those seen before
+	CodeTruncated         = "truncated"            // fewer records than were seen before
+	CodeSalvaged          = "salvaged"             // warning: it continues a damaged journal
+	CodePredecessor       = verify.CodePredecessor
+	CodePredecessorAbsent = verify.CodePredecessorAbsent
 )
 
-// Where the key that a checkpoint was verified under came from.
+// The origin of the key under which a checkpoint was verified.
 const (
 	KeyGiven   = "given"  // the auditor holds it
-	KeyBundled = "bundle" // it came with what it signs
+	KeyBundled = "bundle" // it came with the bundle
 	KeyNone    = "none"   // nothing was signed
 )
 
@@ -64,15 +64,15 @@ type Report struct {
 	Findings []journal.Finding `json:"findings"`
 }
 
-// Seen is what an auditor holds from before: how far it reaches.
+// Seen is the journal and the number of records that were seen before.
 type Seen struct {
 	Journal string `json:"journal"`
 	Events  uint64 `json:"events"`
 }
 
-// Difference is the first record that is not the one that was seen, or that
-// does not hold by itself. A hash is "" where it is not known, or where there
-// is no such record.
+// Difference is the first record that is missing, differs from the one that was
+// seen, or is bad itself. A hash is "" if it is not known or if there is no such
+// record.
 type Difference struct {
 	Journal string `json:"journal"`
 	Seq     uint64 `json:"seq"`
@@ -80,10 +80,10 @@ type Difference struct {
 	Is      string `json:"is"`
 }
 
-// ErrSince: what was given to compare with cannot be compared with.
+// ErrSince: the older history or checkpoint is no basis for a comparison.
 var ErrSince = errors.New("cannot be compared with")
 
-// conclude sorts the findings and gives the verdict.
+// conclude sorts the findings and sets OK and the verdict.
 func (r *Report) conclude() {
 	slices.SortStableFunc(r.Findings, func(a, b journal.Finding) int { return cmp.Compare(a.Seq, b.Seq) })
 	bad, codes := false, map[string]bool{}

@@ -16,46 +16,46 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// VerifyOptions of Verify.
+// VerifyOptions are the options of Verify.
 type VerifyOptions struct {
-	// Since is the path of what the auditor holds from before: a checkpoint,
-	// an older bundle, or an export; "" for nothing.
+	// Since is the path of an older checkpoint, bundle, export or journal that
+	// the auditor holds; "" for none.
 	Since string
-	// Key is the checkpoint key as the auditor holds it, in the form of signed
-	// notes; "" takes the one that came with the bundle. Several stand one a
-	// line, oldest first: the last one, or one that rotations lead to from it,
-	// must have signed the bundle. Those before it are believed for what Since
-	// names alone: a key is replaced because it was stolen, and whoever has it
-	// can sign a history in which it never was.
+	// Key holds the auditor's checkpoint keys, one a line, oldest first, in the
+	// form of signed notes; "" uses the key in the bundle. The last key, or a
+	// successor of it by rotation, must have signed the bundle. The others are
+	// trusted only for Since: a key may have been replaced because it was
+	// stolen, and the thief can sign a history without the replacement.
 	Key string
-	// LogSkipped is the mount option by which the log of the filesystem was not
-	// replayed, from history.LogSkipped; "" if there is none.
+	// LogSkipped is the mount option that kept the log of the filesystem from
+	// being replayed, from history.LogSkipped; "" if there is none.
 	LogSkipped string
-	// Progress hears how many records are done in a stage, and of how many.
+	// Progress is called with the number of records that a stage has done, and
+	// their total.
 	Progress func(stage string, done, total uint64)
 }
 
-// auditor judges one history.
+// auditor verifies one history.
 type auditor struct {
 	report   Report
 	src      *history.Source
 	before   []*history.Source       // the journals that it continues, newest first
-	given    int                     // how many keys the auditor holds
-	keys     []transparency.Verifier // that are believed
-	signers  []transparency.Verifier // those of them that may have signed the bundle
-	inForce  []keyInForce            // the checkpoint keys that the records name, in their order
-	vouched  bool                    // what was kept from before is signed, and over all the records
+	given    int                     // number of keys that the auditor gave
+	keys     []transparency.Verifier // all trusted keys
+	signers  []transparency.Verifier // those that may have signed the bundle
+	inForce  []keyInForce            // checkpoint keys that the records name, in order
+	vouched  bool                    // a trusted key signed the older checkpoint or bundle, and it covers all records
 	skipped  string                  // VerifyOptions.LogSkipped
 	progress func(stage string, done, total uint64)
-	sound    bool // no record was found to be bad
+	sound    bool // no record is bad
 	newer    error
 	*findings
 }
 
-// Verify judges the history at path: a bundle, or whatever else is evidence,
-// of which less can be said. What is wrong with it is in the report; the error
-// is for what could not be done: unreadable, no evidence, cut short, written
-// by a newer version, or nothing that it can be compared with.
+// Verify verifies the history at path: a bundle, an export or a journal. Faults
+// are findings of the report. An error means that it could not be verified: it
+// cannot be read, is no history, is a bundle that is cut short, a newer version
+// wrote it, or Since is no basis for a comparison (ErrSince).
 func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
 	a := &auditor{report: Report{Key: KeyNone}, findings: &findings{}, skipped: opt.LogSkipped, progress: opt.Progress}
 	if a.progress == nil {
@@ -73,16 +73,15 @@ func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error)
 	if err != nil {
 		return Report{}, err
 	}
-	judge := a.unbundled
 	if kind == history.Bundle {
-		judge = a.bundle
+		return a.bundle(ctx, path, opt)
 	}
-	return judge(ctx, path, opt)
+	return a.unbundled(ctx, path, opt)
 }
 
-// bundle judges a bundle.
+// bundle verifies a bundle.
 func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
-	p, err := takeApart(ctx, path, a.findings)
+	p, err := unpack(ctx, path, a.findings)
 	if err != nil {
 		return Report{}, err
 	}
@@ -95,13 +94,13 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 	if err := a.records(ctx); err != nil {
 		return Report{}, err
 	}
-	if p.damage != nil && a.sound { // no line is there that could be found bad
+	if p.damage != nil && a.sound { // the damage is not in a line, which records checked
 		a.damaged([]journal.Finding{journal.FindingOf(p.damage)})
 	}
 	if a.src.Tip().Seq == 0 {
-		return a.done() // nothing verifies that the rest could be held against
+		return a.done() // there is no record to compare the other files with
 	}
-	if err := a.told(ctx, p); err != nil {
+	if err := a.predecessors(ctx, p); err != nil {
 		return Report{}, err
 	}
 	a.aboutAgrees(p)
@@ -118,7 +117,7 @@ func (a *auditor) bundle(ctx context.Context, path string, opt VerifyOptions) (R
 	return a.done()
 }
 
-// unbundled judges a history that is no bundle: nobody has signed it.
+// unbundled verifies an export or a journal, which nobody has signed.
 func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions) (Report, error) {
 	src, err := history.Open(path)
 	if errors.Is(err, errs.ErrNewer) {
@@ -145,9 +144,9 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 			_ = p.Close() // read-only
 		}
 	}()
-	a.story(before)
-	if note != "" && src.Kind() != history.StateRoot { // of a state root it was found with the records
-		a.warn(CodeStoryAbsent, 1, "%s", note)
+	a.salvages(before)
+	if note != "" && src.Kind() != history.StateRoot { // records has reported it for a state root
+		a.warn(CodePredecessorAbsent, 1, "%s", note)
 	}
 	for _, p := range before {
 		if err := a.predecessor(ctx, filepath.ToSlash(strings.TrimPrefix(p.Path(), src.Path()+string(filepath.Separator))), p); err != nil {
@@ -164,23 +163,22 @@ func (a *auditor) unbundled(ctx context.Context, path string, opt VerifyOptions)
 	return a.done()
 }
 
-// unsigned says that nobody vouches for what is no bundle. Who gives a key asks
-// for a signature, and whoever hands over a file decides what it is: an export
-// must not do where a bundle would have been refused, unless what the auditor
-// kept is signed and over all of it. A state root is the auditor's own choice,
-// and the key is then for what Since names.
+// unsigned reports that nobody vouches for an export or a journal. With a key it
+// is an error, because an attacker could pass an unsigned export instead of a
+// bundle; it is not if the older checkpoint or bundle is signed and covers all
+// records. A journal on disk is not passed by others: the key may be for Since.
 func (a *auditor) unsigned(opt VerifyOptions) {
 	const next = "a bundle that edgectl audit bundle makes on the node has one"
 	if a.given > 0 && !a.vouched && (a.src.Kind() == history.Export || opt.Since == "") {
-		a.bad(CodeUnsigned, 0, "there is no checkpoint: no key that was given has signed all that is here; %s", next)
+		a.bad(CodeUnsigned, 0, "there is no checkpoint: no given key has signed all these records; %s", next)
 		return
 	}
 	a.warn(CodeUnsigned, 0, "there is no checkpoint: nobody vouches for these records; %s", next)
 }
 
-// done gives the verdict. There is none on what a newer release wrote: this one
-// cannot read all of it, and must neither accuse an honest node nor pass over
-// what it does not know.
+// done returns the report with its verdict, or an error if a newer release wrote
+// a record: this release cannot read it, and must neither accuse an honest node
+// nor ignore the record.
 func (a *auditor) done() (Report, error) {
 	if a.newer != nil {
 		return Report{}, a.newer
@@ -190,9 +188,9 @@ func (a *auditor) done() (Report, error) {
 	return a.report, nil
 }
 
-// takeOver adds the findings of a verification, and remembers if one of them is
-// that a newer release wrote a record. After a payload or an event that does
-// not hold, what follows is not judged either; that is no newer release.
+// takeOver calls take with each finding of a verification. It sets newer if a
+// newer release wrote a record. CodeStopped also follows a bad payload or event,
+// which no newer release wrote.
 func (a *auditor) takeOver(list []journal.Finding, take func(journal.Finding)) {
 	stopped := map[uint64]bool{}
 	for _, f := range list {
@@ -202,13 +200,13 @@ func (a *auditor) takeOver(list []journal.Finding, take func(journal.Finding)) {
 	}
 	for _, f := range list {
 		if f.Code == journal.CodeNewer || f.Code == verify.CodeStopped && f.Severity == journal.SeverityError && !stopped[f.Seq] {
-			a.newer = &errs.Error{Kind: errs.ErrNewer, Seq: f.Seq, Detail: "judge a history", Next: "judge it with the release that wrote it, or a later one"}
+			a.newer = &errs.Error{Kind: errs.ErrNewer, Seq: f.Seq, Detail: "verify a history", Next: "verify it with the release that wrote it, or a later one"}
 		}
 		take(f)
 	}
 }
 
-// records judges form, place and links, and what a replay can tell.
+// records verifies the chain, and the records by a replay.
 func (a *auditor) records(ctx context.Context) error {
 	rep, err := verify.Source(ctx, a.src, verify.Options{Deep: a.src.Tip().Seq > 0, LogSkipped: a.skipped, Progress: a.progress})
 	if err != nil {
@@ -220,8 +218,8 @@ func (a *auditor) records(ctx context.Context) error {
 	return nil
 }
 
-// damaged takes over what verification found, and says what it means for the
-// history: its records are not those that were written, or some are gone.
+// damaged adds the findings of the verification, and reports whether they mean
+// that the history was rewritten or truncated.
 func (a *auditor) damaged(findings []journal.Finding) {
 	first := uint64(1)
 	if a.src != nil && a.src.Tip().Seq > 0 {
@@ -229,7 +227,7 @@ func (a *auditor) damaged(findings []journal.Finding) {
 	}
 	a.takeOver(findings, func(f journal.Finding) {
 		if f.Code == journal.CodeGap && f.Seq == 1 && first > 1 {
-			f.Detail = fmt.Sprintf("records 1 to %d are not here: it is an export of a part", first-1)
+			f.Detail = fmt.Sprintf("records 1 to %d are missing: the export begins later", first-1)
 			f.Code = CodeTruncated
 		}
 		a.add(f)
@@ -249,8 +247,8 @@ func (a *auditor) damaged(findings []journal.Finding) {
 	})
 }
 
-// headMismatch says what it means for the history that the head file disagrees
-// with it. A head file that is damaged or absent says nothing about the records.
+// headMismatch reports whether a head file that disagrees means that the history
+// was rewritten or truncated. A damaged or absent head file means neither.
 func (a *auditor) headMismatch(f journal.Finding) {
 	var damage error
 	if a.src != nil {
@@ -265,7 +263,7 @@ func (a *auditor) headMismatch(f journal.Finding) {
 	}
 }
 
-// once says for the first of several findings what it means.
+// once reports code for finding f, unless it was reported before.
 func (a *auditor) once(code string, f journal.Finding) {
 	if slices.ContainsFunc(a.list, func(g journal.Finding) bool { return g.Code == code }) {
 		return
@@ -274,7 +272,7 @@ func (a *auditor) once(code string, f journal.Finding) {
 	if a.src != nil {
 		first.Is = hashOf(a.src, f.Seq)
 		if f.Code == journal.CodeBrokenLink && f.Seq > 1 {
-			// What the link names is the hash that the record before had.
+			// The link is the hash that the record before had.
 			if rec, err := a.src.Record(f.Seq); err == nil {
 				first = Difference{Journal: first.Journal, Seq: f.Seq - 1, Was: rec.Prev.String(), Is: hashOf(a.src, f.Seq-1)}
 			}
@@ -282,7 +280,7 @@ func (a *auditor) once(code string, f journal.Finding) {
 	}
 	a.report.First = &first
 	if code == CodeRewritten {
-		a.bad(code, first.Seq, "the records contradict each other from record %d on: they are not those that were written", first.Seq)
+		a.bad(code, first.Seq, "the records from record %d on are not those that were written", first.Seq)
 	} else {
 		why := ""
 		if a.skipped != "" {
@@ -292,5 +290,5 @@ func (a *auditor) once(code string, f journal.Finding) {
 	}
 }
 
-// all is the history and those that it continues.
+// all returns the history and those that it continues, newest first.
 func (a *auditor) all() []*history.Source { return append([]*history.Source{a.src}, a.before...) }

@@ -40,8 +40,8 @@ func TestIntact(t *testing.T) {
 	}
 }
 
-// Each file of a bundle is altered, in an archive whose list of hashes is
-// right again, and in one where it is not.
+// Each file of a bundle is altered, with the list of hashes corrected and with the
+// old one.
 func TestAltered(t *testing.T) {
 	h := begin(t)
 	key, other := newSigner(t), newSigner(t)
@@ -127,9 +127,9 @@ func TestAltered(t *testing.T) {
 		{"bundle.json of another journal", func(b *archive) {
 			b.files["bundle.json"] = bytes.Replace(b.files["bundle.json"], []byte(h.State.Journal), []byte(newID), 1)
 		}, audit.CodeAbout, audit.Inconsistent},
-		{"a predecessor that is none", func(b *archive) { b.set("predecessor.jsonl", b.files["records.jsonl"]) }, audit.CodeStory, audit.Inconsistent},
-		{"a predecessor too far back", func(b *archive) { b.set("predecessor.2.jsonl", b.files["records.jsonl"]) }, audit.CodeStory, audit.Inconsistent},
-		{"a predecessor that is no record", func(b *archive) { b.set("predecessor.jsonl", []byte("{}\n")) }, audit.CodeStory, audit.Inconsistent},
+		{"a predecessor that is none", func(b *archive) { b.set("predecessor.jsonl", b.files["records.jsonl"]) }, audit.CodePredecessor, audit.Inconsistent},
+		{"a predecessor too far back", func(b *archive) { b.set("predecessor.2.jsonl", b.files["records.jsonl"]) }, audit.CodePredecessor, audit.Inconsistent},
+		{"a predecessor that is no record", func(b *archive) { b.set("predecessor.jsonl", []byte("{}\n")) }, audit.CodePredecessor, audit.Inconsistent},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := takeApart(t, whole)
@@ -143,7 +143,7 @@ func TestAltered(t *testing.T) {
 					t.Errorf("since %s: %+v", since, r)
 				}
 			}
-			// The same, and the list of hashes as it was.
+			// The same with the old list of hashes.
 			b = takeApart(t, whole)
 			tt.alter(b)
 			b.plain = true
@@ -172,7 +172,7 @@ func TestUnknownFiles(t *testing.T) {
 	}
 }
 
-// What is no bundle is judged as far as it goes.
+// An export or a journal is verified as far as possible.
 func TestOtherEvidence(t *testing.T) {
 	h := begin(t)
 	key := newSigner(t)
@@ -193,8 +193,8 @@ func TestOtherEvidence(t *testing.T) {
 			t.Errorf("%s, another key: %+v", path, r)
 		}
 	}
-	// Whoever gives a key asks for a signature over all of it: a file that cannot
-	// have one does not answer that, and what is not covered is not signed.
+	// A key requires a signature over all records: an export has none, and records
+	// that a checkpoint does not cover are not signed.
 	h.NextBoot()
 	h.Match()
 	h.Stop()

@@ -21,7 +21,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// Names of the bundle's files that are not the reader's business.
+// Names of the bundle's files that package history does not know.
 const (
 	readmeName     = "README.txt"
 	checkName      = "check.sh"
@@ -36,27 +36,27 @@ var readme string
 //go:embed text/check.sh
 var checkScript []byte
 
-// Options of Write.
+// Options are the options of Write.
 type Options struct {
 	// Checkpoint is a signed note over exactly the records of the source, and
-	// Public the verifier key that it verifies under. Without them the bundle
-	// is unsigned, and says so.
+	// Public the key that verifies it. Without them the bundle is unsigned.
 	Checkpoint []byte
 	Public     string
-	// Software is who made the bundle.
+	// Software is the name and version of the program that writes the bundle.
 	Software string
-	// Progress hears how many records are done in a stage, and of how many.
+	// Progress is called with the number of records that a stage has done, and
+	// their total.
 	Progress func(stage string, done, total uint64)
 }
 
-// Written is what a bundle was made of.
+// Written describes a bundle that was written.
 type Written struct {
 	About history.About
-	// Notes say what the bundle does not hold.
+	// Notes name what the bundle does not hold.
 	Notes []string
 }
 
-// builder gathers a bundle.
+// builder collects the files of a bundle.
 type builder struct {
 	*spool
 	ctx      context.Context
@@ -66,7 +66,7 @@ type builder struct {
 	keys     map[string]bool
 }
 
-// close lets go of what was opened for the bundle, all of it only to be read.
+// close closes the predecessors and the spool.
 func (b *builder) close() error {
 	for _, p := range b.before {
 		_ = p.Close()
@@ -74,13 +74,13 @@ func (b *builder) close() error {
 	return b.spool.close()
 }
 
-// Write writes an audit bundle of src to w, streaming: the memory it takes
-// does not depend on the number of records. It judges nothing that it can
-// still write down: a history that cannot be replayed to its end is bundled
-// whole, with a note. Errors are what cannot be read of src, or written to w.
+// Write writes an audit bundle of src to w. Its memory does not depend on the
+// number of records. It does not verify: a history that cannot be replayed to
+// its end is bundled whole, with a note. Errors are those of reading src and of
+// writing to w.
 func Write(ctx context.Context, w io.Writer, src *history.Source, opt Options) (done Written, err error) {
 	if first := src.First(); first != 1 {
-		return Written{}, fmt.Errorf("make an audit bundle of %s: it begins at record %d, and a bundle holds a whole history; name the journal itself", src.Path(), first)
+		return Written{}, fmt.Errorf("make an audit bundle of %s: it begins at record %d, but a bundle holds a whole history; name the journal itself", src.Path(), first)
 	}
 	if opt.Progress == nil {
 		opt.Progress = func(string, uint64, uint64) {}
@@ -112,7 +112,7 @@ func Write(ctx context.Context, w io.Writer, src *history.Source, opt Options) (
 	return done, b.compress(w, newest)
 }
 
-// addHistories adds the journal and those it continues.
+// addHistories adds the journal and its predecessors.
 func (b *builder) addHistories(src *history.Source) (notes []string, err error) {
 	var note string
 	b.before, note = verify.Predecessors(src)
@@ -137,7 +137,7 @@ func (b *builder) addHistories(src *history.Source) (notes []string, err error) 
 	return notes, nil
 }
 
-// lines streams a history's exact records, one a line.
+// lines streams the exact bytes of a history's records, one a line.
 func (b *builder) lines(src *history.Source) func(w io.Writer) error {
 	return func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 256<<10)
@@ -181,7 +181,7 @@ func (b *builder) addTexts(done Written) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", readmeName, err)
 	}
-	shown := done // what a seized disk holds is not to write to a terminal
+	shown := done // names from a seized disk may hold control sequences
 	shown.About.Node = display.Clean(done.About.Node)
 	shown.Notes = make([]string, len(done.Notes))
 	for i, note := range done.Notes {
@@ -195,8 +195,8 @@ func (b *builder) addTexts(done Written) error {
 		b.add(verifierName, docs.Verifier))
 }
 
-// compress writes what was gathered. One goroutine and a window that its
-// readers are bound to allow; the same input gives the same bytes.
+// compress writes the bundle. One goroutine, so that the same input makes the
+// same bytes; the window is one that every reader must allow.
 func (b *builder) compress(w io.Writer, newest record.Record) error {
 	enc, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(4<<20), zstd.WithEncoderCRC(true))
 	if err != nil {

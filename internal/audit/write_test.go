@@ -52,20 +52,20 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%+v", done)
 	}
 	if again, _ := sealed(t, h.Dir); !bytes.Equal(data, again) {
-		t.Error("the same history gives other bytes")
+		t.Error("the same history made other bytes")
 	}
 	b := takeApart(t, data)
 	if b.names[0] != "bundle.json" || b.names[1] != "B3SUMS" || !slices.IsSorted(b.names[2:]) {
 		t.Errorf("order: %q", b.names)
 	}
-	// No private key, whole or in part, under any name.
+	// No private key, nor a piece of one, in any file.
 	seed := strings.SplitN(key.private, "+", 5)[4] // base64 may hold a plus itself
 	for name, text := range b.files {
 		if bytes.Contains(text, []byte("PRIVATE")) || bytes.Contains(text, []byte(seed)) || bytes.Contains(text, historytest.Key("manifest").Seed()) {
 			t.Errorf("%s holds a private key", name)
 		}
 	}
-	// Every epoch's evidence is what was published.
+	// Every epoch's evidence is as it was published.
 	current, err := os.ReadFile(filepath.Join(h.Dir, projections.CurrentPath))
 	historytest.Check(t, err)
 	previous, err := os.ReadFile(filepath.Join(h.Dir, projections.PreviousPath))
@@ -78,7 +78,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// A journal whose history a gate cannot have written is bundled all the same.
+// A history that no gate can have written is bundled, with a note.
 func TestWriteWhatCannotBeReplayed(t *testing.T) {
 	h := begin(t)
 	h.Wild = true
@@ -90,7 +90,7 @@ func TestWriteWhatCannotBeReplayed(t *testing.T) {
 		t.Errorf("%q", done.Notes)
 	}
 	b := takeApart(t, data)
-	if b.files["epochs/2/evidence.json"] == nil || !bytes.Contains(b.files["README.txt"], []byte("NOTE: the epochs after record 13")) {
+	if b.files["epochs/2/evidence.json"] == nil || !bytes.Contains(b.files["README.txt"], []byte("NOTE: the bundle does not hold the epochs after record 13")) {
 		t.Errorf("%q", b.names)
 	}
 	if r := verdict(t, write(t, data), audit.VerifyOptions{}); r.OK || r.Verdict != audit.Inconsistent || !has(r, "transition") {
@@ -170,7 +170,7 @@ type fails struct{ err error }
 
 func (f fails) Write([]byte) (int, error) { return 0, f.err }
 
-// A record that cannot be read leaves no bundle that looks whole.
+// No bundle that looks whole is written of records that cannot be read.
 func TestWriteDamaged(t *testing.T) {
 	h := begin(t)
 	path := filepath.Join(t.TempDir(), "damaged.jsonl")
