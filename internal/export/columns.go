@@ -6,10 +6,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// column is one of the columns that repeat what is often asked for of data.
+// column is a column that repeats a member of data.
 type column int
 
-// The columns of data, in the order in which the formats have them.
+// The columns of data, in the order of the formats.
 const (
 	colRole column = iota
 	colCause
@@ -27,10 +27,10 @@ const (
 	colStage
 	colPath
 	colReason
-	columns // how many
+	columns // their number
 )
 
-// columnNames is what the formats call them.
+// columnNames returns the names of the columns in the formats.
 func columnNames() [columns]string {
 	return [columns]string{"role", "cause", "attempt", "composite_hash", "uname_release", "manifest_hash", "manifest_serial",
 		"op", "dst", "bytes", "blake3", "duration_ms", "exit_code", "stage", "path", "reason"}
@@ -55,9 +55,9 @@ type cell struct {
 // cells are the values of the columns for one record.
 type cells [columns]cell
 
-// fill takes the columns out of a record's data. A member that is not of its
-// column's type leaves the column empty: another kind may use the name for
-// something else, and data has it all.
+// fill sets the columns from a record's data. A member that does not have its
+// column's type leaves the column empty: another kind may use the same name, and
+// data holds all members.
 func (c *cells) fill(data []byte) {
 	*c = cells{}
 	eachMember(data, func(name, value []byte) {
@@ -82,7 +82,7 @@ func (c *cells) fill(data []byte) {
 	})
 }
 
-// memberColumn is the column of a member of data, columns where it has none.
+// memberColumn returns the column of a member of data, or columns if it has none.
 func memberColumn(name []byte) column {
 	switch string(name) {
 	case "role":
@@ -143,8 +143,7 @@ func textOf(value []byte) ([]byte, bool) {
 	return text, err == nil
 }
 
-// wholeNumber reads a whole number as canonical JSON writes those that a
-// double holds exactly.
+// wholeNumber reads a whole number in canonical JSON, of up to 16 digits.
 func wholeNumber(value []byte) (n int64, ok bool) {
 	digits := bytes.TrimPrefix(value, []byte("-"))
 	if len(digits) == 0 || len(digits) > 16 {

@@ -11,7 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// shown is a record's columns as text, absent ones left out.
+// shown returns a record's columns as text, without absent ones.
 func shown(data string) map[string]any {
 	var c cells
 	c.fill([]byte(data))
@@ -64,8 +64,8 @@ func TestColumnsOfParquet(t *testing.T) {
 	}
 }
 
-// FuzzColumns: nothing of what stands in a payload upsets the walk, and what
-// it takes out of an object without repeated names is what encoding/json does.
+// FuzzColumns: any payload can be walked, and the members of an object without
+// repeated names are those that encoding/json finds.
 func FuzzColumns(f *testing.F) {
 	for _, s := range []string{`{}`, `{"reason":"a","v":1}`, `{"bytes":1,"inputs":{"uname_release":"x"}}`, `{"a":[{"b":"}"}],"reason":"\\\""}`,
 		`{"reason":"`, `{"reason":"\\`, `{"a":[`, `{"a"`, `[`, `{"path":"\u00"}`, `{"os_fingerprint":{`} {

@@ -10,18 +10,19 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// csvEncoder writes RFC 4180: a header, lines that end in CR LF, cells quoted
-// where they must be. Two rules make it safe to open, and both can be undone:
+// csvEncoder writes RFC 4180: a header, lines that end in CR LF, cells in quotes
+// if necessary. Two reversible rules make the file safe to open:
 //
 //   - Control characters and backslashes in a text are escaped as in JSON, so
-//     that a record is one line for every reader.
-//   - A text that a spreadsheet would take for a formula gets an apostrophe in
-//     front, and so does one that begins with an apostrophe.
+//     that a record is always one line.
+//   - A text that a spreadsheet could read as a formula, or that begins with an
+//     apostrophe, gets an apostrophe in front.
 //
-// An absent value is an empty cell, the empty text a quoted empty one.
+// An absent value is an empty cell; an empty text is an empty cell in quotes.
 type csvEncoder struct{ lines }
 
-// envelopeColumns precede the columns of data; data itself comes last.
+// envelopeColumns returns the names of the columns before those of data. data
+// itself is last.
 func envelopeColumns() []string {
 	return []string{"v", "journal", "seq", "id", "type", "crit", "time", "boot_id", "uptime_ms", "run", "node", "epoch", "prev", "hash"}
 }
@@ -67,7 +68,7 @@ func appendCSV(b []byte, r *row) []byte {
 	return append(b, '\r', '\n')
 }
 
-// appendCell writes a text.
+// appendCell appends a text as a cell.
 func appendCell[T ~string | ~[]byte](b []byte, text T) []byte {
 	if len(text) == 0 {
 		return append(b, '"', '"')
@@ -90,10 +91,10 @@ func appendCell[T ~string | ~[]byte](b []byte, text T) []byte {
 	return appendQuoted(b, appendEscaped(cell, string(text)))
 }
 
-// isFormula reports whether a spreadsheet may calculate what begins so. Beside
-// the ASCII signs some take their full-width forms; an apostrophe is what the
-// rule itself puts in front. A tab or line break cannot stand there: it is
-// escaped.
+// isFormula reports whether text needs an apostrophe in front: it begins as a
+// formula of a spreadsheet does, or with an apostrophe. Some spreadsheets also
+// accept full-width signs. A tab or line break is escaped, and cannot begin a
+// formula.
 func isFormula(text string) bool {
 	switch text[0] {
 	case '=', '+', '-', '@', '\'':
@@ -107,7 +108,8 @@ func isFormula(text string) bool {
 	return false
 }
 
-// appendEscaped writes control characters and backslashes as JSON does.
+// appendEscaped appends a text with control characters and backslashes escaped as
+// in JSON.
 func appendEscaped(b []byte, text string) []byte {
 	const hex = "0123456789abcdef"
 	for i := range len(text) {
@@ -127,7 +129,7 @@ func appendEscaped(b []byte, text string) []byte {
 	return b
 }
 
-// appendQuoted writes a cell between quotes, those within it doubled.
+// appendQuoted appends a cell in quotes. Quotes within it are doubled.
 func appendQuoted(b, cell []byte) []byte {
 	b = append(b, '"')
 	for {

@@ -30,8 +30,8 @@ func table(t testing.TB, text []byte) ([]string, []map[string]string) {
 	return all[0], rows
 }
 
-// undo is the documented rule, backwards: an apostrophe at the beginning is
-// taken off, then backslashes mean what they mean in JSON.
+// undo reverses the documented rules: it removes an apostrophe at the beginning,
+// then reads backslashes as in JSON.
 func undo(cell string) string {
 	cell = strings.TrimPrefix(cell, "'")
 	var out strings.Builder
@@ -81,7 +81,7 @@ func TestCSVHoldsTheRecord(t *testing.T) {
 	}
 }
 
-// texts are those that a reader or a spreadsheet might take for something else.
+// texts are texts that a reader or a spreadsheet could misread.
 var texts = []string{
 	"", "plain", "two words", "ünïcödé", "a,b", `say "so"`, `"`, `""`, "'", "''", "'=1", "=1+1", "=cmd|' /C calc'!A0", "+49", "-1", "@SUM(A1)",
 	"\t=1", "\r=1", "\n=1", "line\nline", "cr\r\nlf", "\x00", "\x1b[31m", `C:\new`, `\`, `\n`, "＝1", "＋1", "－1", "＠a", "＝", "a=1",
@@ -113,7 +113,7 @@ func TestCSVTexts(t *testing.T) {
 	}
 }
 
-// An absent value is nothing, the empty text a quoted nothing.
+// An absent value is an empty cell; an empty text is an empty cell in quotes.
 func TestCSVAbsent(t *testing.T) {
 	text := exported(t, newHistory(t, data(t, map[string]any{"v": 1, "reason": ""}), data(t, map[string]any{"v": 1, "reason": 7})), "csv")
 	lines := strings.Split(string(text), "\r\n")

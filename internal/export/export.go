@@ -1,9 +1,8 @@
-// Package export writes a history for others to read, streaming and in
-// constant memory.
+// Package export writes a history in the formats of other programs, in constant
+// memory.
 //
-// An export does not judge: it gives the records that are there, and fails
-// where one is missing or cannot be read. Its bytes follow from the records
-// alone, so that an export made twice is the same twice.
+// An export does not verify: it writes the records, and fails at the first that
+// is missing or cannot be read. Its bytes depend only on the records.
 package export
 
 import (
@@ -30,21 +29,21 @@ type Source interface {
 type Options struct {
 	// From is the first record.
 	From uint64
-	// Since leaves out the records before the first one whose time is not
-	// before it. What follows is exported whole, also where a clock went
-	// back: an export without gaps can be checked, one with gaps cannot.
+	// Since skips the records before the first one at or after this time. All
+	// later records are exported, even if a clock went back: an export with
+	// gaps could not be verified.
 	Since time.Time
-	// Progress is told, now and then, how many records were written.
+	// Progress is called from time to time with the number of records written.
 	Progress func(n uint64)
 }
 
-// ErrFormat: there is no such format.
+// ErrFormat: no format has this name.
 var ErrFormat = errors.New("unknown export format")
 
-// writer exports the records in one format and gives their number.
+// writer exports the records in one format and returns their number.
 type writer func(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (uint64, error)
 
-// formats are the formats by name.
+// formats returns the formats by name.
 func formats() map[string]writer {
 	return map[string]writer{
 		"csv":      decoded(newCSV),
@@ -54,10 +53,10 @@ func formats() map[string]writer {
 	}
 }
 
-// Formats names the formats, in alphabetical order.
+// Formats returns the names of the formats, in alphabetical order.
 func Formats() []string { return slices.Sorted(maps.Keys(formats())) }
 
-// CheckFormat reports whether there is a format of this name: nil, or ErrFormat.
+// CheckFormat returns nil if a format has this name, otherwise ErrFormat.
 func CheckFormat(name string) error {
 	if formats()[name] == nil {
 		return fmt.Errorf("%w %q: there are %s", ErrFormat, name, strings.Join(Formats(), ", "))
@@ -65,8 +64,9 @@ func CheckFormat(name string) error {
 	return nil
 }
 
-// Write exports src to w and gives the number of records written. An error of
-// w is returned as it is, so that a closed pipe can be told from damage.
+// Write exports src to w and returns the number of records written. It returns
+// an error of w unchanged, so that the caller can distinguish a closed pipe from
+// damage.
 func Write(w io.Writer, src Source, format string, opt Options) (n uint64, err error) {
 	if err := CheckFormat(format); err != nil {
 		return 0, err
@@ -78,7 +78,7 @@ func Write(w io.Writer, src Source, format string, opt Options) (n uint64, err e
 	return formats()[format](w, chosen(src, opt), progress)
 }
 
-// chosen streams the records that the options choose.
+// chosen streams the records that the options select.
 func chosen(src Source, opt Options) iter.Seq2[journal.RawRecord, error] {
 	return func(yield func(journal.RawRecord, error) bool) {
 		skipping := !opt.Since.IsZero()

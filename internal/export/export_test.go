@@ -18,7 +18,7 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// open gives a history of ten records, an hour apart, and their bytes.
+// open returns a history of ten records, an hour apart, and their bytes.
 func open(t *testing.T) (*history.Source, [][]byte, []time.Time) {
 	t.Helper()
 	h := historytest.New(t, t.TempDir())
@@ -68,7 +68,7 @@ func TestJSONLIsTheExactBytes(t *testing.T) {
 	}
 }
 
-// broken is a history that cannot be read beyond its second record.
+// broken is a history that cannot be read after its second record.
 type broken struct{ *history.Source }
 
 var errBroken = errors.New("broken")

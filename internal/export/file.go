@@ -11,13 +11,13 @@ import (
 	"github.com/autonomyops/edged/internal/history"
 )
 
-// ErrInside: the file would be written into the evidence.
-var ErrInside = errors.New("it lies inside what is being exported, which is only read")
+// ErrInside: the file would be inside the evidence.
+var ErrInside = errors.New("it is inside what is being exported, which is only read")
 
-// File has write fill the file at path: beside it first, then flushed and
-// renamed, so that path never shows a part of an export. What is no regular
-// file (a terminal, /dev/null, a FIFO) is written to directly. keepOut, if not
-// "", is a directory that path may not lie in, or a file that it may not be.
+// File calls write to write the file at path. It writes a temporary file beside
+// path, flushes it and renames it, so that path never holds a part of an export.
+// It writes directly to a terminal, /dev/null or a FIFO. keepOut is a directory
+// that path may not be inside, or a file that it may not be; "" for none.
 func File(path, keepOut string, write func(io.Writer) error) error {
 	if err := Outside(path, keepOut); err != nil {
 		return fmt.Errorf("write %s: %w; name a file elsewhere", path, err)
@@ -49,23 +49,23 @@ func replace(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.partial")
 	if err != nil {
-		return fmt.Errorf("write beside %s: %w; does its directory exist, and may you write there?", path, err)
+		return fmt.Errorf("write beside %s: %w; check that its directory exists and that you may write there", path, err)
 	}
 	defer func() {
 		if err = errors.Join(err, f.Close()); err != nil {
-			_ = os.Remove(f.Name()) // the first error says what matters
+			_ = os.Remove(f.Name()) // the first error is the one that matters
 		}
 	}()
 	if err := write(f); err != nil {
 		return err
 	}
-	return settle(f, path)
+	return publish(f, path)
 }
 
-// settle gives a file that was written beside path its name, durably.
-func settle(f *os.File, path string) error {
-	// What an auditor is to read is readable as any file of this user is,
-	// and never more than its directory lets it be.
+// publish flushes f and renames it to path, durably.
+func publish(f *os.File, path string) error {
+	// CreateTemp makes a file that only its owner can read; an auditor in the
+	// owner's group must be able to read it.
 	if err := f.Chmod(0o640); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Outside gives [ErrInside] where path is keepOut, or would lie in it.
+// Outside returns [ErrInside] if path is keepOut or would be inside it.
 func Outside(path, keepOut string) error {
 	inside, err := history.Within(path, keepOut)
 	if inside {

@@ -16,20 +16,20 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// maxMicros is the latest time that systemd takes for one, in the year 3111.
-// What lies beyond, or before 1970, is moved to the nearest that it takes;
-// EDGE_TIME and EDGE_RECORD say what was recorded.
+// maxMicros is the latest time that systemd accepts, in the year 3111. A later
+// time, or one before 1970, is replaced by the nearest that it accepts; EDGE_TIME
+// and EDGE_RECORD hold the recorded one.
 const maxMicros = 1<<55 - 1
 
 // Identifier is the SYSLOG_IDENTIFIER of every entry.
 const Identifier = journald.Identifier
 
-// journaldEncoder writes the Journal Export Format of systemd: a line per
-// field, an empty line between entries. A value that a line cannot hold is
-// written with its length in front.
+// journaldEncoder writes the Journal Export Format of systemd: a line per field,
+// an empty line after each entry. A value that does not fit on a line is written
+// with its length.
 type journaldEncoder struct {
 	lines
-	names [columns]string // of the fields that repeat the columns
+	names [columns]string // of the fields for the columns
 }
 
 func newJournald(w io.Writer) (encoder, error) {
@@ -52,12 +52,12 @@ func (e *journaldEncoder) prepare(b *batch) {
 type entryWriter struct {
 	buf   []byte
 	names [columns]string
-	boot  struct{ text, id string } // the newest boot id, and its 32 digits
-	kind  struct{ name, id string } // the newest kind, and its MESSAGE_ID
+	boot  struct{ text, id string } // the last boot id, and its 32 digits
+	kind  struct{ name, id string } // the last kind, and its MESSAGE_ID
 }
 
-// entry writes one record. The address fields, those with two underscores,
-// come first; the bytes of the record last, so that a pager shows them last.
+// entry writes one record. The address fields, with two underscores, must be
+// first. The record's bytes are last, because a pager shows fields in order.
 func (e *entryWriter) entry(r *row) {
 	e.number("__REALTIME_TIMESTAMP", min(max(r.Time.UnixMicro(), 1), maxMicros))
 	e.number("__MONOTONIC_TIMESTAMP", min(max(r.UptimeMS, 1), maxMicros/1000)*1000)
@@ -94,7 +94,7 @@ func (e *entryWriter) entry(r *row) {
 	e.buf = append(e.buf, '\n')
 }
 
-// line writes a value that is known to be printable.
+// line writes a value that holds no control characters.
 func (e *entryWriter) line(name, value string) {
 	e.buf = append(append(append(append(e.buf, name...), '='), value...), '\n')
 }
@@ -109,8 +109,8 @@ func (e *entryWriter) hash(name string, h record.Hash) {
 	e.buf = append(appendHex(e.buf, h[:]), '\n')
 }
 
-// field writes a text, in the form with a length where a control character
-// other than a tab is in it.
+// field writes a text. One that holds a control character other than a tab is
+// written with its length.
 func field[T ~string | ~[]byte](e *entryWriter, name string, value T) {
 	e.buf = append(e.buf, name...)
 	for i := range len(value) {
@@ -124,8 +124,9 @@ func field[T ~string | ~[]byte](e *entryWriter, name string, value T) {
 	e.buf = append(append(append(e.buf, '='), value...), '\n')
 }
 
-// bootID gives the 32 digits that systemd wants. A text that is no UUID stands
-// for the first half of its BLAKE3: systemd refuses an entry without a boot id.
+// bootID returns a boot id as the 32 digits that systemd requires. If text is not
+// a UUID they are the first half of its BLAKE3: systemd refuses an entry without
+// a boot id.
 func (e *entryWriter) bootID(text string) string {
 	if e.boot.id != "" && e.boot.text == text {
 		return e.boot.id
@@ -147,7 +148,7 @@ func (e *entryWriter) messageID(kind string) string {
 	return e.kind.id
 }
 
-// message is one line for people.
+// message returns the line that a pager shows.
 func message(r *row) string {
 	kind := display.Clean(r.Type)
 	words := display.Payload(r.Record)

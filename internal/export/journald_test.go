@@ -82,7 +82,7 @@ func TestJournaldHoldsTheRecord(t *testing.T) {
 	}
 }
 
-// Whatever stands in a record, its entry is one entry, and systemd takes it.
+// Any record is one entry that systemd accepts.
 func TestJournaldEdges(t *testing.T) {
 	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	src := newHistory(t,
@@ -120,7 +120,7 @@ func TestJournaldEdges(t *testing.T) {
 	}
 }
 
-// The line for people is display.Payload's, whatever kind.
+// The message of every kind is that of display.Payload.
 func TestJournaldMessages(t *testing.T) {
 	var list []record.Entry
 	add := func(p machine.Payload) {
@@ -148,8 +148,7 @@ func TestJournaldMessages(t *testing.T) {
 	}
 }
 
-// Catalogues and alerts are written for what the page of formats lists: it
-// never changes.
+// Catalogues and alerts depend on the ids in docs/formats.md: they never change.
 func TestMessageIDsAreFixed(t *testing.T) {
 	page, err := os.ReadFile("../../docs/formats.md")
 	historytest.Check(t, err)

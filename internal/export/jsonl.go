@@ -9,15 +9,15 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// bufferBytes is what is gathered before it is written.
+// bufferBytes is the size of the output buffer.
 const bufferBytes = 256 << 10
 
-// progressEvery is how many records pass between two calls of progress.
+// progressEvery is the number of records between two calls of progress.
 const progressEvery = 8192
 
 // writeJSONL writes the exact bytes of each record and a line feed. Canonical
-// JSON holds no line feed, so a line is a record. Nothing is decoded: these
-// bytes are what b3sum and jq alone can check.
+// JSON holds no line feed, so a line is a record. Records are not decoded: b3sum
+// and jq can check these bytes.
 func writeJSONL(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (n uint64, err error) {
 	out := bufio.NewWriterSize(w, bufferBytes)
 	for raw, err := range records {

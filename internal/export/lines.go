@@ -2,11 +2,10 @@ package export
 
 import "io"
 
-// lines is the writing half of the formats that are text: each batch is made
-// into bytes by itself, and the bytes are written in order.
+// lines writes the bytes that prepare has left in a batch, for the text formats.
 type lines struct {
 	w      io.Writer
-	header string // still to be written
+	header string // not written yet; "" after it was
 }
 
 func (l *lines) write(b *batch) error {
@@ -17,7 +16,7 @@ func (l *lines) write(b *batch) error {
 	return err
 }
 
-// end has nothing to add: a line stands for itself.
+// end writes the header if no batch was written. A text format has no footer.
 func (l *lines) end(bool) error { return l.begin() }
 
 func (l *lines) begin() error {

@@ -2,10 +2,9 @@ package export
 
 import "bytes"
 
-// eachMember calls visit with the raw name (between its quotes) and the raw
-// value of each member of an object in canonical JSON: no white space, checked
-// before by whoever decoded the record. What is not of that form ends the walk
-// early; it is never misread and never fails.
+// eachMember calls visit with the raw name (without quotes) and the raw value of
+// each member of an object in canonical JSON, without white space. The record's
+// decoder has checked that form; eachMember stops at anything else.
 func eachMember(object []byte, visit func(name, value []byte)) {
 	b := object
 	if len(b) < 2 || b[0] != '{' {
@@ -29,7 +28,7 @@ func eachMember(object []byte, visit func(name, value []byte)) {
 	}
 }
 
-// stringEnd gives the offset behind the string that begins at i, or -1.
+// stringEnd returns the offset after the string that begins at i, or -1.
 func stringEnd(b []byte, i int) int {
 	for j := i + 1; j < len(b); {
 		n := bytes.IndexByte(b[j:], '"')
@@ -37,7 +36,7 @@ func stringEnd(b []byte, i int) int {
 			return -1
 		}
 		j += n + 1
-		// A quote is the end unless an odd number of backslashes stands before it.
+		// A quote ends the string unless an odd number of backslashes precedes it.
 		slashes := 0
 		for k := j - 2; k > i && b[k] == '\\'; k-- {
 			slashes++
@@ -49,7 +48,7 @@ func stringEnd(b []byte, i int) int {
 	return -1
 }
 
-// valueEnd gives the offset behind the value that begins at i, or -1.
+// valueEnd returns the offset after the value that begins at i, or -1.
 func valueEnd(b []byte, i int) int {
 	depth := 0
 	for i < len(b) {
@@ -66,7 +65,7 @@ func valueEnd(b []byte, i int) int {
 			depth++
 		case '}', ']':
 			if depth == 0 {
-				return i // a number or a word, and the end of what holds it
+				return i // after a number or a word, at the end of the object or array
 			}
 			if depth--; depth == 0 {
 				return i + 1

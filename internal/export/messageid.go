@@ -18,8 +18,8 @@ const (
 	priorityInfo    = 6
 )
 
-// priority says how loud a kind is: what failed, what somebody should look at,
-// what changes the node, the rest.
+// priority returns the priority of a kind: error for a failure, warning for an
+// event to look at, notice for a change of the node, info for the others.
 func priority(kind string) int {
 	switch machine.Kind(kind) {
 	case machine.KindPrecheckFailed:

@@ -8,8 +8,8 @@ import (
 	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
 )
 
-// A row group is what a reader takes at once and what is held in memory before
-// it is written: at most so many rows, or so many bytes before compression.
+// A row group is held in memory until it is written, and is read at once. It has
+// at most groupRows rows, or groupBytes before compression and one batch more.
 const (
 	groupRows       = 65536
 	groupBytes      = 16 << 20
@@ -17,8 +17,8 @@ const (
 	dictionaryBytes = 256 << 10
 )
 
-// parquetRow is the schema: names, types and order of the columns. Rows are
-// written column by column and never as this struct.
+// parquetRow is the schema: names, types and order of the columns. No value of
+// this type is written; rows are written column by column.
 type parquetRow struct {
 	V              int32   `parquet:"v,dict"`
 	Journal        string  `parquet:"journal,dict"`
@@ -54,12 +54,12 @@ type parquetRow struct {
 	Data           string  `parquet:"data,json"`
 }
 
-// parquetEncoder writes Apache Parquet, column by column, a row group at a
-// time. Nothing is written back to: it streams.
+// parquetEncoder writes Apache Parquet, column by column, one row group after the
+// other.
 type parquetEncoder struct {
 	w     *parquet.GenericWriter[parquetRow]
 	group *parquet.ConcurrentRowGroupWriter
-	nulls []parquet.Value // a batch of them
+	nulls []parquet.Value // a batch of nulls
 	rows  int             // in group
 	bytes int             // of the records in group
 }
@@ -78,10 +78,10 @@ func newParquet(w io.Writer) (encoder, error) {
 	return &parquetEncoder{w: pw, group: pw.BeginRowGroup(), nulls: make([]parquet.Value, batchRecords)}, nil
 }
 
-// pageCodec is Zstandard at its quickest: half the size of Snappy here, and
-// every reader has it. One encoder, and a window not much longer than a page:
-// parquet-go's own makes encoders again after each garbage collection, each
-// with a window of megabytes.
+// pageCodec is Zstandard at its fastest level, which every reader supports; its
+// output is half the size of Snappy's. It has one encoder, with a window little
+// longer than a page: parquet-go's own codec creates encoders with windows of
+// megabytes after each garbage collection.
 type pageCodec struct {
 	parquetzstd.Codec
 	encoder *zstd.Encoder
@@ -98,7 +98,7 @@ func (c *pageCodec) Encode(dst, src []byte) ([]byte, error) {
 	return c.encoder.EncodeAll(src, dst[:0]), nil
 }
 
-// prepare lays the values of a batch out by column.
+// prepare sets the values of a batch by column.
 func (e *parquetEncoder) prepare(b *batch) { b.columns.fill(b.recs) }
 
 func (e *parquetEncoder) write(b *batch) error {
@@ -127,8 +127,8 @@ func (e *parquetEncoder) commit() error {
 	return err
 }
 
-// end writes the footer, without which no reader takes the file. A part of an
-// export gets none.
+// end writes the footer if the export is whole. No reader accepts a file without
+// a footer.
 func (e *parquetEncoder) end(whole bool) error {
 	if !whole {
 		return nil

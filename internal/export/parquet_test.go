@@ -14,7 +14,8 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// opened reads a Parquet export: the file, and every value as text by column.
+// opened reads a Parquet export and returns the file and every value as text, by
+// column.
 func opened(t testing.TB, data []byte) (*parquet.File, []map[string]string) {
 	t.Helper()
 	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
@@ -81,7 +82,7 @@ func TestParquetHoldsTheRecord(t *testing.T) {
 	}
 }
 
-// The types are what readers make their own of.
+// The types of the columns are those that readers depend on.
 func TestParquetSchema(t *testing.T) {
 	f, _ := opened(t, exported(t, many(t, 10), "parquet"))
 	text := f.Schema().String()
@@ -96,7 +97,7 @@ func TestParquetSchema(t *testing.T) {
 	}
 }
 
-// Columns come and go from batch to batch: each value stays with its record.
+// Batches with different columns: each value stays with its record.
 func TestParquetKeepsRowsTogether(t *testing.T) {
 	src := many(t, 5000)
 	_, rows := opened(t, exported(t, src, "parquet"))
@@ -132,7 +133,7 @@ func TestParquetRowGroups(t *testing.T) {
 	}
 }
 
-// A part of an export must not pass for a whole one.
+// A part of an export must not look whole.
 func TestParquetPartIsNone(t *testing.T) {
 	src := many(t, 1000)
 	src.raw[900] = []byte("x")

@@ -2,8 +2,8 @@ package export
 
 import "github.com/parquet-go/parquet-go"
 
-// Columns of the envelope, as parquetRow has them; those of data follow, and
-// data itself.
+// Indexes of the columns of the envelope in parquetRow. The columns of data
+// follow, then data.
 const (
 	pqV = iota
 	pqJournal
@@ -24,11 +24,11 @@ const (
 	pqData = pqColumns + int(columns)
 )
 
-// parquetColumns are the values of a batch, by column. A column of data that
-// no record of the batch has is left empty.
+// parquetColumns are the values of a batch, by column. A column of data that no
+// record of the batch has is empty.
 type parquetColumns struct {
 	values [pqData + 1][]parquet.Value
-	texts  []byte // what values refer to that lies in no record
+	texts  []byte // the texts of values that are not in a record's bytes
 }
 
 func (p *parquetColumns) fill(recs []row) {
@@ -88,7 +88,7 @@ func (p *parquetColumns) column(c column, recs []row) {
 	}
 }
 
-// text copies s to where a value can refer to it.
+// text copies s to texts and returns it as a value.
 func (p *parquetColumns) text(s string) parquet.Value {
 	from := len(p.texts)
 	p.texts = append(p.texts, s...)

@@ -12,53 +12,53 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// What a batch holds at most, in records and in bytes: enough that handing it
-// over costs nothing, and little enough to stay in a core's cache.
+// The limits of a batch, in records and in bytes: large enough that passing it on
+// costs little, and small enough for a core's cache.
 const (
 	batchRecords = 128
 	batchBytes   = 128 << 10
 )
 
-// batches is how many there are: enough that the workers go on while the one
-// that writes compresses a page of many.
+// batches is the number of batches: enough that the workers continue while the
+// writer compresses a page.
 const batches = 16
 
-// maxWorkers is where more of them would wait for the one that writes.
+// maxWorkers bounds the workers: more would only wait for the writer.
 const maxWorkers = 4
 
 // encoder writes records in one format. prepare is called from several
 // goroutines at once, each with a batch of its own; the others are called in
 // the order of the records.
 type encoder interface {
-	// prepare does for a batch what needs no other: it may leave bytes in out.
+	// prepare encodes a batch, independently of other batches.
 	prepare(*batch)
 	// write writes a batch.
 	write(*batch) error
-	// end writes what is still held back, and, where the export is whole,
-	// what ends it: a part of one must not pass for a whole one.
+	// end writes what is buffered and, if the export is whole, the footer. A
+	// part of an export must not look whole.
 	end(whole bool) error
 }
 
-// row is a record as the formats with columns see it.
+// row is a record and its columns.
 type row struct {
 	record.Record
 	cells cells
 }
 
-// batch is some records and the memory that they lie in.
+// batch holds some records and their memory.
 type batch struct {
-	first   uint64 // seq of the first
+	first   uint64 // seq of the first record
 	raw     []byte
-	ends    []int // of each record in raw
+	ends    []int // offset after each record in raw
 	recs    []row
-	out     []byte         // text formats
-	columns parquetColumns // Parquet
-	err     error          // what came instead of the next record
+	out     []byte         // encoded, for text formats
+	columns parquetColumns // encoded, for Parquet
+	err     error          // the error after the last record
 	ready   chan struct{}
 }
 
-// decoded makes a format of an encoder. One goroutine reads, a few decode and
-// prepare, and this one writes, in order.
+// decoded returns the writer of an encoder. One goroutine reads, several decode
+// and prepare, and the caller's writes, in order.
 func decoded(newEncoder func(io.Writer) (encoder, error)) writer {
 	return func(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (n uint64, err error) {
 		enc, err := newEncoder(w)
@@ -86,7 +86,7 @@ func decoded(newEncoder func(io.Writer) (encoder, error)) writer {
 				}
 			})
 		}
-		// The source may be closed once this returns: its reader must be gone.
+		// The caller may close the source after this returns: its reader must have ended.
 		defer running.Wait()
 		defer close(stop)
 		for b := range ordered {
@@ -105,8 +105,8 @@ func decoded(newEncoder func(io.Writer) (encoder, error)) writer {
 	}
 }
 
-// read copies records into batches until they end or it is told to stop.
-// There are no more batches than hand has room for.
+// read copies records into batches and passes them to hand, until the records end
+// or stop is closed. hand never blocks: its channels have room for all batches.
 func read(records iter.Seq2[journal.RawRecord, error], free <-chan *batch, stop <-chan struct{}, hand func(*batch)) {
 	var b *batch
 	take := func() bool {
@@ -142,7 +142,7 @@ func (b *batch) reset() {
 	b.raw, b.ends, b.recs, b.out, b.err = b.raw[:0], b.ends[:0], b.recs[:0], b.out[:0], nil
 }
 
-// add copies a record: its bytes are valid until the next step only.
+// add copies a record, whose bytes are valid only until the next step.
 func (b *batch) add(raw journal.RawRecord) {
 	if len(b.ends) == 0 {
 		b.first = raw.Seq
@@ -151,8 +151,7 @@ func (b *batch) add(raw journal.RawRecord) {
 	b.ends = append(b.ends, len(b.raw))
 }
 
-// decode reads the envelopes and the columns, up to the first record that
-// cannot be read.
+// decode decodes the records, up to the first that cannot be read.
 func (b *batch) decode() {
 	from := 0
 	for i, to := range b.ends {

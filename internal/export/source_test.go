@@ -18,7 +18,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// made is a history that lies in memory.
+// made is a history in memory.
 type made struct {
 	raw     [][]byte
 	running *bool // an iteration goes on
@@ -44,7 +44,7 @@ func (m made) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 
 const journalID = "2716a3ec-1c1e-4b0c-8a54-0d1de6f7a001"
 
-// history chains entries. What an entry leaves out is filled in.
+// history chains entries, and sets the fields that an entry does not have.
 func newHistory(t testing.TB, entries ...record.Entry) made {
 	t.Helper()
 	var m made
@@ -72,7 +72,7 @@ func newHistory(t testing.TB, entries ...record.Entry) made {
 	return m
 }
 
-// data is an entry whose payload is v.
+// data returns an entry with payload v.
 func data(t testing.TB, v map[string]any) record.Entry {
 	t.Helper()
 	raw, err := json.Marshal(v)
@@ -80,7 +80,7 @@ func data(t testing.TB, v map[string]any) record.Entry {
 	return record.Entry{Data: raw}
 }
 
-// exported is an export that must succeed.
+// exported returns an export, which must succeed.
 func exported(t testing.TB, src export.Source, format string) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -92,7 +92,7 @@ func exported(t testing.TB, src export.Source, format string) []byte {
 	return out.Bytes()
 }
 
-// many is a history longer than several batches, of every shape of payload.
+// many returns a history of several batches, with payloads of every form.
 func many(t testing.TB, n int) made {
 	t.Helper()
 	entries := make([]record.Entry, n)
@@ -119,7 +119,7 @@ func TestSameTwiceAndInOrder(t *testing.T) {
 	}
 }
 
-// failing takes some bytes and then no more.
+// failing accepts some bytes and then fails.
 type failing struct{ left int }
 
 var errFull = errors.New("full")
@@ -131,7 +131,7 @@ func (f *failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// An export that ends early leaves nobody reading: its source may be closed.
+// An export that ends early has ended its reader: the source may be closed.
 func TestEndsEarly(t *testing.T) {
 	src := many(t, 3000)
 	src.running = new(bool)
@@ -145,7 +145,7 @@ func TestEndsEarly(t *testing.T) {
 	}
 }
 
-// Every format but jsonl decodes, and ends at what it cannot.
+// Every format except jsonl decodes, and ends at a record that it cannot decode.
 func TestUndecodable(t *testing.T) {
 	for _, format := range []string{"csv", "journald", "parquet"} {
 		for name, bad := range map[string][]byte{
