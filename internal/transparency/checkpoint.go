@@ -23,14 +23,15 @@ type Checkpoint struct {
 	Root    tlog.Hash
 }
 
-// Text is the body of the note: origin, size, base64 of the root, a line each.
+// Text returns the text of the note: origin, size and root in base64, a line
+// each.
 func (c Checkpoint) Text() string {
 	return fmt.Sprintf("%s\n%d\n%s\n", Origin(c.Journal), c.Size, c.Root)
 }
 
-// Sign returns the signed note. The signature line is named by the origin,
-// whatever name the key file carries: the key is older than the journal and
-// outlives it, and software that reads logs expects the origin there.
+// Sign returns the signed note. The name in the signature line is the origin,
+// which readers of logs expect there, rather than the name in the key's file: a
+// key can sign for several journals.
 func (c Checkpoint) Sign(key Signer) ([]byte, error) {
 	if key.note == nil {
 		return nil, ErrKey
@@ -42,8 +43,8 @@ func (c Checkpoint) Sign(key Signer) ([]byte, error) {
 	return note.Sign(&note.Note{Text: c.Text()}, named)
 }
 
-// Read reads a signed checkpoint and verifies no signature: what it says is
-// anybody's word. Errors are [ErrCheckpoint] and [ErrExtension].
+// Read reads a signed checkpoint and verifies no signature. Errors are
+// [ErrCheckpoint] and [ErrExtension].
 func Read(signed []byte) (Checkpoint, error) {
 	c, _, err := Open(signed)
 	if errors.Is(err, ErrSigner) {
@@ -52,12 +53,11 @@ func Read(signed []byte) (Checkpoint, error) {
 	return c, err
 }
 
-// Open reads a signed checkpoint. The second result is the key that signed it,
-// of those given. Only a line that is named by the checkpoint's origin can be
-// its signature: any other name is what its author chose, and such lines are
-// passed over, as those of witnesses are. Without a signature of a given key
-// the checkpoint is returned with [ErrSigner]; what it says is then anybody's
-// word. Other errors are [ErrCheckpoint] and [ErrExtension].
+// Open reads a signed checkpoint and returns it with the first of keys that
+// signed it. Only a line with the checkpoint's origin as its name can be such a
+// signature; lines with other names, as of witnesses, are ignored. If none of keys
+// signed it, Open returns the checkpoint, not verified, and [ErrSigner]. Other
+// errors are [ErrCheckpoint] and [ErrExtension].
 func Open(signed []byte, keys ...Verifier) (Checkpoint, Verifier, error) {
 	if len(signed) > MaxCheckpoint {
 		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: it has %d bytes", ErrCheckpoint, len(signed))
@@ -73,18 +73,18 @@ func Open(signed []byte, keys ...Verifier) (Checkpoint, Verifier, error) {
 	case errors.As(err, &unverified):
 		n = unverified.Note
 	case bytes.Contains(signed, []byte("\r\n")), bytes.HasPrefix(signed, []byte("\xef\xbb\xbf")):
-		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: it has line ends in CR LF, or a byte-order mark: it was copied as text; copy it as bytes", ErrCheckpoint)
+		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: its lines end in CR LF, or it begins with a byte-order mark: a program copied it as text; copy it again in binary mode", ErrCheckpoint)
 	case err != nil:
 		return Checkpoint{}, Verifier{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
-	if err := oneForm(n); err != nil {
+	if err := canonical(n); err != nil {
 		return Checkpoint{}, Verifier{}, err
 	}
 	c, err := parse(n.Text)
 	if err != nil {
 		return Checkpoint{}, Verifier{}, err
 	}
-	for _, sig := range n.Sigs { // those that were verified
+	for _, sig := range n.Sigs { // the verified ones
 		for _, k := range ring {
 			if k.note.KeyHash() == sig.Hash {
 				return c, k.Verifier, nil
@@ -94,9 +94,9 @@ func Open(signed []byte, keys ...Verifier) (Checkpoint, Verifier, error) {
 	return c, Verifier{}, ErrSigner
 }
 
-// oneForm refuses base64 that is not in its one form: the last bits of a
-// signature's text must be zero, or one signature had several texts.
-func oneForm(n *note.Note) error {
+// canonical refuses a signature whose base64 is not canonical: otherwise one
+// signature would have several texts.
+func canonical(n *note.Note) error {
 	for _, sig := range slices.Concat(n.Sigs, n.UnverifiedSigs) {
 		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
 			return fmt.Errorf("%w: a signature is not in canonical base64", ErrCheckpoint)
@@ -105,8 +105,8 @@ func oneForm(n *note.Note) error {
 	return nil
 }
 
-// keyring is the keys under one origin. It returns the first of several with
-// one hash: note refuses a list that names a key twice.
+// keyring holds keys under the name of one origin. It may hold a key twice, which
+// note.VerifierList would refuse.
 type keyring []namedVerifier
 
 type namedVerifier struct {
@@ -145,8 +145,8 @@ func parse(text string) (Checkpoint, error) {
 	if !ok || id == "" || err != nil || strconv.FormatUint(size, 10) != lines[1] || size == 0 {
 		return Checkpoint{}, ErrCheckpoint
 	}
-	root, err := parseHash(lines[2])
-	if err != nil {
+	root, ok := parseHash(lines[2])
+	if !ok {
 		return Checkpoint{}, ErrCheckpoint
 	}
 	if len(lines) != 4 {
@@ -155,10 +155,10 @@ func parse(text string) (Checkpoint, error) {
 	return Checkpoint{Journal: id, Size: size, Root: root}, nil
 }
 
-func parseHash(text string) (tlog.Hash, error) {
+func parseHash(text string) (tlog.Hash, bool) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != tlog.HashSize || base64.StdEncoding.EncodeToString(raw) != text {
-		return tlog.Hash{}, fmt.Errorf("%w: %q is no hash", ErrProof, text)
+		return tlog.Hash{}, false
 	}
-	return tlog.Hash(raw), nil
+	return tlog.Hash(raw), true
 }

@@ -48,13 +48,13 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// lines are the first n lines of text.
+// lines returns the first n lines of text.
 func lines(text string, n int) string {
 	return strings.Join(strings.SplitAfterN(text, "\n", n+1)[:n], "")
 }
 
-// TestCheckpointSignatureName: the line is named by the origin. A line of the
-// same key under another name, also that of the key file, is nobody's.
+// TestCheckpointSignatureName: the name in the signature line is the origin. A line
+// of the same key under another name, also that in the key's file, does not count.
 func TestCheckpointSignatureName(t *testing.T) {
 	l, key := newLog(9), signer(t, "node-1")
 	c, signed := l.checkpoint(t, 9, key)
@@ -65,7 +65,7 @@ func TestCheckpointSignatureName(t *testing.T) {
 	if got, _, err := transparency.Open(byFile, key.Verifier()); !errors.Is(err, transparency.ErrSigner) || got != c {
 		t.Errorf("a line named by the key file: %+v, %v", got, err)
 	}
-	// Witnesses add lines of their own, before and after.
+	// Witnesses add lines before and after.
 	both := string(byFile) + strings.TrimPrefix(string(signed), c.Text()+"\n")
 	if _, by, err := transparency.Open([]byte(both), key.Verifier()); err != nil || by.BLAKE3() != key.Verifier().BLAKE3() {
 		t.Errorf("with another line before it: %v", err)
@@ -83,7 +83,7 @@ func TestCheckpointSignatureForm(t *testing.T) {
 	}
 }
 
-// verifierNamed is a key as other software has it, under the name of a log.
+// verifierNamed returns a key under the name of a log, as other software uses it.
 func verifierNamed(t testing.TB, name string, key transparency.Signer) note.Verifier {
 	t.Helper()
 	text, err := note.NewEd25519VerifierKey(name, key.Verifier().Key())

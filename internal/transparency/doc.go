@@ -1,5 +1,5 @@
-// Package transparency makes commitments to a journal that an auditor can hold
-// off the node, and proofs against them that other people's software verifies.
+// Package transparency makes commitments to a journal, which an auditor can keep
+// off the node, and proofs against them, which other software can verify.
 //
 // A journal is an RFC 6962 Merkle tree: SHA-256, the data of leaf seq-1 is the
 // bytes of record seq. Trees and proofs are those of golang.org/x/mod/sumdb/tlog,
@@ -11,6 +11,6 @@
 //	consistency    our own text form around RFC 6962's hashes (Consistency)
 //	key rotation   a signed note with the lines of both keys (Rotation)
 //
-// Nothing of the tree is kept on the node: the records are there, and hashing
-// a million of them takes less than a second.
+// The tree is not stored on the node: it is computed from the records, in less
+// than a second for a million of them.
 package transparency

@@ -6,22 +6,23 @@ import "errors"
 var (
 	// ErrCheckpoint: the text is not a checkpoint of an edged journal.
 	ErrCheckpoint = errors.New("not a checkpoint of a journal (three lines: edged/<journal id>, size, root; an empty line; signatures)")
-	// ErrExtension: it has lines beyond the three, which a journal's never has.
-	ErrExtension = errors.New("the checkpoint has extension lines, a journal's has none")
-	// ErrSigner: no signature on it is by a key that is known.
-	ErrSigner = errors.New("not signed by a key that is known here")
+	// ErrExtension: the checkpoint has extension lines, which that of a journal
+	// never has.
+	ErrExtension = errors.New("the checkpoint has extension lines, which that of a journal never has")
+	// ErrSigner: no given key signed the checkpoint.
+	ErrSigner = errors.New("not signed by a given key")
 	// ErrKey: the text is not a key in the form of signed notes.
 	ErrKey = errors.New("not an Ed25519 key in the form of signed notes (one line, NAME+HASH+KEY or PRIVATE+KEY+NAME+HASH+KEY)")
-	// ErrSize: a tree of another size than there are records.
-	ErrSize = errors.New("the records do not reach that far")
-	// ErrProof: the text is not a proof, or does not prove what it should.
-	ErrProof = errors.New("no proof")
-	// ErrOther: a checkpoint of another journal, or over other records.
+	// ErrSize: there are fewer records than the tree has.
+	ErrSize = errors.New("there are not that many records")
+	// ErrProof: the proof is not valid.
+	ErrProof = errors.New("not a valid proof")
+	// ErrOther: the checkpoint is of another journal or over other records.
 	ErrOther = errors.New("the checkpoint is not of these records")
-	// ErrRotation: the statement does not lead from one key to the next.
-	ErrRotation = errors.New("the statement does not lead to the new key")
+	// ErrRotation: the statement is not a valid rotation to the new key.
+	ErrRotation = errors.New("not a valid statement of rotation")
 	// ErrTiles: the directory holds tiles, or a checkpoint, of another history.
 	ErrTiles = errors.New("the directory holds tiles of other records")
-	// ErrBusy: another call writes to the directory.
-	ErrBusy = errors.New("another command writes there")
+	// ErrBusy: another process writes to the directory.
+	ErrBusy = errors.New("another command is writing there")
 )

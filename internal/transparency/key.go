@@ -13,11 +13,11 @@ import (
 	"github.com/autonomyops/edged/internal/signing"
 )
 
-// space is what may surround a key in its file: a line feed, and what editors
-// and mail add.
+// space are the characters that may surround a key in its file: a line feed, and
+// others that editors and mail programs add.
 const space = " \t\r\n"
 
-// algEd25519 is the type byte before an Ed25519 key in a note's key.
+// algEd25519 is the type byte before an Ed25519 key in the key of a note.
 const algEd25519 = 1
 
 // Verifier is a public checkpoint key.
@@ -28,8 +28,8 @@ type Verifier struct {
 }
 
 // NewVerifier reads a public key, NAME+HASH+KEY. The error is [ErrKey], or
-// [signing.ErrWeakKey] for one of small order: one signature under it, made by
-// anybody, fits every checkpoint, and a note's own verifier takes it.
+// [signing.ErrWeakKey] for a key of small order: anybody can make a signature that
+// verifies under it for every checkpoint, and package note accepts such a key.
 func NewVerifier(text string) (Verifier, error) {
 	text = strings.Trim(text, space)
 	v, err := note.NewVerifier(text)
@@ -43,13 +43,13 @@ func NewVerifier(text string) (Verifier, error) {
 		return Verifier{}, ErrKey
 	}
 	if err := signing.CheckPublic(raw[1:]); err != nil {
-		return Verifier{}, fmt.Errorf("checkpoint key of %s: %w: believe nothing that it signed", v.Name(), err)
+		return Verifier{}, fmt.Errorf("checkpoint key of %s: %w; trust nothing that it signed", v.Name(), err)
 	}
 	return Verifier{v, text, raw[1:]}, nil
 }
 
-// named is the key under another name, which the hash in a signature line
-// covers too. It fails where a note cannot have such a name.
+// named returns the key under another name, which the hash in a signature line
+// covers too. It returns an error if a note cannot have such a name.
 func (v Verifier) named(name string) (note.Verifier, error) {
 	text, err := note.NewEd25519VerifierKey(name, v.key)
 	if err != nil {
@@ -61,25 +61,25 @@ func (v Verifier) named(name string) (note.Verifier, error) {
 // MaxKey is the largest file of a key that is read, in bytes.
 const MaxKey = 4096
 
-// InForce refuses a key that is not the one that a history names last: its
-// BLAKE3, "" where it names none, which is so until the first change.
+// InForce returns an error if v is not the key that the history names last. named
+// is that key's BLAKE3, "" if the history names none.
 func (v Verifier) InForce(named string) error {
 	if named != "" && named != v.BLAKE3() {
-		return fmt.Errorf("key %s, the journal names key %s", v.BLAKE3(), named)
+		return fmt.Errorf("key %s, but the journal names key %s", v.BLAKE3(), named)
 	}
 	return nil
 }
 
-// String is the key in its text form.
+// String returns the key in its text form.
 func (v Verifier) String() string { return v.text }
 
-// Name is the name that it signs under.
+// Name returns the name in the key's file.
 func (v Verifier) Name() string { return v.note.Name() }
 
-// Key is the raw Ed25519 key.
+// Key returns the raw Ed25519 key.
 func (v Verifier) Key() ed25519.PublicKey { return v.key }
 
-// BLAKE3 is the lower-case hex BLAKE3 of the raw key, as events name keys.
+// BLAKE3 returns the BLAKE3 of the raw key in lower-case hex, as in events.
 func (v Verifier) BLAKE3() string {
 	return digest.Of(v.key)
 }
@@ -91,8 +91,8 @@ type Signer struct {
 	text     string
 }
 
-// NewSigner reads a private key, PRIVATE+KEY+NAME+HASH+KEY. The error, [ErrKey],
-// never quotes it.
+// NewSigner reads a private key, PRIVATE+KEY+NAME+HASH+KEY. The error is
+// [ErrKey], and never contains the key.
 func NewSigner(text string) (Signer, error) {
 	text = strings.Trim(text, space)
 	s, err := note.NewSigner(text)
@@ -115,7 +115,7 @@ func NewSigner(text string) (Signer, error) {
 	return Signer{s, v, text}, nil
 }
 
-// GenerateSigner makes a key of this name.
+// GenerateSigner generates a key with this name.
 func GenerateSigner(name string) (Signer, error) {
 	skey, _, err := note.GenerateKey(rand.Reader, name)
 	if err != nil {
@@ -124,7 +124,7 @@ func GenerateSigner(name string) (Signer, error) {
 	return NewSigner(skey)
 }
 
-// named is the key under another name.
+// named returns the key under another name.
 func (s Signer) named(name string) (note.Signer, error) {
 	v, err := s.verifier.named(name)
 	if err != nil {
@@ -134,8 +134,8 @@ func (s Signer) named(name string) (note.Signer, error) {
 	return note.NewSigner(fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", name, v.KeyHash(), parts[4]))
 }
 
-// Verifier is the public half.
+// Verifier returns the public key.
 func (s Signer) Verifier() Verifier { return s.verifier }
 
-// Secret is the text form of the private half, to be kept with mode 0600.
+// Secret returns the private key in its text form, to be kept with mode 0600.
 func (s Signer) Secret() string { return s.text }

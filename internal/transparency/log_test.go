@@ -14,7 +14,7 @@ import (
 	"github.com/autonomyops/edged/journal/record"
 )
 
-// log is a history of made-up records.
+// log is a history of invented records.
 type log struct {
 	records [][]byte
 	broken  uint64 // the record that cannot be read, 0 for none
@@ -47,7 +47,7 @@ func (l *log) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {
 	}
 }
 
-// hashes is a tlog of the same records, made by tlog alone.
+// hashes returns the root and the hashes of the same records, computed by tlog alone.
 func (l *log) hashes(t testing.TB, n int) (tlog.Hash, tlog.HashReaderFunc) {
 	t.Helper()
 	var stored []tlog.Hash

@@ -12,10 +12,10 @@ import (
 // rotationTitle is the first line of a rotation statement.
 const rotationTitle = "edged checkpoint key rotation"
 
-// Rotation is the statement that one checkpoint key is followed by another. As
-// a text it has four lines: the title, the journal's id, the old key, the new
-// one. It is signed, as a note, by both: the old key says who follows it, the
-// new one that somebody holds it.
+// Rotation is the statement that the new checkpoint key replaces the old one. Its
+// text has four lines: title, journal id, old key, new key. Both keys sign it as a
+// note: the old one names its successor, the new one proves that somebody holds
+// it.
 type Rotation struct {
 	Journal  string
 	Old, New Verifier
@@ -25,9 +25,9 @@ func (r Rotation) text() string {
 	return fmt.Sprintf("%s\n%s\n%s\n%s\n", rotationTitle, r.Journal, r.Old, r.New)
 }
 
-// Rotate makes the event of a rotation. Its statement is the note's text, its
-// signature the note's two signature lines, old key first: the statement, an
-// empty line and the signature together are the signed note.
+// Rotate returns the event of a rotation. Its statement is the text of the note,
+// its signature the two signature lines, old key first: statement, empty line and
+// signature are the signed note.
 func Rotate(journalID string, old, next Signer) (machine.KeyRotated, error) {
 	r := Rotation{journalID, old.Verifier(), next.Verifier()}
 	signed, err := note.Sign(&note.Note{Text: r.text()}, old.note, next.note)
@@ -39,33 +39,32 @@ func Rotate(journalID string, old, next Signer) (machine.KeyRotated, error) {
 		Statement: []byte(text), Signature: signed[len(text)+1:]}, nil
 }
 
-// ReadRotation verifies the statement of an event that rotates a checkpoint
-// key in the journal with this id: both signatures, and that the event says
-// the same. Whether the old key is to be believed is for the caller. The error
-// is [ErrRotation].
+// ReadRotation verifies the statement of an event that rotates a checkpoint key in
+// the journal with this id: both signatures, and that the event agrees. The caller
+// must decide whether to trust the old key. The error is [ErrRotation].
 func ReadRotation(journalID string, e machine.KeyRotated) (Rotation, error) {
 	refuse := func(format string, args ...any) (Rotation, error) {
 		return Rotation{}, fmt.Errorf("%w: %s", ErrRotation, fmt.Sprintf(format, args...))
 	}
 	lines := strings.Split(string(e.Statement), "\n")
 	if len(lines) != 5 || lines[0] != rotationTitle || lines[4] != "" {
-		return refuse("it is not one of a checkpoint key")
+		return refuse("it is not about a checkpoint key")
 	}
 	r := Rotation{Journal: lines[1]}
 	var err error
 	if r.Old, err = NewVerifier(lines[2]); err != nil {
-		return refuse("the old key is none: %v", err)
+		return refuse("read the old key: %v", err)
 	}
 	if r.New, err = NewVerifier(lines[3]); err != nil {
-		return refuse("the new key is none: %v", err)
+		return refuse("read the new key: %v", err)
 	}
 	switch {
 	case r.text() != string(e.Statement):
-		return refuse("it is not in its one form")
+		return refuse("it is not in canonical form")
 	case e.Purpose != machine.PurposeCheckpoint || r.Old.BLAKE3() != e.OldKey || r.New.BLAKE3() != e.NewKey:
 		return refuse("the event names other keys than the statement")
 	case e.OldKey == e.NewKey:
-		return refuse("it leads to the key itself")
+		return refuse("the new key is the old one")
 	case r.Journal != journalID:
 		return refuse("it is for journal %s", r.Journal)
 	}

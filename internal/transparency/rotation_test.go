@@ -64,7 +64,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// A statement has one form: what both keys have signed in another is none.
+// A statement in another than the canonical form is refused, although both keys signed it.
 func TestRotationForm(t *testing.T) {
 	a, b := signer(t, "n"), signer(t, "n")
 	good, err := transparency.Rotate("j", a, b)

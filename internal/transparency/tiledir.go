@@ -15,19 +15,20 @@ import (
 )
 
 const (
-	// checkpointName is the file that a reader begins with; it is written last.
+	// checkpointName is the file that readers open first. It is written last.
 	checkpointName = "checkpoint"
 	partialName    = ".partial"
 )
 
-// tileDir is a directory of tiles that one call at a time writes to.
+// tileDir is a directory of tiles, locked for writing.
 type tileDir struct {
 	Written
 	path string
 	lock *os.File
 }
 
-// openTileDir makes the directory where it is missing, and locks it.
+// openTileDir creates the directory if it is missing, and locks it. The error is
+// [ErrBusy] if another process has locked it.
 func openTileDir(path string) (*tileDir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
@@ -45,20 +46,20 @@ func openTileDir(path string) (*tileDir, error) {
 		return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
 	}
 	d := &tileDir{path: path, lock: lock}
-	if err := os.Remove(d.beside()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(d.partial()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.close()
 		return nil, err
 	}
 	return d, nil
 }
 
-// beside is the one file that is being written; an interrupted call leaves it.
-func (d *tileDir) beside() string { return filepath.Join(d.path, partialName) }
+// partial returns the path of the temporary file. An interrupted call leaves it.
+func (d *tileDir) partial() string { return filepath.Join(d.path, partialName) }
 
 func (d *tileDir) close() { _ = d.lock.Close() } // a directory: nothing was written to it
 
-// TilePath is where a tile of height 8 lies, by c2sp.org/tlog-tiles; level -1
-// is that of the entries.
+// TilePath returns the path of a tile of height 8 by c2sp.org/tlog-tiles. Level -1
+// holds the entries.
 func TilePath(t tlog.Tile) string {
 	if t.L == -1 {
 		return "tile/entries/" + strings.TrimPrefix(t.Path(), "tile/8/data/")
@@ -70,8 +71,8 @@ func (d *tileDir) name(t tlog.Tile) string {
 	return filepath.Join(d.path, filepath.FromSlash(TilePath(t)))
 }
 
-// checkpoint is that of the tree which is there already; the zero one, whose
-// size no tree has, where there is none. It must be one that c can continue.
+// checkpoint returns the checkpoint in the directory; its size is 0 if there is
+// none. The error is [ErrTiles] if c cannot continue it.
 func (d *tileDir) checkpoint(c Checkpoint) (Checkpoint, error) {
 	name := filepath.Join(d.path, checkpointName)
 	text, err := readAtMost(name, MaxCheckpoint+1)
@@ -86,14 +87,15 @@ func (d *tileDir) checkpoint(c Checkpoint) (Checkpoint, error) {
 	case err != nil:
 		return Checkpoint{}, fmt.Errorf("%s: %w; name another directory", name, err)
 	case old.Journal != c.Journal:
-		return Checkpoint{}, fmt.Errorf("%w: %s is of journal %s, this is journal %s; name another directory", ErrTiles, name, old.Journal, c.Journal)
+		return Checkpoint{}, fmt.Errorf("%w: %s is of journal %s, but this is journal %s; name another directory", ErrTiles, name, old.Journal, c.Journal)
 	case old.Size > c.Size:
-		return Checkpoint{}, fmt.Errorf("%w: %s is over %d records, this tree has %d; name another directory", ErrTiles, name, old.Size, c.Size)
+		return Checkpoint{}, fmt.Errorf("%w: %s is over %d records, but this tree has %d; name another directory", ErrTiles, name, old.Size, c.Size)
 	}
 	return old, nil
 }
 
-// keep writes a tile, unless it is there already.
+// keep writes a tile, unless the directory holds it. The error is [ErrTiles] if
+// the directory holds another one.
 func (d *tileDir) keep(t tlog.Tile, data []byte) error {
 	name := d.name(t)
 	found, err := readAtMost(name, int64(len(data))+1)
@@ -112,17 +114,17 @@ func (d *tileDir) keep(t tlog.Tile, data []byte) error {
 	return d.replace(name, data, false)
 }
 
-// unfinished tells what a loss of power leaves of a file that was renamed
-// before it was flushed, its end or all of it missing or zero, from a file
-// that somebody has altered.
+// unfinished reports whether found may be what a power cut left of data in a file
+// that was renamed before it was flushed: its end is missing or zero. Any other
+// difference was made by somebody.
 func unfinished(found, data []byte) bool {
 	return len(found) <= len(data) && bytes.HasPrefix(data, bytes.TrimRight(found, "\x00"))
 }
 
-// replace writes a file beside and gives it its name.
+// replace writes a temporary file and renames it to name.
 func (d *tileDir) replace(name string, data []byte, synced bool) (err error) {
-	beside := d.beside()
-	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	partial := d.partial()
+	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -131,18 +133,18 @@ func (d *tileDir) replace(name string, data []byte, synced bool) (err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(beside, name)
+		err = os.Rename(partial, name)
 	}
 	if err != nil {
-		_ = os.Remove(beside) // the first error says what matters
+		_ = os.Remove(partial) // the first error is the one that matters
 		return err
 	}
 	d.Written.Written++
 	return nil
 }
 
-// publish puts the new checkpoint in place, once everything that it commits to
-// is on the disk, and removes the partial tiles that are full now.
+// publish flushes the tiles, writes the new checkpoint, and removes partial tiles
+// whose full tile exists.
 func (d *tileDir) publish(signed []byte, c, old Checkpoint) error {
 	if err := d.flush(); err != nil {
 		return err
@@ -164,8 +166,7 @@ func (d *tileDir) publish(signed []byte, c, old Checkpoint) error {
 	return d.flush()
 }
 
-// flush makes everything on the filesystem of the directory durable: one call
-// for thousands of small files.
+// flush flushes the directory's filesystem: one call for thousands of small files.
 func (d *tileDir) flush() error {
 	if err := unix.Syncfs(int(d.lock.Fd())); err != nil {
 		return &fs.PathError{Op: "syncfs", Path: d.path, Err: err}
@@ -173,7 +174,7 @@ func (d *tileDir) flush() error {
 	return nil
 }
 
-// readAtMost reads a regular file of which no more than limit bytes matter.
+// readAtMost reads at most limit bytes of a regular file.
 func readAtMost(name string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// tileWidth is how many hashes a full tile holds, and how many records a full
-// bundle of entries: c2sp.org/tlog-tiles.
+// tileWidth is the number of hashes in a full tile, and of records in a full
+// bundle of entries (c2sp.org/tlog-tiles).
 const (
 	tileHeight = 8
 	tileWidth  = 1 << tileHeight
@@ -20,35 +20,36 @@ const (
 // maxEntry is the largest record that a bundle of entries can hold, in bytes.
 const maxEntry = 1<<16 - 1
 
-// Written says what [Tiles] did: how many files it wrote, and how many it
-// found there as they had to be.
+// Written is the result of [Tiles]: the number of files that it wrote, and of
+// those that it found complete.
 type Written struct {
 	Written, Kept int
 }
 
-// Tiles writes the tree of a signed checkpoint, with all its records, as a
-// static directory in the form c2sp.org/tlog-tiles:
+// Tiles writes the tree of a signed checkpoint and its records to a directory, in
+// the form c2sp.org/tlog-tiles:
 //
 //	checkpoint            the signed checkpoint
 //	tile/L/N[.p/W]        hashes of level L, 32 bytes each
 //	tile/entries/N[.p/W]  records, each after its length (2 bytes, big-endian)
 //
-// Every file is written beside its name and renamed; the checkpoint comes last,
-// after a flush of everything. A directory that holds an older tree of these
-// records is extended, and one left by an interrupted call completed: what is
-// there is read and compared, not written again. The error is [ErrTiles] where
-// it differs, and nothing is overwritten; [ErrBusy] where another call writes
-// there; [ErrOther] where the checkpoint is over other records than src has.
+// It writes each file to a temporary one and renames it. The checkpoint is last,
+// after a flush of all tiles. Tiles extends a directory that holds an older tree of
+// these records, and completes one that an interrupted call left: it compares the
+// files that exist and writes only those that are missing. It overwrites nothing
+// of another history. The error is [ErrTiles] if the directory holds other
+// records, [ErrBusy] if another process writes to it, and [ErrOther] or [ErrSize]
+// if the checkpoint is over other records than those of src.
 func Tiles(ctx context.Context, src Source, dir string, signed []byte, progress Progress) (Written, error) {
 	c, err := Read(signed)
 	if err != nil {
 		return Written{}, err
 	}
 	if src.ID() != c.Journal {
-		return Written{}, fmt.Errorf("%w: it is of journal %s, this is journal %s", ErrOther, c.Journal, src.ID())
+		return Written{}, fmt.Errorf("%w: it is of journal %s, but this is journal %s", ErrOther, c.Journal, src.ID())
 	}
 	if tip := src.Tip().Seq; c.Size > tip || src.First() != 1 {
-		return Written{}, fmt.Errorf("%w: the checkpoint is over records 1 to %d, here are those from %d to %d", ErrSize, c.Size, src.First(), tip)
+		return Written{}, fmt.Errorf("%w: the checkpoint is over records 1 to %d, but here are records %d to %d", ErrSize, c.Size, src.First(), tip)
 	}
 	d, err := openTileDir(dir)
 	if err != nil {
@@ -64,12 +65,13 @@ func Tiles(ctx context.Context, src Source, dir string, signed []byte, progress 
 		return d.Written, err
 	}
 	if root := w.stack.root(); root != c.Root {
-		return d.Written, fmt.Errorf("%w: their root is %s, the checkpoint's is %s", ErrOther, root, c.Root)
+		return d.Written, fmt.Errorf("%w: their root is %s, but that of the checkpoint is %s", ErrOther, root, c.Root)
 	}
 	return d.Written, d.publish(signed, c, old)
 }
 
-// tiler holds what is not yet a full tile: at most one tile of each level.
+// tiler holds the hashes and entries that do not fill a tile yet: less than one
+// tile of each level.
 type tiler struct {
 	dir     *tileDir
 	stack   stack
@@ -79,10 +81,10 @@ type tiler struct {
 
 type level struct {
 	hashes []byte
-	full   int64 // tiles of this level that are complete
+	full   int64 // number of full tiles
 }
 
-// stream makes every tile of the tree of c.
+// stream writes every tile of the tree of c.
 func (w *tiler) stream(ctx context.Context, src Source, c, old Checkpoint, progress Progress) error {
 	for raw, err := range src.RawRecords(1, c.Size) {
 		if err != nil {
@@ -94,7 +96,7 @@ func (w *tiler) stream(ctx context.Context, src Source, c, old Checkpoint, progr
 		if w.stack.count == old.Size && w.stack.root() != old.Root {
 			return fmt.Errorf("%w: %s is over other records; name another directory", ErrTiles, filepath.Join(w.dir.path, checkpointName))
 		}
-		if w.stack.count%part == 0 || w.stack.count == c.Size {
+		if w.stack.count%chunk == 0 || w.stack.count == c.Size {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -104,14 +106,14 @@ func (w *tiler) stream(ctx context.Context, src Source, c, old Checkpoint, progr
 		}
 	}
 	if w.stack.count != c.Size {
-		return fmt.Errorf("%w: of records 1 to %d there are %d", ErrSize, c.Size, w.stack.count)
+		return fmt.Errorf("%w: of records 1 to %d there are only %d", ErrSize, c.Size, w.stack.count)
 	}
-	return w.rest()
+	return w.finish()
 }
 
 func (w *tiler) add(record []byte) error {
 	if len(record) > maxEntry {
-		return fmt.Errorf("write tiles: record %d has %d bytes, an entry has at most %d: edgectl journal verify", w.stack.count+1, len(record), maxEntry)
+		return fmt.Errorf("write tiles: record %d has %d bytes, but an entry has at most %d; run edgectl journal verify", w.stack.count+1, len(record), maxEntry)
 	}
 	w.entries.Write(binary.BigEndian.AppendUint16(nil, uint16(len(record))))
 	w.entries.Write(record)
@@ -127,8 +129,8 @@ func (w *tiler) add(record []byte) error {
 	return w.hash(0, h)
 }
 
-// hash adds a hash to a level; a tile that it completes has a hash of its own
-// on the level above.
+// hash adds a hash to a level. If that fills a tile, it adds the tile's hash to
+// the level above.
 func (w *tiler) hash(l int, h tlog.Hash) error {
 	if l == len(w.levels) {
 		w.levels = append(w.levels, level{})
@@ -150,8 +152,8 @@ func (w *tiler) hash(l int, h tlog.Hash) error {
 	return w.hash(l+1, s.root())
 }
 
-// rest writes the tiles that are not full.
-func (w *tiler) rest() error {
+// finish writes the tiles that are not full.
+func (w *tiler) finish() error {
 	if n := w.stack.count % tileWidth; n > 0 {
 		tile := tlog.Tile{H: tileHeight, L: -1, N: int64(w.stack.count / tileWidth), W: int(n)}
 		if err := w.dir.keep(tile, w.entries.Bytes()); err != nil {

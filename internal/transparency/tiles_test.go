@@ -21,7 +21,7 @@ func (l *log) tiles(t testing.TB, dir string, n int, key transparency.Signer) (t
 	return transparency.Tiles(t.Context(), l, dir, signed, nil)
 }
 
-// listed are the files of a directory, with slashes, in order.
+// listed returns the paths of the files in a directory, sorted, with slashes.
 func listed(t testing.TB, dir string) []string {
 	t.Helper()
 	var names []string
@@ -62,7 +62,7 @@ func TestTilesGrow(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "tile/1/000.p")); err == nil {
 		t.Error("tile/1/000 is full, and its parts are left")
 	}
-	// The tree is read back by tlog, from the tiles alone.
+	// tlog reads the tree from the tiles alone.
 	c, signed := l.checkpoint(t, 70000, key)
 	reader := tlog.TileHashReader(tlog.Tree{N: 70000, Hash: c.Root}, tileDir(dir))
 	for _, i := range []int64{0, 255, 256, 69999} {
@@ -76,7 +76,7 @@ func TestTilesGrow(t *testing.T) {
 	}
 }
 
-// tileDir reads tiles from a directory.
+// tileDir is a tlog.TileReader of a directory.
 type tileDir string
 
 func (tileDir) Height() int                         { return 8 }
@@ -92,7 +92,7 @@ func (d tileDir) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	return data, nil
 }
 
-// What another history has left is refused, and nothing of it is lost.
+// A directory of another history is refused, and stays as it is.
 func TestTilesOfAnotherHistory(t *testing.T) {
 	key := signer(t, "n")
 	l, other := newLog(700), newLog(700)
@@ -142,7 +142,7 @@ func TestTilesOfAnotherHistory(t *testing.T) {
 	}
 }
 
-// named is a log under another id.
+// named is a log with another id.
 type named struct {
 	*log
 	id string
@@ -150,8 +150,8 @@ type named struct {
 
 func (n named) ID() string { return n.id }
 
-// An interrupted call is completed by the next: whatever part of it is there,
-// and whatever a loss of power has made of files that were not flushed.
+// The next call completes an interrupted one, after any number of files, and after
+// a power cut that damaged files which were not flushed.
 func TestTilesResume(t *testing.T) {
 	l, key := newLog(20000), signer(t, "n")
 	_, signed := l.checkpoint(t, 20000, key)

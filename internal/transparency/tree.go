@@ -15,7 +15,7 @@ import (
 )
 
 // Source is a history to commit to. Its methods are called from several
-// goroutines; the bytes that an iteration gives are valid until its next step.
+// goroutines. Bytes that an iteration yields are valid until its next step.
 type Source interface {
 	ID() string
 	First() uint64
@@ -23,32 +23,32 @@ type Source interface {
 	RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 }
 
-// Progress hears how many records are done, and of how many. It is called from
-// one goroutine at a time. It may be nil.
+// Progress is called with the number of records that are done, and their total.
+// Calls do not overlap. It may be nil.
 type Progress func(done, total uint64)
 
-// Origin is the first line of a checkpoint of the journal with this id.
+// Origin returns the first line of a checkpoint of the journal with this id.
 func Origin(journalID string) string { return "edged/" + journalID }
 
-// part is how many records one goroutine hashes at a time: 1 << partLevel.
+// chunk is the number of records that a goroutine hashes at a time.
 const (
-	partLevel = 13
-	part      = 1 << partLevel
+	chunkLevel = 13
+	chunk      = 1 << chunkLevel
 )
 
-// Tree is the Merkle tree of the first records of a journal. It holds the
-// hashes of its complete parts, 32 bytes for 8,192 records; those beneath are
-// computed from the records again where a proof needs them.
+// Tree is the Merkle tree of the first records of a journal. It holds the hash of
+// each complete chunk, 32 bytes for 8,192 records. A proof computes the hashes
+// below from the records again.
 type Tree struct {
-	ctx   context.Context
-	src   Source
-	size  uint64
-	parts []tlog.Hash
-	root  tlog.Hash
+	ctx    context.Context
+	src    Source
+	size   uint64
+	chunks []tlog.Hash
+	root   tlog.Hash
 }
 
-// Root is the Merkle tree hash of the first size records, computed on all
-// cores in constant memory. Errors are those of [Build].
+// Root returns the Merkle tree hash of the first size records. Errors are those of
+// [Build].
 func Root(ctx context.Context, src Source, size uint64, progress Progress) (tlog.Hash, error) {
 	t, err := Build(ctx, src, size, progress)
 	if err != nil {
@@ -57,15 +57,15 @@ func Root(ctx context.Context, src Source, size uint64, progress Progress) (tlog
 	return t.root, nil
 }
 
-// Build hashes the first size records on all cores. Errors are the source's,
-// the context's, or [ErrSize] where there are not that many. The context also
-// ends what is asked of the tree later.
+// Build hashes the first size records on all cores. Errors are those of the source
+// and of ctx, and [ErrSize] if there are not that many records. ctx also ends later
+// calls of the tree's methods.
 func Build(ctx context.Context, src Source, size uint64, progress Progress) (*Tree, error) {
 	if tip := src.Tip().Seq; size == 0 || size > tip || src.First() != 1 {
-		return nil, fmt.Errorf("%w: a tree of %d records is asked for, here are those from %d to %d", ErrSize, size, src.First(), tip)
+		return nil, fmt.Errorf("%w: a tree is to have %d records, but here are records %d to %d", ErrSize, size, src.First(), tip)
 	}
-	t := &Tree{ctx: ctx, src: src, size: size, parts: make([]tlog.Hash, size/part)}
-	if err := t.hashParts(progress); err != nil {
+	t := &Tree{ctx: ctx, src: src, size: size, chunks: make([]tlog.Hash, size/chunk)}
+	if err := t.hashChunks(progress); err != nil {
 		return nil, err
 	}
 	var err error
@@ -78,30 +78,30 @@ func Build(ctx context.Context, src Source, size uint64, progress Progress) (*Tr
 	return t, nil
 }
 
-// Checkpoint is what the tree commits to.
+// Checkpoint returns the checkpoint of the tree.
 func (t *Tree) Checkpoint() Checkpoint {
 	return Checkpoint{Journal: t.src.ID(), Size: t.size, Root: t.root}
 }
 
-// hashParts fills in the hashes of the complete parts, side by side.
-func (t *Tree) hashParts(progress Progress) error {
+// hashChunks computes the hashes of the complete chunks, in parallel.
+func (t *Tree) hashChunks(progress Progress) error {
 	next := make(chan int)
 	ctx, stop := context.WithCancelCause(t.ctx)
 	defer stop(nil)
 	var wg sync.WaitGroup
-	var mu sync.Mutex // of done, and so that progress hears one at a time
+	var mu sync.Mutex // guards done and calls of progress
 	done := uint64(0)
-	for range min(runtime.GOMAXPROCS(0), len(t.parts)) {
+	for range min(runtime.GOMAXPROCS(0), len(t.chunks)) {
 		wg.Go(func() {
 			for i := range next {
-				h, err := t.leaves(uint64(i)*part, part)
+				h, err := t.leaves(uint64(i)*chunk, chunk)
 				if err != nil {
 					stop(err)
 					return
 				}
-				t.parts[i] = h
+				t.chunks[i] = h
 				mu.Lock()
-				if done += part; progress != nil {
+				if done += chunk; progress != nil {
 					progress(done, t.size)
 				}
 				mu.Unlock()
@@ -109,7 +109,7 @@ func (t *Tree) hashParts(progress Progress) error {
 		})
 	}
 feed:
-	for i := range t.parts {
+	for i := range t.chunks {
 		select {
 		case next <- i:
 		case <-ctx.Done():
@@ -131,10 +131,10 @@ func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 			return nil, fmt.Errorf("%w: leaves %d to %d", ErrSize, begin, begin+count)
 		}
 		var err error
-		if level < partLevel {
+		if level < chunkLevel {
 			hashes[i], err = t.leaves(begin, count)
 		} else {
-			hashes[i] = subtree(t.parts[begin/part : (begin+count)/part])
+			hashes[i] = subtree(t.chunks[begin/chunk : (begin+count)/chunk])
 		}
 		if err != nil {
 			return nil, err
@@ -143,8 +143,8 @@ func (t *Tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return hashes, nil
 }
 
-// leaves is the hash over count leaves from leaf begin, counted from 0; count
-// is a power of two.
+// leaves returns the hash over count leaves from leaf begin on, counted from 0.
+// count is a power of two.
 func (t *Tree) leaves(begin, count uint64) (tlog.Hash, error) {
 	if err := t.ctx.Err(); err != nil {
 		return tlog.Hash{}, err
@@ -157,12 +157,12 @@ func (t *Tree) leaves(begin, count uint64) (tlog.Hash, error) {
 		stack.push(tlog.RecordHash(raw.Raw))
 	}
 	if stack.count != count {
-		return tlog.Hash{}, fmt.Errorf("%w: of records %d to %d there are %d", ErrSize, begin+1, begin+count, stack.count)
+		return tlog.Hash{}, fmt.Errorf("%w: of records %d to %d there are only %d", ErrSize, begin+1, begin+count, stack.count)
 	}
 	return stack.hashes[0], nil
 }
 
-// stack holds the complete subtrees of the leaves so far, of falling size: one
+// stack holds the complete subtrees of the leaves so far, the largest first: one
 // for each bit of their count.
 type stack struct {
 	hashes []tlog.Hash
@@ -178,7 +178,7 @@ func (s *stack) push(h tlog.Hash) {
 	s.hashes = append(s.hashes, h)
 }
 
-// root is the hash over all that was pushed, which must be something.
+// root returns the hash over all pushed hashes. There must be one.
 func (s *stack) root() tlog.Hash {
 	h := s.hashes[len(s.hashes)-1]
 	for i := len(s.hashes) - 2; i >= 0; i-- {
@@ -187,9 +187,9 @@ func (s *stack) root() tlog.Hash {
 	return h
 }
 
-// subtree is the hash over hashes of equal subtrees, of which there must be
-// some. Their number need not be a power of two: the tree of RFC 6962 splits
-// at powers of two, which the equal ones never straddle.
+// subtree returns the hash over the hashes of adjacent subtrees of equal size.
+// There must be one. Their number need not be a power of two: the tree of RFC 6962
+// splits at powers of two, and so between them.
 func subtree(hashes []tlog.Hash) tlog.Hash {
 	var s stack
 	for _, h := range hashes {

@@ -10,7 +10,7 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// sizes are around every bound that the code has: tiles, parts, powers of two.
+// sizes are around every bound of the code: tiles, chunks, powers of two.
 var sizes = []int{1, 2, 3, 7, 8, 255, 256, 257, 1000, 8191, 8192, 8193, 20000}
 
 func TestRootIsTlogs(t *testing.T) {
@@ -44,7 +44,7 @@ func TestRootIsTlogs(t *testing.T) {
 	}
 }
 
-// A source that gives fewer records than it says is not taken for a shorter one.
+// A source that yields fewer records than its tip says is an error.
 func TestRootOfShortSource(t *testing.T) {
 	for _, n := range []int{100, 9000} {
 		if _, err := transparency.Root(t.Context(), short{newLog(n)}, uint64(n), nil); !errors.Is(err, transparency.ErrSize) {
@@ -56,7 +56,7 @@ func TestRootOfShortSource(t *testing.T) {
 	}
 }
 
-// short is a log whose record 50 is passed over.
+// short is a log that skips record 50.
 type short struct{ *log }
 
 func (s short) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error] {

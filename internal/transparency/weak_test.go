@@ -18,12 +18,12 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// neutral is the curve's neutral point: as a key, this with S = 0 is a
-// signature over whatever there is.
+// neutral is the curve's neutral point. Under it as a key, itself with S = 0 is a
+// signature over any text.
 var neutral = append([]byte{1}, make([]byte, 31)...)
 
-// weakKey is key in the form of signed notes, and the line under any text that
-// crypto/ed25519 takes for its signature, where key is the neutral point.
+// weakKey returns key in the form of signed notes, and a signature line that
+// crypto/ed25519 accepts under any text if key is the neutral point.
 func weakKey(name string, key []byte) (text, line string) {
 	alg := append([]byte{1}, key...)
 	hash := sha256.Sum256(append([]byte(name+"\n"), alg...))
@@ -32,7 +32,7 @@ func weakKey(name string, key []byte) (text, line string) {
 		"\u2014 " + name + " " + base64.StdEncoding.EncodeToString(signature) + "\n"
 }
 
-// A key under which anybody signs is none, though the library takes it.
+// A key under which anybody can sign is refused, although package note accepts it.
 func TestWeakKeys(t *testing.T) {
 	text, line := weakKey("n", neutral)
 	v, err := note.NewVerifier(text)
@@ -50,7 +50,7 @@ func TestWeakKeys(t *testing.T) {
 	}
 }
 
-// A statement does not lead to such a key, nor from one: anybody can make it.
+// A rotation to such a key, or from one, is refused: anybody could make it.
 func TestRotationWeak(t *testing.T) {
 	text, line := weakKey("n", neutral)
 	sum := blake3.Sum256(neutral)
