@@ -165,7 +165,7 @@ func (s *then) extract(src *history.Source, out string) error {
 }
 
 func (s *then) print(w io.Writer, tip uint64) error {
-	text := display.Stand(s.record, tip, s.State)
+	text := display.Point(s.record, tip, s.State)
 	if s.Out != "" {
 		epochs := 0
 		for _, f := range s.Files {

@@ -9,13 +9,14 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Difference tells what differs between two points, each named by a line.
+// Difference returns the differences between two points as a screen. from and to
+// name the points.
 func Difference(from, to string, d replay.Difference) string {
 	r := &rows{names: 18}
 	r.row("from", "%s", from)
 	r.row("to", "%s", to)
 	if d.Same() {
-		r.row("", "nothing differs but the records in between")
+		r.row("", "nothing differs except the records in between")
 		return r.b.String()
 	}
 	for _, c := range d.Changes {
@@ -24,7 +25,7 @@ func Difference(from, to string, d replay.Difference) string {
 	if len(d.OSRelease) > 0 || d.OSReleaseTruncated {
 		r.line("os-release")
 		for _, l := range d.OSRelease {
-			r.verbatim(2, l.Op+" "+l.Text)
+			r.signed(2, l.Op, l.Text)
 		}
 		r.truncated(2, d.OSReleaseTruncated)
 	}
@@ -34,30 +35,30 @@ func Difference(from, to string, d replay.Difference) string {
 	return r.b.String()
 }
 
-// change shows two values on one row, or beneath each other where they are long.
+// change adds two values on one row, or on several if they are long.
 func (r *rows) change(name, from, to string) {
 	if row := fmt.Sprintf("%-*s %s -> %s", r.names, Clean(name), Clean(from), Clean(to)); len(row) <= Width {
 		r.line(row)
 		return
 	}
-	for _, part := range fold(Clean(name), Width) {
-		r.line(part)
+	for _, line := range fold(Clean(name), Width) {
+		r.line(line)
 	}
-	r.verbatim(2, "- "+from)
-	r.verbatim(2, "+ "+to)
+	r.signed(2, "-", from)
+	r.signed(2, "+", to)
 }
 
-// lines shows the lines in which two texts differ.
+// lines adds the lines in which two texts differ.
 func (r *rows) lines(all []replay.Line) {
 	for _, l := range all {
-		r.verbatim(r.names+1, l.Op+" "+l.Text)
+		r.signed(r.names+1, l.Op, l.Text)
 	}
 }
 
-// truncated says that a comparison of os-release may lack lines.
+// truncated adds a note if a comparison of os-release may lack lines.
 func (r *rows) truncated(indent int, cut bool) {
 	if cut {
-		r.verbatim(indent, "(the recorded text was cut: later lines are not compared)")
+		r.line(strings.Repeat(" ", indent) + "(the recorded text was cut: later lines are not compared)")
 	}
 }
 

@@ -1,8 +1,8 @@
 // Package display renders records, states and reports as text for a terminal.
 //
-// What a record says was written by whoever wrote the record: every text that
-// leaves this package is printable ASCII, so that no history can move a cursor
-// or paint a screen, and every terminal can show it.
+// An attacker may have written a record. Every text that this package returns is
+// therefore printable ASCII: no history can control a terminal, and every terminal
+// can show it.
 package display
 
 import (
@@ -15,20 +15,20 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Width is the longest line, in columns.
+// Width is the largest width of a line, in columns.
 const Width = 80
 
-// TimeForm is how a wall-clock time is written: UTC, to the second.
+// TimeForm is the format of a wall-clock time: UTC, to the second.
 const TimeForm = "2006-01-02T15:04:05Z"
 
 // Lines formats records for a terminal, or one a line.
 type Lines struct {
 	seq     int // columns of the largest sequence number
-	columns int // of the terminal; 0 for one line a record, however long
+	columns int // of the terminal; 0 for one line a record of any length
 }
 
-// NewLines formats a history that ends at record tip, for a terminal of so many
-// columns; 0 is for no terminal.
+// NewLines returns the Lines of a history that ends at record tip, for a terminal
+// of so many columns; 0 if there is no terminal.
 func NewLines(tip uint64, columns int) Lines {
 	return Lines{seq: len(fmt.Sprint(tip)), columns: columns}
 }
@@ -40,7 +40,7 @@ func (l Lines) Record(r record.Record) string {
 	return l.lines(r.Seq, fmt.Sprintf("%s  e%-2d %-19s  %s", r.Time.UTC().Format(TimeForm), r.Epoch, Clean(r.Type), text), next)
 }
 
-// Unreadable returns the lines of bytes that are no record.
+// Unreadable returns the lines for bytes that are not a record.
 func (l Lines) Unreadable(seq uint64, err error) string {
 	return l.lines(seq, fmt.Sprintf("%-*s  unreadable: %s", len(TimeForm), "-", Clean(err.Error())), "")
 }
@@ -56,16 +56,16 @@ func (l Lines) lines(seq uint64, text, next string) string {
 		}
 		return text
 	}
-	// What does not fit goes on beneath the epoch, or beneath the time if that
-	// leaves too little.
+	// Further lines begin below the epoch, or below the time if the terminal is
+	// narrow.
 	indent := l.seq + len("  ") + len(TimeForm) + len("  ")
 	if l.columns < 2*indent {
 		indent = l.seq + len("  ")
 	}
 	width := max(l.columns, 2*indent)
-	first, rest := split(text, width)
+	first, remainder := split(text, width)
 	out := []string{first}
-	for _, more := range []string{rest, next} {
+	for _, more := range []string{remainder, next} {
 		if more != "" {
 			out = append(out, fold(more, width-indent)...)
 		}
@@ -73,14 +73,14 @@ func (l Lines) lines(seq uint64, text, next string) string {
 	return strings.Join(out, "\n"+strings.Repeat(" ", indent))
 }
 
-// Payload says in a few words what a record's data means; "" if its kind says it
-// all.
+// Payload returns the meaning of a record's data in a few words; "" if the kind is
+// enough.
 func Payload(r record.Record) string {
 	text, _ := payload(r)
 	return text
 }
 
-// payload also returns what to do next after a failure.
+// payload also returns the instruction after a failure.
 func payload(r record.Record) (text, next string) {
 	p, err := machine.Decode(machine.Kind(r.Type), r.Crit, r.Data)
 	if err != nil {
@@ -92,7 +92,7 @@ func payload(r record.Record) (text, next string) {
 	return Clean(words(p)), Clean(next)
 }
 
-// words has the most telling thing first: a narrow line keeps it.
+// words returns the meaning of a payload, the most important part first.
 func words(p machine.Payload) string {
 	switch p := p.(type) {
 	case machine.FingerprintCaptured:
@@ -154,7 +154,7 @@ func words(p machine.Payload) string {
 	return ""
 }
 
-// cause is a failure's reason without the beginning that all of them have.
+// cause returns a failure's reason without its common prefix.
 func cause(reason string) string { return strings.TrimPrefix(reason, "precheck: ") }
 
 func by(who, reason string) string {
@@ -171,7 +171,7 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Short is the beginning of a hash, enough to tell two apart by eye.
+// Short returns the first 12 digits of a hash.
 func Short(hash string) string {
 	if len(hash) <= 12 {
 		return hash
@@ -179,7 +179,7 @@ func Short(hash string) string {
 	return hash[:12]
 }
 
-// Clean replaces everything but printable ASCII.
+// Clean replaces all characters that are not printable ASCII.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -192,8 +192,8 @@ func Clean(s string) string {
 	}, s)
 }
 
-// CleanJSON escapes, within JSON text, every character that a terminal might
-// act on or show as another: the text stays JSON and means the same.
+// CleanJSON escapes all characters in JSON text that are not printable ASCII. The
+// text stays JSON with the same meaning.
 func CleanJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {

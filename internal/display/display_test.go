@@ -101,8 +101,8 @@ salvaged from old`
 	}
 }
 
-// TestLines: a pipe gets one whole line a record; on a terminal nothing is cut
-// and nothing is wider than it is.
+// TestLines: without a terminal a record is one line; on a terminal no text is cut
+// and no line is wider than the terminal.
 func TestLines(t *testing.T) {
 	failed := recordOf(t, machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: "manifest",
 		Reason: "precheck: manifest signature verification failed: runtime/manifest.json.sig: the key abababababab did not sign these bytes",
@@ -141,7 +141,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// No history can move a cursor, and no line is longer than a terminal's.
+// No history can move a cursor, and no line is wider than a terminal.
 func FuzzRecord(f *testing.F) {
 	f.Add("PrecheckFailed", `{"v":1,"reason":"\u001b[2J\u009b1m"}`, uint64(1), uint64(1), uint16(80))
 	f.Add("PrecheckFailed", `{"v":1,"reason":"a b","next":"\u001b[2J\n c"}`, uint64(1), uint64(1), uint16(0))

@@ -8,11 +8,11 @@ import (
 	"github.com/autonomyops/edged/replay/explain"
 )
 
-// causeWords says a cause as a sentence goes on.
+// causeWords returns a cause as a clause.
 func causeWords(cause string) string {
 	words := map[string]string{
 		"salvaged":             "the journal was salvaged",
-		"legacy":               "older software's state was taken over",
+		"legacy":               "the state of older software was adopted",
 		"fingerprint_tampered": "the fingerprint file had been tampered with",
 		"foreign_writer":       "older software had written the fingerprint file",
 		"os_changed":           "the operating system changed",
@@ -35,7 +35,7 @@ func whyOf(e *explain.Epoch) string {
 	case explain.WhyFirstRun:
 		return "first run"
 	case explain.WhyAdopted:
-		return "taken over from software without a journal"
+		return "adopted from software without a journal"
 	case explain.WhySalvaged:
 		return "carried over from a damaged journal"
 	case explain.WhyReconstruction:
@@ -48,16 +48,16 @@ func whyOf(e *explain.Epoch) string {
 	case explain.WhyEarlier:
 		return "began before these records"
 	}
-	return "the records do not say why"
+	return "no record has the reason"
 }
 
-// reconstruction tells what changed, what was done, and how it ended.
+// reconstruction adds what changed, what was done, and the result.
 func (r *rows) reconstruction(u *explain.Reconstruction) {
 	r.changes(u)
 	if u.FoundFile != "" {
 		claimed := ""
 		if u.FoundEpoch != nil {
-			claimed = fmt.Sprintf("; it claimed epoch %d, which was not believed", *u.FoundEpoch)
+			claimed = fmt.Sprintf("; it claimed epoch %d, which was ignored", *u.FoundEpoch)
 		}
 		r.row("found file", "%s%s", Short(u.FoundFile), claimed)
 	}
@@ -69,7 +69,7 @@ func (r *rows) reconstruction(u *explain.Reconstruction) {
 	case explain.Abandoned:
 		r.row("abandoned", "%s, record %d: %s", moment(u.Closed.Time), u.Closed.Seq, u.Reason)
 	case explain.Open:
-		r.row("still open", "where the records end")
+		r.row("still open", "after the last record")
 	}
 	interrupted := ""
 	if u.Interrupted > 0 {
@@ -102,7 +102,7 @@ func (r *rows) changes(u *explain.Reconstruction) {
 	}
 }
 
-// inputName is an input of the fingerprint as people know it.
+// inputName returns the usual name of an input of the fingerprint.
 func inputName(input string) string {
 	names := map[string]string{"etc_os_release": "/etc/os-release", "usr_lib_os_release": "/usr/lib/os-release", "uname_release": "kernel"}
 	return cmp.Or(names[input], input)
@@ -114,7 +114,7 @@ func (r *rows) attempt(a *explain.Attempt) {
 	case a.Resumed:
 		what = "resumed"
 	case a.Supersedes != 0:
-		what = "began, the system having changed again"
+		what = "began after the system changed again,"
 	}
 	r.row(fmt.Sprintf("attempt %d", a.Attempt), "%s %s, record %d", what, moment(a.First.Time), a.First.Seq)
 	if v := a.Verified; v != nil {

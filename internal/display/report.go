@@ -9,15 +9,15 @@ import (
 	"github.com/autonomyops/edged/replay/explain"
 )
 
-// Report tells a report as an incident report is written: what was seen, what
-// was done about it, what deserves a second look. The error is that of w.
+// Report writes a report to w like an incident report: the flags first, then the
+// epochs. The error is that of w.
 func Report(w io.Writer, rep *explain.Report) error {
 	r := &rows{names: 11}
 	r.head(rep)
 	r.flags(rep)
 	for _, e := range rep.Epochs {
 		r.b.WriteByte('\n')
-		r.era(e)
+		r.explained(e)
 		if _, err := io.WriteString(w, r.b.String()); err != nil {
 			return err
 		}
@@ -37,19 +37,19 @@ func (r *rows) head(rep *explain.Report) {
 		r.row("boots", "%d", rep.Boots)
 	}
 	for _, u := range rep.Unreadable {
-		rest := ""
-		if u.Rest {
-			rest = "; nothing behind it was read"
+		final := ""
+		if u.Final {
+			final = "; no record after it was read"
 		}
-		r.row("UNREADABLE", "%s: %s%s", u.Records(), u.Reason, rest)
+		r.row("UNREADABLE", "%s: %s%s", u.Records(), u.Reason, final)
 	}
 	r.b.WriteByte('\n')
 }
 
-// era tells one epoch.
-func (r *rows) era(e *explain.Epoch) {
-	for _, part := range fold(Clean(fmt.Sprintf("EPOCH %d: %s", e.Epoch, whyOf(e))), Width) {
-		r.line(part)
+// explained adds one epoch.
+func (r *rows) explained(e *explain.Epoch) {
+	for _, line := range fold(Clean(fmt.Sprintf("EPOCH %d: %s", e.Epoch, whyOf(e))), Width) {
+		r.line(line)
 	}
 	r.row("began", "%s, record %d", moment(e.Began.Time), e.Began.Seq)
 	if rec := e.Reconstruction; rec != nil {
@@ -94,7 +94,7 @@ func updateName(result explain.Result) string {
 	return string(result)
 }
 
-// omitted says that more happened than is listed.
+// omitted adds the number of entries that are not listed.
 func (r *rows) omitted(name string, count uint64) {
 	if count > 0 {
 		r.row(name, "%d more between the first and the newest of these", count)
@@ -115,7 +115,7 @@ func times(count uint64) string {
 	return fmt.Sprintf(" x %d", count)
 }
 
-// flags sums up what was flagged, each code with what it stands for.
+// flags adds the flags of all epochs, each code once with its meaning.
 func (r *rows) flags(rep *explain.Report) {
 	type sum struct {
 		severity explain.Severity
@@ -137,7 +137,7 @@ func (r *rows) flags(rep *explain.Report) {
 	}
 	r.line("FLAGS")
 	if len(sums) == 0 {
-		r.line("none: every boot was clean, or did what it was asked for")
+		r.line("none: every boot was clean or as requested")
 		return
 	}
 	for _, severity := range []explain.Severity{explain.Warning, explain.Notice} {
@@ -151,12 +151,12 @@ func (r *rows) flags(rep *explain.Report) {
 	}
 }
 
-// lasted writes milliseconds as people say them.
+// lasted returns milliseconds in a suitable unit.
 func lasted(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	switch {
 	case d < 0:
-		return "less than nothing: the wall clock went back"
+		return "unknown (the wall clock went back)"
 	case d < time.Minute:
 		return d.String()
 	case d < 48*time.Hour:

@@ -32,7 +32,8 @@ func golden(t *testing.T, name, text string) {
 	readable(t, text)
 }
 
-// readable: nothing moves a cursor, no line is longer than a terminal's.
+// readable fails the test if text can move a cursor or has a line wider than a
+// terminal.
 func readable(t *testing.T, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -66,7 +67,7 @@ func TestReport(t *testing.T) {
 	rep, err := explain.Explain(t.Context(), src, explain.Options{})
 	historytest.Check(t, err)
 	rep.Journal = "(drawn)"
-	rep.Unreadable = []explain.Unreadable{{Seq: 99, Reason: "rub\x1bbish", Rest: true}}
+	rep.Unreadable = []explain.Unreadable{{Seq: 99, Reason: "rub\x1bbish", Final: true}}
 	var b strings.Builder
 	historytest.Check(t, display.Report(&b, rep))
 	golden(t, "report.golden", b.String())
@@ -98,14 +99,14 @@ type broken struct{ err error }
 
 func (b broken) Write([]byte) (int, error) { return 0, b.err }
 
-func TestStand(t *testing.T) {
+func TestPoint(t *testing.T) {
 	src := eventful(t)
 	for seq := uint64(1); seq <= src.Tip().Seq; seq++ {
 		s, _, err := replay.State(src, seq)
 		historytest.Check(t, err)
 		rec, err := src.Record(seq)
 		historytest.Check(t, err)
-		text := display.Stand(rec, src.Tip().Seq, s)
+		text := display.Point(rec, src.Tip().Seq, s)
 		readable(t, text)
 		for _, want := range []string{"phase       " + string(s.Phase), "journal     " + s.Journal} {
 			if !strings.Contains(text, want) {
@@ -119,7 +120,7 @@ func TestStand(t *testing.T) {
 			t.Errorf("record %d: no open reconstruction in\n%s", seq, text)
 		}
 	}
-	salvaged := display.Stand(recordOf(t, machine.DrillRequested{}), 9, machine.State{Salvage: &machine.Salvage{Predecessor: "p", Lost: "all"},
+	salvaged := display.Point(recordOf(t, machine.DrillRequested{}), 9, machine.State{Salvage: &machine.Salvage{Predecessor: "p", Lost: "all"},
 		Keys: machine.Keys{Checkpoint: "c", Successors: []string{"s"}}})
 	for _, want := range []string{"from journal p", "next key    s", "key c", "baseline    none yet"} {
 		if !strings.Contains(salvaged, want) {
@@ -144,6 +145,20 @@ func TestDifference(t *testing.T) {
 	readable(t, back)
 	if !strings.Contains(back, "-> not installed") {
 		t.Error(back)
+	}
+}
+
+// A sign stays with its text, also if the text has no space to fold at.
+func TestSignOfALongLine(t *testing.T) {
+	long := "BUILD_ID=" + strings.Repeat("x", 100)
+	d := replay.Difference{OSRelease: []replay.Line{{Op: "-", Text: long}, {Op: "+", Text: long + " y"}},
+		Changes: []replay.Change{{What: "binary_hash", From: long, To: long}}}
+	text := display.Difference("a", "b", d)
+	readable(t, text)
+	for _, want := range []string{"\n  - BUILD_ID=xxx", "\n  + BUILD_ID=xxx", "\n    xxx"} {
+		if strings.Count(text, want) < 2 {
+			t.Errorf("no two %q in\n%s", want, text)
+		}
 	}
 }
 

@@ -5,33 +5,32 @@ import (
 	"strings"
 )
 
-// rows builds a screen of named values: one a row, folded at Width.
+// rows builds a screen of named values, one a row, folded at Width.
 type rows struct {
 	b     strings.Builder
 	names int // columns of the names
 }
 
-// row adds a value; "" as its name continues the one above. What does not fit
-// goes on beneath it.
+// row adds a value. The name "" continues the row above. A long value continues
+// below its first line.
 func (r *rows) row(name, format string, args ...any) {
-	first := fmt.Sprintf("%-*s ", r.names, Clean(name))
-	indent := strings.Repeat(" ", len(first))
-	for i, part := range fold(Clean(fmt.Sprintf(format, args...)), Width-len(first)) {
-		if i > 0 {
-			first = indent
-		}
-		r.line(first + part)
-	}
+	r.folded(fmt.Sprintf("%-*s ", r.names, Clean(name)), fmt.Sprintf(format, args...))
 }
 
-// verbatim adds a line of a file. What does not fit goes on beneath it, two
-// columns further in.
-func (r *rows) verbatim(indent int, text string) {
-	for i, part := range fold(Clean(text), Width-indent-2) {
-		if i == 1 {
-			indent += 2
+// signed adds a line of a text after a sign, - or +. A long line continues below
+// the text.
+func (r *rows) signed(indent int, sign, text string) {
+	r.folded(strings.Repeat(" ", indent)+sign+" ", text)
+}
+
+// folded adds a text after prefix, folded at Width.
+func (r *rows) folded(prefix, text string) {
+	indent := strings.Repeat(" ", len(prefix))
+	for i, line := range fold(Clean(text), Width-len(prefix)) {
+		if i > 0 {
+			prefix = indent
 		}
-		r.line(strings.Repeat(" ", indent) + part)
+		r.line(prefix + line)
 	}
 }
 
@@ -40,22 +39,22 @@ func (r *rows) line(s string) {
 	r.b.WriteByte('\n')
 }
 
-// fold breaks printable ASCII into lines of at most width columns, at spaces
-// where it can.
+// fold breaks printable ASCII into lines of at most width columns, at spaces if
+// possible.
 func fold(s string, width int) []string {
 	var out []string
 	for {
-		line, rest := split(s, width)
+		line, remainder := split(s, width)
 		out = append(out, line)
-		if rest == "" {
+		if remainder == "" {
 			return out
 		}
-		s = rest
+		s = remainder
 	}
 }
 
-// split takes the first line of at most width columns off s.
-func split(s string, width int) (line, rest string) {
+// split splits s after its first line of at most width columns.
+func split(s string, width int) (line, remainder string) {
 	if len(s) <= width {
 		return s, ""
 	}

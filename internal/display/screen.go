@@ -5,25 +5,25 @@ import "fmt"
 // Screen builds a screen of named values, one a row, folded at [Width].
 type Screen struct{ rows rows }
 
-// NewScreen begins a screen whose names take so many columns.
+// NewScreen returns an empty screen with so many columns for names.
 func NewScreen(names int) *Screen { return &Screen{rows{names: names}} }
 
-// Row adds a value; "" as its name continues the one above.
+// Row adds a value. The name "" continues the row above.
 func (s *Screen) Row(name, format string, args ...any) { s.rows.row(name, format, args...) }
 
-// Whole adds a value that is not folded, so that it can be copied: a command. A
-// character that a terminal might act on becomes a question mark.
+// Whole adds a value that is not folded, such as a command to be copied. Clean
+// replaces its control characters.
 func (s *Screen) Whole(name, text string) {
 	s.rows.line(fmt.Sprintf("%-*s %s", s.rows.names, Clean(name), Clean(text)))
 }
 
-// String is the screen, each line with its end.
+// String returns the lines of the screen, each with a line feed.
 func (s *Screen) String() string { return s.rows.b.String() }
 
-// Count is a number of things: "1 record", "2 records".
+// Count returns a number of things: "1 record", "2 records".
 func Count(n int, what string) string { return plural(n, what) }
 
-// Bytes writes a number of bytes in the unit that fits.
+// Bytes returns a number of bytes in a suitable unit.
 func Bytes(n int64) string {
 	switch {
 	case n < 1<<20:

@@ -7,7 +7,7 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// State tells where a node stands, one fact a line.
+// State returns a state as lines, one fact each.
 func State(s machine.State) []string {
 	lines := []string{fmt.Sprintf("phase %s, epoch %d", s.Phase, s.Epoch)}
 	add := func(format string, args ...any) { lines = append(lines, Clean(fmt.Sprintf(format, args...))) }

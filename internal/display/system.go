@@ -2,8 +2,8 @@ package display
 
 import "strings"
 
-// System is the operating system's name as its os-release gives it: for
-// people, never for a decision. "" where the text has none.
+// System returns the operating system's name in its os-release, to be shown and
+// never used for a decision; "" if the text has none.
 func System(osRelease string) string {
 	values := map[string]string{}
 	for line := range strings.Lines(osRelease) {

@@ -12,8 +12,8 @@ import (
 	"github.com/autonomyops/edged/internal/history/historytest"
 )
 
-// One edited epoch hides no record of another one: whatever record it is, the
-// story of an epoch alone has every part that the whole story has.
+// One edited epoch number hides no record of another epoch: for every record, the
+// report on an epoch alone has all that the whole report has of that epoch.
 func TestEditedEpoch(t *testing.T) {
 	whole := lines(t)
 	number := regexp.MustCompile(`"epoch":\d+,"id"`)
@@ -36,7 +36,7 @@ func TestEditedEpoch(t *testing.T) {
 				for _, e := range tell(t, src, n).Epochs {
 					got = append(got, fmt.Sprint(e.Began.Seq, e.Last.Seq))
 				}
-				// What lies far from the epoch, and claims to be of it, may be left out.
+				// A record far from the epoch that claims to be of it may be left out.
 				if lie == fmt.Sprint(n) {
 					continue
 				}

@@ -8,51 +8,52 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Options choose what is told.
+// Options select what is explained.
 type Options struct {
-	// Epoch, if set, tells that one alone.
+	// Epoch, if set, is the only epoch that is explained.
 	Epoch *uint64
-	// Progress is told, now and then, how many of how many records were read.
+	// Progress is called from time to time with the number of records read, and
+	// their total.
 	Progress func(done, total uint64)
 }
 
-// Explain tells the history of src. What cannot be read is in the report; the
-// error is replay.ErrNoPoint for an epoch that the history does not reach, or
-// that of ctx.
+// Explain returns the report on the history of src. Records that cannot be read
+// are in the report. The error is replay.ErrNoPoint if the history does not reach
+// the epoch, or that of ctx.
 func Explain(ctx context.Context, src replay.History, opt Options) (*Report, error) {
 	from, to := src.First(), src.Tip().Seq
 	if opt.Epoch != nil {
 		from, to = around(src, *opt.Epoch)
 	}
-	t := &teller{report: &Report{Journal: src.ID(), Epochs: []*Epoch{}, Unreadable: []Unreadable{}}, order: replay.NewOrder(from)}
+	b := &builder{report: &Report{Journal: src.ID(), Epochs: []*Epoch{}, Unreadable: []Unreadable{}}, order: replay.NewOrder(from)}
 	for p, err := range replay.Onward(ctx, src, from, to) {
 		switch {
 		case err != nil:
 			return nil, err
 		case p.Err != nil:
-			due := t.order.Due()
-			t.unreadable(due, due+(p.Last-p.Seq), p.Err, p.Final)
+			due := b.order.Due()
+			b.unreadable(due, due+(p.Last-p.Seq), p.Err, p.Final)
 			continue
 		}
 		if p.Seq%1024 == 0 && opt.Progress != nil {
 			opt.Progress(p.Seq-from, to-from+1)
 		}
-		t.tell(p.Raw)
+		b.add(p.Raw)
 	}
-	if t.epoch != nil {
-		t.finish()
+	if b.epoch != nil {
+		b.finish()
 	}
 	if opt.Epoch != nil {
-		return only(src, t.report, *opt.Epoch)
+		return only(src, b.report, *opt.Epoch)
 	}
-	return t.report, nil
+	return b.report, nil
 }
 
-// around gives the records that an epoch's story takes: from the beginning of
-// the epoch before it, whose first record sets the baseline to compare with,
-// to the one that ended it. Where a record in the way cannot be read, or the
-// epochs do not follow one another, it is all of them; and where none is found,
-// because one edited number could hide it.
+// around returns the first and last record needed to explain epoch n: from the
+// beginning of the epoch before, which sets the baseline to compare with, to the
+// record that ends epoch n. It returns all records if one of those in between
+// cannot be read, if the epochs are out of order, or if the epoch is not found:
+// one edited number could hide it.
 func around(src replay.History, n uint64) (from, to uint64) {
 	first, last := src.First(), src.Tip().Seq
 	from, to, err := replay.Epochs(src, n)
@@ -71,8 +72,8 @@ func around(src replay.History, n uint64) (from, to uint64) {
 	return from, min(to+1, last)
 }
 
-// only leaves one epoch of a report: all parts of it, where a record of another
-// epoch stands in between.
+// only removes all other epochs from a report. The epoch may occur several times,
+// if a record of another epoch is in between.
 func only(src replay.History, r *Report, n uint64) (*Report, error) {
 	r.Epochs = slices.DeleteFunc(r.Epochs, func(e *Epoch) bool { return e.Epoch != n })
 	switch {

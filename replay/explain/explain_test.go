@@ -20,7 +20,7 @@ import (
 	"github.com/autonomyops/edged/replay/explain"
 )
 
-// open gives a history at rest.
+// open returns a history whose journal is closed.
 func open(t testing.TB, h *historytest.History) *history.Source {
 	t.Helper()
 	h.Close()
@@ -46,7 +46,7 @@ func tell(t testing.TB, src replay.History, epoch ...uint64) *explain.Report {
 	return rep
 }
 
-// codes lists an epoch's flags as "code xN".
+// codes returns an epoch's flags as "code xN".
 func codes(e *explain.Epoch) []string {
 	var all []string
 	for _, f := range e.Flags {
@@ -136,7 +136,7 @@ func TestReconstruction(t *testing.T) {
 	same(t, "events", events, []string{"software", "HeadRebuilt", "ClockReset", "software"})
 }
 
-// One epoch alone is told as in the whole story.
+// The report on one epoch alone is that of the whole report.
 func TestOneEpoch(t *testing.T) {
 	src := eventful(t)
 	whole := tell(t, src)
@@ -144,7 +144,7 @@ func TestOneEpoch(t *testing.T) {
 		got := tell(t, src, uint64(n))
 		a, errA := json.Marshal(got.Epochs)
 		b, errB := json.Marshal([]*explain.Epoch{want})
-		// What compares with an earlier epoch but one is not known here.
+		// Comparisons with epochs before the last one are not known here.
 		if n != 2 && (errA != nil || errB != nil || !bytes.Equal(a, b)) {
 			t.Errorf("epoch %d:\n%s\nin the whole story:\n%s", n, a, b)
 		}
@@ -176,7 +176,7 @@ func TestBeginnings(t *testing.T) {
 	}
 }
 
-// lines are the records of the eventful history.
+// lines returns the records of the eventful history.
 func lines(t *testing.T) [][]byte {
 	t.Helper()
 	src := eventful(t)
@@ -188,7 +188,7 @@ func lines(t *testing.T) [][]byte {
 	return all
 }
 
-// A damaged or partial history is told as far as it can be read.
+// A damaged or partial history is explained as far as it can be read.
 func TestDamaged(t *testing.T) {
 	whole := lines(t)
 	for _, tt := range []struct {
@@ -207,7 +207,7 @@ func TestDamaged(t *testing.T) {
 			l[5] = bytes.Replace(l[5], []byte(`,"x":"`), nil, 1)
 			return l
 		}, map[int]string{0: "record-unreadable"}, 1},
-		{"a record stands there twice", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[8], l[8], l[8]) }, map[int]string{0: "chain-broken x3"}, 0},
+		{"a record occurs twice", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[8], l[8], l[8]) }, map[int]string{0: "chain-broken x3"}, 0},
 		{"records stand there again", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[5:9]...) }, map[int]string{0: "chain-broken x1"}, 0},
 		{"an empty line", func(l [][]byte) [][]byte { return slices.Insert(l, 6, nil) }, map[int]string{0: "chain-broken x1"}, 1},
 		{"a record is gone", func(l [][]byte) [][]byte { return slices.Delete(l, 5, 6) }, map[int]string{0: "chain-broken x1"}, 1},
@@ -236,17 +236,17 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// What is missing, and not the newest record, is what is said to be missing.
+// The missing records are reported as missing, rather than the newest ones.
 func TestMissing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "h.jsonl")
 	historytest.Export(t, file, slices.Delete(lines(t), 5, 8)...)
 	rep := tell(t, reopen(t, file))
-	if len(rep.Unreadable) != 1 || rep.Unreadable[0] != (explain.Unreadable{Seq: 6, Last: 8, Reason: "record 9 stands in this place"}) {
+	if len(rep.Unreadable) != 1 || rep.Unreadable[0] != (explain.Unreadable{Seq: 6, Last: 8, Reason: "record 9 is in this place"}) {
 		t.Errorf("%+v", rep.Unreadable)
 	}
 }
 
-// A first record that is cut from its reconstruction tells what it can.
+// A history may begin within a reconstruction.
 func TestCutReconstruction(t *testing.T) {
 	whole := lines(t)
 	for from := range whole {
@@ -259,7 +259,7 @@ func TestCutReconstruction(t *testing.T) {
 	}
 }
 
-// holed is a history whose storage gives out in places.
+// holed is a history with records that cannot be read.
 type holed struct {
 	*history.Source
 	bad map[uint64]bool
@@ -283,7 +283,7 @@ func TestHoles(t *testing.T) {
 	src := eventful(t)
 	tip := src.Tip().Seq
 	rep := tell(t, holed{src, map[uint64]bool{4: true, 5: true}})
-	if len(rep.Unreadable) != 1 || rep.Last.Seq != tip || rep.Unreadable[0].Records() != "records 4 to 5" || rep.Unreadable[0].Rest {
+	if len(rep.Unreadable) != 1 || rep.Last.Seq != tip || rep.Unreadable[0].Records() != "records 4 to 5" || rep.Unreadable[0].Final {
 		t.Errorf("%+v", rep.Unreadable)
 	}
 	all := map[uint64]bool{}
@@ -291,7 +291,7 @@ func TestHoles(t *testing.T) {
 		all[seq] = true
 	}
 	rep = tell(t, holed{src, all})
-	if n := len(rep.Unreadable); rep.Last.Seq != 2 || !rep.Unreadable[n-1].Rest {
+	if n := len(rep.Unreadable); rep.Last.Seq != 2 || !rep.Unreadable[n-1].Final {
 		t.Errorf("%+v", rep.Unreadable)
 	}
 	all[1], all[2] = true, true

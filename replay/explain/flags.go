@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Severity says how much a flag matters.
+// Severity is the severity of a flag.
 type Severity string
 
-// Severities: a warning is something that a healthy node's operator would want
-// to know the reason of, a notice something that was meant, or harmless.
+// Severities. A warning is unusual on a healthy node, and an operator should know
+// its reason; a notice is intended or harmless.
 const (
 	Warning Severity = "warning"
 	Notice  Severity = "notice"
@@ -50,7 +50,7 @@ type meaning struct {
 	text     string
 }
 
-// meanings has what each code stands for.
+// meanings returns severity and meaning of each code.
 func meanings() map[string]meaning {
 	return map[string]meaning{
 		FlagBeginsLate:         {Notice, "the records here begin in the middle: what was before them is not told"},
@@ -82,8 +82,8 @@ func meanings() map[string]meaning {
 	}
 }
 
-// Flags lists every code, in alphabetical order.
+// Flags returns all codes, in alphabetical order.
 func Flags() []string { return slices.Sorted(maps.Keys(meanings())) }
 
-// Meaning says in a sentence what a code stands for, "" for an unknown one.
+// Meaning returns the meaning of a code in a sentence, "" for an unknown code.
 func Meaning(code string) string { return meanings()[code].text }

@@ -9,8 +9,8 @@ import (
 	"github.com/autonomyops/edged/replay/explain"
 )
 
-// However much happens in one epoch, each list of the report has at most 32
-// entries, the first and the newest among them, and every boot is counted.
+// Each list of an epoch has at most 32 entries, the first and the newest ones, and
+// every boot is counted.
 func TestBoundedReport(t *testing.T) {
 	const boots = 200
 	failure := func(i int, reason string) machine.PrecheckFailed {

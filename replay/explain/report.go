@@ -1,10 +1,10 @@
-// Package explain tells a node's history in causes: for each epoch why it
-// began, what was verified and applied for it, how often it was interrupted,
-// and what in its time deserves a second look.
+// Package explain reports a node's history by causes: for each epoch why it
+// began, which manifest and operations it is based on, how often its
+// reconstruction was interrupted, and which events deserve a second look.
 //
-// It works on what the records say. It does not judge whether they are whole
-// (verify does), folds nothing, and goes on behind what cannot be read, so
-// that a damaged or partial history is told as far as it goes.
+// It does not verify the records (package verify does) and does not fold them. It
+// continues after records that cannot be read, so that it also explains a damaged
+// or partial history.
 package explain
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Report is the story of a history.
+// Report explains a history.
 type Report struct {
 	Journal string `json:"journal"`
 	Node    string `json:"node"` // the newest name
-	// First and Last are the records that the story is of.
+	// First and Last are the first and last record that could be read.
 	First Moment `json:"first"`
 	Last  Moment `json:"last"`
-	// Boots are runs of the gate, whatever became of them.
+	// Boots is the number of runs of the gate, however they ended.
 	Boots      uint64       `json:"boots"`
 	Epochs     []*Epoch     `json:"epochs"`
 	Unreadable []Unreadable `json:"unreadable"`
@@ -33,16 +33,16 @@ type Moment struct {
 	Time time.Time `json:"time"`
 }
 
-// Unreadable is records in a row that could not be read, or are not there.
+// Unreadable are consecutive records that are missing or could not be read.
 type Unreadable struct {
 	Seq    uint64 `json:"seq"`
 	Last   uint64 `json:"last"`
 	Reason string `json:"reason"` // of the first one
-	// Rest: nothing behind it was read either.
-	Rest bool `json:"rest"`
+	// Final: no record after them was read.
+	Final bool `json:"rest"`
 }
 
-// Records names them.
+// Records returns "record 4" or "records 4 to 5".
 func (u Unreadable) Records() string {
 	if u.Last > u.Seq {
 		return fmt.Sprintf("records %d to %d", u.Seq, u.Last)
@@ -50,18 +50,18 @@ func (u Unreadable) Records() string {
 	return fmt.Sprintf("record %d", u.Seq)
 }
 
-// Why says how an epoch began.
+// Why is the reason why an epoch began.
 type Why string
 
-// Ways in which an epoch begins.
+// The reasons why an epoch begins.
 const (
 	WhyFirstRun       Why = "first_run"      // the live system became the baseline
-	WhyAdopted        Why = "adopted"        // the state of software without a journal was taken over
+	WhyAdopted        Why = "adopted"        // the state of software without a journal was adopted
 	WhySalvaged       Why = "salvaged"       // this journal continues a damaged one
 	WhyReconstruction Why = "reconstruction" // a reconstruction was completed
-	WhyFloor          Why = "floor"          // evidence found at a first run proves it
-	WhyEarlier        Why = "earlier"        // before the first record here
-	WhyUnknown        Why = "unknown"        // the records do not say
+	WhyFloor          Why = "floor"          // evidence.json at a first run named an epoch
+	WhyEarlier        Why = "earlier"        // it began before the first record here
+	WhyUnknown        Why = "unknown"        // no record that was read has the reason
 )
 
 // Epoch is one boot epoch: why it began, and what happened while it was in force.
@@ -71,25 +71,26 @@ type Epoch struct {
 	Began Moment `json:"began"`
 	// Last is the newest record with this epoch in force.
 	Last   Moment  `json:"last"`
-	System *System `json:"system"` // the baseline; null where there is none
-	// Reconstruction is what began the epoch; null where none did.
+	System *System `json:"system"` // the baseline; null if there is none
+	// Reconstruction began the epoch; null if none did.
 	Reconstruction *Reconstruction `json:"reconstruction"`
-	// Updates were opened while the epoch was in force and did not end it: they
-	// were abandoned, or are still open.
+	// Updates were opened in the epoch and did not end it: they were abandoned,
+	// or are still open.
 	Updates        []*Reconstruction `json:"updates"`
-	UpdatesOmitted uint64            `json:"updates_omitted"` // of the middle
-	// Boots are the runs of the gate that ended, or broke off, in the epoch.
+	UpdatesOmitted uint64            `json:"updates_omitted"`
+	// Boots is the number of runs of the gate that ended, or were interrupted, in
+	// the epoch.
 	Boots      uint64 `json:"boots"`
 	CleanBoots Boots  `json:"clean_boots"`
 	// Failures are those outside reconstructions.
 	Failures        []*Failures `json:"failures"`
-	FailuresOmitted uint64      `json:"failures_omitted"` // boots of the middle, like none of those
+	FailuresOmitted uint64      `json:"failures_omitted"` // boots that are in none of Failures
 	Events          []*Event    `json:"events"`
-	EventsOmitted   uint64      `json:"events_omitted"` // of the middle, like none of those
+	EventsOmitted   uint64      `json:"events_omitted"` // events that are in none of Events
 	Flags           []*Flag     `json:"flags"`
 }
 
-// System is an operating system as it was measured.
+// System is a measured operating system.
 type System struct {
 	CompositeHash string `json:"composite_hash"`
 	OSRelease     string `json:"os_release"`
@@ -113,38 +114,40 @@ type Reconstruction struct {
 	Reason string   `json:"reason,omitempty"`
 
 	Changed []string `json:"changed"` // inputs of the fingerprint
-	// OSRelease are the lines in which os-release differs from the baseline's.
+	// OSRelease are the lines in which os-release differs from the baseline.
 	OSRelease []replay.Line `json:"os_release"`
-	// OSReleaseTruncated: a text of it was cut, so that OSRelease may lack lines.
+	// OSReleaseTruncated: a recorded text is truncated, and OSRelease may lack
+	// lines.
 	OSReleaseTruncated bool   `json:"os_release_truncated"`
 	KernelFrom         string `json:"kernel_from"`
 	KernelTo           string `json:"kernel_to"`
 	HashFrom           string `json:"hash_from"`
 	HashTo             string `json:"hash_to"`
-	// Compared: there was a baseline to compare with, so that no line and no
-	// kernel that differs means that none does.
+	// Compared: there was a baseline to compare with. Otherwise an empty
+	// OSRelease does not mean that nothing differs.
 	Compared bool `json:"compared"`
-	// FoundFile is the BLAKE3 of a fingerprint file that was the cause, and
-	// FoundEpoch what it claimed.
+	// FoundFile is the BLAKE3 of the fingerprint file that was the cause, and
+	// FoundEpoch the epoch in it.
 	FoundFile  string  `json:"found_file_blake3,omitempty"`
 	FoundEpoch *uint64 `json:"found_file_epoch,omitempty"`
 
 	Attempts        []*Attempt `json:"attempts"`
-	AttemptsOmitted int        `json:"attempts_omitted"` // boots of the middle, like none of those
-	// Interrupted counts the boots that worked on it and never ended.
+	AttemptsOmitted int        `json:"attempts_omitted"` // boots that are in none of Attempts
+	// Interrupted is the number of boots that worked on it and did not end.
 	Interrupted int `json:"interrupted"`
-	// GateMS is the time that gates spent on it, by the uptime of each boot;
-	// WallMS the time from its opening to its end by the wall clock, which may lie.
+	// GateMS is the time that gates spent on it, by the uptime of each boot.
+	// WallMS is the time from its opening to its end by the wall clock, which may
+	// be wrong.
 	GateMS int64 `json:"gate_ms"`
 	WallMS int64 `json:"wall_ms"`
-	// DurationMS is what the commit itself says of the run that completed it.
+	// DurationMS is the duration in the record of the commit.
 	DurationMS int64 `json:"duration_ms"`
 }
 
-// Result says what became of a reconstruction, or of one boot's work on it.
+// Result is the result of a reconstruction or of an attempt.
 type Result string
 
-// Results. The newest boot of a history may still be running.
+// Results. An interrupted boot may still be running, if it is the newest one.
 const (
 	Completed   Result = "completed"
 	Abandoned   Result = "abandoned"
@@ -153,33 +156,32 @@ const (
 	Open        Result = "open"
 )
 
-// Attempt is what one boot did for a reconstruction, or several boots that
+// Attempt is the work of one boot on a reconstruction, or of several boots that
 // failed alike.
 type Attempt struct {
 	Attempt int `json:"attempt"`
-	// Resumed: it went on where a boot before it had been interrupted.
-	Resumed    bool      `json:"resumed"`
-	Supersedes uint64    `json:"supersedes,omitempty"` // the system had changed again
-	Target     string    `json:"target"`
-	Run        string    `json:"run"`
-	BootID     string    `json:"boot_id"`
-	First      Moment    `json:"first"`
-	Last       Moment    `json:"last"`
-	Verified   *Verified `json:"verified"`
-	Applied    []Applied `json:"applied"`
-	// AppliedOmitted counts operations of the middle.
-	AppliedOmitted int      `json:"applied_omitted"`
-	Result         Result   `json:"result"`
-	Failure        *Failure `json:"failure"`
-	UptimeMS       int64    `json:"uptime_ms"` // between its first and its last record
-	// Boots counts those that this stands for; LastAttempt is the newest one's.
+	// Resumed: it continued an interrupted attempt.
+	Resumed        bool      `json:"resumed"`
+	Supersedes     uint64    `json:"supersedes,omitempty"` // record of the UpdateDetected whose target it replaced
+	Target         string    `json:"target"`
+	Run            string    `json:"run"`
+	BootID         string    `json:"boot_id"`
+	First          Moment    `json:"first"`
+	Last           Moment    `json:"last"`
+	Verified       *Verified `json:"verified"`
+	Applied        []Applied `json:"applied"`
+	AppliedOmitted int       `json:"applied_omitted"`
+	Result         Result    `json:"result"`
+	Failure        *Failure  `json:"failure"`
+	UptimeMS       int64     `json:"uptime_ms"` // between its first and its last record
+	// Boots is the number of boots, and LastAttempt the number of the last attempt.
 	Boots       int `json:"boots"`
 	LastAttempt int `json:"last_attempt"`
 
 	of *Reconstruction
 }
 
-// Verified is a manifest that held, and the key that it held under.
+// Verified is a manifest that was verified, and its key.
 type Verified struct {
 	Seq          uint64 `json:"seq"`
 	ManifestHash string `json:"manifest_hash"`
@@ -188,7 +190,7 @@ type Verified struct {
 	Operations   int    `json:"operations"`
 }
 
-// Applied is one operation whose destination was made what it should be.
+// Applied is one applied operation.
 type Applied struct {
 	Seq            uint64 `json:"seq"`
 	Index          int    `json:"index"`
@@ -201,7 +203,7 @@ type Applied struct {
 	AlreadyInPlace bool   `json:"already_in_place"`
 }
 
-// Failure is why a boot did not end in 0.
+// Failure is the reason why a boot ended with another exit code than 0.
 type Failure struct {
 	Seq      uint64 `json:"seq"`
 	ExitCode int    `json:"exit_code"`
@@ -210,8 +212,8 @@ type Failure struct {
 	Reason   string `json:"reason"`
 }
 
-// Failures are boots that failed alike: in a row, unless there are too many to
-// list.
+// Failures are boots that failed alike. They are in a row, unless some failures
+// are not listed.
 type Failures struct {
 	Failure
 	Count uint64 `json:"count"`
@@ -219,17 +221,18 @@ type Failures struct {
 	Last  Moment `json:"last"`
 }
 
-// Event is something else that happened, or the same several times: in a row,
-// unless there are too many to list.
+// Event is another event, or several that are alike. They are in a row, unless
+// some events are not listed.
 type Event struct {
-	Type   string `json:"type"` // a record's, or "software" where another gate wrote
+	Type   string `json:"type"` // a record's type, or "software" if the gate's version changed
 	Detail string `json:"detail"`
 	Count  uint64 `json:"count"`
 	First  Moment `json:"first"`
 	Last   Moment `json:"last"`
 }
 
-// Flag marks what deserves a second look. Within an epoch each code stands once.
+// Flag marks an event that deserves a second look. An epoch has at most one flag
+// of each code.
 type Flag struct {
 	Code     string   `json:"code"`
 	Severity Severity `json:"severity"`

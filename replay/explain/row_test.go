@@ -9,8 +9,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// A boot that was killed before it did the drill it was asked for has not
-// ended, although it found the baseline.
+// A boot that was killed before a requested drill has not ended, although it found
+// the baseline.
 func TestDrillCutShort(t *testing.T) {
 	for name, tt := range map[string]struct {
 		between func(*historytest.History)
@@ -39,8 +39,8 @@ func TestDrillCutShort(t *testing.T) {
 	}
 }
 
-// A SnapshotTaken at the end of a boot or at its beginning is no part of it: the
-// story is the same without.
+// A SnapshotTaken at the end or the beginning of a boot does not belong to it: the
+// report is the same without.
 func TestSnapshotsAreNotTold(t *testing.T) {
 	story := func(snapshot func(h *historytest.History)) string {
 		h := historytest.New(t, t.TempDir())

@@ -11,46 +11,46 @@ type run struct {
 	first, last Moment
 	// startMS and endMS are uptimes.
 	startMS, endMS int64
-	gate           bool // it is a boot
+	gate           bool // it is a boot rather than a command
 	ended, failed  bool
 	captured       *machine.FingerprintCaptured
 	attempt        *Attempt
 	carried
 }
 
-// carried is what one run leaves to the next.
+// carried is the state that a run passes on to the next one.
 type carried struct {
-	// drill: one was requested and no reconstruction has answered it, so that a
-	// boot which found the baseline has not ended yet.
+	// drill: a drill was requested, and no reconstruction followed yet. A boot
+	// that found the baseline must then continue.
 	drill bool
 }
 
-// inRun makes rec's run the newest one. A SnapshotTaken is the journal's own
-// bookkeeping: it is no part of what the run did, nor of its duration.
-func (t *teller) inRun(rec record.Record) {
+// inRun makes the run of rec the newest one. A SnapshotTaken does not count: it
+// belongs to the journal, and not to the duration of a run.
+func (b *builder) inRun(rec record.Record) {
 	if machine.Kind(rec.Type) == machine.KindSnapshotTaken {
 		return
 	}
 	m := Moment{rec.Seq, rec.Time}
-	if t.run == nil || t.run.id != rec.Run {
-		t.endRun(false)
+	if b.run == nil || b.run.id != rec.Run {
+		b.endRun(false)
 		var left carried
-		if t.run != nil {
-			left = t.run.carried
+		if b.run != nil {
+			left = b.run.carried
 		}
-		t.run = &run{id: rec.Run, boot: rec.BootID, first: m, startMS: rec.UptimeMS, carried: left}
+		b.run = &run{id: rec.Run, boot: rec.BootID, first: m, startMS: rec.UptimeMS, carried: left}
 	}
-	t.run.last, t.run.endMS = m, rec.UptimeMS
-	if t.epoch != nil && t.epoch.Epoch != rec.Epoch {
-		t.run.drill = false // what began the epoch answered it, also where that cannot be read
+	b.run.last, b.run.endMS = m, rec.UptimeMS
+	if b.epoch != nil && b.epoch.Epoch != rec.Epoch {
+		b.run.drill = false // the reconstruction that began the epoch answered it, even if it cannot be read
 	}
 }
 
 // mayEnd reports whether a boot that found its baseline has nothing left to do.
-func (t *teller) mayEnd() bool { return !t.due && !t.run.drill }
+func (b *builder) mayEnd() bool { return !b.due && !b.run.drill }
 
-// isBoot reports whether only a gate writes such an event.
-func isBoot(p machine.Payload) bool {
+// byGate reports whether only a gate writes such an event.
+func byGate(p machine.Payload) bool {
 	switch p.(type) {
 	case machine.FingerprintCaptured, machine.LegacyStateAdopted, machine.UpdateDetected, machine.ManifestVerified,
 		machine.OpApplied, machine.EpochRotated, machine.UpdateAbandoned, machine.PrecheckFailed, machine.CertificateRotated:
@@ -59,27 +59,27 @@ func isBoot(p machine.Payload) bool {
 	return false
 }
 
-// endRun closes the books of the newest run. newest: no other run follows it.
-func (t *teller) endRun(newest bool) {
-	r := t.run
+// endRun counts the newest run in its epoch. newest: no other run follows it.
+func (b *builder) endRun(newest bool) {
+	r := b.run
 	if r == nil || !r.gate {
 		return
 	}
-	t.report.Boots++
-	t.epoch.Boots++
+	b.report.Boots++
+	b.epoch.Boots++
 	switch {
 	case r.failed:
 	case !r.ended:
-		detail := "the boot that began with record %d breaks off after record %d"
+		detail := "the boot that began with record %d did not end: its last record is %d"
 		if newest {
-			detail = "the newest boot began with record %d and has not come further than record %d"
+			detail = "the newest boot began with record %d and has not ended: its last record is %d"
 		}
-		t.flag(FlagBootUnfinished, r.last, detail, r.first.Seq, r.last.Seq)
+		b.flag(FlagBootUnfinished, r.last, detail, r.first.Seq, r.last.Seq)
 	case r.attempt == nil && r.captured != nil && r.captured.Role != machine.RoleDiffers:
-		t.epoch.CleanBoots.add(r.last)
+		b.epoch.CleanBoots.add(r.last)
 	}
 	if r.attempt != nil {
-		t.endAttempt(r)
+		b.endAttempt(r)
 	}
 }
 
@@ -91,8 +91,9 @@ func (b *Boots) add(m Moment) {
 	}
 }
 
-// endAttempt settles what a boot did for a reconstruction.
-func (t *teller) endAttempt(r *run) {
+// endAttempt sets the result of a run's attempt, and merges it with the one before
+// if both failed alike.
+func (b *builder) endAttempt(r *run) {
 	a := r.attempt
 	a.Last, a.UptimeMS = r.last, max(r.endMS-r.startMS, 0)
 	rec := a.of
@@ -108,11 +109,11 @@ func (t *teller) endAttempt(r *run) {
 	if before := rec.Attempts[n-2]; before.alike(a) {
 		before.add(a)
 		rec.Attempts = rec.Attempts[:n-1]
-		t.flag(FlagRepeatedFailure, a.Last, "exit %d at %s, again and again from record %d", a.Failure.ExitCode, a.Failure.Stage, before.First.Seq)
+		b.flag(FlagRepeatedFailure, a.Last, "exit %d at %s, repeated since record %d", a.Failure.ExitCode, a.Failure.Stage, before.First.Seq)
 	}
 }
 
-// alike reports whether b failed as a did, and did no more than a.
+// alike reports whether b failed as a did, and applied nothing.
 func (a *Attempt) alike(b *Attempt) bool {
 	if a.Failure == nil || b.Failure == nil || a.Target != b.Target || b.Supersedes != 0 || len(b.Applied) > 0 {
 		return false

@@ -8,8 +8,8 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Stand tells where a node stood after a record, on one screen.
-func Stand(rec record.Record, tip uint64, s machine.State) string {
+// Point returns the state after a record as a screen. tip is the last record.
+func Point(rec record.Record, tip uint64, s machine.State) string {
 	r := &rows{names: 11}
 	r.row("record", "%d of %d, %s, %s", rec.Seq, tip, rec.Type, moment(rec.Time))
 	r.row("hash", "%s", rec.Hash)
@@ -59,7 +59,7 @@ func (r *rows) baseline(s machine.State) {
 func (r *rows) epoch(s machine.State) {
 	c := s.Current
 	if c == nil {
-		r.row("evidence", "none: this journal has completed no reconstruction yet")
+		r.row("evidence", "none: no reconstruction was completed in this journal yet")
 		return
 	}
 	m := c.Manifest
@@ -84,7 +84,7 @@ func (r *rows) open(s machine.State) {
 	}
 }
 
-// serialOf is a serial as the beginning of a list.
+// serialOf returns a serial as the beginning of a list.
 func serialOf(n *int64) string {
 	if n == nil {
 		return "no serial, "
@@ -95,7 +95,7 @@ func serialOf(n *int64) string {
 func phases(p machine.Phase) string {
 	meaning := map[machine.Phase]string{
 		machine.PhaseNew:      "no baseline yet",
-		machine.PhaseAdopted:  "older software's state was taken over, a reconstruction is due",
+		machine.PhaseAdopted:  "the state of older software was adopted, a reconstruction is due",
 		machine.PhaseSalvaged: "continues a damaged journal, a reconstruction is due",
 		machine.PhaseSettled:  "nothing open",
 		machine.PhaseDetected: "a reconstruction is open, no manifest is verified",
@@ -111,9 +111,9 @@ func ran(r machine.Run) string {
 	case r.Failed != 0:
 		return fmt.Sprintf("failed with exit %d", r.Failed)
 	case r.Ended:
-		return "had reached its end"
+		return "had ended"
 	}
-	return "had not reached its end"
+	return "had not ended"
 }
 
 func moment(t time.Time) string { return t.UTC().Format(TimeForm) }
