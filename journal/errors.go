@@ -25,7 +25,7 @@ var (
 	ErrTailFull = errors.New("the journal's tail is full")
 	// ErrUnsettled: a settling failed. Nothing is lost, and appends continue
 	// while the tail has room.
-	ErrUnsettled = errors.New("the journal's records could not be settled")
+	ErrUnsettled = errors.New("not settled")
 	// ErrBusy: a gate was writing whenever a reader looked.
 	ErrBusy = errors.New("a gate is writing")
 )
