@@ -44,7 +44,7 @@ type line struct {
 
 // NewConsole returns the console of file. journalStream is $JOURNAL_STREAM: if
 // it names file, systemd's journal reads the lines. [New] then sends it entries
-// with fields, and lines that carry their priority where that fails.
+// with fields or, if that fails, lines with their priority.
 func NewConsole(file *os.File, journalStream string) *Console {
 	return &Console{
 		file: file, terminal: isTerminal(file), journal: isJournal(file, journalStream),
@@ -52,8 +52,8 @@ func NewConsole(file *os.File, journalStream string) *Console {
 	}
 }
 
-// Annotate gives every later entry in systemd's journal the fields that fields
-// returns at that time. On another console it does nothing.
+// Annotate adds the fields that fields returns to every later entry in systemd's
+// journal. On another console it does nothing.
 func (c *Console) Annotate(fields func() []slog.Attr) { c.fields = fields }
 
 // Write passes p on and waits until it is written, for at most a second. It always reports
@@ -86,15 +86,14 @@ func (c *Console) write() {
 // for errors of the command line, which include a bad log format.
 func Plain(w io.Writer, level slog.Level, text string) {
 	if c, ok := w.(*Console); ok && c.journal {
-		mark := "<" + priority(level) + ">" // as sd-daemon(3) has it
+		mark := "<" + priority(level) + ">" // sd-daemon(3)
 		text = mark + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+mark) + "\n"
 	}
 	_, _ = io.WriteString(w, text)
 }
 
-// isJournal reports whether file is the stream that $JOURNAL_STREAM names by
-// device and inode. The variable alone proves nothing, because processes inherit it whose
-// standard error leads elsewhere.
+// isJournal reports whether file is the stream that $JOURNAL_STREAM names by device and
+// inode. A process can inherit the variable although its standard error is another file.
 func isJournal(file *os.File, journalStream string) bool {
 	var st unix.Stat_t
 	err := ask(file, func(fd int) error { return unix.Fstat(fd, &st) })

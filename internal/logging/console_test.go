@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// fullPipe returns a pipe that takes nothing more until it is read.
+// fullPipe returns a pipe that accepts no byte until it is read.
 func fullPipe(t *testing.T) (r, w *os.File, held int) {
 	t.Helper()
 	var fds [2]int
@@ -37,8 +37,8 @@ func fullPipe(t *testing.T) (r, w *os.File, held int) {
 	return r, w, held
 }
 
-// TestConsoleBlocked: lines that nobody reads are dropped, each after its
-// time, and the log goes on once somebody reads again.
+// TestConsoleBlocked: lines that nobody reads are dropped, each after its timeout,
+// and the log continues when somebody reads again.
 func TestConsoleBlocked(t *testing.T) {
 	r, w, held := fullPipe(t)
 	c := NewConsole(w, "")
@@ -69,7 +69,7 @@ func TestConsoleBlocked(t *testing.T) {
 	}
 }
 
-// TestConsoleBroken: a reader that is gone is no error.
+// TestConsoleBroken: a closed reader is no error.
 func TestConsoleBroken(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -82,8 +82,8 @@ func TestConsoleBroken(t *testing.T) {
 	}
 }
 
-// TestPriority: what systemd's journal reads carries its priority, in every
-// format, and nothing else does.
+// TestPriority: lines have their priority if systemd's journal reads them, in every
+// format, and not otherwise.
 func TestPriority(t *testing.T) {
 	for _, format := range []string{"auto", "logfmt", "json", "pretty"} {
 		for _, journal := range []bool{true, false} {

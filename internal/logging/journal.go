@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,17 +12,17 @@ import (
 )
 
 // journaled sends each record to systemd's journal as an entry: MESSAGE is the
-// line that the handler inside writes, the other fields are for those who search.
-// A record that the journal does not accept at once is written to the console,
-// with its priority in front.
+// line that the inner handler writes, the other fields are for searches. If the
+// journal does not accept an entry at once, its line is written to the console
+// with its priority.
 type journaled struct {
 	slog.Handler // it writes each record to out.line by one call
 	out          *output
-	attrs        []slog.Attr // of With, under their whole names
+	attrs        []slog.Attr // of WithAttrs, with their full names
 	groups       string      // the names of the open groups, each with a dot
 }
 
-// output is shared by all handlers that were derived from one.
+// output is shared by all handlers that were derived from one handler.
 type output struct {
 	console *Console
 	mu      sync.Mutex
@@ -43,10 +44,10 @@ func (h journaled) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// entry holds a record with its line. An attribute of the record goes before one
-// of the console under the same name.
+// entry returns the entry of a record and its line. An attribute of the record
+// takes precedence over a field of the console with the same name.
 func (h journaled) entry(r slog.Record, line []byte) []byte {
-	attrs := h.attrs
+	attrs := slices.Clip(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		attrs = appendAttr(attrs, h.groups, a)
 		return true
@@ -77,7 +78,7 @@ func (h journaled) entry(r slog.Record, line []byte) []byte {
 	return e
 }
 
-// values are the texts of a value: of a list each of its elements.
+// values returns the text of a value, or those of the elements of a list.
 func values(v slog.Value) []string {
 	switch v.Kind() {
 	case slog.KindTime:
@@ -90,12 +91,12 @@ func values(v slog.Value) []string {
 	return []string{v.String()}
 }
 
-// appendAttr appends an attribute under its whole name; of a group, each of its
-// attributes.
+// appendAttr appends an attribute with its full name, or each attribute of a
+// group.
 func appendAttr(attrs []slog.Attr, groups string, a slog.Attr) []slog.Attr {
 	v := a.Value.Resolve()
 	if v.Kind() != slog.KindGroup {
-		return append(attrs[:len(attrs):len(attrs)], slog.Attr{Key: groups + a.Key, Value: v})
+		return append(attrs, slog.Attr{Key: groups + a.Key, Value: v})
 	}
 	if a.Key != "" {
 		groups += a.Key + "."
@@ -108,6 +109,7 @@ func appendAttr(attrs []slog.Attr, groups string, a slog.Attr) []slog.Attr {
 
 func (h journaled) WithAttrs(attrs []slog.Attr) slog.Handler {
 	h.Handler = h.Handler.WithAttrs(attrs)
+	h.attrs = slices.Clip(h.attrs) // other handlers derived from this one append too
 	for _, a := range attrs {
 		h.attrs = appendAttr(h.attrs, h.groups, a)
 	}

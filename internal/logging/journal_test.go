@@ -18,8 +18,8 @@ import (
 	"github.com/autonomyops/edged/internal/journald"
 )
 
-// journalConsole is a console that a journal of the test's own reads: entries at
-// a socket, lines in a file.
+// journalConsole returns a console that the test reads in the place of systemd's
+// journal: entries from a socket, lines from a file.
 func journalConsole(t *testing.T) (c *Console, entries *net.UnixConn, lines string) {
 	t.Helper()
 	lines = filepath.Join(t.TempDir(), "stderr")
@@ -42,7 +42,7 @@ func journalConsole(t *testing.T) (c *Console, entries *net.UnixConn, lines stri
 	return c, entries, lines
 }
 
-// receive reads the next entry, field by field as the protocol has it.
+// receive returns the fields of the next entry.
 func receive(t *testing.T, entries *net.UnixConn) map[string][]string {
 	t.Helper()
 	buf := make([]byte, 1<<20)
@@ -65,8 +65,7 @@ func receive(t *testing.T, entries *net.UnixConn) map[string][]string {
 	return fields
 }
 
-// What systemd's journal reads is an entry for each line, with fields to search
-// by, whatever the format of the lines.
+// systemd's journal receives an entry with fields for each record, in every format.
 func TestJournal(t *testing.T) {
 	for _, format := range []string{"auto", "logfmt", "json", "pretty"} {
 		t.Run(format, func(t *testing.T) {
@@ -94,7 +93,7 @@ func TestJournal(t *testing.T) {
 				t.Errorf("%q, want %q", got, want)
 			}
 
-			// What an entry is about is known when it is sent; what a line says itself goes before it.
+			// The console's fields are read when an entry is sent; attributes take precedence.
 			epoch = 4
 			log.WithGroup("g").With("a", slog.GroupValue(slog.Int("b", 1))).Error("e", "err", "two\nlines")
 			log.Info("i", "boot_epoch", 9, "at", time.Date(2026, 3, 4, 12, 0, 0, 0, time.FixedZone("", 7200)))
@@ -114,7 +113,7 @@ func TestJournal(t *testing.T) {
 				t.Errorf("the console has %q, %v", data, err)
 			}
 
-			// An entry that the journal does not take becomes a line.
+			// An entry that the journal does not accept becomes a line.
 			if err := entries.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -126,8 +125,27 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// A journal that does not read holds nobody up: what it does not take goes to the
-// console, and nothing is lost as long as that accepts it.
+// Loggers that were derived from one logger do not share their attributes.
+func TestJournalDerived(t *testing.T) {
+	c, entries, _ := journalConsole(t)
+	log, err := New(c, "logfmt", slog.LevelInfo, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := log.With("a", 1, "b", 2, "c", 3) // 3 attributes in an array of 4
+	first, second := parent.With("child", "first"), parent.With("child", "second")
+	first.Info("m")
+	if got := receive(t, entries)["EDGE_CHILD"]; !slices.Equal(got, []string{"first"}) {
+		t.Errorf("the first child has %q", got)
+	}
+	second.Info("m", "own", 1)
+	if got := receive(t, entries)["EDGE_CHILD"]; !slices.Equal(got, []string{"second"}) {
+		t.Errorf("the second child has %q", got)
+	}
+}
+
+// A journal that does not read delays nobody: entries that it does not accept go to
+// the console, and none is lost as long as the console accepts them.
 func TestJournalFull(t *testing.T) {
 	c, entries, lines := journalConsole(t)
 	log, err := New(c, "logfmt", slog.LevelInfo, true)
@@ -155,7 +173,7 @@ func TestJournalFull(t *testing.T) {
 	}
 }
 
-// Times are in UTC, wherever the node is.
+// Times are in UTC in every time zone.
 func TestUTC(t *testing.T) {
 	here := time.Local
 	time.Local = time.FixedZone("", 7200)

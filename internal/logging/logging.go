@@ -1,5 +1,5 @@
-// Package logging makes the gate's logger: tint on a terminal, logfmt in a pipe,
-// JSON if asked for, and entries with fields if systemd's journal reads it.
+// Package logging creates the gate's logger: tint on a terminal, logfmt in a
+// pipe, JSON on request, and entries with fields if systemd's journal reads it.
 // Times are in UTC.
 package logging
 
@@ -34,9 +34,9 @@ func Level(name string) (slog.Level, error) {
 }
 
 // New returns a logger that writes to w in format. auto is pretty if w is a
-// [Console] on a terminal, and logfmt otherwise; noColor keeps pretty free of
-// escapes. What a Console writes to systemd's journal is sent as entries with
-// fields.
+// [Console] on a terminal, and logfmt otherwise; noColor turns the colors of
+// pretty off. If w is a Console that systemd's journal reads, records are sent as
+// entries with fields.
 func New(w io.Writer, format string, level slog.Leveler, noColor bool) (*slog.Logger, error) {
 	console, _ := w.(*Console)
 	if format == "auto" || format == "" {
@@ -67,7 +67,7 @@ func New(w io.Writer, format string, level slog.Leveler, noColor bool) (*slog.Lo
 	return slog.New(handler), nil
 }
 
-// timeForm is how slog's text handler writes a time.
+// timeForm is the format of times in slog's text handler.
 const timeForm = "2006-01-02T15:04:05.000Z07:00"
 
 func inUTC(_ []string, a slog.Attr) slog.Attr {
