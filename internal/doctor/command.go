@@ -16,8 +16,8 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// command is what repairs a failure, "" if no command does: a defect of edged, a
-// broken or a full disk.
+// command returns the command that repairs a failure, "" if no command does, as for
+// a defect of edged, a broken or a full disk.
 func (e *examination) command(f *gate.Failure) string {
 	if known := own(f.Err); known != nil {
 		return display.Command(known...)
@@ -48,7 +48,7 @@ func (e *examination) command(f *gate.Failure) string {
 	return ""
 }
 
-// own is the command that an error brings with it.
+// own returns the command in an error.
 func own(err error) []string {
 	var explained *fault.Error
 	if errors.As(err, &explained) || errors.As(fault.Explain(err), &explained) {
@@ -61,7 +61,7 @@ func own(err error) []string {
 	return nil
 }
 
-// inTheWay: something else is at the place of a file.
+// inTheWay reports whether another kind of file is at the path.
 func inTheWay(err error) bool {
 	return errors.Is(err, durable.ErrNotRegular) || errors.Is(err, durable.ErrSymlink) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR)
 }
@@ -120,7 +120,7 @@ func (e *examination) manifestCommand(f *gate.Failure) string {
 
 func (e *examination) below(name string) string { return filepath.Join(e.rep.StateRoot, name) }
 
-// edgectl is a command of edgectl on this state root.
+// edgectl returns a command of edgectl on this state root.
 func (e *examination) edgectl(args string) string {
 	return "edgectl " + args + " --state-root " + display.Command(e.rep.StateRoot)
 }

@@ -1,10 +1,10 @@
-// Package doctor says what would end a node's next boot, or its next
-// reconstruction, before it does, and what repairs it.
+// Package doctor reports what would end a node's next boot or its next
+// reconstruction, and the command that repairs it.
 //
-// It makes the checks of the gate by calling them, without a boot: package gate
-// examines, and a finding is what the gate would say. What the gate does not
-// look at is added: the units that start it, the days that a certificate has
-// left, the space that is left, and, if asked for, the whole journal.
+// It calls the checks of the gate without a boot, and turns their failures and
+// warnings into findings. It also checks what the gate does not: the units that
+// start the gate, the days until a certificate ends, the free space and, on
+// request, the whole journal.
 package doctor
 
 import (
@@ -19,49 +19,48 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Options say what is examined.
+// Options select what is examined.
 type Options struct {
-	StateRoot string // absolute; "" takes the config's
+	StateRoot string // absolute; "" for that of the config
 	Config    string // path, "" if none is known
-	// Elsewhere: the state root is not where the config says, as the disk of a
-	// dead node. What is outside of it is not judged.
+	// Elsewhere: the state root is not at the config's path, as on the disk of a
+	// dead node. Anything outside of it is not checked.
 	Elsewhere bool
 	// Journal also verifies the whole journal.
 	Journal bool
-	// LogSkipped is the mount option by which the log of the filesystem was not
-	// replayed, from history.LogSkipped.
+	// LogSkipped is the mount option that kept the log of the filesystem from
+	// being replayed, from history.LogSkipped.
 	LogSkipped string
-	// Manifest is judged in the place of the deployed one, if it is not nil.
+	// Manifest, if not nil, is checked instead of the deployed one.
 	Manifest  *manifest.Files
 	Software  string
-	BuildTime time.Time // the clock is never believed to be earlier
+	BuildTime time.Time // a lower bound of the time
 	Host      gate.Host
-	// System is the directory in which the units are looked for: "/", but for
-	// tests.
+	// System is the directory with the system's units: "/", except in tests.
 	System string
-	// Progress hears how far a verification of the journal is; nil for nobody.
+	// Progress is called during a verification of the journal; it may be nil.
 	Progress func(stage string, done, total uint64)
 }
 
-// Report is what was found, as it is printed. A member that is null is not known.
+// Report is the result, as it is printed. A member that is null is not known.
 type Report struct {
 	OK        bool      `json:"ok"` // no finding is an error
 	Node      string    `json:"node"`
 	StateRoot string    `json:"state_root"`
 	Config    string    `json:"config"`
 	Boot      Outcome   `json:"boot"`           // of the next boot
-	Rebuild   Outcome   `json:"reconstruction"` // of the next boot for which one is due
+	Rebuild   Outcome   `json:"reconstruction"` // of the next boot with a reconstruction
 	Leaf      *Validity `json:"certificate"`
-	CA        *Validity `json:"ca"` // of those in transport.ca_file, the one that ends last
+	CA        *Validity `json:"ca"` // the last to end of those in transport.ca_file
 	Space     *Space    `json:"space"`
-	// Tail says how much of the journal has not settled.
+	// Tail describes the part of the journal that has not settled.
 	Tail *journal.TailUse `json:"tail"`
 	// Verified: the whole journal was verified.
 	Verified bool      `json:"journal_verified"`
 	Findings []Finding `json:"findings"`
 }
 
-// Outcome is how a boot would end.
+// Outcome is the end of a boot.
 type Outcome struct {
 	Passes   bool `json:"passes"`
 	ExitCode int  `json:"exit_code"`
@@ -70,17 +69,17 @@ type Outcome struct {
 // Validity is the time that a certificate has left.
 type Validity struct {
 	NotAfter time.Time `json:"not_after"`
-	Days     int       `json:"days_left"` // whole days, negative once it has expired
+	Days     int       `json:"days_left"` // whole days, negative after it has expired
 }
 
-// Space is what is left on the state root's filesystem; null means that it does
-// not say.
+// Space is the free space on the state root's filesystem. A member is null if the
+// filesystem does not report it.
 type Space struct {
 	Bytes  *uint64 `json:"free_bytes"`
 	Inodes *uint64 `json:"free_inodes"`
 }
 
-// examination is one in progress.
+// examination is an examination in progress.
 type examination struct {
 	opt  Options
 	x    *gate.Examination
@@ -88,8 +87,8 @@ type examination struct {
 	rep  *Report
 }
 
-// Examine looks at a node and changes nothing. The error is for what could not
-// be carried out: another gate is at work and does not end, or ctx has ended.
+// Examine examines a node and changes nothing. An error means that it could not be
+// examined: a gate is running and does not end, or ctx is done.
 func Examine(ctx context.Context, opt Options) (*Report, error) {
 	e, err := examine(ctx, opt)
 	if err != nil {
@@ -98,7 +97,7 @@ func Examine(ctx context.Context, opt Options) (*Report, error) {
 	return e.rep, nil
 }
 
-// Drill returns what [gate.Operate] decides for a drill on a node.
+// Drill returns the decision of [gate.Operate] about a drill on a node.
 func Drill(ctx context.Context, opt Options, by, reason string) (func(machine.State) (machine.Payload, error), error) {
 	e, err := examine(ctx, opt)
 	if err != nil {
@@ -107,8 +106,8 @@ func Drill(ctx context.Context, opt Options, by, reason string) (func(machine.St
 	return gate.Drill(e.x, by, reason), nil
 }
 
-// Manifest returns what would end a reconstruction from opt.Manifest, or from the
-// deployed manifest; nil if nothing would. What is outside of it is not judged.
+// Manifest returns the failure that would end a reconstruction from opt.Manifest or
+// the deployed manifest, nil if there is none. It does not check projections.
 func Manifest(ctx context.Context, opt Options) (*gate.Failure, error) {
 	e, err := examine(ctx, opt)
 	if err != nil {
@@ -145,7 +144,7 @@ func examine(ctx context.Context, opt Options) (*examination, error) {
 	return e, ctx.Err()
 }
 
-// subject is what the gate examines: a run as the unit starts it.
+// subject returns what the gate examines: a run with the flags of the unit.
 func (e *examination) subject() gate.Subject {
 	s := gate.Subject{Elsewhere: e.opt.Elsewhere, NoConfig: e.opt.Config == "", LogSkipped: e.opt.LogSkipped != "", Manifest: e.opt.Manifest}
 	s.ConfigPath, s.Software, s.BuildTime = e.opt.Config, e.opt.Software, e.opt.BuildTime
@@ -155,7 +154,7 @@ func (e *examination) subject() gate.Subject {
 	return s
 }
 
-// host is the running system, with the state root that was named.
+// host returns the host, with Options.StateRoot as its state root.
 func (e *examination) host() gate.Host {
 	host := e.opt.Host
 	if root := e.opt.StateRoot; root != "" {
@@ -178,7 +177,7 @@ func (e *examination) validity(end time.Time) *Validity {
 
 func (e *examination) add(found ...Finding) { e.rep.Findings = append(e.rep.Findings, found...) }
 
-// conclude says how the boots end, once everything is known.
+// conclude sets OK and the outcomes.
 func (e *examination) conclude() {
 	r := e.rep
 	r.OK = true

@@ -14,7 +14,8 @@ import (
 	"github.com/autonomyops/edged/internal/stateroot"
 )
 
-// node is a demonstration's, before its first boot, and a system without units.
+// node returns a demonstration node before its first boot, and a system without
+// units.
 type node struct {
 	t            *testing.T
 	root, system string
@@ -41,7 +42,7 @@ func (n *node) write(dir, name, text string) {
 	}
 }
 
-// examine requires the codes of the findings.
+// examine examines a node, and requires these codes of its findings.
 func (n *node) examine(codes string) *Report {
 	n.t.Helper()
 	host := gate.LinuxHost()
@@ -66,7 +67,8 @@ func (n *node) examine(codes string) *Report {
 	return rep
 }
 
-// TestLimits: what comes to its end is a warning before it is an error.
+// TestLimits: a certificate, space or tail near its end is a warning before it is an
+// error.
 func TestLimits(t *testing.T) {
 	n := newNode(t)
 	config := filepath.Join(n.root, stateroot.NodeConfig)
@@ -97,7 +99,7 @@ func TestLimits(t *testing.T) {
 	n.examine(CodeCA)
 }
 
-// TestUnit: what systemd would start is what is examined, and whether it would.
+// TestUnit: the flags of the unit are examined, and whether systemd starts it.
 func TestUnit(t *testing.T) {
 	const unit = "usr/lib/systemd/system/" + gateUnit
 	n := newNode(t)
@@ -172,8 +174,7 @@ func (n *node) examineUnits() (code string) {
 	return code
 }
 
-// TestPrint: the screen has what an operator needs, and no line is folded that is
-// to be typed.
+// TestPrint: the screen has what an operator needs, and commands are not folded.
 func TestPrint(t *testing.T) {
 	n := newNode(t)
 	n.write(n.root, stateroot.ManifestSignature, "short")
@@ -196,7 +197,7 @@ func TestPrint(t *testing.T) {
 	}
 }
 
-// TestSpace: what the filesystem does not say is not known.
+// TestSpace: a value that the filesystem does not report is not known.
 func TestSpace(t *testing.T) {
 	if got := (&Space{}).String(); got != "unknown free, unknown inodes free" {
 		t.Error(got)

@@ -17,7 +17,7 @@ import (
 	"github.com/autonomyops/edged/journal"
 )
 
-// Severity of a finding.
+// Severity is the severity of a finding.
 type Severity string
 
 // Severities. An error ends a boot or a reconstruction, or is damage.
@@ -26,43 +26,43 @@ const (
 	Warning Severity = "warning"
 )
 
-// What a finding ends.
+// The values of Finding.Ends.
 const (
 	EndsBoot           = "boot"           // the next one
 	EndsReconstruction = "reconstruction" // the next one
 )
 
-// Finding is one thing that is wrong, or that deserves attention.
+// Finding is one fault, or one fact that needs attention.
 type Finding struct {
 	Severity Severity `json:"severity"`
-	// Code is stable. That of an error is the gate's message, that of a warning
-	// the gate's event, or a constant of this package.
+	// Code is stable: the gate's message for an error, the gate's event for a
+	// warning, or a constant of this package.
 	Code   string `json:"code"`
 	Ends   string `json:"ends"` // boot, reconstruction, or "" if it ends neither
 	What   string `json:"what"` // in a few words
-	Path   string `json:"path"` // where, "" if nowhere in particular
+	Path   string `json:"path"` // "" if no file is concerned
 	Detail string `json:"detail"`
 	Next   string `json:"next"` // what to do, as an instruction
-	// Command repairs it, typed by root; "" if no command does. A word in capital
-	// letters stands for what the operator has: a file, or a reason.
+	// Command repairs it, run by root; "" if no command does. The operator replaces
+	// words in capital letters by a file or a reason.
 	Command string `json:"command"`
 }
 
-// Line is the finding in one line: what is wrong, where, and why.
+// Line returns the finding on one line: what, path and detail.
 func (f Finding) Line() string {
-	parts := []string{f.What}
+	text := f.What
 	for _, more := range []string{f.Path, f.Detail} {
 		if more != "" {
-			parts = append(parts, more)
+			text += ": " + more
 		}
 	}
-	return strings.Join(parts, ": ")
+	return text
 }
 
-// Codes of the findings that are not the gate's. None is renamed.
+// Codes of the findings of this package. None is renamed.
 const (
-	CodeNoConfig     = "no_config_given"       // none is named, nor found
-	CodeElsewhere    = "examined_elsewhere"    // warning: not where the node runs
+	CodeNoConfig     = "no_config_given"       // none is named or found
+	CodeElsewhere    = "examined_elsewhere"    // warning: this is not the running node
 	CodeCertificate  = "certificate_ends_soon" // warning
 	CodeCA           = "ca_ends_soon"          // warning
 	CodeSpace        = "space_low"             // warning: bytes or inodes
@@ -80,8 +80,8 @@ const (
 	lowInodes       = 1024
 )
 
-// findings are those that need no verification of the journal, errors first as
-// a boot meets them.
+// findings returns the findings without a verification of the journal: first the
+// errors, in the order of a boot.
 func (e *examination) findings() (found []Finding) {
 	if e.opt.Config == "" {
 		found = append(found, Finding{Severity: Error, Code: CodeNoConfig, Ends: EndsBoot, What: "no config given",
@@ -102,13 +102,12 @@ func (e *examination) findings() (found []Finding) {
 	return append(found, e.limits()...)
 }
 
-// failures are the findings of a failure: one, but of a config one for each
-// problem.
+// failures returns the finding of a failure. A bad config has one for each problem.
 func (e *examination) failures(f *gate.Failure, ends string) []Finding {
 	what := strings.TrimPrefix(f.Message, "precheck: ")
 	one := Finding{Severity: Error, Code: Code(f.Message), Ends: ends, What: what, Path: f.Path, Detail: f.Reason(), Next: f.Next, Command: e.command(f)}
 	if err := history.NameDamage(f.Err, e.rep.StateRoot, e.opt.LogSkipped); errors.Is(err, history.ErrLogSkipped) {
-		one.Code, one.What, one.Detail = verify.CodeLogSkipped, "the journal cannot be judged", history.ErrLogSkipped.Error()
+		one.Code, one.What, one.Detail = verify.CodeLogSkipped, "the journal cannot be verified", history.ErrLogSkipped.Error()
 		one.Next, one.Command = history.WarnLogSkipped(e.opt.LogSkipped), ""
 	}
 	var rejected *config.Error
@@ -127,12 +126,12 @@ func (e *examination) failures(f *gate.Failure, ends string) []Finding {
 	return all
 }
 
-// Code is the code of a finding for a message of the gate.
+// Code returns the code of the finding for a message of the gate.
 func Code(message string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(strings.TrimPrefix(message, "precheck: "), " ", "_"), "'", "")
 }
 
-// meaning says in a few words what a warning of the gate means.
+// meaning returns the meaning of a warning of the gate in a few words.
 func meaning(event string) string {
 	if text, ok := meanings[event]; ok {
 		return text
@@ -142,20 +141,20 @@ func meaning(event string) string {
 
 var meanings = map[string]string{
 	"edge.os.update_detected":                  "the next boot reconstructs",
-	"edge.os.update_abandoned":                 "the next boot gives up an update that nothing was applied of",
-	"edge.projection.repaired":                 "a file is not what the journal says; the next boot makes it again",
-	"edge.journal.head_rebuilt":                "the head file is damaged or absent; the next boot makes it again",
-	"edge.journal.head_put_back":               "the head file is older than what has settled",
+	"edge.os.update_abandoned":                 "the next boot abandons an update of which no operation was applied",
+	"edge.projection.repaired":                 "a file differs from the journal; the next boot writes it again",
+	"edge.journal.head_rebuilt":                "the head file is damaged or absent; the next boot writes it again",
+	"edge.journal.head_put_back":               "the head file is older than the settled records",
 	"edge.journal.snapshot_ignored":            "a snapshot cannot be used, or the chain does not vouch for it",
 	"edge.journal.damaged":                     "the journal is damaged; the next boot salvages it",
 	"edge.cert.not_yet_valid":                  "the certificate is not yet valid",
 	"edge.cert.warning":                        "a part of a TLS file cannot be used",
 	"edge.clock.below_floor":                   "the clock is below the time floor",
-	"edge.state_root.mount_check_kept":         "the variable that skips the mount check has another value than 1",
+	"edge.state_root.mount_check_kept":         "the variable that skips the mount check has another value than 1, and is ignored",
 	"precheck: metrics file cannot be written": "the metrics file cannot be written",
 }
 
-// limits warns of what comes to its end.
+// limits returns warnings about certificates, space and the journal's tail.
 func (e *examination) limits() (found []Finding) {
 	warn := func(code, path, what, next, detail string, args ...any) {
 		found = append(found, Finding{Severity: Warning, Code: code, What: what, Path: path, Next: next, Detail: fmt.Sprintf(detail, args...)})
@@ -165,7 +164,7 @@ func (e *examination) limits() (found []Finding) {
 			"%d days are left; the gate refuses it from 7 days on", v.Days)
 	}
 	if v, c := e.rep.CA, e.x.Config; v != nil && v.Days < caDays {
-		warn(CodeCA, c.Transport.CAFile, "the CA ends soon", "deploy a CA that is valid for longer", "%d days are left", v.Days)
+		warn(CodeCA, c.Transport.CAFile, "the CA ends soon", "deploy a CA that is valid longer", "%d days are left", v.Days)
 	}
 	if s := e.rep.Space; s != nil {
 		const next = "remove files from the filesystem of the state root (df, df -i)"
@@ -178,10 +177,10 @@ func (e *examination) limits() (found []Finding) {
 	}
 	if t := e.x.Tail; t != nil && t.SettlingDue {
 		warn(CodeUnsettled, filepath.Join(e.rep.StateRoot, stateroot.Journal, journal.TailName), "the journal's tail is not settled",
-			"free space and inodes; the next boot settles it", "%d records have not settled, which the end of the last run should have done; the tail has room for %d bytes", t.Records, t.FreeBytes)
+			"free space and inodes; the next boot settles it", "the last run should have settled %d records; the tail has room for %d bytes", t.Records, t.FreeBytes)
 	}
 	if e.opt.Elsewhere {
-		warn(CodeElsewhere, e.rep.StateRoot, "this is not where the node runs", "", "certificates, mounts, units and the operating system were not looked at")
+		warn(CodeElsewhere, e.rep.StateRoot, "this is not the running node", "", "certificates, mounts, units and the operating system were not checked")
 	}
 	return found
 }
@@ -199,8 +198,8 @@ func (e *examination) space() *Space {
 	return &Space{Bytes: known(e.x.Space.FreeBytes), Inodes: known(e.x.Space.FreeInodes)}
 }
 
-// verifyJournal adds what a whole verification finds. What the examination has
-// judged already, it does not repeat.
+// verifyJournal adds the findings of a verification of the whole journal, except
+// those that the examination has reported.
 func (e *examination) verifyJournal(ctx context.Context) error {
 	rep, err := verify.Path(ctx, e.rep.StateRoot, verify.Options{Deep: true, LogSkipped: e.opt.LogSkipped, Progress: e.opt.Progress})
 	if err != nil {
@@ -218,7 +217,7 @@ func (e *examination) verifyJournal(ctx context.Context) error {
 			found.Detail = fmt.Sprintf("record %d: %s", f.Seq, f.Detail)
 		}
 		if found.Severity == Error {
-			found.Next = "keep the disk as it is; `edgectl journal salvage` is the way out of damage"
+			found.Next = "keep the disk as it is, then run `edgectl journal salvage`"
 			found.Command = e.edgectl("journal salvage --install --reason REASON")
 		}
 		e.add(found)

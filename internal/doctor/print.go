@@ -10,7 +10,8 @@ import (
 
 const unknown = "unknown"
 
-// Print writes the report for people, in lines of at most 80 columns.
+// Print writes the report as a screen of at most 80 columns. Commands are not
+// folded.
 func (r *Report) Print(w io.Writer) error {
 	s := display.NewScreen(19)
 	s.Row("node", "%s", cmp.Or(r.Node, unknown))
@@ -37,7 +38,7 @@ func (r *Report) Print(w io.Writer) error {
 	return err
 }
 
-// PrintLimits writes what comes to its end one day.
+// PrintLimits writes certificates, space and the journal's tail.
 func (r *Report) PrintLimits(s *display.Screen) {
 	s.Row("certificate", "%s", r.Leaf)
 	s.Row("CA", "%s", r.CA)

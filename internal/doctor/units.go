@@ -14,15 +14,15 @@ const (
 	daemonUnit = "edged.service"
 )
 
-// unitDirs are where systemd looks for units, the first that has one counts.
+// unitDirs are the directories in which systemd searches a unit, in this order.
 var unitDirs = []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"}
 
-// unit is a unit of systemd as its files say. Nothing is asked of a running
-// systemd: it may not be the one that boots the node.
+// unit is a unit of systemd, read from its files: the running systemd may not be the
+// one that boots the node.
 type unit struct {
 	path      string // "" if it is not installed
 	masked    bool
-	enabled   bool     // something wants or requires it
+	enabled   bool     // another unit wants or requires it
 	command   []string // of ExecStart=
 	directory bool     // RuntimeDirectory= is set
 }
@@ -46,7 +46,7 @@ func readUnit(system, name string) (u unit) {
 	for _, dir := range unitDirs {
 		extra, _ := filepath.Glob(filepath.Join(system, dir, name+".d", "*.conf"))
 		for _, path := range extra {
-			data, _ := os.ReadFile(path) // one that cannot be read changes nothing here
+			data, _ := os.ReadFile(path) // a file that cannot be read is ignored
 			texts = append(texts, string(data))
 		}
 	}
@@ -64,8 +64,8 @@ func readUnit(system, name string) (u unit) {
 // has reports whether the unit's command has a flag.
 func (u unit) has(flag string) bool { return slices.Contains(u.command, flag) }
 
-// readyFile is what --ready-file names, "" if there is none, or if systemd makes
-// its directory at each start and that is not there now.
+// readyFile returns the path of --ready-file. It is "" if there is none, or if
+// systemd creates its directory at each start and it does not exist now.
 func (u unit) readyFile() (path string) {
 	for i, word := range u.command {
 		if value, ok := strings.CutPrefix(word, "--ready-file="); ok {
@@ -80,13 +80,14 @@ func (u unit) readyFile() (path string) {
 	return path
 }
 
-// judgesUnits: systemd boots this system, and the node is no demonstration.
+// judgesUnits reports whether the units are to be checked: systemd boots this
+// system, and the node is not a demonstration.
 func (e *examination) judgesUnits() bool {
 	_, err := os.Stat(filepath.Join(e.opt.System, "run/systemd/system"))
 	return err == nil && !e.opt.Elsewhere && e.opt.Config != "" && !stateroot.SkipMountCheck(e.opt.Host.Getenv)
 }
 
-// units are the findings about the unit of the gate.
+// units returns the findings about the unit of the gate.
 func (e *examination) units() []Finding {
 	f := Finding{Severity: Error, Ends: EndsBoot, Path: e.unit.path}
 	switch {

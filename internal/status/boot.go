@@ -6,7 +6,7 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// lastBoot finds the newest boot: what operators journaled since is passed over.
+// lastBoot sets LastBoot to the newest boot. It skips later records of operators.
 func (s *Status) lastBoot(src *history.Source) error {
 	for seq, first := src.Tip().Seq, src.First(); seq >= first; seq-- {
 		rec, err := src.Record(seq)
@@ -28,7 +28,7 @@ func (s *Status) lastBoot(src *history.Source) error {
 	return nil
 }
 
-// ofBoot reports whether only a boot journals such an event.
+// ofBoot reports whether only a boot appends such an event.
 func ofBoot(k machine.Kind) bool {
 	switch k {
 	case machine.KindDrillRequested, machine.KindDrillCancelled, machine.KindClockReset, machine.KindNodeRenamed, machine.KindKeyRotated,

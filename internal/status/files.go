@@ -32,7 +32,8 @@ type FailureFile struct {
 	Next     string    `json:"next"`
 }
 
-// failureFileLimit is far above what a gate writes, in bytes.
+// failureFileLimit is the largest file that is read, in bytes: far more than a
+// gate writes.
 const failureFileLimit = 64 << 10
 
 func (s *Status) failureFile(tree durable.FS) {

@@ -8,17 +8,17 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// Keys are those in force, by the BLAKE3 of their public halves.
+// Keys are the keys in force, by the BLAKE3 of the public key.
 type Keys struct {
-	// Manifest is the key that the running epoch was completed under, ""
-	// before there is one; Successors are what rotations since lead to.
+	// Manifest is the key of the running epoch's manifest, "" before the first
+	// reconstruction. Successors are the keys of later rotations.
 	Manifest   string   `json:"manifest"`
 	Successors []string `json:"successors"`
-	// Deployed is the verify key on the node, "" if there is none that can be read.
+	// Deployed is the verify key on the node, "" if it cannot be read.
 	Deployed string `json:"deployed"`
-	// Replaced counts break-glass replacements since the journal began.
+	// Replaced is the number of break-glass replacements in the journal.
 	Replaced   int    `json:"replaced"`
-	Checkpoint string `json:"checkpoint"` // "" until it was rotated: the one made with the node
+	Checkpoint string `json:"checkpoint"` // "" if no record names one: the node's first key
 }
 
 func (s *Status) journaledKeys(state machine.State) {

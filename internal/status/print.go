@@ -13,7 +13,7 @@ import (
 
 const unknown = "unknown"
 
-// Print writes the screen, for people.
+// Print writes the status as a screen.
 func (s *Status) Print(w io.Writer) error {
 	screen := display.NewScreen(12)
 	row := screen.Row
@@ -52,8 +52,8 @@ func (s *Status) Print(w io.Writer) error {
 	return err
 }
 
-// printFailures writes the newest failure, and what to do only if no boot has
-// passed since.
+// printFailures writes the newest failure, and its next step if no boot has passed
+// since.
 func (s *Status) printFailures(row printRow) {
 	recovered := s.LastBoot != nil && s.LastBoot.Outcome == OutcomeOK
 	if f := s.LastFailure; f != nil {
@@ -71,7 +71,7 @@ func (s *Status) printFailures(row printRow) {
 	}
 }
 
-// printLimits writes what comes to its end one day.
+// printLimits writes certificates, space and the journal's tail.
 func (s *Status) printLimits(screen *display.Screen) {
 	rep := s.Doctor
 	if rep == nil {

@@ -1,10 +1,9 @@
-// Package status describes a node on one screen: what the journal says of it,
-// whether its files agree, which keys are in force, how the last boot ended, and
-// what package doctor finds. It only reads, also on a live node or the disk of a
-// dead one.
+// Package status describes a node on one screen: its state by the journal, whether
+// its files agree, the keys in force, the last boot, and the findings of package
+// doctor. It only reads, also on a live node or on the disk of a dead one.
 //
-// What cannot be known is reported as unknown, with the reason: a node whose
-// journal does not open has a status too, and it is read when it matters most.
+// A fact that cannot be known is reported as unknown, with the reason. A node whose
+// journal cannot be opened has a status too.
 package status
 
 import (
@@ -24,40 +23,40 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Status is a node's, as it is printed. A member that is null is unknown, or
-// there is no such thing yet; Problems tells which.
+// Status is the status of a node, as it is printed. A member that is null is
+// unknown or does not exist yet; if it is unknown, Problems has the reason.
 type Status struct {
 	// Healthy: the journal could be read, the last boot passed, no reconstruction
 	// is open, every file agrees with the journal, and doctor finds no error.
 	Healthy  bool     `json:"healthy"`
 	Problems []string `json:"problems"`
-	Notices  []string `json:"notices"` // no fault, and not to be overlooked
-	// Incomplete says what is missing of the history, or wrong with it, if
-	// anything is known to be.
+	Notices  []string `json:"notices"` // important, but not faults
+	// Incomplete is the known damage of the history.
 	Incomplete     string          `json:"incomplete,omitempty"`
 	Node           string          `json:"node"`
 	Journal        string          `json:"journal"`
 	Head           *Head           `json:"head"`
 	Phase          machine.Phase   `json:"phase"`
 	Epoch          *uint64         `json:"epoch"`
-	LastBoot       *Boot           `json:"last_boot"`      // what an operator journaled is no boot
+	LastBoot       *Boot           `json:"last_boot"`      // the newest boot, rather than an operator's command
 	Reconstruction *Reconstruction `json:"reconstruction"` // the open one
-	LastUpdate     *Update         `json:"last_update"`    // what began the running epoch
-	LastFailure    *Failure        `json:"last_failure"`   // the newest one journaled
+	LastUpdate     *Update         `json:"last_update"`    // the one that began the running epoch
+	LastFailure    *Failure        `json:"last_failure"`   // the newest one in the journal
 	// FailureFile is bootstrap/last_failure.json: the newest failure that
 	// could not be journaled.
 	FailureFile *FailureFile `json:"last_failure_file"`
 	Projections []Projection `json:"projections"`
 	Keys        Keys         `json:"keys"`
 	TimeFloor   *time.Time   `json:"time_floor"`
-	// Tail says how much of the journal has not settled; null for an export.
+	// Tail describes the part of the journal that has not settled; null for an
+	// export or a bundle.
 	Tail *journal.TailUse `json:"tail"`
-	// Doctor is what an examination found that does not verify the whole journal;
-	// null for anything but a state root.
+	// Doctor is the report of an examination without a verification of the whole
+	// journal; null if there is no state root.
 	Doctor *doctor.Report `json:"doctor"`
 
 	skipped string // the parameter of Read
-	unread  string // why the history cannot be read, or is incomplete
+	unread  string // the reason why the history cannot be read or is incomplete
 }
 
 // Head is the newest record.
@@ -70,13 +69,13 @@ type Head struct {
 const (
 	OutcomeOK         = "ok"
 	OutcomeFailed     = "failed"
-	OutcomeUnfinished = "unfinished" // it runs now, or the power was lost
+	OutcomeUnfinished = "unfinished" // it is running, or was interrupted
 )
 
-// Boot is the newest boot that the journal knows.
+// Boot is the newest boot in the journal.
 type Boot struct {
 	Outcome  string    `json:"outcome"`
-	ExitCode *int      `json:"exit_code"` // null where the run did not end
+	ExitCode *int      `json:"exit_code"` // null if the run did not end
 	Time     time.Time `json:"time"`      // of its newest record
 	BootID   string    `json:"boot_id"`
 	Run      string    `json:"run"`
@@ -85,7 +84,7 @@ type Boot struct {
 	DurationMS int64 `json:"duration_ms"`
 }
 
-// Reconstruction is one that is open.
+// Reconstruction is an open reconstruction.
 type Reconstruction struct {
 	Since    uint64          `json:"since"` // seq of its first UpdateDetected
 	Attempt  int             `json:"attempt"`
@@ -105,10 +104,10 @@ type Failure struct {
 	Reason   string    `json:"reason"`
 }
 
-// Read returns the status of the node whose state root or journal is at path. A
-// state root is also examined, by examine. skipped is the mount option by which the
-// log of the filesystem was not replayed, from history.LogSkipped; "" if there is
-// none. The error is for what is no evidence of a node at all.
+// Read returns the status of the node whose state root or journal is at path. It
+// calls examine if path is a state root. skipped is the mount option that kept the
+// log of the filesystem from being replayed, from history.LogSkipped; "" if there
+// is none. The error is that of [history.Open] for anything but a state root.
 func Read(path, skipped string, examine func() (*doctor.Report, error)) (Status, error) {
 	s := Status{Problems: []string{}, Notices: []string{}, Projections: []Projection{}, skipped: skipped}
 	if skipped != "" {
@@ -148,7 +147,8 @@ func Read(path, skipped string, examine func() (*doctor.Report, error)) (Status,
 	return s, nil
 }
 
-// examined adds what doctor found. Projections are judged already.
+// examined adds the findings of doctor, except those about projections, which
+// Projections has.
 func (s *Status) examined(rep *doctor.Report, err error) {
 	if err != nil {
 		s.problem("the node could not be examined: %s", err)
@@ -166,8 +166,8 @@ func (s *Status) examined(rep *doctor.Report, err error) {
 	}
 }
 
-// withoutJournal is the status where no journal opens: before the first boot,
-// or on a damaged disk.
+// withoutJournal sets the status of a state root whose journal cannot be opened:
+// before the first boot, or on a damaged disk.
 func (s *Status) withoutJournal(at string, reason error) error {
 	tree, err := durable.OpenRootReadOnly(at)
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *Status) history(src *history.Source) error {
 		s.unread = "the history is damaged or incomplete: " + s.Incomplete
 	}
 	if src.Kind() == history.Directory {
-		s.notice("this is a journal without its head file: nothing vouches for its newest records")
+		s.notice("this journal has no head file here: nothing vouches for its newest records")
 	}
 	if view := src.View(); view != nil {
 		use := view.Tail()
@@ -241,21 +241,21 @@ func (s *Status) open(state machine.State) {
 	}
 }
 
-// judge draws the conclusion once everything is known of the history.
+// judge adds the problems of the last boot, the open reconstruction and the files.
 func (s *Status) judge() {
 	if b := s.LastBoot; b != nil {
 		switch b.Outcome {
 		case OutcomeFailed:
 			s.problem("the last boot failed with exit code %d", *b.ExitCode)
 		case OutcomeUnfinished:
-			s.problem("the last boot has not reached its end")
+			s.problem("the last boot has not ended")
 		}
 	}
 	if r := s.Reconstruction; r != nil {
 		s.problem("a reconstruction is open since record %d, attempt %d", r.Since, r.Attempt)
 	}
 	if f := s.FailureFile; f != nil && s.LastBoot != nil && f.Time.After(s.LastBoot.Time) {
-		s.problem("a boot after the last one journaled failed with exit code %d: %s", f.ExitCode, f.Reason)
+		s.problem("a boot after the last one in the journal failed with exit code %d: %s", f.ExitCode, f.Reason)
 	}
 	for _, p := range s.Projections {
 		if !p.OK() {

@@ -20,7 +20,7 @@ import (
 	"github.com/autonomyops/edged/projections"
 )
 
-// settled is a node that has completed a reconstruction, at rest, published.
+// settled returns a node that has completed a reconstruction and published it.
 func settled(t *testing.T) *historytest.History {
 	t.Helper()
 	h := historytest.New(t, t.TempDir())
@@ -57,7 +57,7 @@ func read(t *testing.T, path string) status.Status {
 	return s
 }
 
-// TestStatus: what is wrong is said, and nothing else is.
+// TestStatus: every fault is a problem, and nothing else is.
 func TestStatus(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -78,7 +78,7 @@ func TestStatus(t *testing.T) {
 			h.Detect(historytest.OldOS)
 			h.Append(h.Manifest(4))
 			h.Stop()
-		}, "the last boot has not reached its end", []string{"0 of 1 operations applied"}},
+		}, "the last boot has not ended", []string{"0 of 1 operations applied"}},
 		{"edited", func(t *testing.T, h *historytest.History) {
 			name := filepath.Join(h.Dir, projections.CurrentPath)
 			data, err := os.ReadFile(name)
@@ -112,7 +112,7 @@ func TestStatus(t *testing.T) {
 		{"failure that could not be journaled", func(t *testing.T, h *historytest.History) {
 			left := `{"v":1,"time":"2036-01-01T00:00:00Z","node":"test-node","exit_code":2,"stage":"journal","path":"journal","reason":"no space left","next":"free some"}`
 			historytest.Check(t, os.WriteFile(filepath.Join(h.Dir, "bootstrap/last_failure.json"), []byte(left), 0o600))
-		}, "a boot after the last one journaled failed with exit code 2: no space left", []string{"next: free some"}},
+		}, "a boot after the last one in the journal failed with exit code 2: no space left", []string{"next: free some"}},
 		{"key of nobody", func(t *testing.T, h *historytest.History) {
 			historytest.Check(t, os.WriteFile(filepath.Join(h.Dir, "identity/manifest-verify.pub"), bytes.Repeat([]byte{7}, 32), 0o600))
 		}, "manifest verify key refused: ", nil},
@@ -155,7 +155,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// Before its first boot a node has a status, and it is not a healthy one.
+// A node has a status before its first boot, and is not healthy.
 func TestStatusBeforeTheFirstBoot(t *testing.T) {
 	h := historytest.New(t, t.TempDir())
 	_, err := nodeinit.Init(t.Context(), h.Dir, nodeinit.Options{Node: historytest.Node, Demo: true})
@@ -174,7 +174,7 @@ func TestStatusBeforeTheFirstBoot(t *testing.T) {
 	}
 }
 
-// A journal without a state root around it has no files to judge.
+// A journal without a state root has no files to judge.
 func TestStatusOfABareJournal(t *testing.T) {
 	h := settled(t)
 	s := read(t, filepath.Join(h.Dir, "journal"))

@@ -17,7 +17,7 @@ type Update struct {
 	Epoch      uint64          `json:"epoch"`
 	Seq        uint64          `json:"seq"` // of its EpochRotated
 	Time       time.Time       `json:"time"`
-	Causes     []machine.Cause `json:"causes"`  // null where its beginning cannot be read
+	Causes     []machine.Cause `json:"causes"`  // null if its beginning cannot be read
 	Changed    []string        `json:"changed"` // inputs of the fingerprint
 	From       *System         `json:"from"`
 	To         System          `json:"to"`
@@ -28,17 +28,17 @@ type Update struct {
 	Operations int             `json:"operations"`
 }
 
-// System is an operating system as a person knows it.
+// System is an operating system by its names.
 type System struct {
-	Name   string `json:"name"` // as its os-release gives it
+	Name   string `json:"name"` // from its os-release
 	Kernel string `json:"kernel"`
 }
 
-// farthest is how many records before an EpochRotated its UpdateDetected is
-// looked for: as many operations as a manifest may hold fit many times.
+// farthest is the number of records before an EpochRotated in which its
+// UpdateDetected is searched: several times those of the largest manifest.
 const farthest = 10_000
 
-// lastUpdate tells how the running epoch began; nil before the first one.
+// lastUpdate returns the update that began the running epoch; nil if none did.
 func lastUpdate(src *history.Source, state machine.State) (*Update, error) {
 	c := state.Current
 	if c == nil {
@@ -64,8 +64,8 @@ func lastUpdate(src *history.Source, state machine.State) (*Update, error) {
 	return u, nil
 }
 
-// beginning finds the newest UpdateDetected before an EpochRotated; nil where
-// an export does not hold it.
+// beginning returns the newest UpdateDetected before an EpochRotated; nil if an
+// export does not hold it.
 func beginning(src *history.Source, rotated uint64) (*machine.UpdateDetected, uint64, error) {
 	first := src.First()
 	if rotated > farthest {
