@@ -1,7 +1,6 @@
-// Package commandline gives the commands of both binaries what a user expects of
-// every command line: --version, a help command that knows what it does not
-// know, completion scripts, and messages in plain words that name the nearest
-// command or flag.
+// Package commandline adds to the commands of both binaries: --version, a help
+// command that refuses unknown commands, completion scripts, and messages in plain
+// words that name the nearest command or flag.
 package commandline
 
 import (
@@ -16,22 +15,22 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// Prepare completes root after all its commands were added.
+// Prepare adds all this to root. It must be called after root's commands were added.
 func Prepare(root *cobra.Command) {
 	root.AddCommand(version(root.Name()), completion(root.Name()))
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(help())
 	prepare(root)
-	// Not cobra's own: its template links text/template, and with that every
-	// exported method of the binary.
+	// Not cobra's own --version: its template links text/template, and with it
+	// every exported method of the binary.
 	asked := root.Flags().Bool("version", false, "print version, commit, Go version, os/arch")
-	otherwise := root.RunE
+	runE := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if *asked {
 			return printVersion(cmd)
 		}
-		return otherwise(cmd, args)
+		return runE(cmd, args)
 	}
 }
 
@@ -61,15 +60,15 @@ func prepare(cmd *cobra.Command) {
 	}
 }
 
-// help prints the help of the command that its arguments name. An argument that
-// names none is an error.
+// help returns the help command. It prints the help of the command that its
+// arguments name, and returns an error if there is none.
 func help() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]...",
 		Short: "describe a command",
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
+			found, unmatched, err := cmd.Root().Find(args)
+			if err != nil || len(unmatched) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
 			var names []string
@@ -81,12 +80,12 @@ func help() *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
+			found, unmatched, err := cmd.Root().Find(args)
 			switch {
 			case err != nil:
 				return err
-			case len(rest) > 0:
-				return unknown(found, rest[0])
+			case len(unmatched) > 0:
+				return unknown(found, unmatched[0])
 			}
 			found.InitDefaultHelpFlag()
 			return found.Help()
@@ -109,7 +108,7 @@ func printVersion(cmd *cobra.Command) error {
 	return err
 }
 
-// completion prints the completion script of a shell.
+// completion returns the command that prints the completion script of a shell.
 func completion(name string) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish"}
 	return &cobra.Command{
@@ -128,26 +127,26 @@ func completion(name string) *cobra.Command {
 			case "fish":
 				return root.GenFishCompletion(out, true)
 			}
-			return errs.Advise("one of "+strings.Join(shells, ", "), "there is no completion for %q", args[0])
+			return errs.Advise("name one of "+strings.Join(shells, ", "), "there is no completion for %q", args[0])
 		},
 	}
 }
 
-// CompleteFlag completes the values of cmd's flag name from words.
+// CompleteFlag completes the values of the flag name of cmd from words.
 func CompleteFlag(cmd *cobra.Command, name string, words ...string) {
 	Complete(cmd, name, func(string) ([]string, bool) { return words, true })
 }
 
-// Complete completes the values of cmd's flag name. values returns those that
-// the text typed so far may become, others too, and whether each is a whole
-// value. It panics if cmd has no such flag.
+// Complete completes the values of the flag name of cmd. values returns candidates
+// for the text typed so far, and whether each is a whole value; those that do not
+// begin with the text are ignored. Complete panics if cmd has no such flag.
 func Complete(cmd *cobra.Command, name string, values func(typed string) (words []string, whole bool)) {
 	if err := cmd.RegisterFlagCompletionFunc(name, Completer(values)); err != nil {
 		panic(err)
 	}
 }
 
-// Completer makes values, as [Complete] has it, a completion of cobra's.
+// Completer returns the completion function for values; see [Complete].
 func Completer(values func(typed string) (words []string, whole bool)) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		words, whole := values(typed)

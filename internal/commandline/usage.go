@@ -12,7 +12,7 @@ import (
 	"github.com/autonomyops/edged/internal/errs"
 )
 
-// unknown is the error of a command that group does not have.
+// unknown returns the error about a command that group does not have.
 func unknown(group *cobra.Command, name string) error {
 	next := commandsOf(group)
 	if near := nearest(name, namesOf(group)); near != "" {
@@ -33,7 +33,7 @@ func namesOf(group *cobra.Command) (names []string) {
 }
 
 func commandsOf(group *cobra.Command) string {
-	return fmt.Sprintf("one of %s; '%s --help' describes them", strings.Join(namesOf(group), ", "), group.CommandPath())
+	return fmt.Sprintf("use one of %s; '%s --help' describes them", strings.Join(namesOf(group), ", "), group.CommandPath())
 }
 
 // elsewhere returns the path of a command below cmd with this name, "" if there
@@ -50,9 +50,8 @@ func elsewhere(cmd *cobra.Command, name string) string {
 	return ""
 }
 
-// miscounted is the error of a command that was given too few or too many
-// arguments. The arguments that it takes are the words of its Use up to the
-// first flag.
+// miscounted returns the error about too few or too many arguments. A command's
+// arguments are the words of its Use up to the first flag.
 func miscounted(cmd *cobra.Command, args []string) error {
 	var takes []string
 	least := 0
@@ -85,7 +84,7 @@ func arguments(n int) string {
 	return fmt.Sprintf("%d arguments", n)
 }
 
-// flagError says in plain words what is wrong with a flag.
+// flagError returns the error about a flag in plain words.
 func flagError(cmd *cobra.Command, err error) error {
 	var (
 		none  *pflag.NotExistError
@@ -121,7 +120,7 @@ func flagsOf(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// kind describes the values of a type of flag.
+// kind returns a description of the values of a type of flag.
 func kind(typ string) string {
 	switch typ {
 	case "bool":
@@ -134,9 +133,8 @@ func kind(typ string) string {
 	return "a " + typ
 }
 
-// nearest returns the name that word was most likely meant to be: one that it
-// begins, or one that differs from it in few letters. It returns "" if there is
-// none.
+// nearest returns the name that is nearest to word: one that begins with it, or
+// differs in few letters. It returns "" if there is none.
 func nearest(word string, names []string) string {
 	word = strings.ToLower(word)
 	best, least := "", max(2, len(word)/3)+1
@@ -152,8 +150,8 @@ func nearest(word string, names []string) string {
 	return best
 }
 
-// distance counts the letters to insert, remove, exchange, or swap with their
-// neighbour to make b of a.
+// distance returns the number of letters to insert, remove, replace, or swap with
+// their neighbour to turn a into b.
 func distance(a, b string) int {
 	before, row := []int(nil), make([]int, len(b)+1)
 	for j := range row {
