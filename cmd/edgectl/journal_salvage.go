@@ -80,7 +80,7 @@ a boot nor a verification, of the tables' blocks too, finds damage.`,
 					return err
 				}
 			}
-			attempt := func(who salvage.Who) (salvaged, error) {
+			attempt := func(who salvage.Request) (salvaged, error) {
 				if install {
 					return salvageInstall(cmd.Context(), root, judged, who)
 				}
@@ -130,20 +130,20 @@ func insteadOfSalvage(err error) string {
 	return "the damaged journal is as it was; check the disk and try again"
 }
 
-func salvager(by act, node string) (salvage.Who, error) {
+func salvager(by act, node string) (salvage.Request, error) {
 	bootID, err := osid.BootID()
 	if err != nil {
-		return salvage.Who{}, err
+		return salvage.Request{}, err
 	}
 	uptime, err := osid.Uptime()
 	if err != nil {
-		return salvage.Who{}, err
+		return salvage.Request{}, err
 	}
 	run, err := uuid.NewV7()
 	if err != nil {
-		return salvage.Who{}, err
+		return salvage.Request{}, err
 	}
-	return salvage.Who{By: by.by, Reason: by.reason, Node: node, Run: run.String(), BootID: bootID, UptimeMS: uptime, Now: time.Now(), NewID: uuid.NewV7}, nil
+	return salvage.Request{By: by.by, Reason: by.reason, Node: node, Run: run.String(), BootID: bootID, UptimeMS: uptime, Now: time.Now(), NewID: uuid.NewV7}, nil
 }
 
 // errMeanwhile: between the judgement of a journal and the lock, somebody else
@@ -162,7 +162,7 @@ func headNow(path string) (journal.HeadReport, error) {
 
 // salvageInstall swaps the new journal in under the gate's lock, if the head
 // file is still the one that was judged.
-func salvageInstall(ctx context.Context, path string, judged journal.HeadReport, who salvage.Who) (salvaged, error) {
+func salvageInstall(ctx context.Context, path string, judged journal.HeadReport, who salvage.Request) (salvaged, error) {
 	root, _, err := stateroot.Open(path, stateroot.Options{Anywhere: true})
 	if err != nil {
 		return salvaged{}, err
@@ -186,7 +186,7 @@ func salvageInstall(ctx context.Context, path string, judged journal.HeadReport,
 }
 
 // salvageOut writes to a directory of its own, and to nothing else.
-func salvageOut(path, out string, who salvage.Who) (salvaged, error) {
+func salvageOut(path, out string, who salvage.Request) (salvaged, error) {
 	root, err := durable.OpenRootReadOnly(path)
 	if err != nil {
 		return salvaged{}, err
@@ -208,7 +208,7 @@ func salvageOut(path, out string, who salvage.Who) (salvaged, error) {
 		Records: filepath.Join(out, stateroot.PredecessorRecords), Event: plan.Event}, nil
 }
 
-func salvageInto(root durable.FS, out string, who salvage.Who) (*salvage.Plan, error) {
+func salvageInto(root durable.FS, out string, who salvage.Request) (*salvage.Plan, error) {
 	dir, err := durable.OpenRoot(out)
 	if err != nil {
 		return nil, err

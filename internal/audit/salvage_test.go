@@ -34,7 +34,7 @@ func salvaged(t *testing.T, h *historytest.History, keep int) {
 	}
 	h.Stop()
 	historytest.Check(t, os.Rename(filepath.Join(h.Dir, "head"), filepath.Join(h.Dir, "bootstrap/journal_head")))
-	_, err := salvage.Install(h.FS, salvage.Who{By: "test", Reason: "rolled back", Node: historytest.Node, Run: uuid.NewString(), BootID: uuid.NewString(),
+	_, err := salvage.Install(h.FS, salvage.Request{By: "test", Reason: "rolled back", Node: historytest.Node, Run: uuid.NewString(), BootID: uuid.NewString(),
 		Now: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(len(lines)) * time.Hour), NewID: uuid.NewV7})
 	historytest.Check(t, err)
 }

@@ -130,7 +130,7 @@ func (r *run) noJournal(found journal.Presence, refs []projections.Ref) *Failure
 	case len(refs) > 0:
 		return missing(refs[0].Path)
 	}
-	remains, err := salvage.Remains(r.fs)
+	remains, err := salvage.Leftovers(r.fs)
 	if err != nil {
 		return r.unusable(err, "precheck: journal unusable", "check the disk and the kernel log; nothing was changed")
 	}

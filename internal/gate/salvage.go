@@ -84,16 +84,16 @@ func (r *run) rehearseSalvage() *Failure {
 	return failure
 }
 
-func (r *run) salvager(cause *Failure) (salvage.Who, *Failure) {
+func (r *run) salvager(cause *Failure) (salvage.Request, *Failure) {
 	uptime, err := r.host.UptimeMS()
 	if err != nil {
-		return salvage.Who{}, r.unusable(err, "precheck: uptime unreadable", "check the kernel log")
+		return salvage.Request{}, r.unusable(err, "precheck: uptime unreadable", "check the kernel log")
 	}
 	reason := "gate.on_damage: salvage"
 	if cause != nil {
 		reason = bounded(reason + ": " + cause.Reason())
 	}
-	return salvage.Who{
+	return salvage.Request{
 		By: "edged precheck", Reason: reason, Node: r.node, Predecessor: r.journalPin(),
 		Run: r.id, BootID: r.bootID, UptimeMS: uptime, Now: r.host.Now(), NewID: r.host.NewID,
 	}, nil

@@ -100,22 +100,22 @@ func TestExamine_Newer(t *testing.T) {
 // Another node's partition is refused.
 func TestExamine_Foreign(t *testing.T) {
 	h, m := grown(t)
-	for name, who := range map[string]Who{
+	for name, req := range map[string]Request{
 		"name": {Node: "another"},
 		"pin":  {Node: historytest.Node, Predecessor: uuid.NewString()},
 	} {
-		who.Run, who.NewID = uuid.NewString(), uuid.NewV7
+		req.Run, req.NewID = uuid.NewString(), uuid.NewV7
 		before := m.Dump()
-		if _, err := Install(m, who); !errors.Is(err, ErrForeign) {
+		if _, err := Install(m, req); !errors.Is(err, ErrForeign) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if !maps.Equal(m.Dump(), before) {
 			t.Errorf("%s: something was changed", name)
 		}
 	}
-	who := theNode()
-	who.Predecessor = h.State.Journal
-	_, err := Install(m, who)
+	req := theNode()
+	req.Predecessor = h.State.Journal
+	_, err := Install(m, req)
 	check(t, err)
 }
 
@@ -126,9 +126,9 @@ func TestExamine_NoJournal(t *testing.T) {
 	if _, _, err := examine(t, m, someone()); !errors.Is(err, ErrNode) {
 		t.Fatalf("a node without a name: %v", err)
 	}
-	who := someone()
-	who.Node, who.Predecessor = "n", h.State.Journal
-	e, kept, err := examine(t, m, who)
+	req := someone()
+	req.Node, req.Predecessor = "n", h.State.Journal
+	e, kept, err := examine(t, m, req)
 	check(t, err)
 	if len(kept) != 0 || e.Size != 0 || e.Epoch != 1 || e.Serial == nil || *e.Serial != 7 || e.HeadSeq != grownRecords || e.Predecessor != h.State.Journal {
 		t.Errorf("%+v", e)
@@ -141,9 +141,9 @@ func TestExamine_NoJournal(t *testing.T) {
 	}
 	// Without a head file too, the id comes from the pin.
 	check(t, m.Remove(stateroot.JournalHead))
-	e, _, err = examine(t, m, who)
+	e, _, err = examine(t, m, req)
 	check(t, err)
-	if e.Predecessor != who.Predecessor || e.Epoch != 1 || !strings.HasPrefix(e.Lost, "all records after record 0, whose number is not known") {
+	if e.Predecessor != req.Predecessor || e.Epoch != 1 || !strings.HasPrefix(e.Lost, "all records after record 0, whose number is not known") {
 		t.Errorf("%+v", e)
 	}
 }
@@ -155,8 +155,8 @@ func TestExamine_EditedFiles(t *testing.T) {
 	whole := get(t, m, projections.CurrentPath)
 	check(t, durable.RemoveAll(m, stateroot.Journal))
 	check(t, m.Remove(projections.FingerprintPath))
-	who := someone()
-	who.Node = "n"
+	req := someone()
+	req.Node = "n"
 	for _, tt := range []struct {
 		name, file, data string
 		epoch            uint64
@@ -174,7 +174,7 @@ func TestExamine_EditedFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := m.Clone()
 			put(t, d, tt.file, tt.data)
-			e, _, err := examine(t, d, who)
+			e, _, err := examine(t, d, req)
 			check(t, err)
 			serial := int64(0)
 			if e.Serial != nil {
@@ -220,9 +220,9 @@ func TestExamine_Errors(t *testing.T) {
 	if _, err := Examine(m, someone(), func([]byte) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("keep: %v", err)
 	}
-	who := someone()
-	who.NewID = func() (uuid.UUID, error) { return uuid.Nil, broken }
-	if _, _, err := examine(t, m, who); !errors.Is(err, broken) {
+	req := someone()
+	req.NewID = func() (uuid.UUID, error) { return uuid.Nil, broken }
+	if _, _, err := examine(t, m, req); !errors.Is(err, broken) {
 		t.Errorf("id: %v", err)
 	}
 }

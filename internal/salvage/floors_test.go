@@ -81,15 +81,15 @@ func TestExamine_Ancestors(t *testing.T) {
 	if got := second.Event.Ancestors; len(got) != 1 || got[0] != h.State.Journal {
 		t.Errorf("ancestors %v", got)
 	}
-	who := theNode()
-	who.Predecessor = h.State.Journal // pinned from the beginning
-	e, _, err := examine(t, m, who)
+	req := theNode()
+	req.Predecessor = h.State.Journal // pinned from the beginning
+	e, _, err := examine(t, m, req)
 	check(t, err)
 	if e.Predecessor != second.Journal || len(e.Ancestors) != 2 || e.Ancestors[0] != first.Journal {
 		t.Errorf("%+v", e)
 	}
 	check(t, durable.RemoveAll(m, stateroot.Journal))
-	e, _, err = examine(t, m, who)
+	e, _, err = examine(t, m, req)
 	check(t, err)
 	if e.Predecessor != second.Journal || len(e.Ancestors) != 2 || e.Ancestors[1] != h.State.Journal || e.Epoch != 1 {
 		t.Errorf("%+v", e)

@@ -33,7 +33,7 @@ type Installed struct {
 // it. After a power cut before that point the next Install puts the old journal back
 // and starts again, because the disk may hold newer records than the preparation. After
 // a power cut after it the next Install resets the head file.
-func Install(fsys durable.FS, who Who) (Installed, error) {
+func Install(fsys durable.FS, req Request) (Installed, error) {
 	if err := takeBack(fsys); err != nil {
 		return Installed{}, err
 	}
@@ -43,7 +43,7 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 	if err := sweep(fsys); err != nil {
 		return Installed{}, err
 	}
-	stamp, err := unused(fsys, who.Now)
+	stamp, err := unused(fsys, req.Now)
 	if err != nil {
 		return Installed{}, err
 	}
@@ -51,7 +51,7 @@ func Install(fsys durable.FS, who Who) (Installed, error) {
 	if err := durable.MkdirAll(fsys, work, 0o750); err != nil {
 		return Installed{}, err
 	}
-	plan, err := prepare(fsys, work, who)
+	plan, err := prepare(fsys, work, req)
 	if err != nil {
 		return Installed{}, errors.Join(err, durable.RemoveAll(fsys, work))
 	}
@@ -115,12 +115,12 @@ func exists(fsys durable.FS, name string) (bool, error) {
 }
 
 // prepare writes the new journal and the kept prefix into work.
-func prepare(fsys durable.FS, work string, who Who) (*Plan, error) {
+func prepare(fsys durable.FS, work string, req Request) (*Plan, error) {
 	kept, err := NewPredecessor(fsys, work)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := Examine(fsys, who, kept.Keep)
+	plan, err := Examine(fsys, req, kept.Keep)
 	if err = errors.Join(err, kept.Close()); err != nil {
 		return nil, err
 	}

@@ -61,9 +61,9 @@ func TestInstall(t *testing.T) {
 			h, m := grown(t)
 			tt.damage(m)
 			damaged := under(m.Dump(), stateroot.Journal)
-			who := someone()
-			who.Node, who.Predecessor = historytest.Node, h.State.Journal
-			in, err := Install(m, who)
+			req := someone()
+			req.Node, req.Predecessor = historytest.Node, h.State.Journal
+			in, err := Install(m, req)
 			check(t, err)
 			salvagedDisk(t, m, in, damaged)
 			if in.Event.Size != tt.kept || in.Resumed || (in.Quarantine == "") != (name == "gone") {
@@ -150,10 +150,10 @@ func losesPower(m *memfs.FS, n int) *memfs.FS {
 	return d
 }
 
-func theNode() Who {
-	who := someone()
-	who.Node = historytest.Node
-	return who
+func theNode() Request {
+	req := someone()
+	req.Node = historytest.Node
+	return req
 }
 
 // every returns the stride of a sweep: n, more under the race detector, or 1 if it
@@ -229,9 +229,9 @@ func TestInstall_Twice(t *testing.T) {
 	_, m := grown(t)
 	first, err := Install(m, theNode())
 	check(t, err)
-	who := theNode()
-	who.Now = who.Now.AddDate(0, 0, 1)
-	second, err := Install(m, who)
+	req := theNode()
+	req.Now = req.Now.AddDate(0, 0, 1)
+	second, err := Install(m, req)
 	check(t, err)
 	if second.Resumed || second.Event.Predecessor != first.Journal || second.Event.Size != 1 || second.Event.Epoch != 1 || second.Event.Serial == nil {
 		t.Errorf("%+v", second)

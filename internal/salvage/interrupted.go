@@ -111,16 +111,16 @@ func ReadHead(fsys durable.FS) (journal.HeadReport, error) {
 	return head, err
 }
 
-// Remains returns the names in the state root that salvages, finished or not, have left.
+// Leftovers returns the names in the state root that salvages, finished or not, have left.
 // While there is one, no journal is created, because each refers to a journal.
-func Remains(fsys durable.FS) (remains []string, err error) {
+func Leftovers(fsys durable.FS) (left []string, err error) {
 	names, err := durable.Names(fsys, ".")
 	for _, name := range names {
 		if strings.HasPrefix(name, stateroot.JournalQuarantine) || strings.HasPrefix(name, stateroot.JournalSalvage) {
-			remains = append(remains, name)
+			left = append(left, name)
 		}
 	}
-	return remains, err
+	return left, err
 }
 
 // preparations returns the directories in which salvages were prepared. Other names that

@@ -12,7 +12,7 @@ import (
 
 // cutShort returns a disk on which a salvage was killed after moving the damaged journal
 // away and before putting the new one in its place.
-func cutShort(t *testing.T, m *memfs.FS, who Who) {
+func cutShort(t *testing.T, m *memfs.FS, req Request) {
 	t.Helper()
 	killed := errors.New("killed")
 	m.SetHook(func(op memfs.Op) error {
@@ -21,7 +21,7 @@ func cutShort(t *testing.T, m *memfs.FS, who Who) {
 		}
 		return nil
 	})
-	if _, err := Install(m, who); !errors.Is(err, killed) {
+	if _, err := Install(m, req); !errors.Is(err, killed) {
 		t.Fatal(err)
 	}
 	m.SetHook(nil)

@@ -63,11 +63,11 @@ func keptFrom(fsys durable.FS, work string) (string, error) {
 
 // owns refuses the journal of another node: a partition that was put into the wrong
 // machine must be put back, and is not taken over.
-func (w Who) owns(e machine.JournalSalvaged, state machine.State) error {
-	if w.Node != "" && state.Node != "" && state.Node != w.Node {
-		return fmt.Errorf("%w: journal %s is of node %q, but this is node %q", ErrForeign, e.Predecessor, state.Node, w.Node)
+func (r Request) owns(e machine.JournalSalvaged, state machine.State) error {
+	if r.Node != "" && state.Node != "" && state.Node != r.Node {
+		return fmt.Errorf("%w: journal %s is of node %q, but this is node %q", ErrForeign, e.Predecessor, state.Node, r.Node)
 	}
-	if pin := w.Predecessor; pin != "" && !e.Continues(pin) {
+	if pin := r.Predecessor; pin != "" && !e.Continues(pin) {
 		return fmt.Errorf("%w: the records are of journal %s, but gate.journal_id pins %s", ErrForeign, e.Predecessor, pin)
 	}
 	return nil

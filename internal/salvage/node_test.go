@@ -23,8 +23,8 @@ import (
 var check = historytest.Check
 
 // someone returns the caller of a salvage without the node's name.
-func someone() Who {
-	return Who{By: "op", Reason: "bit rot", Run: uuid.Must(uuid.NewV7()).String(), BootID: uuid.NewString(), UptimeMS: 1,
+func someone() Request {
+	return Request{By: "op", Reason: "bit rot", Run: uuid.Must(uuid.NewV7()).String(), BootID: uuid.NewString(), UptimeMS: 1,
 		Now: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC), NewID: uuid.NewV7}
 }
 
@@ -80,11 +80,11 @@ func put(t *testing.T, m durable.FS, name, data string) {
 }
 
 // examine calls Examine and checks that it changes nothing.
-func examine(t *testing.T, m *memfs.FS, who Who) (machine.JournalSalvaged, []string, error) {
+func examine(t *testing.T, m *memfs.FS, req Request) (machine.JournalSalvaged, []string, error) {
 	t.Helper()
 	before := m.Dump()
 	var kept []string
-	plan, err := Examine(m, who, func(raw []byte) error {
+	plan, err := Examine(m, req, func(raw []byte) error {
 		kept = append(kept, string(raw))
 		return nil
 	})

@@ -26,8 +26,8 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-// Who is the caller of a salvage, with the node and the time.
-type Who struct {
+// Request is the request for a salvage: who asks, why, for which node, and when.
+type Request struct {
 	By, Reason string
 	Node       string // the node's name; "" means the predecessor's
 	// Predecessor is the pinned id of the node's journal or of an ancestor, known
@@ -61,7 +61,7 @@ type Plan struct {
 //
 // The error is ErrForeign if the journal is another node's, and ErrNewer of machine or
 // journal if a newer release wrote it: its floors are not known then.
-func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, error) {
+func Examine(fsys durable.FS, req Request, keep func(raw []byte) error) (*Plan, error) {
 	layout, err := damagedAt(fsys)
 	if err != nil {
 		return nil, err
@@ -104,9 +104,9 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 	state := fold.State()
 	event := machine.JournalSalvaged{
 		V: 1, Predecessor: prefix.Journal, Size: prefix.Tip.Seq, LastHash: prefix.Tip.Hash.String(),
-		Epoch: max(state.Epoch, epoch), Serial: state.Serial, TimeFloor: state.TimeFloor(who.Run).UTC(),
+		Epoch: max(state.Epoch, epoch), Serial: state.Serial, TimeFloor: state.TimeFloor(req.Run).UTC(),
 		ManifestKey: state.Keys.Newest(), CheckpointKey: state.Keys.Checkpoint,
-		By: who.By, Reason: who.Reason,
+		By: req.By, Reason: req.Reason,
 	}
 	if slot, ok := head.Newest(); ok {
 		event.HeadSeq = slot.Tip.Seq
@@ -115,31 +115,31 @@ func Examine(fsys durable.FS, who Who, keep func(raw []byte) error) (*Plan, erro
 		}
 	}
 	if event.Predecessor == "" {
-		event.Predecessor = who.Predecessor
+		event.Predecessor = req.Predecessor
 	}
 	if event.Ancestors, err = ancestors(fsys, event.Predecessor, state); err != nil {
 		return nil, err
 	}
-	if err := who.owns(event, state); err != nil {
+	if err := req.owns(event, state); err != nil {
 		return nil, err
 	}
 	raise(&event, claimed, head, foldable)
 	event.Lost = lost(prefix, event)
-	if who.Node == "" {
-		who.Node = state.Node
+	if req.Node == "" {
+		req.Node = state.Node
 	}
-	if who.Node == "" {
+	if req.Node == "" {
 		return nil, ErrNode
 	}
-	return plan(who, event)
+	return plan(req, event)
 }
 
-func plan(who Who, event machine.JournalSalvaged) (*Plan, error) {
+func plan(req Request, event machine.JournalSalvaged) (*Plan, error) {
 	data, err := machine.Encode(event)
 	if err != nil {
 		return nil, err
 	}
-	id, err := who.NewID()
+	id, err := req.NewID()
 	if err != nil {
 		return nil, err
 	}
@@ -148,8 +148,8 @@ func plan(who Who, event machine.JournalSalvaged) (*Plan, error) {
 		return nil, err
 	}
 	return &Plan{ID: own, Event: event, entry: record.Entry{
-		ID: id, Type: string(machine.KindJournalSalvaged), Crit: true, Time: who.Now.UTC(), BootID: who.BootID,
-		UptimeMS: who.UptimeMS, Run: who.Run, Node: who.Node, Epoch: event.Epoch, Data: data,
+		ID: id, Type: string(machine.KindJournalSalvaged), Crit: true, Time: req.Now.UTC(), BootID: req.BootID,
+		UptimeMS: req.UptimeMS, Run: req.Run, Node: req.Node, Epoch: event.Epoch, Data: data,
 	}}, nil
 }
 

@@ -41,9 +41,9 @@ func TestExamine_TableLost(t *testing.T) {
 			} else {
 				check(t, d.Remove(name))
 			}
-			who := someone()
-			who.Node = historytest.Node
-			e, have, err := examine(t, d, who)
+			req := someone()
+			req.Node = historytest.Node
+			e, have, err := examine(t, d, req)
 			check(t, err)
 			kept[len(have)] = true
 			for i, raw := range have {
