@@ -290,7 +290,7 @@ func fileRows() []situation {
 					}
 				}
 			}},
-			{"what only looks like an orphan stays", true, func(s *stage) {
+			{"a file that only looks like an orphan stays", true, func(s *stage) {
 				s.updated(1, oneOp)
 				kept := map[string]string{"bootstrap/site.tmp": "a signed source", "bootstrap/x.tmp/deep": "x", fp + ".tmp/notes": "mine",
 					"epoch/epoch_x.tmp/evidence.json": "x", "epoch/epoch_5.tmp/notes": "mine"}

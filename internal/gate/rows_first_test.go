@@ -96,7 +96,7 @@ func firstRunRows() []situation {
 					s.t.Error("the remains are still there")
 				}
 			}},
-			{"names that only begin as the journal's do", true, func(s *stage) {
+			{"names that only begin like the journal's", true, func(s *stage) {
 				kept := []string{"journal.newest-backup/notes", "journal.news", "journal.old/tail", "journal-of-the-shift"}
 				for _, name := range kept {
 					s.write(name, []byte("kept"))
@@ -259,7 +259,7 @@ func legacyRows() []situation {
 				`{"composite_hash":%q,"os_release":%q,"boot_epoch":3}`, s.liveHash(), strings.Repeat("x", 21<<10)))
 			s.happens(ExitOK, "FingerprintCaptured:differs UpdateDetected:fingerprint_tampered#1 ManifestVerified EpochRotated")
 		}},
-		{"evidence that speaks of a journal: no legacy state", true, func(s *stage) {
+		{"evidence that names a journal is no legacy state", true, func(s *stage) {
 			s.legacy(s.liveHash(), 0)
 			s.write("epoch/current/evidence.json", []byte(`{"journal":{}}`))
 			s.deploy(emptyManifest)

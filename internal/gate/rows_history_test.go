@@ -253,7 +253,7 @@ func historyRows() []situation {
 				s.remove("journal/tail")
 				s.lost("journal")
 			}},
-			{"both headers bad, and the first frame stands for the newest", true, func(s *stage) {
+			{"both headers bad, and the newest is derived from the first frame", true, func(s *stage) {
 				s.settledTail()
 				s.flip("journal/tail", 40)
 				s.flip("journal/tail", historytest.BlockLen+40)
@@ -453,7 +453,7 @@ func requestRows() []situation {
 					s.t.Errorf("installed is %q", got)
 				}
 			}},
-			{"its mode opened for everybody", true, func(s *stage) {
+			{"its mode changed to writable for everybody", true, func(s *stage) {
 				s.updated(1, oneOp)
 				s.check(os.Chmod(s.path("bin/app"), 0o777))
 				s.happens(ExitOK, "FingerprintCaptured:match UpdateDetected:runtime_drift#1 ManifestVerified OpApplied EpochRotated", runtime)

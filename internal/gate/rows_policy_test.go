@@ -179,7 +179,7 @@ func clockRows() []situation {
 			s.happens(ExitReconstruction, "FingerprintCaptured:differs UpdateDetected:os_changed#1 PrecheckFailed:5:manifest")
 			s.logged("level=ERROR", "precheck: manifest expired")
 		}},
-		{"one boot in 2099 expires nothing for ever", true, func(s *stage) {
+		{"a boot in 2099 that fails raises no floor", true, func(s *stage) {
 			s.settled(oneOp)
 			now := s.now
 			s.now = year2099
@@ -266,7 +266,7 @@ func keyRows() []situation {
 			s.happens(ExitReconstruction, refused)
 			s.logged("level=ERROR", "gate.manifest_key_blake3")
 		}},
-		{"a manifest wiped in with its key before a first run under the pin", true, func(s *stage) {
+		{"a wiped node with another manifest and key before a first run under the pin", true, func(s *stage) {
 			s.gateKeys(`manifest_key_blake3: "` + zeroHash + `"`)
 			s.deploy(emptyManifest)
 			s.happens(ExitReconstruction, "PrecheckFailed:5:manifest")

@@ -67,7 +67,7 @@ func readyRow() situation {
 			}
 			s.config = config
 		}},
-		{"another file stands under its name", true, func(s *stage) {
+		{"another file has its name", true, func(s *stage) {
 			s.settled(oneOp)
 			ready := s.file("passed")
 			for _, text := range []string{"", "{}\n", "mission data", strings.TrimSpace(string(lastPass)), strings.Replace(string(lastPass), "{", `{"x":1,`, 1)} {
@@ -94,7 +94,7 @@ func readyRow() situation {
 			}
 			s.must(os.ReadFile(s.file("elsewhere")))
 		}},
-		{"what stands beside it stays", true, func(s *stage) {
+		{"other files beside it stay", true, func(s *stage) {
 			s.settled(oneOp)
 			s.writeFile(s.file("passed.tmp/mission"), []byte("data"))
 			s.writeFile(s.file("edged.prom.tmp/mission"), []byte("data"))

@@ -21,31 +21,31 @@ import (
 	"github.com/autonomyops/edged/replay"
 )
 
-var updateSituations = flag.Bool("update-situations", false, "write docs/situations.md again from what the rows did")
+var updateSituations = flag.Bool("update-situations", false, "write docs/situations.md again")
 
-// situation is a row of the situations table with the scenes that show it.
+// situation is a row of the situations table, with its scenes.
 type situation struct {
-	row    string // what the boot finds, as the table says it
+	row    string // the situation, in the words of the table
 	scenes []scene
 }
 
-// scene plays one boot, or a few, of a situation. An accident is the attack or
-// mishap that the row exists for; every row needs a scene of either sort.
+// scene plays one or a few boots in a situation. accident: it is the attack or
+// accident for which the row exists. Every row needs scenes of both kinds.
 type scene struct {
 	name     string
 	accident bool
 	play     func(s *stage)
 }
 
-// situations are all rows, in the table's order. The ones at the end are rows
-// that other sections of the specification add: certificates, clock, keys.
+// situations returns all rows, in the order of the table. The last ones are from
+// other sections of the specification: certificates, clock, keys.
 func situations() []situation {
 	return slices.Concat(firstRunRows(), legacyRows(), bootRows(), reconstructionRows(), fileRows(),
 		historyRows(), requestRows(), diskRows(), certificateRows(), clockRows(), keyRows(), policyRows())
 }
 
-// TestSituations plays every scene of every row, and requires that
-// docs/situations.md says what they did.
+// TestSituations plays every scene of every row, and compares the results with
+// docs/situations.md.
 func TestSituations(t *testing.T) {
 	rows := situations()
 	acts := make([][][]act, len(rows)) // by row and scene; none of a scene that was not played
@@ -79,7 +79,7 @@ func TestSituations(t *testing.T) {
 	}
 }
 
-// writePage writes what the scenes did; whole is false if some were not
+// writePage returns the page of the results; whole is false if some scenes were not
 // played, as with -run.
 func writePage(rows []situation, acts [][][]act) (page string, whole bool) {
 	var b strings.Builder
@@ -108,12 +108,12 @@ func writePage(rows []situation, acts [][][]act) (page string, whole bool) {
 
 const pageHead = `# Situations
 
-What a boot finds, what it appends to the journal, and how it ends. This page
-is written by ` + "`TestSituations`" + ` (internal/gate) from what its scenes did; it
-fails when the page says anything else. Each row has scenes of the row itself
-and of the accident or attack that the row exists for; a dry run came before
-every boot shown, wrote nothing and ended in the same exit code. To write the
-page again: ` + "`go test ./internal/gate -run TestSituations -update-situations`" + `.
+This page lists situations that a boot can find, the events that it appends to
+the journal, and its exit code. ` + "`TestSituations`" + ` (internal/gate) plays every
+scene and writes the page; it fails if the page differs. A situation has scenes
+of the usual case (row), and of the accident or attack for which it exists
+(accident). Before every boot, a dry run wrote nothing and ended with the same
+exit code. To write the page again: ` + "`go test ./internal/gate -run TestSituations -update-situations`" + `.
 `
 
 func comparePage(t *testing.T, want string) {
