@@ -17,18 +17,18 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
-// story holds the entries of a history without the chain, to be rewritten.
-type story struct {
+// forgery holds the entries of a history without the chain, to be rewritten.
+type forgery struct {
 	id      string
 	entries []record.Entry
 }
 
-func read(t testing.TB, path string) story {
+func read(t testing.TB, path string) forgery {
 	t.Helper()
 	src, err := history.Open(path)
 	historytest.Check(t, err)
 	defer src.Close() //nolint:errcheck // read-only
-	s := story{id: src.ID()}
+	s := forgery{id: src.ID()}
 	for r, err := range src.Records(1, src.Tip().Seq) {
 		historytest.Check(t, err)
 		s.entries = append(s.entries, record.Entry{ID: uuid.MustParse(r.ID), Type: r.Type, Crit: r.Crit, Time: r.Time, BootID: r.BootID,
@@ -38,7 +38,7 @@ func read(t testing.TB, path string) story {
 }
 
 // lines chains the entries again, so that every hash and link is right.
-func (s story) lines(t testing.TB) [][]byte {
+func (s forgery) lines(t testing.TB) [][]byte {
 	t.Helper()
 	var lines [][]byte
 	var prev record.Hash
@@ -52,7 +52,7 @@ func (s story) lines(t testing.TB) [][]byte {
 }
 
 // swap replaces a text in an entry's data, which must contain it.
-func (s story) swap(t testing.TB, seq int, old, new string) {
+func (s forgery) swap(t testing.TB, seq int, old, new string) {
 	t.Helper()
 	data := bytes.ReplaceAll(s.entries[seq-1].Data, []byte(old), []byte(new))
 	if bytes.Equal(data, s.entries[seq-1].Data) {
@@ -62,7 +62,7 @@ func (s story) swap(t testing.TB, seq int, old, new string) {
 }
 
 // put replaces the payload of an entry.
-func (s story) put(t testing.TB, seq int, p machine.Payload) {
+func (s forgery) put(t testing.TB, seq int, p machine.Payload) {
 	t.Helper()
 	data, err := machine.Encode(p)
 	historytest.Check(t, err)

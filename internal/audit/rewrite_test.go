@@ -25,7 +25,7 @@ const newID = "0a1b2c3d-0a1b-4a1b-8a1b-0a1b2c3d4e5f"
 // it again. kept are the records that a forged salvage kept.
 type attack struct {
 	name  string
-	alter func(t *testing.T, s *story) (kept [][]byte)
+	alter func(t *testing.T, s *forgery) (kept [][]byte)
 	want  audit.Verdict
 	first uint64 // that differs from what an older bundle holds
 	alone bool   // the bundle is faultless by itself: only what was kept shows it
@@ -33,44 +33,44 @@ type attack struct {
 
 func attacks() []attack {
 	return []attack{
-		{"a time edited", func(_ *testing.T, s *story) [][]byte {
+		{"a time edited", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries[1].Time = s.entries[1].Time.Add(time.Millisecond)
 			return nil
 		}, audit.Rewritten, 2, true},
-		{"what was installed edited", func(t *testing.T, s *story) [][]byte {
+		{"what was installed edited", func(t *testing.T, s *forgery) [][]byte {
 			s.swap(t, 3, "ID=b", "ID=c")
 			return nil
 		}, audit.Rewritten, 3, true},
-		{"a record deleted", func(_ *testing.T, s *story) [][]byte {
+		{"a record deleted", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries = slices.Delete(s.entries, 1, 2)
 			return nil
 		}, audit.Rewritten, 2, true},
-		{"the first record deleted", func(_ *testing.T, s *story) [][]byte {
+		{"the first record deleted", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries = s.entries[1:]
 			return nil
 		}, audit.Rewritten, 1, false},
-		{"a record inserted", func(_ *testing.T, s *story) [][]byte {
+		{"a record inserted", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries = slices.Insert(s.entries, 2, s.entries[1])
 			s.entries[2].ID = uuid.Must(uuid.NewV7())
 			return nil
 		}, audit.Rewritten, 3, true},
-		{"two records exchanged", func(_ *testing.T, s *story) [][]byte {
+		{"two records exchanged", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries[1], s.entries[7] = s.entries[7], s.entries[1]
 			return nil
 		}, audit.Rewritten, 2, false},
-		{"the newest record that was seen edited", func(_ *testing.T, s *story) [][]byte {
+		{"the newest record that was seen edited", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries[7].UptimeMS++
 			return nil
 		}, audit.Rewritten, 8, true},
-		{"truncated", func(_ *testing.T, s *story) [][]byte {
+		{"truncated", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries = s.entries[:7]
 			return nil
 		}, audit.Truncated, 8, true},
-		{"truncated to one record", func(_ *testing.T, s *story) [][]byte {
+		{"truncated to one record", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries = s.entries[:1]
 			return nil
 		}, audit.Truncated, 2, true},
-		{"the tail replaced", func(_ *testing.T, s *story) [][]byte {
+		{"the tail replaced", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries = s.entries[:7]
 			for range 5 {
 				e := s.entries[1]
@@ -80,17 +80,17 @@ func attacks() []attack {
 			}
 			return nil
 		}, audit.Rewritten, 8, true},
-		{"every id replaced", func(_ *testing.T, s *story) [][]byte {
+		{"every id replaced", func(_ *testing.T, s *forgery) [][]byte {
 			for i := range s.entries {
 				s.entries[i].ID = uuid.Must(uuid.NewV7())
 			}
 			return nil
 		}, audit.Rewritten, 1, true},
-		{"another journal id", func(_ *testing.T, s *story) [][]byte {
+		{"another journal id", func(_ *testing.T, s *forgery) [][]byte {
 			s.id = newID
 			return nil
 		}, audit.Rewritten, 0, true},
-		{"the update undone", func(_ *testing.T, s *story) [][]byte {
+		{"the update undone", func(_ *testing.T, s *forgery) [][]byte {
 			s.entries = slices.Delete(s.entries, 2, 13)
 			for range 8 {
 				e := s.entries[1]
@@ -99,14 +99,14 @@ func attacks() []attack {
 			}
 			return nil
 		}, audit.Rewritten, 3, true},
-		{"an epoch renumbered", func(t *testing.T, s *story) [][]byte {
+		{"an epoch renumbered", func(t *testing.T, s *forgery) [][]byte {
 			s.swap(t, 7, `"boot_epoch":1`, `"boot_epoch":2`)
 			for i := 6; i < len(s.entries); i++ {
 				s.entries[i].Epoch++
 			}
 			return nil
 		}, audit.Rewritten, 7, false},
-		{"a manifest signed by another key", func(t *testing.T, s *story) [][]byte {
+		{"a manifest signed by another key", func(t *testing.T, s *forgery) [][]byte {
 			other := historytest.Key("other")
 			for _, seq := range []int{5, 11} {
 				var old machine.ManifestVerified
@@ -119,18 +119,18 @@ func attacks() []attack {
 			}
 			return nil
 		}, audit.Rewritten, 5, true},
-		{"a salvage pretended that kept nothing", func(t *testing.T, s *story) [][]byte {
+		{"a salvage pretended that kept nothing", func(t *testing.T, s *forgery) [][]byte {
 			pretend(t, s, nil)
 			return nil
 		}, audit.Truncated, 1, true},
-		{"a salvage pretended that kept a rewritten part", func(t *testing.T, s *story) [][]byte {
+		{"a salvage pretended that kept a rewritten part", func(t *testing.T, s *forgery) [][]byte {
 			s.entries[1].UptimeMS++
 			return pretend(t, s, s.lines(t)[:8])
 		}, audit.Rewritten, 2, true},
-		{"a salvage pretended that kept less than was seen", func(t *testing.T, s *story) [][]byte {
+		{"a salvage pretended that kept less than was seen", func(t *testing.T, s *forgery) [][]byte {
 			return pretend(t, s, s.lines(t)[:6])
 		}, audit.Truncated, 7, true},
-		{"a salvage pretended of another journal", func(t *testing.T, s *story) [][]byte {
+		{"a salvage pretended of another journal", func(t *testing.T, s *forgery) [][]byte {
 			s.id = "11111111-1111-4111-8111-111111111111"
 			return pretend(t, s, s.lines(t)[:8])
 		}, audit.Rewritten, 0, true},
@@ -139,7 +139,7 @@ func attacks() []attack {
 
 // pretend makes s a journal of one record, a forged salvage of the journal that
 // lines hold, with the right floors.
-func pretend(t *testing.T, s *story, lines [][]byte, alter ...func(*machine.JournalSalvaged)) [][]byte {
+func pretend(t *testing.T, s *forgery, lines [][]byte, alter ...func(*machine.JournalSalvaged)) [][]byte {
 	t.Helper()
 	p := machine.JournalSalvaged{V: 1, Predecessor: s.id, Size: uint64(len(lines)), LastHash: strings.Repeat("0", 64), Lost: "nothing, it says",
 		HeadSeq: 8, Epoch: 1, TimeFloor: s.entries[0].Time, By: "root", Reason: "bit rot"}

@@ -104,7 +104,7 @@ func TestCSVTexts(t *testing.T) {
 		for _, name := range []string{"reason", "node"} {
 			cell := rows[i][name]
 			if cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r\n") || strings.ContainsAny(cell, "\r\n\x00") {
-				t.Errorf("%s %q stands as %q", name, want, cell)
+				t.Errorf("%s %q is %q", name, want, cell)
 			}
 			if got := undo(cell); got != want {
 				t.Errorf("%s %q comes back as %q", name, want, got)

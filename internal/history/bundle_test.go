@@ -199,7 +199,7 @@ func TestHostileBundles(t *testing.T) {
 		{"lines that fill the disk", with(entry{name: "records.jsonl", text: strings.Repeat("{}\n", 24<<20/3)}), history.ErrBundle, "more data than a history"},
 		{"cut short", good[:len(good)-20], history.ErrBundle, "cut short"},
 		{"cut in the middle", good[:len(good)/2], history.ErrBundle, "cut short"},
-		{"something behind", append(bytes.Clone(good), compressed(t, []byte("more"))...), history.ErrBundle, "follows the archive's end"},
+		{"data after the end", append(bytes.Clone(good), compressed(t, []byte("more"))...), history.ErrBundle, "follows the archive's end"},
 		{"a window too large", compressed(t, bytes.Repeat([]byte("x"), 40<<20), zstd.WithWindowSize(32<<20)), history.ErrBundle, "window"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Socket is where the journal of the running system listens.
+// Socket is the path of the socket of the running system's journal.
 const Socket = "/run/systemd/journal/socket"
 
 // Identifier is the SYSLOG_IDENTIFIER of every entry: journalctl -t edged.
 const Identifier = "edged"
 
 // MessageID returns the MESSAGE_ID of a kind of message, 32 digits: the UUIDv5 of
-// its text in a namespace of this project, so that a message that comes later
-// has one too. It never changes: catalogues and alerts are written for it.
+// its text in a namespace of this project. A new message thus has one too. It
+// never changes, because catalogues and alerts depend on it.
 func MessageID(text string) string {
 	// 3f6d2a52-6a0e-4d3c-9a1b-0c5d1f7be184
 	namespace := uuid.UUID{0x3f, 0x6d, 0x2a, 0x52, 0x6a, 0x0e, 0x4d, 0x3c, 0x9a, 0x1b, 0x0c, 0x5d, 0x1f, 0x7b, 0xe1, 0x84}
@@ -61,8 +61,8 @@ func AppendField(entry []byte, name, value string) []byte {
 	return append(append(entry, value...), '\n')
 }
 
-// Send hands an entry to the journal that listens at socket. It never waits: the
-// error is that of an entry that is not accepted at once.
+// Send sends an entry to the journal at socket. It never waits: it returns an error
+// if the entry is not accepted at once.
 func Send(socket string, entry []byte) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -77,9 +77,9 @@ func Send(socket string, entry []byte) error {
 
 // Unit returns the systemd unit that this process runs in, "" if it is not known.
 //
-// The journal looks an entry's unit up after it was sent, and finds none if the
-// process has ended by then. What a privileged process says of a unit in
-// OBJECT_SYSTEMD_UNIT, journalctl -u shows as well.
+// The journal looks up an entry's unit after the entry was sent, and finds none if
+// the process has ended by then. journalctl -u also shows entries that name the
+// unit in OBJECT_SYSTEMD_UNIT, if the process is privileged.
 func Unit() string {
 	data, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -88,8 +88,8 @@ func Unit() string {
 	return unitOf(string(data))
 }
 
-// unitOf finds the unit in the text of /proc/PID/cgroup: the first folder of
-// systemd's hierarchy that is no slice.
+// unitOf returns the unit in the text of /proc/PID/cgroup: the first name in
+// systemd's hierarchy that is not a slice.
 func unitOf(cgroups string) string {
 	for line := range strings.Lines(cgroups) {
 		path, unified := strings.CutPrefix(line, "0::/")

@@ -51,8 +51,8 @@ func TestUnitOf(t *testing.T) {
 	}
 }
 
-// TestSend: an entry arrives as one datagram; one that nobody takes is an error
-// at once.
+// TestSend: an entry arrives as one datagram; an entry that nobody receives is an
+// error at once.
 func TestSend(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
 	if err := Send(socket, []byte("A=b\n")); err == nil {

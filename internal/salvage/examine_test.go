@@ -248,7 +248,7 @@ func TestWrite(t *testing.T) {
 	full := disk(t, t.TempDir())
 	put(t, full, "bootstrap", "in the way")
 	if _, err := plan.Write(full); err == nil {
-		t.Error("written where bootstrap/ cannot be")
+		t.Error("written although bootstrap/ cannot be created")
 	}
 }
 

@@ -146,7 +146,7 @@ func TestOneEpoch(t *testing.T) {
 		b, errB := json.Marshal([]*explain.Epoch{want})
 		// Comparisons with epochs before the last one are not known here.
 		if n != 2 && (errA != nil || errB != nil || !bytes.Equal(a, b)) {
-			t.Errorf("epoch %d:\n%s\nin the whole story:\n%s", n, a, b)
+			t.Errorf("epoch %d:\n%s\nin the whole report:\n%s", n, a, b)
 		}
 	}
 	n := uint64(9)
@@ -208,7 +208,7 @@ func TestDamaged(t *testing.T) {
 			return l
 		}, map[int]string{0: "record-unreadable"}, 1},
 		{"a record occurs twice", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[8], l[8], l[8]) }, map[int]string{0: "chain-broken x3"}, 0},
-		{"records stand there again", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[5:9]...) }, map[int]string{0: "chain-broken x1"}, 0},
+		{"records occur again", func(l [][]byte) [][]byte { return slices.Insert(l, 9, l[5:9]...) }, map[int]string{0: "chain-broken x1"}, 0},
 		{"an empty line", func(l [][]byte) [][]byte { return slices.Insert(l, 6, nil) }, map[int]string{0: "chain-broken x1"}, 1},
 		{"a record is gone", func(l [][]byte) [][]byte { return slices.Delete(l, 5, 6) }, map[int]string{0: "chain-broken x1"}, 1},
 		{"a number is edited", func(l [][]byte) [][]byte {
@@ -226,7 +226,7 @@ func TestDamaged(t *testing.T) {
 			t.Errorf("%s: unreadable: %v", tt.name, rep.Unreadable)
 		}
 		if n := len(whole); rep.Last.Seq != uint64(n) && tt.name != "it ends in the middle" {
-			t.Errorf("%s: told up to record %d of %d", tt.name, rep.Last.Seq, n)
+			t.Errorf("%s: explained up to record %d of %d", tt.name, rep.Last.Seq, n)
 		}
 		for i, code := range tt.flags {
 			if all := strings.Join(codes(rep.Epochs[i]), " "); !strings.Contains(all, code) {
