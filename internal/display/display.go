@@ -121,7 +121,7 @@ func words(p machine.Payload) string {
 	case machine.EpochRotated:
 		return fmt.Sprintf("epoch %d in %s", p.BootEpoch, time.Duration(p.DurationMS)*time.Millisecond)
 	case machine.PrecheckFailed:
-		return fmt.Sprintf("exit %d at %s: %s", p.ExitCode, p.Stage, cause(p.Reason))
+		return fmt.Sprintf("exit %d at %s: %s", p.ExitCode, p.Stage, Cause(p.Reason))
 	case machine.UpdateAbandoned:
 		return fmt.Sprintf("update #%d: %s", p.UpdateSeq, p.Reason)
 	case machine.LegacyStateAdopted:
@@ -154,8 +154,8 @@ func words(p machine.Payload) string {
 	return ""
 }
 
-// cause returns a failure's reason without its common prefix.
-func cause(reason string) string { return strings.TrimPrefix(reason, "precheck: ") }
+// Cause returns a failure's reason without its common prefix.
+func Cause(reason string) string { return strings.TrimPrefix(reason, "precheck: ") }
 
 func by(who, reason string) string {
 	if who == "" {

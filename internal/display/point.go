@@ -29,7 +29,7 @@ func Point(rec record.Record, tip uint64, s machine.State) string {
 		r.row("checkpoints", "key %s", s.Keys.Checkpoint)
 	}
 	if f := s.LastFail; f != nil {
-		r.row("last failure", "record %d, %s: exit %d at %s: %s", f.Seq, moment(f.Time), f.Failed.ExitCode, f.Failed.Stage, cause(f.Failed.Reason))
+		r.row("last failure", "record %d, %s: exit %d at %s: %s", f.Seq, moment(f.Time), f.Failed.ExitCode, f.Failed.Stage, Cause(f.Failed.Reason))
 	}
 	if v := s.Salvage; v != nil {
 		r.row("salvaged", "from journal %s, %s kept; lost: %s", v.Predecessor, plural(int(min(v.Size, 1<<52)), "record"), v.Lost)

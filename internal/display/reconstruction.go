@@ -133,7 +133,7 @@ func (r *rows) attempt(a *explain.Attempt) {
 		r.row("", "completed %s, record %d", moment(a.Last.Time), a.Last.Seq)
 	case explain.Failed:
 		f := a.Failure
-		r.row("", "FAILED at record %d: exit %d at %s: %s (%s)", f.Seq, f.ExitCode, f.Stage, cause(f.Reason), f.Path)
+		r.row("", "FAILED at record %d: exit %d at %s: %s (%s)", f.Seq, f.ExitCode, f.Stage, Cause(f.Reason), f.Path)
 		if a.Boots > 1 {
 			r.row("", "and again: %d boots until attempt %d, the last %s, record %d", a.Boots, a.LastAttempt, moment(a.Last.Time), a.Last.Seq)
 		}

@@ -74,7 +74,7 @@ func (r *rows) explained(e *explain.Epoch) {
 	r.omitted("events", e.EventsOmitted)
 	for _, f := range e.Failures {
 		r.row("failure", "%s, record %d: exit %d at %s: %s (%s)%s", moment(f.First.Time), f.First.Seq,
-			f.ExitCode, f.Stage, cause(f.Reason), f.Path, again(f.Count, f.Last))
+			f.ExitCode, f.Stage, Cause(f.Reason), f.Path, again(f.Count, f.Last))
 	}
 	r.omitted("failures", e.FailuresOmitted)
 	for _, u := range e.Updates {

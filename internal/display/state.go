@@ -33,7 +33,7 @@ func State(s machine.State) []string {
 		add("drill requested by record %d: %s", d.Seq, by(d.By, d.Reason))
 	}
 	if f := s.LastFail; f != nil {
-		add("last failure record %d: exit %d at %s: %s", f.Seq, f.Failed.ExitCode, f.Failed.Stage, cause(f.Failed.Reason))
+		add("last failure record %d: exit %d at %s: %s", f.Seq, f.Failed.ExitCode, f.Failed.Stage, Cause(f.Failed.Reason))
 	}
 	if v := s.Salvage; v != nil {
 		add("salvaged from %s", v.Predecessor)

@@ -14,6 +14,7 @@ import (
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/gate"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
@@ -121,6 +122,14 @@ func Manifest(ctx context.Context, opt Options) (*gate.Failure, error) {
 }
 
 func examine(ctx context.Context, opt Options) (*examination, error) {
+	if opt.Config == "" {
+		// Nothing but the state root says that there is a node.
+		if _, kind, err := history.Detect(opt.StateRoot); err != nil {
+			return nil, err
+		} else if kind != history.StateRoot {
+			return nil, errs.Advise("name the state root around it, or the node's config with --config", "%s is no state root", opt.StateRoot)
+		}
+	}
 	e := &examination{opt: opt, unit: readUnit(opt.System, gateUnit)}
 	e.x = gate.Examine(ctx, e.subject(), e.host())
 	if f := e.x.Busy; f != nil {

@@ -61,12 +61,12 @@ func (s *Status) printFailures(row printRow) {
 		if recovered && f.Seq < s.LastBoot.Seq {
 			since = "; boots have passed since"
 		}
-		row("last failure", "%s, record %d: exit %d at %s: %s%s", at(f.Time), f.Seq, f.ExitCode, f.Stage, f.Reason, since)
+		row("last failure", "%s, record %d: exit %d at %s: %s%s", at(f.Time), f.Seq, f.ExitCode, f.Stage, display.Cause(f.Reason), since)
 	} else if s.Head != nil {
 		row("last failure", "none journaled")
 	}
 	if f := s.FailureFile; f != nil && !(recovered && f.Time.Before(s.LastBoot.Time)) {
-		row("not journaled", "%s: exit %d at %s: %s", at(f.Time), f.ExitCode, f.Stage, f.Reason)
+		row("not journaled", "%s: exit %d at %s: %s", at(f.Time), f.ExitCode, f.Stage, display.Cause(f.Reason))
 		row("", "next: %s", f.Next)
 	}
 }
