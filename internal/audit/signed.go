@@ -15,7 +15,7 @@ import (
 func (a *auditor) keyName(older bool) string {
 	switch {
 	case a.report.Key == KeyBundled:
-		return "the key in the bundle, nor by a predecessor of it"
+		return "the key in the bundle, nor by a key that was rotated to it"
 	case a.given < 2:
 		return "the given key, nor by a successor of it"
 	case older:
@@ -112,8 +112,8 @@ func (a *auditor) inForceAt(size uint64) (f keyInForce) {
 	return f
 }
 
-// followKeys adds the successors of the trusted keys by rotation or, if the only
-// one came with the bundle, its predecessors.
+// followKeys adds the successors of the trusted keys by rotation. If the only one
+// came with the bundle, it adds the keys that were rotated to it.
 func (a *auditor) followKeys(ctx context.Context) error {
 	if len(a.keys) == 0 {
 		return nil

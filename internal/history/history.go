@@ -111,7 +111,8 @@ type reader interface {
 }
 
 // Open opens the history at path. It also opens a damaged one that can be read;
-// Damage reports the fault. Errors are an [*errs.Error].
+// Damage reports the fault. Errors are [*errs.Error], or that of the temporary file
+// for a bundle's records.
 func Open(path string) (*Source, error) {
 	at, kind, err := Detect(path)
 	if err != nil {

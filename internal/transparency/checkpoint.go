@@ -53,8 +53,8 @@ func Read(signed []byte) (Checkpoint, error) {
 	return c, err
 }
 
-// Open reads a signed checkpoint and returns it with the first of keys that
-// signed it. Only a line with the checkpoint's origin as its name can be such a
+// Open reads a signed checkpoint and returns it with one of keys that signed it.
+// Only a line with the checkpoint's origin as its name can be such a
 // signature; lines with other names, as of witnesses, are ignored. If none of keys
 // signed it, Open returns the checkpoint, not verified, and [ErrSigner]. Other
 // errors are [ErrCheckpoint] and [ErrExtension].
