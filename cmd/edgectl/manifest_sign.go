@@ -61,7 +61,7 @@ take it. KEY is 64 raw bytes or PKCS#8 PEM.`,
 			e.warnOtherKey(at, public)
 			out := signed{Manifest: at.path, Signature: at.path + ".sig", Hash: digest.Of(data), Key: signing.Hash(public)}
 			if err := writeBeside(out.Signature, ed25519.Sign(key, data)); err != nil {
-				return fail("may you write beside the manifest?", "write the signature: %w", err)
+				return fail("check write permission on its directory", "write the signature: %w", err)
 			}
 			if e.json {
 				return writeJSON(e.stdout, out)

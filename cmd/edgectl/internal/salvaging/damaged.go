@@ -25,7 +25,7 @@ func Damaged(ctx context.Context, root string, host gate.Host) error {
 	case errors.Is(err, whole):
 		return rotten(ctx, root)
 	case errors.Is(err, gate.ErrNoHistory):
-		return errs.Advise("is the partition mounted?", "%s: nothing here refers to a journal: there is nothing to salvage", root)
+		return errs.Advise("check that the partition is mounted", "%s: nothing here refers to a journal: there is nothing to salvage", root)
 	case errors.Is(err, machine.ErrNewer), errors.Is(err, errs.ErrNewer), errors.Is(err, errs.ErrIO):
 		return notDamage(root, err)
 	case errors.As(err, &failed) && failed.Stage != "journal":
