@@ -32,22 +32,22 @@ func TestAttributes(t *testing.T) {
 	if len(written) < 10 {
 		t.Fatalf("only %d log events found: the search is broken", len(written))
 	}
-	told := map[string]map[string]bool{}
+	documented := map[string]map[string]bool{}
 	for _, r := range rows(section(t, operations, "Log events")) {
 		if len(r) == 4 && r[0] != "level" {
 			keys := map[string]bool{}
 			for _, k := range codeSpans(r[2]) {
 				keys[k] = true
 			}
-			told[r[0]+" "+strings.Trim(r[1], "`")] = keys
+			documented[r[0]+" "+strings.Trim(r[1], "`")] = keys
 		}
 	}
 	for _, event := range slices.Sorted(maps.Keys(written)) {
-		if !maps.Equal(written[event], told[event]) {
-			t.Errorf("%s: the gate gives it %v, %s has %v", event, text(written[event]), operations, text(told[event]))
+		if !maps.Equal(written[event], documented[event]) {
+			t.Errorf("%s: the gate gives it %v, %s has %v", event, text(written[event]), operations, text(documented[event]))
 		}
 	}
-	for event := range told {
+	for event := range documented {
 		if written[event] == nil {
 			t.Errorf("%s: %s has it, the gate does not write it", event, operations)
 		}
@@ -70,7 +70,7 @@ func logged(call *ast.CallExpr) (event string, keys map[string]bool) {
 		return "", nil
 	}
 	keys = map[string]bool{}
-	plain := true // a name stands next, and then its value
+	plain := true // a name is next, and then its value
 	for _, arg := range call.Args[1:] {
 		if attr, ok := arg.(*ast.CallExpr); ok && plain && len(attr.Args) == 2 {
 			if key, ok := literal(attr.Args[0]); ok {

@@ -24,18 +24,18 @@ func TestFindingCodes(t *testing.T) {
 			}
 		}
 	}
-	told := map[string]bool{}
+	documented := map[string]bool{}
 	table := false // the one whose first column is headed "code"
 	for _, r := range rows(read(t, formats)) {
 		switch {
 		case !strings.HasPrefix(r[0], "`"):
 			table = r[0] == "code"
 		case table:
-			told[strings.Trim(r[0], "`")] = true
+			documented[strings.Trim(r[0], "`")] = true
 		}
 	}
-	if len(written) < 20 || !maps.Equal(written, told) {
-		t.Errorf("%s has the codes %q, the code %q", formats, slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(written)))
+	if len(written) < 20 || !maps.Equal(written, documented) {
+		t.Errorf("%s has the codes %q, the code %q", formats, slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(written)))
 	}
 }
 

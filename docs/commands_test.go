@@ -80,7 +80,7 @@ func TestBlocks(t *testing.T) {
 	}
 	for _, command := range slices.Concat(slices.Collect(maps.Keys(elsewhere)), slices.Collect(maps.Keys(notHere))) {
 		if !seen[command] {
-			t.Errorf("%q is listed and stands in no document: remove it", command)
+			t.Errorf("%q is listed and is in no document: remove it", command)
 		}
 	}
 	for command, by := range elsewhere {
@@ -161,13 +161,13 @@ func TestFlags(t *testing.T) {
 		has[m[1]] = true
 	}
 	delete(has, "--help")
-	told := map[string]bool{}
+	documented := map[string]bool{}
 	for _, r := range rows(section(t, operations, "Flags of the gate")) {
 		if flag := strings.Trim(r[0], "`"); strings.HasPrefix(flag, "--") {
-			told[flag] = true
+			documented[flag] = true
 		}
 	}
-	if len(has) == 0 || !maps.Equal(has, told) {
-		t.Errorf("%s has %v, the gate has %v", operations, slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(has)))
+	if len(has) == 0 || !maps.Equal(has, documented) {
+		t.Errorf("%s has %v, the gate has %v", operations, slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(has)))
 	}
 }

@@ -66,7 +66,7 @@ var untyped = map[string]string{
 	"evidence cannot be judged":         "the command is that of journal unusable",
 }
 
-// materials are what stands for the words in capital letters of a command.
+// materials are the values for the words in capital letters of a command.
 var materials = map[string]string{
 	"CONFIG": "good.yaml", "REASON": "test", "KEY": "good.key", "CERTIFICATE": "good.crt", "VERIFY_KEY": "keys/manifest-verify.pub",
 	"MANIFEST": "good.json", "SIGNING_KEY": "keys/manifest-verify.key", "SOURCE": "app", "OLD_KEY": "keys/manifest-verify.key", "NEW_KEY": "next/manifest-verify.key",

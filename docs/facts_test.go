@@ -71,12 +71,12 @@ func TestPayloads(t *testing.T) {
 			t.Errorf("%s: crit is %q, the machine says %q", p.Kind(), row[1], want)
 		}
 		nested := regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(row[2], "")
-		told := map[string]bool{"v": false}
+		documented := map[string]bool{"v": false}
 		for _, m := range regexp.MustCompile("`([a-z0-9_]+)`(°?)").FindAllStringSubmatch(nested, -1) {
-			told[m[1]] = m[2] != ""
+			documented[m[1]] = m[2] != ""
 		}
-		if want := members(reflect.TypeOf(p)); !maps.Equal(told, want) {
-			t.Errorf("%s: the page has the members %v, the code %v (true: may be absent)", p.Kind(), told, want)
+		if want := members(reflect.TypeOf(p)); !maps.Equal(documented, want) {
+			t.Errorf("%s: the page has the members %v, the code %v (true: may be absent)", p.Kind(), documented, want)
 		}
 	}
 	for _, k := range machine.Kinds() {
@@ -108,18 +108,18 @@ func TestMetrics(t *testing.T) {
 	at := time.Unix(1, 0)
 	text := gate.Metrics(gate.Measures{Epoch: new(uint64), Events: new(uint64), Attempts: new(int), Exit: new(int), Duration: new(time.Duration),
 		Ended: at, CertEnd: at, Tail: &journal.TailUse{}})
-	told := map[string]string{}
+	documented := map[string]string{}
 	for _, r := range rows(section(t, operations, "Metrics")) {
 		if name := strings.Trim(r[0], "`"); strings.HasPrefix(name, "edged_") {
-			told[name] = r[1]
+			documented[name] = r[1]
 		}
 	}
 	written := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(text, -1) {
 		written[m[1]] = m[2]
 	}
-	if len(written) == 0 || !maps.Equal(told, written) {
-		t.Errorf("%s has %v, the gate writes %v", operations, told, written)
+	if len(written) == 0 || !maps.Equal(documented, written) {
+		t.Errorf("%s has %v, the gate writes %v", operations, documented, written)
 	}
 }
 

@@ -14,16 +14,16 @@ import (
 // TestFlagCodes: the guide has every flag that a history can be given, and says
 // of it what the command says.
 func TestFlagCodes(t *testing.T) {
-	told := map[string]string{}
+	documented := map[string]string{}
 	for _, r := range rows(section(t, operations, "Flags of a history")) {
 		if strings.HasPrefix(r[0], "`") {
-			told[strings.Trim(r[0], "`")] = strings.ReplaceAll(r[2], "`", "")
+			documented[strings.Trim(r[0], "`")] = strings.ReplaceAll(r[2], "`", "")
 		}
 	}
-	if has := explain.Flags(); len(has) < 20 || !slices.Equal(has, slices.Sorted(maps.Keys(told))) {
-		t.Errorf("%s has %q, the code %q", operations, slices.Sorted(maps.Keys(told)), has)
+	if has := explain.Flags(); len(has) < 20 || !slices.Equal(has, slices.Sorted(maps.Keys(documented))) {
+		t.Errorf("%s has %q, the code %q", operations, slices.Sorted(maps.Keys(documented)), has)
 	}
-	for code, text := range told {
+	for code, text := range documented {
 		if text != explain.Meaning(code) {
 			t.Errorf("%s says of %s %q, the code %q", operations, code, text, explain.Meaning(code))
 		}
@@ -48,31 +48,31 @@ func TestReplayMembersScript(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &found); err != nil {
 			t.Fatalf("$ %s\n%s%v", tt.command, out, err)
 		}
-		told := section(t, formats, tt.section)
+		documented := section(t, formats, tt.section)
 		if tt.section == "journal show --json" {
-			told += section(t, formats, "replay --json") // its states
+			documented += section(t, formats, "replay --json") // its states
 		}
-		everyMember(t, tt.command, told, found)
+		everyMember(t, tt.command, documented, found)
 	}
 }
 
 // everyMember: each member, however deep, is named. What a record holds is
 // described with the records.
-func everyMember(t *testing.T, command, told string, found any) {
+func everyMember(t *testing.T, command, documented string, found any) {
 	t.Helper()
 	switch v := found.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if !strings.Contains(told, "`"+name+"`") {
+			if !strings.Contains(documented, "`"+name+"`") {
 				t.Errorf("%s: of %s, member %q is not described", formats, command, name)
 			}
 			if name != "record" {
-				everyMember(t, command, told, member)
+				everyMember(t, command, documented, member)
 			}
 		}
 	case []any:
 		for _, e := range v {
-			everyMember(t, command, told, e)
+			everyMember(t, command, documented, e)
 		}
 	}
 }

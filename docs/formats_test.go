@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// node is a state root that two boots have left, and a shell that stands
-// beside it with the environment of whoever reads the pages.
+// node is a state root that two boots have left, and a shell
+// in its folder with the environment of a reader of the pages.
 func node(t *testing.T) (shell, string) {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -105,7 +105,7 @@ func TestMembersScript(t *testing.T) {
 	}
 }
 
-// described: every member stands in the page's section. What a record's
+// described: every member is in the page's section. What a record's
 // payload holds is described with the payloads.
 func described(t *testing.T, heading string, found any) {
 	t.Helper()

@@ -27,11 +27,11 @@ func TestMessageIDs(t *testing.T) {
 	}
 	const begin, end = "<!-- identifiers:begin -->\n", "<!-- identifiers:end -->\n"
 	before, rest, begins := strings.Cut(read(t, journaldPage), begin)
-	told, after, ends := strings.Cut(rest, end)
+	documented, after, ends := strings.Cut(rest, end)
 	if !begins || !ends {
 		t.Fatalf("%s has no place for the identifiers", journaldPage)
 	}
-	if told == table {
+	if documented == table {
 		return
 	}
 	if !*update {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// block is a fenced block. Info is what stands behind the opening fence.
+// block is a fenced block. Info is the text after the opening fence.
 type block struct {
 	info  []string
 	lines []string
@@ -25,7 +25,7 @@ func (b block) kind() string {
 	return b.info[0]
 }
 
-// has reports whether word stands behind the language.
+// has reports whether word follows the language.
 func (b block) has(word string) bool {
 	return len(b.info) > 1 && b.info[1] == word
 }

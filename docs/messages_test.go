@@ -87,20 +87,20 @@ func TestMessages(t *testing.T) {
 		t.Fatalf("only %d messages found in %v: the search is broken", len(written), speaking)
 	}
 	form := regexp.MustCompile(message)
-	told := map[string]bool{}
+	documented := map[string]bool{}
 	for _, span := range codeSpans(prose(read(t, operations))) {
 		if form.MatchString(span) {
-			told[span] = true
+			documented[span] = true
 		}
 	}
 	for _, m := range slices.Sorted(maps.Keys(written)) {
-		if !told[m] {
+		if !documented[m] {
 			t.Errorf("%s writes %q, %s does not tell of it: say its cause and the way out there", written[m], m, operations)
 		}
 	}
-	for _, m := range slices.Sorted(maps.Keys(told)) {
+	for _, m := range slices.Sorted(maps.Keys(documented)) {
 		if written[m] == "" {
-			t.Errorf("%s tells of %q, which nothing in %v writes: remove it there", operations, m, speaking)
+			t.Errorf("%s has %q, which nothing in %v writes: remove it there", operations, m, speaking)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func TestMessages(t *testing.T) {
 func TestStages(t *testing.T) {
 	_, section, _ := strings.Cut(read(t, operations), "\n## Stages\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	told := codeSpans(section)
+	documented := codeSpans(section)
 	written := map[string]bool{}
 	for _, file := range sources(t, "internal/gate") {
 		ast.Inspect(file, func(n ast.Node) bool {
@@ -125,7 +125,7 @@ func TestStages(t *testing.T) {
 		})
 	}
 	for stage := range written {
-		if !slices.Contains(told, stage) {
+		if !slices.Contains(documented, stage) {
 			t.Errorf("stage %q is not in %s", stage, operations)
 		}
 	}

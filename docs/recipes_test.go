@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// found is what each recipe's reader stands in front of, as commands that bring
+// found is the situation of each recipe's reader, as commands that bring
 // a node there. It is at epoch 1, under the key keys/manifest-verify.key.
 var found = map[string]string{
 	"Will the next boot pass?": "rm state/runtime/manifest.json.sig",

@@ -80,9 +80,9 @@ func same(t *testing.T, at string, s, root schema, typ reflect.Type) {
 	case typ.Kind() == reflect.Struct && typ != reflect.TypeFor[time.Time]():
 		fields := map[string]reflect.Type{}
 		required := structMembers(typ, fields)
-		told := s.sub("properties")
-		if !slices.Equal(slices.Sorted(maps.Keys(fields)), slices.Sorted(maps.Keys(told))) {
-			t.Errorf("%s: the schema has the members %q, the code %q", at, slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(fields)))
+		documented := s.sub("properties")
+		if !slices.Equal(slices.Sorted(maps.Keys(fields)), slices.Sorted(maps.Keys(documented))) {
+			t.Errorf("%s: the schema has the members %q, the code %q", at, slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(fields)))
 			return
 		}
 		var must []string
@@ -94,7 +94,7 @@ func same(t *testing.T, at string, s, root schema, typ reflect.Type) {
 			t.Errorf("%s: the schema requires %q, the code always writes %q", at, must, required)
 		}
 		for name, typ := range fields {
-			same(t, at+"."+name, told.sub(name), root, typ)
+			same(t, at+"."+name, documented.sub(name), root, typ)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // In promised output a whole hash is written by its first and last four digits,
 // the beginning of one by its first four, a UUID by its first eight. All times
-// are one time, and … stands for other things that differ from run to run.
+// are one time, and … replaces other things that differ from run to run.
 const (
 	hashName = `[0-9a-f]{4}…[0-9a-f]{4}`
 	uuidName = `[0-9a-f]{8}-…`

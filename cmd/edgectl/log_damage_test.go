@@ -18,7 +18,7 @@ func exportOf(t *testing.T) []string {
 	return strings.Split(strings.TrimSpace(out), "\n")
 }
 
-// logOf tells what journal log does with lines.
+// logOf returns what journal log prints of lines.
 func logOf(t *testing.T, lines []string, args ...string) (code int, seqs, errs string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.jsonl")

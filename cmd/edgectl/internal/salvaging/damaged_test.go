@@ -37,6 +37,6 @@ func TestSalvageDamage(t *testing.T) {
 	}
 	historytest.Check(t, os.WriteFile(table, good, 0o600))
 	if err := Damaged(t.Context(), h.Dir, host); err == nil {
-		t.Error("mended, and it may still be salvaged")
+		t.Error("repaired, and it may still be salvaged")
 	}
 }
