@@ -34,7 +34,7 @@
 //     acknowledges the records before it too.
 //   - Only acknowledged records settle, and all of them are written again even
 //     if Pebble already has them.
-//   - A first frame of a newer generation than any good header stands for the
+//   - A first frame of a newer generation than any good header replaces the
 //     header that was lost, if the record before it has settled.
 //
 // # What it relies on

@@ -69,7 +69,7 @@ type Warning struct {
 	Next   string // what to do, "" if nothing is to be done
 }
 
-// Subject is what an examination is made of, besides what a boot is told.
+// Subject is the input of an examination, in addition to the options of a boot.
 type Subject struct {
 	Options
 	// Elsewhere: the state root is examined where no boot will look for it, as

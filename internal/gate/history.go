@@ -113,7 +113,7 @@ func (r *run) judgeHistory() *Failure {
 	return nil
 }
 
-const salvageAdvice = "keep the disk as it is; `edgectl journal verify --deep` tells the damage, `edgectl journal salvage` is the way out"
+const salvageAdvice = "keep the disk as it is; `edgectl journal verify --deep` reports the damage, `edgectl journal salvage` is the way out"
 
 // noJournal decides whether the absence of a journal is a first run. It is not,
 // if anything on or off the partition refers to a journal.

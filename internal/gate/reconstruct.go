@@ -252,7 +252,7 @@ func operationFailure(err error) *Failure {
 	if errors.As(err, &oe) {
 		f.Message, f.Path = oe.Message(), stateroot.Manifest
 		if oe.Field == "" || durable.CheckName(oe.Path) == nil {
-			f.Path = oe.Path // not one as it stands in the manifest, which may lie anywhere
+			f.Path = oe.Path // not the manifest's text, which may name any place
 		}
 	}
 	return f

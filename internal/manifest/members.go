@@ -153,7 +153,7 @@ func (r *reader) mode(where string) string {
 
 // ParseMode reads permission bits as an octal string of three to five digits,
 // such as "0750". setuid, setgid and sticky are refused; which permissions are
-// wise is for whoever signs.
+// wise is the signer's decision.
 func ParseMode(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 8, 32)
 	switch {

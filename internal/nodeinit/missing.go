@@ -10,7 +10,7 @@ import (
 )
 
 // Missing is something that a gated node needs and does not have yet. Command
-// brings it; a word in capital letters stands for a file that the operator has.
+// brings it; a word in capital letters is a placeholder for a file of the operator's.
 type Missing struct {
 	What    string `json:"what"`
 	Path    string `json:"path"`
