@@ -20,7 +20,7 @@ func TestExportKilled(t *testing.T) {
 			t.Errorf("%s: not interrupted: %s%s", f, out, said)
 		}
 		if _, err := os.Stat(filepath.Join(n.Dir, "h."+f)); err == nil {
-			t.Errorf("%s: a part stands under the final name", f)
+			t.Errorf("%s: a part is under the final name", f)
 		}
 		n.Sh(`edgectl journal export --format ` + f + ` --out h.` + f + `; edgectl journal export --format ` + f + ` --out - | cmp - h.` + f)
 	}
