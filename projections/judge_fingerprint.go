@@ -3,6 +3,7 @@ package projections
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/autonomyops/edged/machine"
 )
@@ -42,6 +43,9 @@ func JudgeFingerprint(found Found, s machine.State, lookup Lookup) (Verdict, err
 			return v.as(NotJudged, ""), nil // its reconstruction is due and will replace it
 		}
 		return v.as(Repair, ReasonAnswered), nil
+	}
+	if found.irregular {
+		return v.cause(machine.CauseTampered, strings.TrimSpace(string(found.Data))), nil
 	}
 	doc, err := parse(found.Data)
 	if doc != nil {

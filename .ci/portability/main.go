@@ -1,7 +1,7 @@
 // Command portability types the tutorial's steps on every architecture and
 // filesystem, has each architecture read what the others wrote, and prints a
 // table: [P] passed, [F] failed, [S] not run here, with the reason. It exits 1
-// if a cell failed.
+// if a cell failed, or if none could be run.
 //
 // It needs bin/linux-ARCH/ (make cross), root for the mounts, and
 // qemu-user-static for other architectures than this machine's. Each filesystem
@@ -97,10 +97,15 @@ func run(bin, out string, filesystems []string) error {
 			return err
 		}
 	}
+	count := map[string]int{}
 	for _, c := range m.cells {
-		if c.Result == failed {
-			return errors.New("a cell failed")
-		}
+		count[c.Result]++
+	}
+	switch {
+	case count[failed] > 0:
+		return fmt.Errorf("%d cells failed", count[failed])
+	case count[passed] == 0:
+		return errors.New("no cell could be run")
 	}
 	return nil
 }

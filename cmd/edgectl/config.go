@@ -46,8 +46,8 @@ own. FILE is the one that --config, EDGE_CONFIG or /etc/edged/config.yaml names,
 if it is not given. Whether the files that it names exist is a question for
 edgectl doctor.
 
-Exit status: 0 the gate accepts it, 1 the gate ends with exit 1, 2 it cannot be
-read.`,
+Exit status: 0 nothing is wrong with it, 1 it has problems, with which the gate
+ends with exit 1, 2 it cannot be read.`,
 		Example: `  edgectl config check config.yaml
   edgectl config check --json | jq -r '.problems[].key'`,
 		Args: cobra.MaximumNArgs(1),
@@ -66,7 +66,7 @@ read.`,
 			} else {
 				err = e.printChecked(file, cfg, rejected)
 			}
-			if rejected != nil {
+			if err == nil && rejected != nil {
 				return errWrong
 			}
 			return err
@@ -78,7 +78,11 @@ read.`,
 
 func (e *env) configFile(args []string) (string, error) {
 	if len(args) == 0 {
-		return e.namedConfig()
+		root, file, _, err := e.node()
+		if err == nil && file == "" {
+			err = fail("pass the config's FILE", "no config of the state root %s is known", root)
+		}
+		return file, err
 	}
 	if e.target.config != "" {
 		return "", fail("drop one of them", "--config and the argument %s both name a config", args[0])

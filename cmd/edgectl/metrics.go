@@ -3,12 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/autonomyops/edged/internal/doctor"
 	"github.com/autonomyops/edged/internal/gate"
 	"github.com/autonomyops/edged/internal/status"
 )
@@ -20,10 +18,12 @@ func metricsCommand(e *env) *cobra.Command {
 		Long: `metrics prints what gate.metrics_file has the gate write at the end of each run:
 boot epoch, exit code, duration and time of the last boot, records, attempts of
 an open reconstruction, room in the journal's tail, and the time that the
-certificate has left. What is unknown is left out.
+certificate has left. What is unknown is left out, and standard error says why.
 
-The last boot is taken from the journal: its duration is that from its first to
-its last record. A reader of the journal takes no lock and changes nothing.`,
+The last boot is taken from the journal: its duration is the time from its first
+to its last record. metrics changes nothing. It waits while a gate runs.
+
+Exit status: 0, or 2 if nothing is known.`,
 		Example: `  edgectl metrics
   edgectl metrics >/var/lib/node_exporter/.edged && mv /var/lib/node_exporter/.edged /var/lib/node_exporter/edged.prom`,
 		Args: cobra.NoArgs,
@@ -32,35 +32,40 @@ its last record. A reader of the journal takes no lock and changes nothing.`,
 			if err != nil {
 				return err
 			}
-			if s.Epoch == nil {
-				fmt.Fprintln(e.stderr, "edgectl: the journal cannot be replayed, so its metrics are left out; edgectl status says why")
+			if s.Epoch == nil || s.Incomplete != "" {
+				fmt.Fprintln(e.stderr, "edgectl: the journal's metrics are left out: the journal is absent or damaged; edgectl status says why")
 			}
-			_, err = io.WriteString(e.stdout, gate.Metrics(measures(s)))
+			if s.Doctor == nil {
+				fmt.Fprintln(e.stderr, "edgectl: the certificate's metrics are left out: the node could not be examined; edgectl status says why")
+			}
+			text := gate.Metrics(measures(s))
+			if text == "" {
+				return fail("edgectl status says why", "nothing is known of this node")
+			}
+			_, err = io.WriteString(e.stdout, text)
 			return err
 		},
 	}
 }
 
 func measures(s status.Status) gate.Measures {
-	m := gate.Measures{Epoch: s.Epoch, Tail: s.Tail, Now: time.Now()}
-	if s.Epoch != nil { // the history was replayed
-		m.Events, m.Attempts = &s.Head.Seq, new(int)
+	m := gate.Measures{Now: time.Now()}
+	if s.Epoch != nil && s.Incomplete == "" {
+		m.Epoch, m.Events, m.Attempts, m.Tail = s.Epoch, &s.Head.Seq, new(int), s.Tail
+		m.Unsettled = s.Tail != nil && s.Tail.SettlingDue
 		if s.Reconstruction != nil {
 			m.Attempts = &s.Reconstruction.Attempt
 		}
-	}
-	if b := s.LastBoot; b != nil && b.ExitCode != nil {
-		took := time.Duration(b.DurationMS) * time.Millisecond
-		m.Exit, m.Duration, m.Ended = b.ExitCode, &took, b.Time
+		if b := s.LastBoot; b != nil && b.ExitCode != nil {
+			took := time.Duration(b.DurationMS) * time.Millisecond
+			m.Exit, m.Duration, m.Ended = b.ExitCode, &took, b.Time
+		}
 	}
 	if f := s.FailureFile; f != nil && f.Time.After(m.Ended) {
 		m.Exit, m.Duration, m.Ended = &f.ExitCode, nil, f.Time
 	}
-	if d := s.Doctor; d != nil {
-		if d.Leaf != nil {
-			m.CertEnd = d.Leaf.NotAfter
-		}
-		m.Unsettled = slices.ContainsFunc(d.Findings, func(f doctor.Finding) bool { return f.Code == doctor.CodeUnsettled })
+	if s.Doctor != nil && s.Doctor.Leaf != nil {
+		m.CertEnd = s.Doctor.Leaf.NotAfter
 	}
 	return m
 }

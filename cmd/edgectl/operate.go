@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os/user"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,7 +51,7 @@ func (e *env) operate(cmd *cobra.Command, decide func(machine.State) (machine.Pa
 	if err != nil {
 		return machine.Event{}, "", err
 	}
-	event, err := gate.Operate(cmd.Context(), root, e.host(), decide)
+	event, err := gate.Operate(cmd.Context(), root, e.operator(), decide)
 	return event, root, operateError(root, err)
 }
 
@@ -56,8 +59,14 @@ func (e *env) operate(cmd *cobra.Command, decide func(machine.State) (machine.Pa
 func operateError(root string, err error) error {
 	var failed *gate.Failure
 	switch {
+	case errors.Is(err, context.Canceled):
+		return err
 	case errors.As(err, &failed):
-		return fail(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
+		path := failed.Path
+		if path != "" && !filepath.IsAbs(path) {
+			path = filepath.Join(root, path)
+		}
+		return fail(failed.Next, "%s: path=%s: %s", strings.TrimPrefix(failed.Message, "precheck: "), path, failed.Reason())
 	case errors.Is(err, gate.ErrNoHistory):
 		return fail("run edged precheck first", "%s: %w", root, err)
 	}
@@ -68,6 +77,14 @@ func operateError(root string, err error) error {
 func (e *env) host() gate.Host {
 	host := gate.LinuxHost()
 	host.Getenv = e.getenv
+	return host
+}
+
+// operator is host for an operator's action: the gate's warnings are printed.
+func (e *env) operator() gate.Host {
+	host := e.host()
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	host.Logger = func(string) *slog.Logger { return log }
 	return host
 }
 

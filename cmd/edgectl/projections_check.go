@@ -49,7 +49,7 @@ journal to compare with.`,
 			} else {
 				err = c.print(e.stdout)
 			}
-			if !c.OK {
+			if err == nil && !c.OK {
 				return errWrong
 			}
 			return err

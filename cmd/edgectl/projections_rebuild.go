@@ -21,8 +21,8 @@ func projectionsRebuild(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rebuild",
 		Short: "write the files that differ from the journal again",
-		Long: `rebuild writes each file that is missing, edited or old again, as the next boot
-would. It first journals what it found.
+		Long: `rebuild writes each file that is missing, edited or old again. It first journals
+what it found. The pins of the config are not checked: that is the next boot's.
 
 A fingerprint file that is cause for a reconstruction stays as it is: the next
 boot finds it and reconstructs. Nothing is written if a file is of another
@@ -38,7 +38,7 @@ could not be done.`,
 			if err != nil {
 				return err
 			}
-			done, err := gate.RebuildProjections(cmd.Context(), root, e.host())
+			done, err := gate.RebuildProjections(cmd.Context(), root, e.operator())
 			if err != nil {
 				return operateError(root, err)
 			}
@@ -51,7 +51,7 @@ could not be done.`,
 			} else {
 				err = r.print(e.stdout)
 			}
-			if !r.OK {
+			if err == nil && !r.OK {
 				return errWrong
 			}
 			return err

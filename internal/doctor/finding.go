@@ -97,7 +97,11 @@ func (e *examination) findings() (found []Finding) {
 		found = append(found, e.units()...)
 	}
 	for _, w := range e.x.Warnings {
-		found = append(found, Finding{Severity: Warning, Code: w.Event, What: meaning(w.Event), Path: w.Path, Detail: w.Detail, Next: w.Next})
+		f := Finding{Severity: Warning, Code: w.Event, What: meaning(w.Event), Path: w.Path, Detail: w.Detail, Next: w.Next}
+		if w.Event == "edge.projection.repaired" {
+			f.Command = e.edgectl("projections rebuild")
+		}
+		found = append(found, f)
 	}
 	return append(found, e.limits()...)
 }

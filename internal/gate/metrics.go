@@ -38,7 +38,7 @@ func (r *run) writeMetrics(exit int) {
 	now := r.host.Now()
 	duration := now.Sub(r.began)
 	m := Measures{Exit: &exit, Duration: &duration, Ended: now, CertEnd: r.certEnd, Now: r.clock.used}
-	if h := r.history; h != nil {
+	if h := r.history; h != nil && h.state.Seq > 0 {
 		attempts := r.attempt()
 		m.Epoch, m.Events, m.Attempts = &h.state.Epoch, &h.state.Seq, &attempts
 		if h.tail != (journal.TailUse{}) {

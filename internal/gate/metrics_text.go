@@ -57,7 +57,7 @@ func Metrics(m Measures) string {
 		gauge("edged_precheck_last_exit_code", "Exit code of the newest precheck.", float64(*m.Exit))
 	}
 	if m.Duration != nil {
-		gauge("edged_precheck_last_duration_seconds", "Duration of the newest precheck.", m.Duration.Seconds())
+		gauge("edged_precheck_last_duration_seconds", "Duration of the newest precheck; as edgectl reports it, from its first to its last record.", m.Duration.Seconds())
 	}
 	if !m.Ended.IsZero() {
 		gauge("edged_precheck_last_timestamp_seconds", "When the newest precheck ended.", float64(m.Ended.Unix()))

@@ -24,17 +24,17 @@ type Rebuilt struct {
 func RebuildProjections(ctx context.Context, stateRoot string, host Host) (rebuilt Rebuilt, err error) {
 	err = operate(ctx, stateRoot, host, func(r *run) error {
 		rebuilt.Journal = r.history.state.Journal
-		due, err := r.judgeAll()
+		found, err := r.judgeAll()
 		if err != nil {
 			return err
 		}
-		publish := projections.Publish
-		if due[0].Kind != projections.Repair || r.history.state.Phase != machine.PhaseSettled {
-			publish, due = projections.PublishEvidence, due[1:]
-		}
-		for _, v := range due {
+		for _, v := range found {
 			if v.Kind != projections.Repair {
 				continue
+			}
+			// Not an event for each attempt on a full disk.
+			if err := r.room(v.Path, publicationRoom, publishInodes); err != nil {
+				return notPublished(err)
 			}
 			event, f := r.append(repaired(v.Path, v))
 			if f != nil {
@@ -42,13 +42,19 @@ func RebuildProjections(ctx context.Context, stateRoot string, host Host) (rebui
 			}
 			rebuilt.Repairs = append(rebuilt.Repairs, event)
 		}
-		if len(rebuilt.Repairs) > 0 {
-			if err := publish(r.fs, r.history.state, r.files, host.Now().UnixNano()); err != nil {
-				return notPublished(err)
-			}
-			if r.files, err = projections.Read(r.fs); err != nil {
-				return notPublished(err)
-			}
+		if rebuilt.After = found; len(rebuilt.Repairs) == 0 {
+			return nil
+		}
+		publish := projections.Publish
+		if found[0].Kind == projections.Cause {
+			publish = projections.PublishEvidence
+		}
+		r.cleanOrphans()
+		if err := publish(r.fs, r.history.state, r.files, host.Now().UnixNano()); err != nil {
+			return notPublished(err)
+		}
+		if r.files, err = projections.Read(r.fs); err != nil {
+			return notPublished(err)
 		}
 		rebuilt.After, err = r.judgeAll()
 		return err

@@ -111,6 +111,25 @@ func TestRebuildProjections(t *testing.T) {
 	}
 }
 
+// TestRebuildOnAFullDisk: nothing is journaled for a file that cannot be written,
+// and what an interrupted publication left is removed.
+func TestRebuildOnAFullDisk(t *testing.T) {
+	m := updatedNode(t)
+	m.put(projections.CurrentPath, []byte("{}"))
+	const orphan = "epoch/epoch_1.tmp"
+	m.put(orphan+"/evidence.json", []byte("{}"))
+	m.disk.SetCapacity(m.disk.Used())
+	before := m.state().Seq
+	var f *Failure
+	if _, err := m.rebuild(); !errors.As(err, &f) || f.Exit != ExitStateRoot || f.Stage != "projection" || m.state().Seq != before {
+		t.Errorf("%v, and record %d is the newest, was %d", err, m.state().Seq, before)
+	}
+	m.disk.SetCapacity(-1)
+	if _, err := m.rebuild(); err != nil || m.state().Seq != before+1 || present(m.disk, orphan) {
+		t.Errorf("%v, record %d, orphan %t", err, m.state().Seq, present(m.disk, orphan))
+	}
+}
+
 // TestCrashRebuild loses power at every operation of a rebuild: no acknowledged
 // record is lost, and the next boot leaves the same files.
 func TestCrashRebuild(t *testing.T) {

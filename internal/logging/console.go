@@ -15,11 +15,12 @@ import (
 	"github.com/autonomyops/edged/internal/journald"
 )
 
-// patience is the time in which standard error must accept a line.
+// patience is the time in which standard error must accept a line; all lines
+// together may wait for five times as long.
 const patience = time.Second
 
 // Console is the standard error of the gate: a write never fails and never delays the gate
-// for more than a second per line. A line that is not accepted by then is dropped. The
+// for more than a second per line and five seconds in all. A line that is not accepted by then is dropped. The
 // reader may be gone, or hang while the gate holds the lock of the state root, and no
 // decision of the gate may depend on it.
 //
@@ -31,6 +32,7 @@ type Console struct {
 	journal  bool
 	socket   string // of the journal
 	patience time.Duration
+	spare    time.Duration      // that is left for all later lines together
 	fields   func() []slog.Attr // of every entry; see Annotate
 	begin    sync.Once
 	lines    chan line
@@ -48,7 +50,7 @@ type line struct {
 func NewConsole(file *os.File, journalStream string) *Console {
 	return &Console{
 		file: file, terminal: isTerminal(file), journal: isJournal(file, journalStream),
-		socket: journald.Socket, patience: patience, lines: make(chan line),
+		socket: journald.Socket, patience: patience, spare: 5 * patience, lines: make(chan line),
 	}
 }
 
@@ -61,18 +63,21 @@ func (c *Console) Annotate(fields func() []slog.Attr) { c.fields = fields }
 func (c *Console) Write(p []byte) (int, error) {
 	c.begin.Do(func() { go c.write() })
 	l := line{bytes.Clone(p), make(chan struct{})} // the caller may use p again before a late write ends
-	timeout := time.NewTimer(c.patience)
+	wait := min(c.patience, c.spare)
+	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
-	select {
-	case c.lines <- l:
-	case <-timeout.C:
-		return len(p), nil
+	next := c.lines
+	for {
+		select {
+		case next <- l:
+			next = nil
+		case <-l.done:
+			return len(p), nil
+		case <-timeout.C:
+			c.spare -= wait
+			return len(p), nil
+		}
 	}
-	select {
-	case <-l.done:
-	case <-timeout.C:
-	}
-	return len(p), nil
 }
 
 func (c *Console) write() {

@@ -69,6 +69,20 @@ func TestConsoleBlocked(t *testing.T) {
 	}
 }
 
+// TestConsoleBlockedForLong: many lines do not wait a second each.
+func TestConsoleBlockedForLong(t *testing.T) {
+	_, w, _ := fullPipe(t)
+	c := NewConsole(w, "")
+	c.patience, c.spare = time.Millisecond, 3*time.Millisecond
+	for range 3 {
+		_, _ = c.Write([]byte("dropped\n"))
+	}
+	c.patience = time.Hour // the test would not end
+	if _, err := c.Write([]byte("dropped at once\n")); err != nil || c.spare != 0 {
+		t.Errorf("%v, %v are left", err, c.spare)
+	}
+}
+
 // TestConsoleBroken: a closed reader is no error.
 func TestConsoleBroken(t *testing.T) {
 	r, w, err := os.Pipe()

@@ -24,8 +24,12 @@ func (l *layout) missing() []Missing {
 	install := func(what, mode, source, path string) Missing {
 		return Missing{what, path, display.Command("install", "-D", "-m", mode, source, path)}
 	}
+	absent := []Missing{}
 	var needed []Missing
-	if cfg, err := config.Load(filepath.Join(l.root, stateroot.NodeConfig)); err == nil {
+	file := filepath.Join(l.root, stateroot.NodeConfig)
+	if cfg, err := config.Load(file); err != nil {
+		absent = append(absent, Missing{"a valid config", file, display.Command("edgectl", "config", "check", file)})
+	} else {
 		t := cfg.Transport
 		needed = append(needed,
 			install("the certificate of the CA", "644", "CA", t.CAFile),
@@ -42,9 +46,8 @@ func (l *layout) missing() []Missing {
 	}
 	manifest := below(stateroot.Manifest)
 	needed = append(needed,
-		Missing{"the manifest", manifest, display.Command("edgectl", "manifest", "new", "--serial", "1", "--copy-binary", "edged:runtime/edged", "--out", manifest)},
+		Missing{"the manifest", manifest, display.Command("edgectl", "manifest", "new", "--serial", "1", "--copy-binary", "edged:runtime/edged", "--out", manifest, "--state-root", l.root)},
 		Missing{"the manifest's signature", below(stateroot.ManifestSignature), display.Command("edgectl", "manifest", "sign", manifest, "--key", "SIGNING_KEY")})
-	absent := []Missing{}
 	for _, m := range needed {
 		if _, err := os.Stat(m.Path); err != nil {
 			absent = append(absent, m)

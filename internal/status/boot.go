@@ -22,7 +22,7 @@ func (s *Status) lastBoot(src *history.Source) error {
 		}
 		s.LastBoot = outcome(state.Run)
 		began, err := src.Record(max(state.Run.First, first))
-		s.LastBoot.DurationMS = state.Run.Time.Sub(began.Time).Milliseconds()
+		s.LastBoot.DurationMS = max(0, state.Run.Time.Sub(began.Time).Milliseconds()) // a clock may step back
 		return err
 	}
 	return nil
