@@ -89,7 +89,7 @@ var arrows = []arrow{
 	},
 	{
 		from: "./cmd/...", deep: true,
-		not: "testing/... ./internal/hosttest ./internal/testbin ./internal/durable/memfs ./internal/archtest ./fixtures/... pgregory.net/rapid github.com/gowebpki/jcs " +
+		not: "testing/... ./internal/hosttest ./internal/vm/... ./internal/testbin ./internal/durable/memfs ./internal/archtest ./fixtures/... pgregory.net/rapid github.com/gowebpki/jcs " +
 			"github.com/rogpeppe/go-internal/testscript",
 		reason: "tools of the tests are no part of the product",
 	},
