@@ -25,7 +25,7 @@ testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir=
 # passes for want of work.
 want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)
 
-.PHONY: help go-ready build demo test fmt vet staticcheck race check cross portability crash fuzz bench growth e2e vm interop deploy boottest install package clean
+.PHONY: help go-ready build demo test fmt vet staticcheck race check cross portability crash fuzz bench growth e2e vm soak interop deploy boottest install package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,9 +101,17 @@ e2e: build ## the real binaries from outside, on real mounts (root; installs Deb
 	$(call want,$(dirs),end-to-end test)
 	EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 30m -run 'E2E|Script' $(dirs)
 
-vm: build ## the operating system is replaced under a real kernel, in QEMU, on FILESYSTEMS (root; installs Debian packages)
-	@bash .ci/tools qemu-system-x86_64:qemu-system-x86 mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs depmod:kmod xz:xz-utils jq:jq
-	EDGED_VM=1 EDGED_VM_FILESYSTEMS='$(FILESYSTEMS)' EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v -timeout 120m -run TestVM ./internal/vm
+vmtools := qemu-system-x86_64:qemu-system-x86 mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs depmod:kmod xz:xz-utils jq:jq
+vmtest   = EDGED_VM=1 EDGED_VM_FILESYSTEMS='$(FILESYSTEMS)' EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v
+
+vm: build ## an OS replaced under a real kernel, and 100 power cuts, in QEMU, on FILESYSTEMS (root; installs Debian packages)
+	@bash .ci/tools $(vmtools)
+	$(vmtest) -timeout 120m -run TestVM ./internal/vm
+
+soak: export EDGED_VM_CUTS ?= 1000
+soak: build ## 1,000 power cuts, or EDGED_VM_CUTS (root; installs Debian packages)
+	@bash .ci/tools $(vmtools)
+	$(vmtest) -timeout 24h -run TestVM_PowerCuts ./internal/vm
 
 # EDGED_INTEROP=1 makes a missing tool an error: it is set where all of them
 # could be installed, or by a caller that wants nothing to be skipped.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,10 @@ import (
 
 // sizes are the disk's size on each filesystem, in MiB.
 var sizes = map[string]string{"ext4": "64", "xfs": "320", "btrfs": "160"}
+
+// mkfsOptions: ext4 would initialise its tables in the background of the first boots, and disturb the
+// count of the gate's writes.
+var mkfsOptions = map[string]string{"ext4": "-E lazy_itable_init=0,lazy_journal_init=0"}
 
 // A disk is a persistent partition in a file. The host mounts it in a mount namespace that lives as
 // long as one script: when a step fails, the namespace ends, and mount and loop device with it.
@@ -29,23 +34,41 @@ func newDisk(t *testing.T, bin, fs, template string) *disk {
 	h.State = filepath.Join(h.Dir, "persist/edge")
 	h.Env = append(h.Env, "STATE="+h.State, "EDGE_STATE_ROOT="+h.State, "EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=",
 		"EDGE_CONFIG="+h.State+"/bootstrap/config.yaml", "TEMPLATE="+template)
-	h.Sh(`mkdir $DIR/persist; truncate -s ` + sizes[fs] + `M $DIR/disk; mkfs.` + fs + ` -q $DIR/disk >/dev/null`)
+	h.Sh(`mkdir $DIR/persist $DIR/memory; truncate -s ` + sizes[fs] + `M $DIR/disk; mkfs.` + fs + ` -q ` + mkfsOptions[fs] + ` $DIR/disk >/dev/null`)
 	d.mounted(d.image, "rw", `cp -a $TEMPLATE/edge $DIR/persist/`)
 	return d
 }
 
-// mounted runs a script with an image mounted at $DIR/persist, and returns its output. The script
-// must succeed.
-func (d *disk) mounted(image, options, script string) string {
+// mounted runs a script with an image mounted at $DIR/persist. The script must succeed.
+func (d *disk) mounted(image, options, script string) {
+	d.T.Helper()
+	d.namespace(image, options, `mount -t $FS -o $OPTIONS $IMAGE $DIR/persist
+eval "$SCRIPT"
+umount $DIR/persist`, script)
+}
+
+// mountedCopy runs a script with a copy of an image mounted, writable. The copy is in memory: the
+// script's flushes do not wait for the host's disk.
+func (d *disk) mountedCopy(image, script string) {
+	d.T.Helper()
+	d.namespace(image, "rw", `mount -t tmpfs none $DIR/memory
+cp --sparse=always $IMAGE $DIR/memory/copy
+mount -t $FS -o $OPTIONS $DIR/memory/copy $DIR/persist
+eval "$SCRIPT"
+umount $DIR/persist
+umount $DIR/memory`, script)
+}
+
+// namespace runs a script in a mount namespace of its own.
+func (d *disk) namespace(image, options, around, script string) {
 	d.T.Helper()
 	if d.fs == "xfs" {
 		options += ",nouuid" // a copy of an image has the same
 	}
-	d.Env = append(d.Env, "IMAGE="+image, "OPTIONS=loop,"+options, "SCRIPT="+script)
-	return d.Sh(`exec unshare -m bash -eu -o pipefail -c 'mount -t ` + d.fs + ` -o $OPTIONS $IMAGE $DIR/persist
-cd $DIR
-eval "$SCRIPT"
-umount $DIR/persist'`)
+	env := d.Env
+	d.Env = append(slices.Clone(env), "FS="+d.fs, "IMAGE="+image, "OPTIONS=loop,"+options, "SCRIPT="+script, "AROUND="+around)
+	d.Sh(`exec unshare -m bash -eu -o pipefail -c 'eval "$AROUND"'`)
+	d.Env = env
 }
 
 // A finding is what the host's edgectl and the files say about a disk.
@@ -56,6 +79,7 @@ type finding struct {
 	rotated     int    // the number of EpochRotated
 	verify      string // of journal verify --deep: "" if it found nothing, else its output
 	projections string // of projections check, in the same way
+	gate        string // the exit code of a gate on the host, and its log if that is not 0
 	installed   string // hash of the installed runtime; "" if there is none
 	source      string // hash of the file that it is installed from
 	mission     string // hashes of everything below edge/
@@ -92,21 +116,21 @@ fi
 func (d *disk) look() finding {
 	d.T.Helper()
 	d.mounted(d.image, "ro", look)
-	return d.found()
+	return d.found("found")
 }
 
-// found reads the files that look has left.
-func (d *disk) found() (f finding) {
+// found reads the files that look has left in a folder.
+func (d *disk) found(folder string) (f finding) {
 	d.T.Helper()
 	text := func(name string) string {
-		data, err := os.ReadFile(filepath.Join(d.Dir, "found", name))
+		data, err := os.ReadFile(filepath.Join(d.Dir, folder, name))
 		if err != nil && !os.IsNotExist(err) {
 			d.T.Fatal(err)
 		}
 		return string(data)
 	}
 	f.records, f.head, f.verify, f.projections = text("records"), strings.TrimSpace(text("head")), text("verify"), text("projections")
-	f.installed, f.source, f.mission = text("installed"), text("source"), text("mission")
+	f.gate, f.installed, f.source, f.mission = text("gate"), text("installed"), text("source"), text("mission")
 	for name, v := range map[string]any{"fingerprint": &f.fingerprint, "evidence": &f.evidence} {
 		if data := text(name); data != "" {
 			if err := json.Unmarshal([]byte(data), v); err != nil {

@@ -20,22 +20,35 @@ type boot struct {
 	console string
 	exit    string        // what the guest reported of the gate; "" if the boot ended before
 	done    bool          // the disk was unmounted and the machine powered off
-	gate    time.Duration // from the gate's start to its end, or to the cut
+	gate    time.Duration // from the gate's start to its end; 0 if it did not end
+	writes  int           // to the disk in this time
 	cut     bool          // the machine was killed
 }
 
-// drive returns QEMU's options for a disk. The host keeps what the guest has written, also when QEMU
-// is killed. What only the guest's memory holds is lost then.
+// drive returns QEMU's options for a disk. QEMU writes through to the host's cache, which outlives it;
+// what only the guest's memory holds is lost when it is killed. The guest's flushes therefore need not
+// wait for the host's disk.
 func drive(image string) []string {
-	return []string{"-drive", "if=virtio,format=raw,cache=writeback,file=" + image}
+	return []string{"-drive", "if=virtio,format=raw,cache=unsafe,file=" + image}
 }
 
-// start boots an operating system over a disk with QEMU's options. If cut is at least 0, QEMU is
-// killed that long after the gate was started, or when the gate has ended, if that is earlier.
-func start(t *testing.T, o opsys, fs string, options []string, cut time.Duration) boot {
+// A cut is when to kill QEMU: some time after the gate was started, or after it has written to the disk
+// so many times. If the gate ends earlier, QEMU is killed then.
+type cut struct {
+	writes int
+	after  time.Duration
+}
+
+func (c *cut) String() string {
+	return fmt.Sprintf("write %d+%.1fms", c.writes, float64(c.after.Microseconds())/1000)
+}
+
+// start boots an operating system over a disk with QEMU's options, to its end or to the cut.
+func start(t *testing.T, o opsys, d *disk, options []string, c *cut) boot {
 	t.Helper()
-	// The emulated TSC is calibrated wrongly on a busy host, and the guest's clock then runs fast.
-	line := "console=ttyS0 quiet panic=-1 tsc=unstable clocksource=acpi_pm persist=" + fs
+	// On a busy host the emulated TSC is calibrated wrongly, so that the guest's clock runs fast, and the
+	// check of the timer finds none.
+	line := "console=ttyS0 quiet panic=-1 no_timer_check tsc=unstable clocksource=acpi_pm persist=" + d.fs
 	cmd := exec.Command("qemu-system-x86_64", append([]string{"-accel", "tcg", "-cpu", "max", "-M", "q35", "-m", "512",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", o.kernel, "-initrd", o.initramfs, "-append", line}, options...)...)
@@ -50,8 +63,10 @@ func start(t *testing.T, o opsys, fs string, options []string, cut time.Duration
 	}
 	var b boot
 	late := time.AfterFunc(bootTimeout, func() { _ = cmd.Process.Kill() })
-	b.watch(out, cut, func() { _ = cmd.Process.Kill() })
+	w := watchWrites(t, d.image)
+	b.watch(out, w, c, func() { _ = cmd.Process.Kill() })
 	err = cmd.Wait()
+	b.writes = w.stop()
 	hung := !late.Stop()
 	switch {
 	case hung:
@@ -65,38 +80,33 @@ func start(t *testing.T, o opsys, fs string, options []string, cut time.Duration
 }
 
 // watch reads the console to its end, and calls kill at the time of the cut.
-func (b *boot) watch(out io.Reader, cut time.Duration, kill func()) {
+func (b *boot) watch(out io.Reader, w *writes, c *cut, kill func()) {
 	var console strings.Builder
 	var began time.Time
-	var timer *time.Timer
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		line := strings.TrimRight(lines.Text(), "\r")
 		console.WriteString(line + "\n")
-		switch word, _ := strings.CutPrefix(line, "EDGED-VM "); {
-		case line == word: // printed by the kernel or the gate
-		case word == "gate":
+		switch {
+		case line == "EDGED-VM gate":
 			began = time.Now()
-			if cut >= 0 {
-				timer = time.AfterFunc(cut, kill)
+			if c != nil {
+				w.begin(c.writes, func() { time.AfterFunc(c.after, kill) })
+			} else {
+				w.begin(0, func() {})
 			}
-		case strings.HasPrefix(word, "exit="):
-			b.exit, b.gate = word, time.Since(began)
-			if cut >= 0 {
+		case strings.HasPrefix(line, "EDGED-VM exit="):
+			b.exit, b.gate = strings.TrimPrefix(line, "EDGED-VM "), time.Since(began)
+			w.end()
+			if c != nil {
 				kill()
 			}
-		case word == "done":
+		case line == "EDGED-VM done":
 			b.done = true
 		}
 	}
 	b.console = console.String()
-	if timer != nil {
-		timer.Stop()
-		b.cut = true
-		if b.gate == 0 {
-			b.gate = time.Since(began)
-		}
-	}
+	b.cut = c != nil && !began.IsZero()
 }
 
 // messages returns the gate's lines on the console, without their time.

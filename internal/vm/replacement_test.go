@@ -42,7 +42,7 @@ func (l *lab) replace(t *testing.T, d *disk) {
 	} {
 		o := l.systems[step.kernel][step.distribution]
 		what := fmt.Sprintf("%s (%s)", step.name, o.name)
-		b := start(t, o, d.fs, drive(d.image), -1)
+		b := start(t, o, d, drive(d.image), nil)
 		b.mustPass(t, what)
 		said := b.messages()
 		switch step.changed {
@@ -72,7 +72,7 @@ level=INFO msg=edge\.os\.reconstruction_completed duration_seconds=\S+ boot_epoc
 }
 
 // judge requires everything that holds after a boot of o that passed.
-func (f *finding) judge(t *testing.T, what string, o opsys, epoch int) {
+func (f *finding) judge(t testing.TB, what string, o opsys, epoch int) {
 	t.Helper()
 	equal(t, what+": journal verify --deep", f.verify, "")
 	equal(t, what+": projections check", f.projections, "")
@@ -89,7 +89,7 @@ func (f *finding) judge(t *testing.T, what string, o opsys, epoch int) {
 }
 
 // judgeAfter requires what a boot must leave as it was.
-func (f *finding) judgeAfter(t *testing.T, what string, before finding) {
+func (f *finding) judgeAfter(t testing.TB, what string, before finding) {
 	t.Helper()
 	equal(t, what+": mission data", f.mission, before.mission)
 	if !strings.HasPrefix(f.records, before.records) {
