@@ -170,7 +170,7 @@ func (r *life) step(kind string, n int) {
 
 // repaired are errors of verify that the next boot repairs: the power was lost while a record was
 // written, or after the commit point and before the files that follow it were published.
-var repaired = regexp.MustCompile(`(?m)^error: record \d+: (projection: .*; the next boot makes it again|torn_tail: .* not acknowledged; the next boot overwrites it)\n`)
+var repaired = regexp.MustCompile(`(?m)^error: record \d+: (projection: .*; the next boot writes it again|torn_tail: .* not acknowledged; the next boot overwrites it)\n`)
 
 // uncreated is the error of verify on a new journal whose head file was not created yet. The next boot
 // creates it.
