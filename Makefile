@@ -104,7 +104,7 @@ e2e: build ## the real binaries from outside, on real mounts (root; installs Deb
 vmtools := qemu-system-x86_64:qemu-system-x86 mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs depmod:kmod xz:xz-utils jq:jq
 vmtest   = EDGED_VM=1 EDGED_VM_FILESYSTEMS='$(FILESYSTEMS)' EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v
 
-vm: build ## an OS replaced under a real kernel, and 100 power cuts, in QEMU, on FILESYSTEMS (root; installs Debian packages)
+vm: build ## an OS replaced under a real kernel, 100 power cuts, and every state they may leave the disk in, in QEMU, on FILESYSTEMS (root; installs Debian packages)
 	@bash .ci/tools $(vmtools)
 	$(vmtest) -timeout 120m -run TestVM ./internal/vm
 

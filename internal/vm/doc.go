@@ -12,6 +12,8 @@
 //	replacement_test.go  updates of kernel and distribution, and back
 //	cuts_test.go         QEMU killed while the gate runs
 //	aim_test.go          where in the gate it is killed
+//	record_test.go       every state in which a power cut may leave the disk
+//	blocklog_test.go     QEMU's log of the guest's writes
 //	guest/               the init program of every boot
 //
 // The tests need root, Debian's tools and EDGED_VM=1 (make vm).
