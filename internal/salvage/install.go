@@ -3,6 +3,7 @@ package salvage
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"syscall"
 	"time"
 
@@ -53,10 +54,10 @@ func Install(fsys durable.FS, req Request) (Installed, error) {
 	}
 	plan, err := prepare(fsys, work, req)
 	if err != nil {
-		return Installed{}, errors.Join(err, durable.RemoveAll(fsys, work))
+		return Installed{}, errors.Join(err, discard(fsys, work))
 	}
 	if err := roomForHead(fsys); err != nil {
-		return Installed{}, errors.Join(err, durable.RemoveAll(fsys, work))
+		return Installed{}, errors.Join(err, discard(fsys, work))
 	}
 	in := Installed{Event: plan.Event, Journal: plan.ID.String(), Kept: work + "/" + stateroot.PredecessorRecords}
 	damaged, err := exists(fsys, stateroot.Journal)
@@ -142,11 +143,25 @@ func sweep(fsys durable.FS) error {
 		if errors.Is(noJournal, fs.ErrNotExist) && noHead == nil {
 			continue
 		}
-		if err := durable.RemoveAll(fsys, work); err != nil {
+		if err := discard(fsys, work); err != nil {
 			return err
 		}
 	}
 	return err
+}
+
+// discard removes a preparation, its head file first: what a power cut leaves of the
+// removal must not look installed, or no later sweep would remove it.
+func discard(fsys durable.FS, work string) error {
+	head := work + "/" + stateroot.JournalHead
+	err := fsys.Remove(head)
+	if err == nil {
+		err = fsys.SyncDir(path.Dir(head))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return durable.RemoveAll(fsys, work)
 }
 
 // swapIn moves the prepared journal to its place and resets the head file.

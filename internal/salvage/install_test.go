@@ -135,6 +135,47 @@ func TestCrashInstallKilled(t *testing.T) {
 	})
 }
 
+// The power is cut while a preparation that was never installed is removed: what is
+// left of it does not look installed, and the next installation removes it.
+func TestCrashDiscard(t *testing.T) {
+	_, base := grown(t)
+	hollow(t, base)
+	damaged := under(base.Dump(), stateroot.Journal)
+	prepared := base.Clone()
+	work := stateroot.JournalSalvage + theNode().Now.UTC().Format(stampLayout)
+	check(t, prepared.Mkdir(work, 0o750))
+	_, err := prepare(prepared, work, theNode())
+	check(t, err)
+	prepared.SyncAll()
+	counted := prepared.Clone()
+	first := counted.Ops()
+	check(t, sweep(counted))
+	total := counted.Ops() - first
+	for n := 1; n <= total; n++ {
+		for seed := range uint64(32) {
+			d := prepared.Clone()
+			first := d.Ops()
+			d.SetHook(func(op memfs.Op) error {
+				if op.N-first == n {
+					d.Ghost()
+				}
+				return nil
+			})
+			_ = sweep(d) // in vain
+			m := d.Crash(memfs.Crash{Keep: memfs.Random, Seed: seed})
+			in, err := Install(m, theNode())
+			check(t, err)
+			salvagedDisk(t, m, in, damaged)
+			if t.Failed() {
+				t.Fatalf("operation %d of %d, seed %d", n, total, seed)
+			}
+		}
+	}
+	if total < 5 {
+		t.Errorf("%d operations", total)
+	}
+}
+
 // losesPower returns a disk like m on which nothing is durable from the n-th operation of
 // an installation on.
 func losesPower(m *memfs.FS, n int) *memfs.FS {
