@@ -78,7 +78,7 @@ portability: cross ## the tutorial on each architecture and filesystem, as a tab
 	$(GO) run .ci/portability/main.go -filesystems '$(FILESYSTEMS)' -json bin/portability.json
 
 crash: dirs = $(call testdirs,Test[A-Za-z0-9_]*Crash)
-crash: build ## every crash point and damage in memory, and faults in the real binary (those as root)
+crash: build ## crash points and damage in memory, exhaustive in the journal, and faults in the real binary (those as root)
 	@bash .ci/tools strace:strace setarch:util-linux
 	$(call want,$(dirs),crash test)
 	EDGED_CRASH=full EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v -timeout 120m -run Crash $(dirs)

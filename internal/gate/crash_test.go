@@ -23,6 +23,16 @@ func every(n int) int {
 	return n
 }
 
+// dense is the stride of a matrix that would take hours if it were exhaustive:
+// full under make crash, every(sampled) otherwise. Package journal tries every bit
+// and every point of the same files, without a gate above them.
+func dense(sampled, full int) int {
+	if everyCrash {
+		return full
+	}
+	return every(sampled)
+}
+
 // crashRow is a row of the situations table: it prepares the disk before
 // the boot that loses power, and leaves the node ready to boot.
 type crashRow struct {

@@ -17,13 +17,13 @@ var patients = []struct {
 	{"in the middle of a settling", settlingNode},
 }
 
-// TestCrashDamageFlips flips every single bit of the journal's files and the
-// head file.
+// TestCrashDamageFlips flips single bits of the journal's files and the head file.
+// The stride is odd, so that all eight bits of bytes are tried.
 func TestCrashDamageFlips(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, every(797), p.flips(), p.salvaging(20, 2).also)
+			p.judge(t, dense(797, 31), p.flips(), p.salvaging(20, 2).also)
 		})
 	}
 }
@@ -39,12 +39,12 @@ func TestCrashDamageBlocks(t *testing.T) {
 	}
 }
 
-// TestCrashDamageTruncations cuts every file after every byte.
+// TestCrashDamageTruncations cuts every file after some of its bytes.
 func TestCrashDamageTruncations(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, every(197), p.truncations(), p.salvaging(20, 2).also)
+			p.judge(t, dense(197, 7), p.truncations(), p.salvaging(20, 2).also)
 		})
 	}
 }

@@ -8,12 +8,8 @@ import (
 	"github.com/autonomyops/edged/internal/durable/memfs"
 )
 
-// smallSituation is the number of operations up to which the second level is
-// exhaustive under EDGED_CRASH=full: the points grow with its square.
-const smallSituation = 40
-
 // TestCrashDepth2 loses power in a boot, and again in the boot after it, at
-// every operation of that one: recovery is a boot like any other, and is cut
+// operations spread over both: recovery is a boot like any other, and is cut
 // off like any other. The third boot reaches what the first would have.
 func TestCrashDepth2(t *testing.T) {
 	var points atomic.Int64
@@ -42,10 +38,7 @@ func deepRow(t *testing.T, row crashRow) (points int) {
 	m.disk = base.Clone()
 	first := m.mutations(row.exit)
 	want := outcome(t, m.disk)
-	outer, inner := every(29), every(31)
-	if everyCrash && len(first) > smallSituation {
-		outer, inner = 2, 3
-	}
+	outer, inner := dense(29, 5), dense(31, 7)
 	for i := 0; i < len(first); i += outer {
 		for _, once := range keeps(first[i]) {
 			m.now, m.disk = now, base.Clone()

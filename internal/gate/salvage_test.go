@@ -328,7 +328,7 @@ func TestCrashSalvageKilled(t *testing.T) {
 			base, now, boots := m.disk, m.now, m.boots
 			m.disk = base.Clone()
 			first := m.mutations(ExitOK)
-			for i := 0; i < len(first); i += every(37) {
+			for i := 0; i < len(first); i += dense(37, 3) {
 				m.disk, m.now, m.boots = base.Clone(), now, boots
 				left := m.dies(first[i]).Restart()
 				later, boot := m.now, m.boots
@@ -338,7 +338,7 @@ func TestCrashSalvageKilled(t *testing.T) {
 						t.Fatalf("killed at operation %d: the next run exits %d\n%s", first[i], exit, m.logs.String())
 					}
 				})
-				for j := i % every(29); j < len(second); j += every(29) {
+				for j := i % dense(29, 5); j < len(second); j += dense(29, 5) {
 					m.now, m.boots, m.disk = later, boot, left.Clone()
 					dying := m.disk
 					dying.SetHook(func(op memfs.Op) error {
