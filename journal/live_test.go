@@ -19,7 +19,7 @@ import (
 type side struct {
 	*memfs.FS
 	before  func(mutates bool)
-	writing *atomic.Bool // a gate holds the lock
+	readers *atomic.Int32 // that hold the lock
 	shared  *sync.RWMutex
 }
 
@@ -62,10 +62,14 @@ func (s side) ReadDir(name string) ([]durable.Info, error) {
 
 // TryLockShared implements the lock of a state root.
 func (s side) TryLockShared() (func(), error) {
-	if s.writing == nil || !s.shared.TryRLock() {
+	if s.readers == nil || !s.shared.TryRLock() {
 		return nil, durable.ErrLockHeld
 	}
-	return s.shared.RUnlock, nil
+	s.readers.Add(1)
+	return func() {
+		s.readers.Add(-1)
+		s.shared.RUnlock()
+	}, nil
 }
 
 type sideFile struct {
@@ -188,7 +192,7 @@ func TestLiveSteps(t *testing.T) {
 		}
 		step, done, stop := make(chan struct{}), make(chan error, 1), make(chan struct{})
 		var free atomic.Bool // the gates need not wait any more
-		lock, writing := &sync.RWMutex{}, &atomic.Bool{}
+		lock, readers := &sync.RWMutex{}, &atomic.Int32{}
 		go func() {
 			done <- c.gates(side{m, func(mutates bool) {
 				if mutates && !free.Load() {
@@ -197,7 +201,7 @@ func TestLiveSteps(t *testing.T) {
 					case <-stop:
 					}
 				}
-			}, writing, lock}, 1<<20, stop)
+			}, readers, lock}, 1<<20, stop)
 		}()
 		var ended error
 		running := true
@@ -206,6 +210,9 @@ func TestLiveSteps(t *testing.T) {
 		reader := side{m, func(mutates bool) {
 			if mutates {
 				t.Error("a reader writes")
+			}
+			if readers.Load() > 0 {
+				return // the gates wait for this reader
 			}
 			mu.Lock() // a verification reads from several goroutines
 			defer mu.Unlock()
@@ -220,7 +227,7 @@ func TestLiveSteps(t *testing.T) {
 					running = false
 				}
 			}
-		}, writing, lock}
+		}, readers, lock}
 		for range 50 {
 			looks++
 			if err := c.look(reader); err != nil {
@@ -243,7 +250,7 @@ func TestLiveSteps(t *testing.T) {
 func TestLiveReaders(t *testing.T) {
 	m, c := newRoot(t), &chronicle{}
 	noErr(t, (&gate{boot: newBoot(), acked: c.add}).run(m))
-	s := side{m, func(bool) {}, &atomic.Bool{}, &sync.RWMutex{}}
+	s := side{m, func(bool) {}, &atomic.Int32{}, &sync.RWMutex{}}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 3 {
@@ -276,7 +283,7 @@ func TestLiveStartsOver(t *testing.T) {
 		if left--; left == 0 {
 			settled(t, m, 1)
 		}
-	}, &atomic.Bool{}, &sync.RWMutex{}}
+	}, &atomic.Int32{}, &sync.RWMutex{}}
 	look := func() *View {
 		v := must[*View](t)(OpenLiveView(reader, small))
 		noErr(t, v.Close())
@@ -295,7 +302,7 @@ func TestLiveAlone(t *testing.T) {
 	m := newRoot(t)
 	boot(t, m, 1)
 	lock := &sync.RWMutex{}
-	reader := side{m, func(bool) {}, &atomic.Bool{}, lock}
+	reader := side{m, func(bool) {}, &atomic.Int32{}, lock}
 	v := must[*View](t)(OpenView(m, small))
 	torn := int64(v.next) * blockSize
 	noErr(t, v.Close())
