@@ -216,7 +216,9 @@ func TestCrashDamageBits(t *testing.T) {
 	t.Cleanup(func() { t.Logf("%d flips", tried.Load()) })
 }
 
-// TestCrashDamageBlocks flips one bit of every block of the tail, used or not.
+// TestCrashDamageBlocks flips one bit of every block of the tail, used or not. The
+// block after the last frame of the boots that follow looks like a write that was
+// cut short: a verification reports it, and the next boot overwrites it.
 func TestCrashDamageBlocks(t *testing.T) {
 	s := newSpecimen(t)
 	used := map[int]bool{}
@@ -226,6 +228,7 @@ func TestCrashDamageBlocks(t *testing.T) {
 		}
 	}
 	d := s.disk.Clone()
+	torn := 0
 	for number := range int(small.tailLength() / blockSize) {
 		want := harmless
 		if used[number] {
@@ -236,11 +239,18 @@ func TestCrashDamageBlocks(t *testing.T) {
 			outcome, err := s.glance(d)
 			if outcome == want && number%every(4) == 0 {
 				outcome, err = s.judge(d.Clone())
+				if outcome == found && want == harmless && strings.Contains(err.Error(), "torn_tail") {
+					torn++
+					return
+				}
 			}
 			if outcome != want {
 				t.Errorf("block %d: %s, want %s: %v", number, outcome, want, err)
 			}
 		})
+	}
+	if torn > 1 {
+		t.Errorf("%d blocks look like the one after the last frame", torn)
 	}
 }
 
