@@ -66,7 +66,7 @@ record fixes.`,
 	return cmd
 }
 
-// missingConfig is the config at its usual place, if there is none.
+// missingConfig returns the gate's config, if its usual place has no file.
 func (e *env) missingConfig(root string) []nodeinit.Missing {
 	path := filepath.Join(e.system, usualConfig)
 	if _, err := os.Stat(path); err == nil {

@@ -115,7 +115,7 @@ a boot nor a verification, of the tables' blocks too, finds damage.`,
 	return cmd
 }
 
-// insteadOfSalvage is what to do if there is none. Nothing was changed.
+// insteadOfSalvage is the advice if a salvage fails. Nothing was changed.
 func insteadOfSalvage(err error) string {
 	switch {
 	case errors.Is(err, salvage.ErrForeign):

@@ -117,7 +117,7 @@ func (e *env) judgeOnNode(ctx context.Context, j *judged, files *manifest.Files)
 		j.add(manifest.Problem{Where: me.Path, Reason: fmt.Sprintf("%s: %v; %s", me.Code, me.Err, me.NextStep())})
 	default:
 		if len(j.Problems) == 0 {
-			j.add(manifest.Problem{Where: f.Path, Reason: fmt.Sprintf("%s: %s; %s", strings.TrimPrefix(f.Message, "precheck: "), f.Reason(), f.Next)})
+			j.add(manifest.Problem{Where: f.Path, Reason: fmt.Sprintf("%s: %s; %s", f.Short(), f.Reason(), f.Next)})
 		}
 	}
 	return nil

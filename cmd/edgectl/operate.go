@@ -66,7 +66,7 @@ func operateError(root string, err error) error {
 		if path != "" && !filepath.IsAbs(path) {
 			path = filepath.Join(root, path)
 		}
-		return fail(failed.Next, "%s: path=%s: %s", strings.TrimPrefix(failed.Message, "precheck: "), path, failed.Reason())
+		return fail(failed.Next, "%s: path=%s: %s", failed.Short(), path, failed.Reason())
 	case errors.Is(err, gate.ErrNoHistory):
 		return fail("run edged precheck first", "%s: %w", root, err)
 	}

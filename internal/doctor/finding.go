@@ -108,8 +108,7 @@ func (e *examination) findings() (found []Finding) {
 
 // failures returns the finding of a failure. A bad config has one for each problem.
 func (e *examination) failures(f *gate.Failure, ends string) []Finding {
-	what := strings.TrimPrefix(f.Message, "precheck: ")
-	one := Finding{Severity: Error, Code: Code(f.Message), Ends: ends, What: what, Path: f.Path, Detail: f.Reason(), Next: f.Next, Command: e.command(f)}
+	one := Finding{Severity: Error, Code: Code(f.Message), Ends: ends, What: f.Short(), Path: f.Path, Detail: f.Reason(), Next: f.Next, Command: e.command(f)}
 	if err := history.NameDamage(f.Err, e.rep.StateRoot, e.opt.LogSkipped); errors.Is(err, history.ErrLogSkipped) {
 		one.Code, one.What, one.Detail = verify.CodeLogSkipped, "the journal cannot be verified", history.ErrLogSkipped.Error()
 		one.Next, one.Command = history.WarnLogSkipped(e.opt.LogSkipped), ""

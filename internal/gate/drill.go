@@ -1,8 +1,6 @@
 package gate
 
 import (
-	"strings"
-
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/machine"
 )
@@ -16,7 +14,7 @@ func Drill(x *Examination, by, reason string) func(machine.State) (machine.Paylo
 		}
 		if f := x.EndsReconstruction(); f != nil {
 			return nil, errs.Advise(f.Next, "refused, because the drill would end in exit %d: %s: path=%s: %s",
-				f.Exit, strings.TrimPrefix(f.Message, "precheck: "), f.Path, f.Reason())
+				f.Exit, f.Short(), f.Path, f.Reason())
 		}
 		return machine.DrillRequested{V: 1, By: by, Reason: reason}, nil
 	}

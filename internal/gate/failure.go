@@ -43,6 +43,9 @@ func (f *Failure) Error() string {
 
 func (f *Failure) Unwrap() error { return f.Err }
 
+// Short returns the message without the prefix that all messages share.
+func (f *Failure) Short() string { return strings.TrimPrefix(f.Message, "precheck: ") }
+
 // explain adds the cause of an error of the system, and the advice that fits
 // it, because an error number alone misleads.
 func (f *Failure) explain() {

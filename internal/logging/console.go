@@ -20,9 +20,9 @@ import (
 const patience = time.Second
 
 // Console is the standard error of the gate: a write never fails and never delays the gate
-// for more than a second per line and five seconds in all. A line that is not accepted by then is dropped. The
-// reader may be gone, or hang while the gate holds the lock of the state root, and no
-// decision of the gate may depend on it.
+// for more than a second per line and five seconds in all. A line that is not accepted by
+// then is dropped. The reader may be gone, or hang while the gate holds the lock of the
+// state root, and no decision of the gate may depend on it.
 //
 // A pipe that reports itself ready may still block, so a goroutine writes. If a write never
 // ends, its goroutine lives until the process ends.
@@ -58,7 +58,7 @@ func NewConsole(file *os.File, journalStream string) *Console {
 // journal. On another console it does nothing.
 func (c *Console) Annotate(fields func() []slog.Attr) { c.fields = fields }
 
-// Write passes p on and waits until it is written, for at most a second. It always reports
+// Write passes p on and waits until it is written, within the Console's limits. It always reports
 // success, because an error could not be reported anywhere.
 func (c *Console) Write(p []byte) (int, error) {
 	c.begin.Do(func() { go c.write() })

@@ -19,7 +19,7 @@ type Missing struct {
 
 // missing lists what the config in the state root names, or the gate looks for,
 // and is not there, in the order in which a node is commissioned. A config that
-// is not valid names nothing.
+// is not valid comes first, and names nothing.
 func (l *layout) missing() []Missing {
 	install := func(what, mode, source, path string) Missing {
 		return Missing{what, path, display.Command("install", "-D", "-m", mode, source, path)}

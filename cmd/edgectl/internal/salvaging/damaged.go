@@ -4,7 +4,6 @@ package salvaging
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/errs"
@@ -29,7 +28,7 @@ func Damaged(ctx context.Context, root string, host gate.Host) error {
 	case errors.Is(err, machine.ErrNewer), errors.Is(err, errs.ErrNewer), errors.Is(err, errs.ErrIO):
 		return notDamage(root, err)
 	case errors.As(err, &failed) && failed.Stage != "journal":
-		return errs.Advise(failed.Next, "%s: path=%s: %w", strings.TrimPrefix(failed.Message, "precheck: "), failed.Path, failed.Err)
+		return errs.Advise(failed.Next, "%s: path=%s: %w", failed.Short(), failed.Path, failed.Err)
 	case failed == nil:
 		return err
 	}
