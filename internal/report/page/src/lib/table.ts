@@ -1,0 +1,204 @@
+// A table of very many rows of one height: only the rows in sight exist. It knows
+// nothing about what the rows hold.
+//
+// Own code rather than a library: rows of one height need a division, not the
+// measuring of @tanstack/virtual-core (27 KB).
+import { append, eachFrame, h, on, type Child } from "./dom";
+
+export interface Column {
+  name: string;
+  /** Class of its cells. */
+  class: string;
+  cell: (row: number) => Child;
+}
+
+export interface TableOptions {
+  label: string;
+  columns: Column[];
+  /** Opens what a row stands for. */
+  open: (row: number) => void;
+  rowClass?: (row: number) => string;
+}
+
+// Browsers draw no element higher than about 17 to 33 million pixels.
+const tallest = 12_000_000;
+
+export class Table {
+  readonly element: HTMLElement;
+  private readonly body = h("div", { class: "vt-body", role: "rowgroup" });
+  private readonly space = h("div", { class: "vt-space", role: "presentation" });
+  private readonly shown = new Map<number, HTMLElement>();
+  private rows: ArrayLike<number> = [];
+  private height = 30;
+  private active = 0;
+  private selected = -1;
+
+  constructor(private readonly options: TableOptions) {
+    const head = h("div", { class: "vt-row vt-head", role: "row", "aria-rowindex": 1 });
+    for (const c of options.columns) head.append(h("span", { class: c.class, role: "columnheader" }, c.name));
+    this.body.append(this.space);
+    this.element = h("div", { class: "vt", role: "grid", "aria-label": options.label, "aria-colcount": options.columns.length },
+      h("div", { role: "rowgroup" }, head), this.body);
+    const draw = eachFrame(() => this.draw());
+    this.body.addEventListener("scroll", draw, { passive: true });
+    new ResizeObserver(() => this.measure()).observe(this.body);
+    on(this.body, {
+      keydown: (e) => this.key(e),
+      click: (e) => {
+        const i = this.indexOf(e.target);
+        if (i < 0) return;
+        this.active = i;
+        this.draw();
+        this.options.open(this.rows[i]!);
+      },
+      focusin: (e) => {
+        const i = this.indexOf(e.target);
+        if (i >= 0) this.active = i;
+      },
+    });
+  }
+
+  /** Shows these rows; select is the one that is marked, or -1. */
+  show(rows: ArrayLike<number>, select: number): void {
+    this.rows = rows;
+    this.selected = select;
+    this.active = Math.max(this.find(select), 0);
+    this.clear();
+    this.element.setAttribute("aria-rowcount", String(rows.length + 1));
+    this.body.scrollTop = 0;
+    this.measure();
+  }
+
+  /** Marks a row, and brings it into sight. Reports whether the table has it. */
+  select(row: number): boolean {
+    this.selected = row;
+    const i = this.find(row);
+    if (i >= 0) {
+      this.active = i;
+      this.reveal(i);
+    }
+    for (const [at, element] of this.shown) this.mark(element, at);
+    this.draw();
+    return i >= 0;
+  }
+
+  /** Moves the focus to the active row. */
+  focus(): void {
+    this.draw();
+    this.shown.get(this.active)?.focus({ preventScroll: true });
+  }
+
+  /** Returns the row that is so many rows away from row, or -1. */
+  neighbour(row: number, by: number): number {
+    const i = this.find(row);
+    return i < 0 ? -1 : (this.rows[i + by] ?? -1);
+  }
+
+  private find(row: number): number {
+    return row < 0 ? -1 : Array.prototype.indexOf.call(this.rows, row);
+  }
+
+  private clear(): void {
+    for (const element of this.shown.values()) element.remove();
+    this.shown.clear();
+  }
+
+  private measure(): void {
+    const height = parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) || 30;
+    if (height !== this.height) this.clear();
+    this.height = height;
+    this.space.style.height = `${Math.min(this.rows.length * height, tallest)}px`;
+    this.draw();
+  }
+
+  // stretch is how many pixels of all rows one pixel of scrolling stands for; 1
+  // unless there are more rows than a browser can draw.
+  private stretch(): number {
+    const view = this.body.clientHeight;
+    const all = this.rows.length * this.height;
+    return all <= tallest ? 1 : (all - view) / (tallest - view);
+  }
+
+  private reveal(i: number): void {
+    const view = this.body.clientHeight;
+    const stretch = this.stretch();
+    const top = this.body.scrollTop * stretch;
+    const row = i * this.height;
+    if (row < top) this.body.scrollTop = Math.floor(row / stretch);
+    else if (row + this.height > top + view) this.body.scrollTop = Math.ceil((row + this.height - view) / stretch);
+  }
+
+  private draw(): void {
+    const scroll = this.body.scrollTop;
+    const top = scroll * this.stretch();
+    const first = Math.max(Math.floor(top / this.height) - 4, 0);
+    const last = Math.min(Math.ceil((top + this.body.clientHeight) / this.height) + 4, this.rows.length);
+    const held = document.activeElement;
+    for (const [i, element] of this.shown) {
+      // A row with the focus stays, so that the focus is not lost.
+      if ((i < first || i >= last) && element !== held) {
+        element.remove();
+        this.shown.delete(i);
+      }
+    }
+    for (let i = first; i < last; i++) if (!this.shown.has(i)) this.shown.set(i, this.make(i));
+    if (this.rows.length > 0 && !this.shown.has(this.active)) {
+      if (!this.body.contains(held)) this.active = Math.min(Math.max(Math.ceil(top / this.height), first), last - 1);
+      if (!this.shown.has(this.active)) this.shown.set(this.active, this.make(this.active));
+    }
+    // In the order of the document, so that a screen reader reads them in order.
+    const order = [...this.shown.keys()].sort((a, b) => a - b);
+    let after: Element | null = null;
+    for (const i of order) {
+      const element = this.shown.get(i)!;
+      element.style.transform = `translateY(${i * this.height - top + scroll}px)`;
+      element.tabIndex = i === this.active ? 0 : -1;
+      const next: Element | null = after ? after.nextElementSibling : this.space.firstElementChild;
+      if (next !== element && element !== held) this.space.insertBefore(element, next);
+      after = element;
+    }
+  }
+
+  private make(i: number): HTMLElement {
+    const row = this.rows[i]!;
+    const element = h("div", { role: "row", "aria-rowindex": i + 2, "data-i": i });
+    for (const c of this.options.columns) {
+      const cell = h("span", { class: c.class, role: "gridcell" });
+      append(cell, c.cell(row));
+      element.append(cell);
+    }
+    this.mark(element, i);
+    return element;
+  }
+
+  private mark(element: HTMLElement, i: number): void {
+    const row = this.rows[i]!;
+    element.className = `vt-row ${this.options.rowClass?.(row) ?? ""}`;
+    element.setAttribute("aria-selected", String(row === this.selected));
+  }
+
+  private indexOf(target: EventTarget | null): number {
+    const row = target instanceof Element ? target.closest<HTMLElement>("[data-i]") : null;
+    return row ? Number(row.dataset["i"]) : -1;
+  }
+
+  private key(e: KeyboardEvent): void {
+    if (e.ctrlKey || e.metaKey || e.altKey || this.rows.length === 0) return;
+    const page = Math.max(Math.floor(this.body.clientHeight / this.height) - 1, 1);
+    const last = this.rows.length - 1;
+    const to: Record<string, number> = {
+      ArrowDown: this.active + 1, ArrowUp: this.active - 1, PageDown: this.active + page, PageUp: this.active - page, Home: 0, End: last,
+    };
+    if (e.key === "Enter" || e.key === " ") this.options.open(this.rows[this.active]!);
+    else if (e.key in to) {
+      const i = Math.min(Math.max(to[e.key]!, 0), last);
+      this.reveal(i);
+      this.active = i;
+      if (!this.shown.has(i)) this.shown.set(i, this.make(i));
+      this.draw();
+      this.shown.get(i)!.focus({ preventScroll: true });
+      this.draw();
+    } else return;
+    e.preventDefault();
+  }
+}
