@@ -104,10 +104,11 @@ func build(ctx context.Context, src *history.Source, opt audit.VerifyOptions) (*
 		r.Findings = append(r.Findings, f)
 	}
 	var raised []raisedFlag
+	var outcomes []byte
 	why, err := explain.Explain(ctx, src, explain.Options{
 		Progress: func(done, total uint64) { opt.Progress("explain", done, total) },
 		Flagged:  func(code string, seq uint64) { raised = append(raised, raisedFlag{code, seq}) },
-		Ran:      r.ran,
+		Ran:      func(run explain.Run) { outcomes = append(outcomes, r.Runs.add(run)) },
 	})
 	if err != nil {
 		return nil, err
@@ -118,6 +119,7 @@ func build(ctx context.Context, src *history.Source, opt audit.VerifyOptions) (*
 		r.Unreadable = append(r.Unreadable, u)
 	}
 	r.flag(why.FlagSums(), raised)
+	r.Runs.Outcome = string(outcomes)
 	diffs, err := r.fold(ctx, src, func(done, total uint64) { opt.Progress("replay", done, total) })
 	if err != nil {
 		return nil, err
@@ -143,21 +145,20 @@ func (r *Report) flag(sums []explain.FlagSum, raised []raisedFlag) {
 	}
 }
 
-// ran adds a run. Its letter is o if it ended well, f if it failed, u if it did
-// not end, and a if it is an operator's action.
-func (r *Report) ran(run explain.Run) {
-	r.Runs.First = append(r.Runs.First, run.First.Seq)
+// add adds a run and returns the letter of its outcome: o if it ended well, f if
+// it failed, u if it did not end, and a if it is an operator's action.
+func (r *Runs) add(run explain.Run) byte {
+	r.First = append(r.First, run.First.Seq)
 	switch {
 	case !run.Gate:
-		r.Runs.Outcome += "a"
+		return 'a'
 	case run.ExitCode != 0:
-		r.Runs.Outcome += "f"
-		r.Runs.Exits = append(r.Runs.Exits, run.ExitCode)
+		r.Exits = append(r.Exits, run.ExitCode)
+		return 'f'
 	case run.Ended:
-		r.Runs.Outcome += "o"
-	default:
-		r.Runs.Outcome += "u"
+		return 'o'
 	}
+	return 'u'
 }
 
 // epochs adds the epochs. diffs are their differences to the epoch before.
