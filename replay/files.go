@@ -36,7 +36,7 @@ func Files(src History, s machine.State) iter.Seq2[File, error] {
 		}
 		for e, err := range EpochsUntil(src, s.Seq) {
 			if err == nil {
-				files, err = e.files()
+				files, err = e.Files()
 			}
 			if err != nil {
 				yield(File{}, err)
@@ -103,8 +103,8 @@ const (
 // epochs.
 func EpochFile(epoch uint64, name string) string { return fmt.Sprintf("epochs/%d/%s", epoch, name) }
 
-// files returns the files of one epoch.
-func (e Epoch) files() ([]File, error) {
+// Files returns the files of the epoch.
+func (e Epoch) Files() ([]File, error) {
 	if e.Record.Meta.Seq == 0 {
 		return []File{{Path: EpochFile(e.Number, EvidenceName), Data: e.Adopted}}, nil
 	}

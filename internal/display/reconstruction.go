@@ -30,7 +30,8 @@ func causesOf(causes []string) string {
 	return strings.Join(out, "; ")
 }
 
-func whyOf(e *explain.Epoch) string {
+// Why returns the reason why an epoch began as a clause.
+func Why(e *explain.Epoch) string {
 	switch e.Why {
 	case explain.WhyFirstRun:
 		return "first run"

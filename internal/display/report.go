@@ -46,11 +46,22 @@ func (r *rows) head(rep *explain.Report) {
 	r.b.WriteByte('\n')
 }
 
+// EpochRows returns what Report writes below the heading of an epoch.
+func EpochRows(e *explain.Epoch) []Row {
+	var r rows
+	r.epochRows(e)
+	return r.list
+}
+
 // explained adds one epoch.
 func (r *rows) explained(e *explain.Epoch) {
-	for _, line := range fold(Clean(fmt.Sprintf("EPOCH %d: %s", e.Epoch, whyOf(e))), Width) {
+	for _, line := range fold(Clean(fmt.Sprintf("EPOCH %d: %s", e.Epoch, Why(e))), Width) {
 		r.line(line)
 	}
+	r.epochRows(e)
+}
+
+func (r *rows) epochRows(e *explain.Epoch) {
 	r.row("began", "%s, record %d", moment(e.Began.Time), e.Began.Seq)
 	if rec := e.Reconstruction; rec != nil {
 		r.reconstruction(rec)
@@ -117,37 +128,14 @@ func times(count uint64) string {
 
 // flags adds the flags of all epochs, each code once with its meaning.
 func (r *rows) flags(rep *explain.Report) {
-	type sum struct {
-		severity explain.Severity
-		count    uint64
-		epochs   int
-		first    explain.Moment
-	}
-	sums := map[string]*sum{}
-	for _, e := range rep.Epochs {
-		for _, f := range e.Flags {
-			s := sums[f.Code]
-			if s == nil {
-				s = &sum{severity: f.Severity, first: f.First}
-				sums[f.Code] = s
-			}
-			s.count += f.Count
-			s.epochs++
-		}
-	}
 	r.line("FLAGS")
+	sums := rep.FlagSums()
 	if len(sums) == 0 {
 		r.line("none: every boot was clean or as requested")
 		return
 	}
-	for _, severity := range []explain.Severity{explain.Warning, explain.Notice} {
-		for _, code := range explain.Flags() {
-			s := sums[code]
-			if s == nil || s.severity != severity {
-				continue
-			}
-			r.row(string(severity), "%s%s, first at record %d: %s", code, times(s.count), s.first.Seq, explain.Meaning(code))
-		}
+	for _, s := range sums {
+		r.row(string(s.Severity), "%s%s, first at record %d: %s", s.Code, times(s.Count), s.First.Seq, s.Meaning)
 	}
 }
 

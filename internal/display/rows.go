@@ -5,21 +5,33 @@ import (
 	"strings"
 )
 
+// Row is one row of a screen, of printable ASCII.
+type Row struct {
+	Name string `json:"name"` // "" continues the row above
+	Text string `json:"text"`
+	// Op is + or - if the text is a line that was added or removed.
+	Op string `json:"op"`
+}
+
 // rows builds a screen of named values, one a row, folded at Width.
 type rows struct {
 	b     strings.Builder
-	names int // columns of the names
+	list  []Row // the same, not folded and without headings
+	names int   // columns of the names
 }
 
 // row adds a value. The name "" continues the row above. A long value continues
 // below its first line.
 func (r *rows) row(name, format string, args ...any) {
-	r.folded(fmt.Sprintf("%-*s ", r.names, Clean(name)), fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	r.list = append(r.list, Row{Name: Clean(name), Text: Clean(text)})
+	r.folded(fmt.Sprintf("%-*s ", r.names, Clean(name)), text)
 }
 
 // signed adds a line of a text after a sign, - or +. A long line continues below
 // the text.
 func (r *rows) signed(indent int, sign, text string) {
+	r.list = append(r.list, Row{Op: sign, Text: Clean(text)})
 	r.folded(strings.Repeat(" ", indent)+sign+" ", text)
 }
 

@@ -12,6 +12,7 @@ import (
 // builder builds a report, record by record.
 type builder struct {
 	report *Report
+	opt    Options
 	epoch  *Epoch
 	// base is the newest baseline, nil if none is known.
 	base *machine.Baseline
@@ -133,6 +134,9 @@ const maxUnreadable = 100
 
 // flag adds a flag to the epoch in force, or counts one more if it has that code.
 func (b *builder) flag(code string, at Moment, format string, args ...any) {
+	if b.opt.Flagged != nil {
+		b.opt.Flagged(code, at.Seq)
+	}
 	for _, f := range b.epoch.Flags {
 		if f.Code == code {
 			f.Count++

@@ -114,7 +114,7 @@ func (b *builder) adopted(e machine.Event, p machine.LegacyStateAdopted) {
 // failed adds the failure of a boot.
 func (b *builder) failed(e machine.Event, p machine.PrecheckFailed) {
 	m := Moment{e.Seq, e.Time}
-	b.run.failed = true
+	b.run.exit = p.ExitCode
 	f := Failure{Seq: e.Seq, ExitCode: p.ExitCode, Stage: p.Stage, Path: p.Path, Reason: p.Reason}
 	if b.open != nil && b.run.attempt != nil {
 		b.run.attempt.Result, b.run.attempt.Failure = Failed, &f

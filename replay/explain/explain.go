@@ -15,6 +15,18 @@ type Options struct {
 	// Progress is called from time to time with the number of records read, and
 	// their total.
 	Progress func(done, total uint64)
+	// Flagged, if set, is called for each record that raises a flag.
+	Flagged func(code string, seq uint64)
+	// Ran, if set, is called for each run, in order, after its last record.
+	Ran func(Run)
+}
+
+// Run is one run of the gate or of an operator's command.
+type Run struct {
+	First, Last Moment
+	Gate        bool // it is a boot
+	Ended       bool // the boot ended; a failed boot also did
+	ExitCode    int  // of a failed boot
 }
 
 // Explain returns the report on the history of src. Records that cannot be read
@@ -25,7 +37,7 @@ func Explain(ctx context.Context, src replay.History, opt Options) (*Report, err
 	if opt.Epoch != nil {
 		from, to = around(src, *opt.Epoch)
 	}
-	b := &builder{report: &Report{Journal: src.ID(), Epochs: []*Epoch{}, Unreadable: []Unreadable{}}, order: replay.NewOrder(from)}
+	b := &builder{report: &Report{Journal: src.ID(), Epochs: []*Epoch{}, Unreadable: []Unreadable{}}, opt: opt, order: replay.NewOrder(from)}
 	for p, err := range replay.Onward(ctx, src, from, to) {
 		switch {
 		case err != nil:

@@ -87,3 +87,39 @@ func Flags() []string { return slices.Sorted(maps.Keys(meanings())) }
 
 // Meaning returns the meaning of a code in a sentence, "" for an unknown code.
 func Meaning(code string) string { return meanings()[code].text }
+
+// FlagSum sums up the flags of one code in all epochs.
+type FlagSum struct {
+	Code     string   `json:"code"`
+	Severity Severity `json:"severity"`
+	Meaning  string   `json:"meaning"`
+	Count    uint64   `json:"count"`
+	Epochs   int      `json:"epochs"` // that have the flag
+	First    Moment   `json:"first"`
+}
+
+// FlagSums returns the flags of all epochs, each code once: the warnings first,
+// then in alphabetical order.
+func (r *Report) FlagSums() []FlagSum {
+	sums := map[string]*FlagSum{}
+	for _, e := range r.Epochs {
+		for _, f := range e.Flags {
+			s := sums[f.Code]
+			if s == nil {
+				s = &FlagSum{Code: f.Code, Severity: f.Severity, Meaning: Meaning(f.Code), First: f.First}
+				sums[f.Code] = s
+			}
+			s.Count += f.Count
+			s.Epochs++
+		}
+	}
+	out := []FlagSum{}
+	for _, severity := range []Severity{Warning, Notice} {
+		for _, code := range Flags() {
+			if s := sums[code]; s != nil && s.Severity == severity {
+				out = append(out, *s)
+			}
+		}
+	}
+	return out
+}

@@ -12,7 +12,8 @@ type run struct {
 	// startMS and endMS are uptimes.
 	startMS, endMS int64
 	gate           bool // it is a boot rather than a command
-	ended, failed  bool
+	ended          bool
+	exit           int // of a failed boot
 	captured       *machine.FingerprintCaptured
 	attempt        *Attempt
 	carried
@@ -62,13 +63,19 @@ func byGate(p machine.Payload) bool {
 // endRun counts the newest run in its epoch. newest: no other run follows it.
 func (b *builder) endRun(newest bool) {
 	r := b.run
-	if r == nil || !r.gate {
+	if r == nil {
+		return
+	}
+	if b.opt.Ran != nil {
+		b.opt.Ran(Run{First: r.first, Last: r.last, Gate: r.gate, Ended: r.ended || r.exit != 0, ExitCode: r.exit})
+	}
+	if !r.gate {
 		return
 	}
 	b.report.Boots++
 	b.epoch.Boots++
 	switch {
-	case r.failed:
+	case r.exit != 0:
 	case !r.ended:
 		detail := "the boot that began with record %d did not end: its last record is %d"
 		if newest {

@@ -5,13 +5,12 @@ import { diff, diffView } from "../lib/diff";
 import { indent } from "../lib/json";
 import { icon } from "../lib/shapes";
 import { copier, utc, visible } from "../lib/text";
+import { isData, textOf, type Data } from "../lib/value";
 import { hashOf, prevOf } from "./chain";
 import { damaged, type History } from "./history";
-import { isData, next, type Data } from "./words";
 
 const fact = (name: string, ...value: Child[]): Child => [h("dt", {}, name), h("dd", {}, value)];
 const code = (text: string, what: string): Child => [h("code", {}, text), copier(text, what)];
-const text = (v: unknown): string => (typeof v === "string" ? v : "");
 
 /** Returns the hash of a record. */
 function hash(history: History, i: number): string {
@@ -45,24 +44,26 @@ export function detail(history: History, i: number, open: (i: number) => void): 
       : h("span", { class: "none" }, `no ${name} record`);
   const flags = history.flagsOf(i).map((f) => history.report.flags[f]).filter((f) => f !== undefined);
   const run = history.runOf(i);
+  // A failure says what to do about it.
+  const next = isData(record["data"]) ? textOf(record["data"]["next"]) : "";
 
   return {
     title: isRecord ? `Record ${history.seq[i]!}` : `Position ${i + 1}: not a record`,
     content: [
       h("p", { class: "lead" }, h("b", {}, visible(history.kindOf(i))), " ", visible(history.aboutOf(i), 600)),
-      next(record["data"]) === "" ? null : h("p", { class: "next" }, "next: ", visible(next(record["data"]))),
+      next === "" ? null : h("p", { class: "next" }, "next: ", visible(next)),
       flags.map((f) => h("p", { class: "flag-note" }, icon(f.severity === "warning" ? "triangle" : "dot", f.severity), h("b", {}, f.code), ": ", f.meaning)),
       h("nav", { class: "neighbours", "aria-label": "Neighbours" }, neighbour(i - 1, "previous", "←"), neighbour(i + 1, "next", "→")),
       h("dl", { class: "facts" },
         isRecord ? [
-          fact("time", visible(text(record["time"])), history.clockDiffers(i) ? h("span", { class: "clock" }, " by a clock that contradicts the order of the records") : null,
+          fact("time", visible(textOf(record["time"])), history.clockDiffers(i) ? h("span", { class: "clock" }, " by a clock that contradicts the order of the records") : null,
             typeof record["uptime_ms"] === "number" ? `, ${record["uptime_ms"]} ms after boot` : null),
           fact("epoch", String(history.epoch[i])),
           run ? fact("boot", run.outcome === "failed" ? `failed with exit ${run.exit}` : run.outcome === "unfinished" ? "did not end" : run.outcome === "operator" ? "an operator's command" : run.outcome === "ok" ? "ended well" : "not known",
             `, began with record ${history.seq[run.first]!}`) : null,
-          fact("boot id", visible(text(record["boot_id"]))),
-          fact("run", visible(text(record["run"]))),
-          fact("node", visible(text(record["node"]))),
+          fact("boot id", visible(textOf(record["boot_id"]))),
+          fact("run", visible(textOf(record["run"]))),
+          fact("node", visible(textOf(record["node"]))),
         ] : null,
         own === "" ? null : fact("hash", code(own, "the record's hash"), h("small", { class: linked.includes("broken") ? "broken" : "" }, linked)),
         prevOf(line) === "" || !isRecord ? null : fact("previous", code(prevOf(line), "the previous record's hash")),
@@ -90,10 +91,10 @@ function texts(record: Data): [string, string][] {
   const data = isData(record["data"]) ? record["data"] : {};
   const inner = isData(data["os_fingerprint"]) ? data["os_fingerprint"] : {};
   const out: [string, string][] = [];
-  const os = text(data["os_release"]) || text(inner["os_release"]);
+  const os = textOf(data["os_release"]) || textOf(inner["os_release"]);
   if (os !== "") out.push(["os-release", os]);
   try {
-    const manifest = atob(text(data["manifest"]));
+    const manifest = atob(textOf(data["manifest"]));
     if (manifest !== "") out.push(["Manifest", new TextDecoder().decode(Uint8Array.from(manifest, (c) => c.charCodeAt(0)))]);
   } catch {
     // It is shown in the record itself.

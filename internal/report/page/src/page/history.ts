@@ -2,7 +2,7 @@
 // own text stays packed in its bytes until it is looked at.
 import type { Report } from "../data";
 import { breather, Lines } from "../lib/unpack";
-import { isData, words } from "./words";
+import { isData } from "../lib/value";
 
 /** Texts that occur often, each stored once. */
 class Texts {
@@ -34,11 +34,9 @@ export class History {
   readonly placed: Float64Array;
   readonly epoch: Float64Array;
   readonly kind: Uint16Array;
-  readonly about: Uint32Array;
   /** Index into runs, -1 before the first. */
   readonly run: Int32Array;
   readonly kinds = new Texts();
-  private readonly abouts = new Texts();
   /** Flags of a record, as indices into report.flags. */
   private readonly flagsBySeq = new Map<number, number[]>();
   private readonly positions = new Map<number, number>();
@@ -52,7 +50,6 @@ export class History {
     this.placed = new Float64Array(n);
     this.epoch = new Float64Array(n);
     this.kind = new Uint16Array(n);
-    this.about = new Uint32Array(n);
     this.run = new Int32Array(n);
     for (let i = 0; i + 1 < report.flagged.length; i += 2) {
       const seq = report.flagged[i]!;
@@ -94,16 +91,14 @@ export class History {
       this.time[i] = NaN;
       this.epoch[i] = i > 0 ? this.epoch[i - 1]! : NaN;
       this.kind[i] = this.kinds.add(damaged);
-      this.about[i] = this.abouts.add(typeof record === "string" ? record.slice(0, 200) : "these bytes are no record");
     } else {
-      const { seq, time, epoch, type, data } = record;
+      const { seq, time, epoch, type } = record;
       this.seq[i] = typeof seq === "number" ? seq : before + 1;
       this.time[i] = typeof time === "string" ? Date.parse(time) : NaN;
       this.epoch[i] = typeof epoch === "number" ? epoch : NaN;
       const kind = typeof type === "string" ? type.slice(0, 80) : "no type";
       // Kinds are few; a history that invents thousands shows the rest as one.
       this.kind[i] = this.kinds.all.length < 1000 ? this.kinds.add(kind) : 0;
-      this.about[i] = this.abouts.add(words(kind, data).slice(0, 400));
     }
     if (!this.positions.has(this.seq[i])) this.positions.set(this.seq[i], i);
   }
@@ -169,8 +164,9 @@ export class History {
     return this.kinds.all[this.kind[i]!]!;
   }
 
+  /** Returns what a record says, in words. */
   aboutOf(i: number): string {
-    return this.abouts.all[this.about[i]!]!;
+    return this.report.texts[this.report.text_of[i] ?? -1] ?? "";
   }
 
   /** Returns the flags of a record, as indices into report.flags. */
