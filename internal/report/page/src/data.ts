@@ -94,10 +94,6 @@ export interface Report {
   states: string[][];
   /** The state after each record as points of change: [seq, index into states, seq, index, …]; index -1 is unknown. */
   state_after: number[];
-  /** The distinct meanings of records, in words. */
-  texts: string[];
-  /** For each line, an index into texts. */
-  text_of: number[];
   /** Why states are unknown, "" if none is. */
   state_unknown: string;
   /** The distinct causes of reconstructions, and where each is in force: [seq, index into causes or -1, …]. */

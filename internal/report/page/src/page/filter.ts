@@ -21,8 +21,12 @@ function ranges(text: string): [number, number][] {
 
 // A date or a beginning of one stands for all of its time.
 const shape = "0000-01-01T00:00:00.000Z";
-const from = (text: string): number => Date.parse(text.replace(/Z$/, "") + shape.slice(text.replace(/Z$/, "").length));
+function from(text: string): number {
+  const bare = text.replace(/Z$/, "");
+  return bare === "" ? -Infinity : Date.parse(bare + shape.slice(bare.length));
+}
 function until(text: string): number {
+  if (text === "") return Infinity;
   const bare = text.replace(/Z$/, "");
   const start = new Date(from(bare));
   if (Number.isNaN(start.getTime())) return NaN;
@@ -141,7 +145,7 @@ export class Filter {
     const time = (test: (t: number) => boolean) => (i: number): boolean => test(history.time[i]!) || test(history.placed[i]!);
     const low = Number.isNaN(a) ? -Infinity : a;
     const high = Number.isNaN(b) ? Infinity : b;
-    if (low !== -Infinity || high !== Infinity) out.push(time((t) => t >= low && t < high));
+    if (low > -Infinity || high < Infinity) out.push(time((t) => t >= low && t < high));
     for (const [name, bad] of [["from", Number.isNaN(a)], ["until", Number.isNaN(b)], ["epoch", epochs.length === 0]] as const) {
       const field = this.fields[name]!;
       field.setAttribute("aria-invalid", String(bad && field.value.trim() !== ""));

@@ -132,8 +132,8 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   const records = h("div", { class: "records" }, h("div", { class: "records-list" }, table.element, empty), panel.element);
   const paper = h("div", { class: "paper" });
   main.replaceChildren(
-    flagList(report, (code) => filterBy("flag", code)),
     h("section", { id: "timeline", "aria-labelledby": "timeline-title" }, h("h2", { id: "timeline-title" }, "Timeline"), timeline.element, keys()),
+    flagList(report, (code) => filterBy("flag", code)),
     h("section", { id: "records-section", "aria-labelledby": "records" }, h("h2", { id: "records" }, "Records"), filter.element, records, paper),
     epochs.element,
   );
