@@ -7,7 +7,6 @@ import { icon } from "../lib/shapes";
 import { copier, count, utc, visible } from "../lib/text";
 
 export interface EpochActions {
-  open: (seq: number) => void;
   records: (epoch: number) => void;
   timeline: (index: number) => void;
 }
@@ -24,7 +23,7 @@ export class Epochs {
 
   constructor(private readonly report: Report, private readonly act: EpochActions) {
     this.more = button("", () => this.make(this.cards.length + page), { class: "more" });
-    this.element = h("section", { id: "epochs", "aria-labelledby": "epochs-title" }, h("h2", { id: "epochs-title" }, "Epochs"),
+    this.element = h("section", { "aria-labelledby": "epochs" }, h("h2", { id: "epochs", tabindex: -1 }, "Epochs"),
       h("p", { class: "hint" }, "Each replacement of the operating system is one epoch. Open one for the reason, what changed, and its evidence."), this.list, this.more);
     this.make(page);
   }
@@ -91,8 +90,8 @@ export class Epochs {
       h("p", { class: "actions" },
         button("its records", () => this.act.records(e.epoch)),
         button("in the timeline", () => this.act.timeline(i))),
-      rowsView(e.rows, this.act.open),
-      e.diff.length === 0 ? null : h("div", { class: "changes" }, h("h4", {}, "What changed since the epoch before"), rowsView(e.diff, this.act.open)),
+      rowsView(e.rows),
+      e.diff.length === 0 ? null : h("div", { class: "changes" }, h("h4", {}, "What changed since the epoch before"), rowsView(e.diff)),
       h("h4", {}, "Evidence"),
       e.evidence_missing === "" ? null : h("p", { class: "none" }, visible(e.evidence_missing)),
       e.evidence.map((f) => h("details", { class: "file" }, h("summary", {}, visible(f.name, 200)), copier(f.text, f.name),
@@ -103,7 +102,7 @@ export class Epochs {
 const moment = (time: string): string => utc(Date.parse(time));
 
 /** Returns rows of replay explain as names and values. */
-function rowsView(rows: Row[], open: (seq: number) => void): Child {
+function rowsView(rows: Row[]): Child {
   const list = h("dl", { class: "rows" });
   let values: HTMLElement | null = null;
   for (const row of rows) {
@@ -113,7 +112,7 @@ function rowsView(rows: Row[], open: (seq: number) => void): Child {
     } else if (values === null) {
       append(list, h("dt"), (values = h("dd")));
     }
-    if (row.op === "") append(values, h("div", { class: /^(FAILED|INTERRUPTED)/.test(row.text) ? "bad" : "" }, linked(row.text, open)));
+    if (row.op === "") append(values, h("div", { class: /^(FAILED|INTERRUPTED)/.test(row.text) ? "bad" : "" }, linked(row.text)));
     else {
       let block = values.lastElementChild;
       if (!block?.classList.contains("diff")) append(values, (block = h("div", { class: "diff" })));
@@ -124,18 +123,11 @@ function rowsView(rows: Row[], open: (seq: number) => void): Child {
 }
 
 /** Returns a text in which the numbers of records open them. */
-function linked(text: string, open: (seq: number) => void): Child {
+function linked(text: string): Child {
   const out: Child[] = [];
   let from = 0;
   for (const m of text.matchAll(/\b(records? )(\d{1,15})(?: to (\d{1,15}))?/g)) {
-    const link = (digits: string): Child => {
-      const a = h("a", { href: `#record=${digits}` }, digits);
-      a.addEventListener("click", (e) => {
-        e.preventDefault();
-        open(Number(digits));
-      });
-      return a;
-    };
+    const link = (digits: string): Child => h("a", { href: `#record=${digits}` }, digits);
     out.push(visible(text.slice(from, m.index)), m[1], link(m[2]!), m[3] ? [" to ", link(m[3])] : null);
     from = m.index + m[0].length;
   }

@@ -9,7 +9,7 @@ export function flagList(report: Report, show: (code: string) => void): HTMLElem
     h("span", {}, h("b", {}, f.code), f.count > 1 ? h("span", { class: "times" }, ` × ${f.count}`) : null, h("span", { class: "sr" }, ` (${f.severity})`), " ",
       h("span", { class: "meaning" }, f.meaning)),
     button(f.count > 1 ? `show ${f.count}` : "show", () => show(f.code), { "aria-label": `Show the records flagged ${f.code}` })));
-  return h("section", { id: "flags", "aria-labelledby": "flags-title" }, h("h2", { id: "flags-title" }, "Flags"),
+  return h("section", { "aria-labelledby": "flags" }, h("h2", { id: "flags", tabindex: -1 }, "Flags"),
     report.flags.length === 0
       ? h("p", {}, "None: every boot was clean or as requested.")
       : [h("p", { class: "hint" }, "What deserves a second look. A flag is no verdict: ", icon("triangle", "warning"), " a warning is unusual on a healthy node, ", icon("ring", "notice"), " a notice is intended or harmless."),

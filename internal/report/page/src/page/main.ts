@@ -38,9 +38,11 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   let current = -1;
   let view = "";
 
-  const goto = (id: string): void => {
-    const section = document.getElementById(id);
-    section?.scrollIntoView({ block: "start" });
+  /** Scrolls to a part of the page. Reports whether there is one. */
+  const goto = (id: string): boolean => {
+    const part = document.getElementById(id);
+    part?.scrollIntoView({ block: "start" });
+    return part !== null;
   };
   const write = (step: boolean): void => {
     const place = filter.place;
@@ -117,7 +119,6 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   timeline.element.querySelector(".tl-tools")?.append(inTable);
 
   const epochs = new Epochs(report, {
-    open: openSeq,
     records: (epoch) => filterBy("epoch", String(epoch)),
     timeline: (k) => {
       const a = history.find(report.epochs[k]!.began.seq);
@@ -132,12 +133,22 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   const records = h("div", { class: "records" }, h("div", { class: "records-list" }, table.element, empty), panel.element);
   const paper = h("div", { class: "paper" });
   main.replaceChildren(
-    h("section", { id: "timeline", "aria-labelledby": "timeline-title" }, h("h2", { id: "timeline-title" }, "Timeline"), timeline.element, keys()),
+    h("section", { "aria-labelledby": "timeline" }, h("h2", { id: "timeline", tabindex: -1 }, "Timeline"), timeline.element, keys()),
     flagList(report, (code) => filterBy("flag", code)),
-    h("section", { id: "records-section", "aria-labelledby": "records" }, h("h2", { id: "records" }, "Records"), filter.element, records, paper),
+    h("section", { "aria-labelledby": "records" }, h("h2", { id: "records", tabindex: -1 }, "Records"), filter.element, records, paper),
     epochs.element,
   );
 
+  // A link in the page keeps the filter, which a change of the address would not.
+  document.addEventListener("click", (e) => {
+    const link = e.target instanceof Element ? e.target.closest("a[href^='#']") : null;
+    if (!link) return;
+    e.preventDefault();
+    const to = (link.getAttribute("href") ?? "").slice(1);
+    const seq = /^record=(\d+)$/.exec(to)?.[1];
+    if (seq) openSeq(Number(seq));
+    else if (goto(to)) document.getElementById(to)?.focus({ preventScroll: true });
+  });
   const follow = (): void => {
     const place = readPlace();
     filter.set(place, false);
@@ -149,6 +160,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
       open(i, true);
       goto("records");
     } else if (panel.isOpen) panel.close();
+    if (place.size === 1) goto(location.hash.slice(1));
     const epoch = place.get("show-epoch");
     if (epoch) epochs.show(report.epochs.findIndex((e) => String(e.epoch) === epoch));
   };
