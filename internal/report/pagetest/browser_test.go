@@ -196,7 +196,7 @@ func (tb *tab) text(selector string) string {
 // says requires a text in an element, in time.
 func (tb *tab) says(selector, text string) {
 	tb.t.Helper()
-	for range 100 {
+	for range 60 {
 		if strings.Contains(tb.text(selector), text) {
 			return
 		}
@@ -231,7 +231,7 @@ func (tb *tab) press(name string) {
 // settle waits until what is due in the next frames is drawn.
 func (tb *tab) settle() {
 	tb.t.Helper()
-	value[bool](tb, "new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => done(true))), 200))")
+	value[bool](tb, "new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => done(true))), 160))")
 }
 
 // shot writes a picture of the page below EDGED_PAGE_SHOTS, for people.

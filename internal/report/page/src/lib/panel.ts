@@ -15,8 +15,8 @@ export class Panel {
       e.preventDefault();
       this.close();
     });
-    this.element.addEventListener("keydown", (e) => {
-      if (e.key === "Escape" && !e.defaultPrevented) {
+    document.addEventListener("keydown", (e) => {
+      if (e.key === "Escape" && this.element.open && !e.defaultPrevented) {
         e.preventDefault();
         this.close();
       }

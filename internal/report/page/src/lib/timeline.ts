@@ -12,6 +12,7 @@ import { ticks } from "./ticks";
 export interface Span {
   from: number;
   to: number;
+  /** Its first word stands for it where there is no room. */
   label: string;
   class: string;
 }
@@ -56,7 +57,7 @@ interface Drawn {
 
 const spanHeight = 34;
 const rowHeight = 22;
-const denseHeight = 52;
+const denseHeight = 64;
 const axisHeight = 24;
 const smallest = 8; // milliseconds in sight
 
@@ -383,7 +384,7 @@ export class Timeline {
       free = Math.floor(left);
       out.push(svg("rect", { class: `tl-span ${s.class}`, x: left.toFixed(1), y: 3, width: Math.max(right - left, 1).toFixed(1), height: spanHeight - 8 }));
       const room = Math.floor((right - left - 8) / 6.7);
-      const text = s.label.length <= room ? s.label : room >= 12 ? s.label.slice(0, room - 1) + "…" : (s.label.split(":")[0] ?? "");
+      const text = s.label.length <= room ? s.label : room >= 12 ? s.label.slice(0, room - 1) + "…" : (s.label.split(" ")[0] ?? "");
       if (text.length > 0 && text.length <= room + 0.5) out.push(svg("text", { class: "tl-label", x: (left + 5).toFixed(1), y: spanHeight / 2 + 3 }, text));
     }
     return out;
@@ -437,7 +438,7 @@ export class Timeline {
 
   private labelled(row: Row, near: NonNullable<Row["near"]>, first: number, last: number, top: number): SVGElement[] {
     const out: SVGElement[] = [];
-    const free = [0, 0, 0];
+    const free = [0, 0, 0, 0];
     for (let i = first; i < last; i++) {
       const x = this.x(near.at[i]!);
       out.push(svg("path", { class: `mark ${near.class(i)}`, d: path("square", Math.min(Math.max(x, 4), this.width - 4), top + 7) }));

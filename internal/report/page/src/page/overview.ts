@@ -101,7 +101,7 @@ function spans(history: History): Span[] {
   return epochs.map((e, k) => ({
     from: k === 0 && history.length > 0 ? Math.min(starts[0]!, history.placed[0]!) : starts[k]!,
     to: Math.max(starts[k + 1] ?? end, starts[k]!),
-    label: `${e.epoch}: ${plain(e.why)}`,
+    label: `${e.epoch}  ${plain(e.system)}`,
     class: k % 2 === 0 ? "even" : "odd",
   }));
 }
