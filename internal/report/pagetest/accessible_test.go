@@ -80,7 +80,7 @@ func TestTab(t *testing.T) {
 	reached := map[string]bool{}
 	for range 80 {
 		tb.run(chromedp.KeyEvent(kb.Tab))
-		at := value[[]string](tb, `(e => [e.tagName + "." + e.className + " " + (e.getAttribute("aria-label") ?? e.textContent).trim().slice(0, 30), getComputedStyle(e).outlineStyle, getComputedStyle(e).outlineWidth])(document.activeElement)`)
+		at := value[[]string](tb, `(e => [e.tagName + "." + e.className + " " + (e.getAttribute("aria-label") ?? e.textContent).trim().slice(0, 60), getComputedStyle(e).outlineStyle, getComputedStyle(e).outlineWidth])(document.activeElement)`)
 		if strings.HasPrefix(at[0], "BODY") {
 			break
 		}
@@ -93,7 +93,7 @@ func TestTab(t *testing.T) {
 	for at := range reached {
 		all += at + "\n"
 	}
-	for _, want := range []string{"skip to the timeline", "SELECT", "Copy the head's hash", "Zoom in", "Timeline of epochs", "next mark", "Show the records flagged salvaged", "Search all text", "kind", "Until this time", "vt-row", "13: carried over"} {
+	for _, want := range []string{"skip to the timeline", "SELECT", "Copy the head's hash", "Zoom in", "Timeline of epochs", "next mark", "show flagged salvaged", "Search all text", "kind", "Until this time", "vt-row", "13: carried over"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("Tab does not reach %q", want)
 		}

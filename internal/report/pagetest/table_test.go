@@ -119,7 +119,7 @@ func TestRecord(t *testing.T) {
 	tb.says("pre.exact", "    \"supersedes\": 330,\n")
 	tb.says(".flag-note", "update-superseded")
 	tb.shot("record-333", false)
-	tb.press("next record, 334")
+	tb.click(".neighbours .next")
 	tb.says("#panel-title", "Record 334")
 	if hash := value[string](tb, "location.hash"); hash != "#record=334" {
 		t.Error(hash)
@@ -128,7 +128,7 @@ func TestRecord(t *testing.T) {
 	tb.says("#panel-title", "Record 333")
 	// A failure says what to do.
 	tb = open(t, path, "#record=115", desktop)
-	tb.says(".next", "next: sign exactly these bytes")
+	tb.says(".advice", "next: sign exactly these bytes")
 	tb.says(".facts", "failed with exit 5")
 	// A record by a wrong clock.
 	tb = open(t, path, "#record=315&from=2025-06&until=2025-06", desktop)

@@ -56,7 +56,7 @@ interface Drawn {
 }
 
 const spanHeight = 34;
-const rowHeight = 22;
+const rowHeight = 24; // no smaller target is easy to hit
 const denseHeight = 64;
 const axisHeight = 24;
 const smallest = 8; // milliseconds in sight

@@ -40,7 +40,7 @@ export function detail(history: History, i: number, open: (i: number) => void): 
     : own === head ? "This is the hash of the head." : "";
   const neighbour = (at: number, name: string, sign: string): Child =>
     at >= 0 && at < history.length
-      ? button([h("span", {}, sign), ` ${history.seq[at]!}`, h("small", {}, visible(history.kindOf(at), 40))], () => open(at), { "aria-label": `${name} record, ${history.seq[at]!}` })
+      ? button([h("span", { "aria-hidden": "true" }, sign), h("span", { class: "sr" }, `${name} record:`), ` ${history.seq[at]!} `, h("small", {}, visible(history.kindOf(at), 40))], () => open(at), { class: name })
       : h("span", { class: "none" }, `no ${name} record`);
   const flags = history.flagsOf(i).map((f) => history.report.flags[f]).filter((f) => f !== undefined);
   const run = history.runOf(i);
@@ -51,7 +51,7 @@ export function detail(history: History, i: number, open: (i: number) => void): 
     title: isRecord ? `Record ${history.seq[i]!}` : `Position ${i + 1}: not a record`,
     content: [
       h("p", { class: "lead" }, h("b", {}, visible(history.kindOf(i))), " ", visible(history.aboutOf(i), 600)),
-      next === "" ? null : h("p", { class: "next" }, "next: ", visible(next)),
+      next === "" ? null : h("p", { class: "advice" }, "next: ", visible(next)),
       flags.map((f) => h("p", { class: "flag-note" }, icon(f.severity === "warning" ? "triangle" : "dot", f.severity), h("b", {}, f.code), ": ", f.meaning)),
       h("nav", { class: "neighbours", "aria-label": "Neighbours" }, neighbour(i - 1, "previous", "←"), neighbour(i + 1, "next", "→")),
       h("dl", { class: "facts" },

@@ -8,7 +8,7 @@ export function flagList(report: Report, show: (code: string) => void): HTMLElem
     icon(f.severity === "warning" ? "triangle" : "ring", f.severity),
     h("span", {}, h("b", {}, f.code), f.count > 1 ? h("span", { class: "times" }, ` × ${f.count}`) : null, h("span", { class: "sr" }, ` (${f.severity})`), " ",
       h("span", { class: "meaning" }, f.meaning)),
-    button(f.count > 1 ? `show ${f.count}` : "show", () => show(f.code), { "aria-label": `Show the records flagged ${f.code}` })));
+    button([f.count > 1 ? `show ${f.count}` : "show", h("span", { class: "sr" }, ` flagged ${f.code}`)], () => show(f.code))));
   return h("section", { "aria-labelledby": "flags" }, h("h2", { id: "flags", tabindex: -1 }, "Flags"),
     report.flags.length === 0
       ? h("p", {}, "None: every boot was clean or as requested.")
