@@ -38,8 +38,8 @@ func TestAccessible(t *testing.T) {
 					t.Errorf("%s, %s, %s: %.400s", name, v, when, wrong)
 				}
 			}
-			report("at first sight")
-			if name != "depot" {
+			if name == "harbour" {
+				report("at first sight")
 				continue
 			}
 			tb.do(`document.querySelectorAll(".epoch summary")[8].click(); document.querySelector(".keys").open = true`)

@@ -132,7 +132,7 @@ func TestRecord(t *testing.T) {
 	tb.says(".facts", "failed with exit 5")
 	// A record by a wrong clock.
 	tb = open(t, path, "#record=315&from=2025-06&until=2025-06", desktop)
-	tb.says(".clock", "clock")
+	tb.says(".clock", "wrong clock")
 	tb.says(".facts", "by a clock that contradicts the order of the records")
 }
 

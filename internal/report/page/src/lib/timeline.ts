@@ -58,7 +58,7 @@ interface Drawn {
 const spanHeight = 34;
 const rowHeight = 24; // no smaller target is easy to hit
 const denseHeight = 64;
-const axisHeight = 24;
+const axisHeight = 30;
 const smallest = 8; // milliseconds in sight
 
 const heightOf = (row: Row): number => (row.dense ? denseHeight : rowHeight);
@@ -350,6 +350,12 @@ export class Timeline {
     if (this.cursor) {
       const at = this.cursor.row.at[this.cursor.i]!;
       if (at >= this.from && at <= this.to) out.push(svg("path", { class: "tl-cursor", d: `M${this.x(at)} 0V${top}` }));
+    }
+    if (!this.isAll) {
+      // Where the window is in all time.
+      const [all, y] = [this.width / (this.hi - this.lo), this.picture.height.baseVal.value - 3];
+      const left = (this.from - this.lo) * all;
+      out.push(svg("path", { class: "tl-rule", d: `M0 ${y}H${this.width}` }), svg("path", { class: "tl-window", d: `M${left.toFixed(1)} ${y}h${Math.max((this.to - this.from) * all, 4).toFixed(1)}` }));
     }
     this.picture.replaceChildren(...out);
     this.tell();

@@ -52,7 +52,7 @@ export function detail(history: History, i: number, open: (i: number) => void): 
     content: [
       h("p", { class: "lead" }, h("b", {}, visible(history.kindOf(i))), " ", visible(history.aboutOf(i), 600)),
       next === "" ? null : h("p", { class: "advice" }, "next: ", visible(next)),
-      flags.map((f) => h("p", { class: "flag-note" }, icon(f.severity === "warning" ? "triangle" : "dot", f.severity), h("b", {}, f.code), ": ", f.meaning)),
+      flags.map((f) => h("p", { class: "flag-note" }, icon(f.severity === "warning" ? "triangle" : "ring", f.severity), h("b", {}, f.code), ": ", f.meaning)),
       h("nav", { class: "neighbours", "aria-label": "Neighbours" }, neighbour(i - 1, "previous", "←"), neighbour(i + 1, "next", "→")),
       h("dl", { class: "facts" },
         isRecord ? [
@@ -105,5 +105,5 @@ function texts(record: Data): [string, string][] {
 /** Returns a time for a list: its own, marked if the clock was wrong. */
 export function timeCell(history: History, i: number): Child {
   const t = history.time[i]!;
-  return [Number.isNaN(t) ? "no time" : utc(t), history.clockDiffers(i) ? h("span", { class: "clock", title: "The clock contradicts the order of the records." }, " clock") : null];
+  return [Number.isNaN(t) ? "no time" : utc(t), history.clockDiffers(i) ? h("span", { class: "clock", title: "The clock contradicts the order of the records." }, " ", icon("triangle", "warning"), h("span", { class: "sr" }, "wrong clock")) : null];
 }

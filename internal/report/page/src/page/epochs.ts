@@ -67,7 +67,7 @@ export class Epochs {
   }
 
   private card(e: Epoch, i: number): HTMLDetailsElement {
-    const flags = e.flags.map((f) => h("span", { class: "chip" }, icon(f.severity === "warning" ? "triangle" : "dot", f.severity), f.code, f.count > 1 ? ` × ${f.count}` : null));
+    const flags = e.flags.map((f) => h("span", { class: "chip" }, icon(f.severity === "warning" ? "triangle" : "ring", f.severity), f.code, f.count > 1 ? ` × ${f.count}` : null));
     const card = h("details", { class: "epoch", "data-epoch": e.epoch },
       h("summary", {},
         h("h3", {}, h("span", { class: "number" }, h("span", { class: "sr" }, "Epoch "), e.epoch), h("span", { class: "sr" }, ": "), visible(e.why)),

@@ -65,7 +65,7 @@ export class Filter {
       q: input("q", "Search all text of the records", "search all text", "search"),
       epoch: input("epoch", "Epochs, such as 3 or 5-7", "3, 5-7"),
       from: input("from", "From this time on, UTC", "2024-05"),
-      until: input("until", "Until this time, UTC", "2024-06-30T03"),
+      until: input("until", "Until this time, UTC", "2024-06-30"),
     };
     this.element = on(h("form", { class: "filter", role: "search", "aria-label": "Records" }), { submit: (e) => e.preventDefault() });
     let wait: ReturnType<typeof setTimeout> | undefined;

@@ -160,6 +160,13 @@ export class History {
     return this.positions.get(seq) ?? -1;
   }
 
+  /** Returns the position of the last record with a smaller number, -1 if there is none. */
+  before(seq: number): number {
+    let last = -1;
+    for (let i = 0; i < this.length; i++) if (this.seq[i]! < seq) last = i;
+    return last;
+  }
+
   kindOf(i: number): string {
     return this.kinds.all[this.kind[i]!]!;
   }

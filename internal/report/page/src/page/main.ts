@@ -72,7 +72,11 @@ function compose(main: HTMLElement, report: Report, history: History): void {
     table.select(-1);
     write(false);
   });
-  const openSeq = (seq: number): void => open(history.find(seq), true);
+  const openSeq = (seq: number): void => {
+    const i = history.find(seq);
+    if (i >= 0) open(i, true);
+    else panel.show(`Record ${seq}`, h("p", {}, "This record is not in the page: it could not be read, or is not in the source."), true);
+  };
 
   const table = new Table({
     label: "Records",
@@ -155,10 +159,10 @@ function compose(main: HTMLElement, report: Report, history: History): void {
     const [from, to] = (place.get("view") ?? "").split(",").map((t) => Date.parse(t));
     if (from !== undefined && to !== undefined && to > from) timeline.show(from, to);
     const [seq, position] = (place.get("record") ?? "").split("~").map(Number);
-    const i = position ? position - 1 : seq ? history.find(seq) : -1;
-    if (i >= 0) {
-      open(i, true);
+    if (seq) {
       goto("records");
+      if (position) open(position - 1, true);
+      else openSeq(seq);
     } else if (panel.isOpen) panel.close();
     if (place.size === 1) goto(location.hash.slice(1));
     const epoch = place.get("show-epoch");
@@ -197,7 +201,7 @@ async function check(history: History): Promise<void> {
   if (!headHolds) problems.push("The newest record in the page does not have the hash of the head.");
   place.replaceChildren();
   if (problems.length > 0) append(place, icon("cross", "failed"), " This page computed the chain again. ", problems.join(" "));
-  else append(place, icon("dot", "ok"), ` This page computed the chain again: ${count(links, "link")} hold, and the newest record has the hash of the head.`);
+  else append(place, h("span", { class: "tick" }, "✓"), ` This page computed the chain again: ${count(links, "link")} hold, and the newest record has the hash of the head.`);
 }
 
 function keys(): HTMLElement {

@@ -59,8 +59,8 @@ export function overview(history: History, act: OverviewActions): Timeline {
   const operator = boots("operator", "operators", "diamond");
   const warnings = flagged("warning", "warnings", "triangle");
   const notices = flagged("notice", "notices", "ring");
-  const unknown = boots("unknown", "not known", "square");
-  const rows = [failed, unfinished, well, operator, warnings, notices, ...(unknown.at.length > 0 ? [unknown] : [])];
+  const rare = [boots("unknown", "not known", "square"), gaps(history, act)].filter((row) => row.at.length > 0);
+  const rows = [failed, unfinished, well, operator, warnings, notices, ...rare];
   const gates = [failed, unfinished, well];
 
   return new Timeline({
@@ -69,7 +69,7 @@ export function overview(history: History, act: OverviewActions): Timeline {
     spanName: "epochs",
     spans: spans(history),
     rows,
-    visit: [failed, unfinished, warnings, notices],
+    visit: [failed, unfinished, warnings, notices, ...rare],
     describeSpan: (i) => describe(report, i),
     summary: (from, to) => {
       const n = (row: Row): number => inSight(row.at, from, to);
@@ -82,6 +82,20 @@ export function overview(history: History, act: OverviewActions): Timeline {
     },
     moved: act.moved,
   });
+}
+
+/** Records that cannot be read, at the record before them. */
+function gaps(history: History, act: OverviewActions): Row {
+  const marks = history.report.unreadable.map((u) => ({ u, i: Math.max(history.before(u.seq), 0) })).sort((a, b) => a.i - b.i);
+  return {
+    name: "unreadable", shape: "square", class: "failed",
+    at: Float64Array.from(history.length > 0 ? marks : [], ({ i }) => history.placed[i]!),
+    describe: (k) => {
+      const { u } = marks[k]!;
+      return `${u.last > u.seq ? `records ${u.seq} to ${u.last}` : `record ${u.seq}`}: ${plain(u.reason)}`;
+    },
+    open: (k) => act.open(marks[k]!.i),
+  };
 }
 
 const at = (history: History, i: number): string => `record ${history.seq[i]!}, ${Number.isNaN(history.time[i]!) ? "no time" : utc(history.time[i]!)}`;
