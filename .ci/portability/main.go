@@ -1,7 +1,8 @@
 // Command portability types the tutorial's steps on every architecture and
 // filesystem, has each architecture read what the others wrote, and prints a
 // table: [P] passed, [F] failed, [S] not run here, with the reason. It exits 1
-// if a cell failed, or if none could be run.
+// if a cell failed, if none could be run, or if the table in README.md says
+// something else.
 //
 // It needs bin/linux-ARCH/ (make cross), root for the mounts, and
 // qemu-user-static for other architectures than this machine's. Each filesystem
@@ -26,6 +27,9 @@ const (
 	passed  = "P"
 	failed  = "F"
 	skipped = "S"
+
+	tutorial = "tutorial"
+	readme   = "README.md"
 )
 
 // interpreters run a foreign architecture's programs, by GOARCH.
@@ -82,7 +86,7 @@ func run(bin, out string, filesystems []string) error {
 	}
 	for _, arch := range arches {
 		for _, fs := range filesystems {
-			m.cell("tutorial", arch, fs, func() error { return m.tutorial(programs[arch], fs) })
+			m.cell(tutorial, arch, fs, func() error { return m.tutorial(programs[arch], fs) })
 		}
 	}
 	for _, arch := range arches {
@@ -106,6 +110,40 @@ func run(bin, out string, filesystems []string) error {
 		return fmt.Errorf("%d cells failed", count[failed])
 	case count[passed] == 0:
 		return errors.New("no cell could be run")
+	}
+	return m.compare()
+}
+
+// compare compares the tutorial's cells with the table in README.md: a row for each
+// architecture, a column for each filesystem.
+func (m *matrix) compare() error {
+	text, err := os.ReadFile(readme) //nolint:gosec // ours
+	if err != nil {
+		return err
+	}
+	written := map[string]string{}
+	var columns []string
+	for line := range strings.Lines(string(text)) {
+		row := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range row {
+			row[i] = strings.TrimSpace(row[i])
+		}
+		arch, _, _ := strings.Cut(row[0], " ")
+		switch {
+		case len(row) < 2:
+			columns = nil
+		case columns == nil:
+			columns = row
+		case len(row) == len(columns):
+			for i, result := range row[1:] {
+				written[arch+" "+columns[i+1]] = result
+			}
+		}
+	}
+	for _, c := range m.cells {
+		if got := written[c.Arch+" "+c.On]; c.What == tutorial && got != "["+c.Result+"]" {
+			return fmt.Errorf("%s says %q of %s on %s, but the run says [%s]: correct the table", readme, got, c.Arch, c.On, c.Result)
+		}
 	}
 	return nil
 }

@@ -25,7 +25,9 @@ signed with the node's checkpoint key (identity/journal-sign.key), as a C2SP
 checkpoint. Kept off the node, it shows later that the history was rewritten or
 cut short, which nothing on the node can.
 
-It hashes what is there and does not verify it: that is for journal verify. Of a
+It ends at the newest acknowledged record, and syncs that one first: a power cut
+cannot take back what was signed. It hashes what is there and does not verify
+it: that is for journal verify. Of a
 history that is damaged or incomplete, or of a journal directory without its
 head file, it signs nothing. A key that is not the one that the journal names
 last is refused.`,
@@ -92,6 +94,9 @@ func (e *env) commit(cmd *cobra.Command, src *history.Source, s sealing) (*trans
 	key, err := checkpointKey(src, s.key)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := src.MakeDurable(); err != nil {
+		return nil, nil, wrong(err)
 	}
 	tree, err := transparency.Build(cmd.Context(), src, src.Tip().Seq, progress)
 	if err != nil {

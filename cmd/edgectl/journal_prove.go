@@ -12,11 +12,11 @@ import (
 )
 
 func journalProve(e *env) *cobra.Command {
-	var seq uint64
+	var seq, size uint64
 	var from string
 	var s sealing
 	cmd := &cobra.Command{
-		Use:   "prove --seq N | --from CHECKPOINT",
+		Use:   "prove --seq N | --from CHECKPOINT | --from-size N",
 		Short: "prove that a record is in the journal, or that the journal only grew",
 		Long: `prove --seq N proves that record N is in the journal, as a C2SP tlog-proof with
 a signed checkpoint in it: with the record's bytes (journal export, one line)
@@ -26,32 +26,43 @@ prove --from CHECKPOINT proves that the records of an older checkpoint are still
 there, unchanged and in their place, and that others were only added: the hashes
 of an RFC 6962 consistency proof, and a signed checkpoint of now. It exits 1 if
 they are not. The signature of the old checkpoint is not judged here (see audit
-verify --since).
+verify --since). --from-size N proves the same for whoever knows only the number
+of records, as a witness says it.
 
 The proof is to a new checkpoint of the whole journal, or to the one that
 --checkpoint names: that needs no private key.`,
 		Example: `  edgectl journal prove --seq 17 >17.tlog-proof
   edgectl journal prove --from monday.checkpoint
+  edgectl journal prove --from-size 812 --json
   edgectl journal prove --seq 17 --checkpoint friday.checkpoint --journal history.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			bySeq, byFrom := cmd.Flags().Changed("seq"), cmd.Flags().Changed("from")
-			if bySeq == byFrom {
-				return fail("pass --seq N, or --from CHECKPOINT", "prove needs to know what to prove")
+			ways := 0
+			for _, name := range []string{"seq", "from", "from-size"} {
+				if cmd.Flags().Changed(name) {
+					ways++
+				}
+			}
+			if ways != 1 {
+				return fail("pass --seq N, --from CHECKPOINT, or --from-size N", "prove needs to know what to prove")
 			}
 			src, err := e.openSealed()
 			if err != nil {
 				return err
 			}
 			defer src.Close() //nolint:errcheck // read-only
-			if bySeq {
+			switch {
+			case cmd.Flags().Changed("seq"):
 				return e.proveRecord(cmd, src, seq, s)
+			case from != "":
+				return e.proveGrowth(cmd, src, from, s)
 			}
-			return e.proveGrowth(cmd, src, from, s)
+			return e.proveFromSize(cmd, src, size, s)
 		},
 	}
 	cmd.Flags().Uint64Var(&seq, "seq", 0, "the record to prove")
 	cmd.Flags().StringVar(&from, "from", "", "the older checkpoint to prove consistency with")
+	cmd.Flags().Uint64Var(&size, "from-size", 0, "the older number of records to prove consistency with")
 	s.flags(cmd)
 	e.jsonFlag(cmd)
 	return cmd
@@ -92,9 +103,30 @@ func (e *env) proveGrowth(cmd *cobra.Command, src *history.Source, from string, 
 		return err
 	}
 	proof, err := tree.Consistency(old, signed)
-	switch {
-	case errors.Is(err, transparency.ErrOther), errors.Is(err, transparency.ErrSize):
+	if errors.Is(err, transparency.ErrOther) || errors.Is(err, transparency.ErrSize) {
 		return e.rewritten(from, err)
+	}
+	return e.printConsistency(proof, err)
+}
+
+func (e *env) proveFromSize(cmd *cobra.Command, src *history.Source, size uint64, s sealing) error {
+	tree, signed, err := e.commit(cmd, src, s)
+	if err != nil {
+		return err
+	}
+	old, err := tree.At(size)
+	if err != nil {
+		return fail("name a number of records that this history has", "%w", err)
+	}
+	proof, err := tree.Consistency(old, signed)
+	if errors.Is(err, transparency.ErrOther) { // the named checkpoint is over other records
+		return e.rewritten(s.checkpoint, err)
+	}
+	return e.printConsistency(proof, err)
+}
+
+func (e *env) printConsistency(proof transparency.Consistency, err error) error {
+	switch {
 	case err != nil:
 		return err
 	case e.json:

@@ -16,8 +16,9 @@ import (
 var ErrNoKey = errors.New("its checkpoint key cannot be read")
 
 // Seal signs a checkpoint over exactly the records of src with the checkpoint key
-// of its state root. It returns the checkpoint and the public key. The error is
-// ErrNoKey if the private or public key cannot be read.
+// of its state root, after it made the newest of them durable. It returns the
+// checkpoint and the public key. The error is ErrNoKey if the private or public key
+// cannot be read.
 func Seal(ctx context.Context, src *history.Source, progress func(stage string, done, total uint64)) (checkpoint []byte, public string, err error) {
 	if src.Kind() != history.StateRoot {
 		return nil, "", fmt.Errorf("%w: %s holds none", ErrNoKey, src.Kind())
@@ -39,6 +40,9 @@ func Seal(ctx context.Context, src *history.Source, progress func(stage string, 
 	v, err := transparency.NewVerifier(string(text))
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", stateroot.CheckpointPublic, err)
+	}
+	if err := src.MakeDurable(); err != nil {
+		return nil, "", err
 	}
 	// A bundle may hold a history that does not replay. The key in force is then
 	// not known.

@@ -179,6 +179,22 @@ func (s *Source) FS() durable.FS {
 // View returns the journal that was opened; nil for an export or a bundle.
 func (s *Source) View() *journal.View { return s.view }
 
+// MakeDurable makes the newest record durable, if the history is a state root, so
+// that a power cut cannot undo it. A record that is not durable must not be signed
+// or shown to others: after the power cut an honest node would contradict them. This
+// is the only method that does more than read: a gate that starts meanwhile waits
+// for the sync of two files. The error is [journal.ErrBusy], or the disk's.
+func (s *Source) MakeDurable() error {
+	if s.kind != StateRoot {
+		return nil
+	}
+	tip, err := journal.SyncHead(s.root, Layout(s.kind))
+	if err == nil && tip.Seq < s.Tip().Seq {
+		err = errs.Corrupt(Layout(s.kind).Head, 0, nil, "make the newest record durable: the head file acknowledges record %d of %d", tip.Seq, s.Tip().Seq)
+	}
+	return err
+}
+
 // Lines returns all bytes of an export, or of a bundle's records, unchecked;
 // nil for a journal on disk.
 func (s *Source) Lines() io.Reader {

@@ -45,6 +45,17 @@ func (t *Tree) Consistency(old Checkpoint, signed []byte) (Consistency, error) {
 	return c, nil
 }
 
+// At returns the checkpoint of the first size records, for a Consistency with a tree
+// of which only the size is known. The error is [ErrSize] if there are fewer
+// records.
+func (t *Tree) At(size uint64) (Checkpoint, error) {
+	if size == 0 || size > t.size {
+		return Checkpoint{}, fmt.Errorf("%w: %d, but here are 1 to %d records", ErrSize, size, t.size)
+	}
+	root, err := tlog.TreeHash(int64(size), t)
+	return Checkpoint{Journal: t.src.ID(), Size: size, Root: root}, err
+}
+
 // Text returns the proof as a text: title, origin, both trees and the hashes, one
 // a line; an empty line; the newer checkpoint.
 func (c Consistency) Text() []byte {
