@@ -20,12 +20,12 @@ buildinfo := github.com/autonomyops/edged/internal/buildinfo
 ldflags   := -s -w -X $(buildinfo).Version=$(VERSION) -X $(buildinfo).Commit=$(COMMIT) -X $(buildinfo).CommitTime=$(COMMIT_TIME)
 gobuild   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(ldflags)'
 # Folders of our packages that hold a test whose name matches $(1).
-testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir={bench,dist,demo,interop,.git} . | xargs -r -n1 dirname | sort -u)
+testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir={bench,dist,demo,interop,pagetest,node_modules,.git} . | xargs -r -n1 dirname | sort -u)
 # $(call want,NAMES,what) ends a target that has nothing to run: no target
 # passes for want of work.
 want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)
 
-.PHONY: help go-ready build demo test fmt vet staticcheck race check cross portability crash fuzz bench growth e2e vm soak interop deploy boottest install package clean
+.PHONY: help go-ready build demo test fmt vet staticcheck race check cross portability crash fuzz bench growth e2e vm soak interop page deploy boottest install package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,18 +47,20 @@ test: go-ready ## the tests
 	$(GO) test ./...
 
 fmt: go-ready ## fails on a file that gofmt would change
-	@out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(find . -name '*.go' -not -path './.git/*' -not -path '*/testdata/*')); \
+	@out=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $$(find . -name '*.go' -not -path './.git/*' -not -path '*/node_modules/*' -not -path '*/testdata/*')); \
 	[ -z "$$out" ] || { echo "not formatted, run gofmt -w on:" >&2; echo "$$out" >&2; exit 1; }
 
 vet: go-ready ## go vet
 	$(GO) vet ./...
 	cd internal/interop && $(GO) vet ./...
+	cd internal/report/pagetest && $(GO) vet ./...
 
 # By version, not as a tool of go.mod: that would add four modules there and
 # raise one of the product's own.
 staticcheck: go-ready ## staticcheck
 	$(GO) run $(STATICCHECK) ./...
 	cd internal/interop && $(GO) run $(STATICCHECK) ./...
+	cd internal/report/pagetest && $(GO) run $(STATICCHECK) ./...
 
 race: go-ready ## the tests with the race detector
 	@cc=$$($(GO) env CC); command -v $$cc >/dev/null || { echo "make race: skipped: the race detector needs a C compiler ($$cc): install gcc"; exit 0; }; \
@@ -118,6 +120,15 @@ soak: build ## 1,000 power cuts, or EDGED_VM_CUTS (root; installs Debian package
 interop: build ## other people's programs judge what edgectl writes (root installs Debian packages; npm)
 	@bash .ci/tools jq:jq b3sum:b3sum zstd:zstd openssl:openssl python3:python3 tar:tar journalctl:systemd /lib/systemd/systemd-journal-remote:systemd-journal-remote node:nodejs npm:npm
 	cd internal/interop && EDGED_INTEROP=$${EDGED_INTEROP:-$$(command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && echo 1 || true)} EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 20m ./...
+
+# What the Go build embeds is checked in: it must be what the sources give.
+page := internal/report/page
+page: build ## the page of a report: its script built and compared, and a browser that uses it (root installs Debian packages; npm)
+	@bash .ci/tools node:nodejs npm:npm chromium:chromium
+	@for tool in node npm chromium; do command -v $$tool >/dev/null || { echo "make page: skipped: $$tool is not installed"; exit 0; }; done; \
+	set -x; (cd $(page) && npm ci --no-audit --no-fund && npm run check && npm run build); \
+	if [ -n "$(COMMIT)" ] && [ -n "$$(git status --porcelain -- $(page)/dist $(page)/LICENSES)" ]; then echo "make page: $(page)/dist is not what its sources give: check in what npm run build wrote" >&2; exit 1; fi; \
+	cd internal/report/pagetest && EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 10m ./...
 
 deploy: build ## the units: systemd's own checks, and the gate's system calls against their filter
 	EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v ./deploy/...

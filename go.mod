@@ -2,6 +2,9 @@ module github.com/autonomyops/edged
 
 go 1.26.0
 
+// npm packages may hold Go files.
+ignore ./internal/report/page/node_modules
+
 require (
 	github.com/cockroachdb/pebble/v2 v2.1.7
 	github.com/go-json-experiment/json v1.27.2

@@ -103,7 +103,7 @@ func sources(t *testing.T) (all []source) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && p != root && (d.Name()[0] == '.' || slices.Contains([]string{"testdata", "bin", "dist", "demo-node"}, d.Name())) {
+		if d.IsDir() && p != root && (d.Name()[0] == '.' || slices.Contains([]string{"testdata", "bin", "dist", "demo-node", "node_modules"}, d.Name())) {
 			return filepath.SkipDir
 		}
 		if filepath.Ext(p) != ".go" {

@@ -219,6 +219,6 @@ function keys(): HTMLElement {
 const main = document.getElementById("page");
 if (main) {
   start(main).catch((err: unknown) => {
-    main.replaceChildren(h("p", { class: "unreadable", role: "alert" }, "The records in this page cannot be read: ", plain(String(err)), ". Make the page again with edgectl report --html, or export the journal."));
+    main.replaceChildren(h("p", { class: "unreadable", role: "status" }, "The records in this page cannot be read: ", plain(String(err)), ". Make the page again with edgectl report --html, or export the journal."));
   });
 }
