@@ -411,11 +411,11 @@ export class Timeline {
     for (let i = first; i < last;) {
       const x = this.x(row.at[i]!);
       let end = i;
-      while (end + 1 < last && this.x(row.at[end + 1]!) - x < (row.dense ? 3 : 14)) end++;
-      const middle = (x + this.x(row.at[end]!)) / 2;
-      d += path(row.shape, middle, top + height / 2);
-      if (end > i && !row.dense) out.push(svg("text", { class: "tl-more", x: (middle + 7).toFixed(1), y: top + height / 2 + 4 }, String(end - i + 1)));
-      this.drawn.push({ x: middle, row, first: i, last: end, near: false });
+      // A number needs room before the next mark.
+      while (end + 1 < last && this.x(row.at[end + 1]!) - x < (row.dense ? 3 : end > i ? 26 : 14)) end++;
+      d += path(row.shape, x, top + height / 2);
+      if (end > i && !row.dense) out.push(svg("text", { class: "tl-more", x: (x + 7).toFixed(1), y: top + height / 2 + 4 }, String(end - i + 1)));
+      this.drawn.push({ x, row, first: i, last: end, near: false });
       i = end + 1;
     }
     out.unshift(svg("path", { class: `mark ${row.class}`, d, "fill-rule": "evenodd" }));
