@@ -44,7 +44,7 @@ func TestDamaged(t *testing.T) {
 			for _, record := range []string{"8", "51", "201", "195", "463"} {
 				tb.do(`location.hash = "#record=` + record + `"`)
 				tb.until(`document.querySelector("dialog").open`)
-				tb.says("#panel-title", "Record "+record)
+				tb.says("#panel-title", record)
 			}
 		})
 	}

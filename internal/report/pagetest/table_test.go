@@ -33,7 +33,7 @@ func TestFilter(t *testing.T) {
 		hash string
 	}{
 		{"kind", func(tb *tab) { tb.choose("kind", "PrecheckFailed") }, 6, "kind=PrecheckFailed"},
-		{"two kinds", func(tb *tab) { tb.choose("kind", "PrecheckFailed"); tb.choose("kind", "EpochRotated") }, 19, "kind=EpochRotated,PrecheckFailed"},
+		{"two kinds", func(tb *tab) { tb.choose("kind", "PrecheckFailed"); tb.choose("kind", "EpochRotated") }, 19, "kind=EpochRotated;PrecheckFailed"},
 		{"boots that failed", func(tb *tab) { tb.choose("boot", "failed") }, 16, "boot=failed"},
 		{"a flag", func(tb *tab) { tb.choose("flag", "runtime-drift") }, 1, "flag=runtime-drift"},
 		{"any notice", func(tb *tab) { tb.choose("flag", "notice") }, 6, "flag=notice"},

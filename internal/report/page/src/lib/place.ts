@@ -11,7 +11,7 @@ export function readPlace(): Place {
 export function writePlace(place: Place, step: boolean): void {
   const params = new URLSearchParams([...place].filter(([, value]) => value !== ""));
   // Characters that are harmless in a fragment stay legible.
-  const hash = "#" + params.toString().replace(/%3A/g, ":").replace(/%2C/g, ",");
+  const hash = "#" + params.toString().replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%3B/g, ";");
   if (hash === (location.hash || "#")) return;
   if (step) history.pushState(null, "", hash);
   else history.replaceState(null, "", hash);

@@ -35,7 +35,7 @@ export class Table {
 
   constructor(private readonly options: TableOptions) {
     const head = h("div", { class: "vt-row vt-head", role: "row", "aria-rowindex": 1 });
-    for (const c of options.columns) head.append(h("span", { class: c.class, role: "columnheader" }, c.name));
+    options.columns.forEach((c, k) => head.append(h("span", { class: c.class, role: "columnheader", "aria-colindex": k + 1 }, c.name)));
     this.body.append(this.space);
     this.element = h("div", { class: "vt", role: "grid", "aria-label": options.label, "aria-colcount": options.columns.length },
       h("div", { role: "rowgroup" }, head), this.body);
@@ -162,11 +162,12 @@ export class Table {
   private make(i: number): HTMLElement {
     const row = this.rows[i]!;
     const element = h("div", { role: "row", "aria-rowindex": i + 2, "data-i": i });
-    for (const c of this.options.columns) {
-      const cell = h("span", { class: c.class, role: "gridcell" });
+    // A narrow window hides columns: each says which one it is.
+    this.options.columns.forEach((c, k) => {
+      const cell = h("span", { class: c.class, role: "gridcell", "aria-colindex": k + 1 });
       append(cell, c.cell(row));
       element.append(cell);
-    }
+    });
     this.mark(element, i);
     return element;
   }

@@ -52,7 +52,8 @@ export function copier(text: string, what: string): HTMLElement {
       setTimeout(() => (said.textContent = ""), 2000);
     };
     // A page opened from a file may lack the clipboard: then the text is selected.
-    void navigator.clipboard.writeText(text).then(done, () => {
+    const clipboard = navigator.clipboard as Clipboard | undefined;
+    void (clipboard ? clipboard.writeText(text) : Promise.reject(new Error("no clipboard"))).then(done, () => {
       const shown = press.parentElement?.querySelector("code, pre");
       if (shown) getSelection()?.selectAllChildren(shown);
       said.textContent = "selected: press Ctrl+C";

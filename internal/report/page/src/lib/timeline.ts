@@ -25,7 +25,7 @@ export interface Row {
   at: Float64Array;
   /** Draws counts as bars rather than numbers. */
   dense?: boolean;
-  /** What is shown instead if there are few enough of them in sight. */
+  /** What is shown instead if at most so many of them are in sight, and fit. */
   near?: { at: Float64Array; most: number; label: (i: number) => string; class: (i: number) => string; open: (i: number) => void };
   describe: (i: number) => string;
   open: (i: number) => void;
@@ -401,7 +401,7 @@ export class Timeline {
     if (near) {
       const first = bisect(near.at, this.from);
       const last = bisect(near.at, this.to);
-      if (last > first && last - first <= near.most) return this.labelled(row, near, first, last, top);
+      if (last > first && last - first <= Math.min(near.most, this.width / 32)) return this.labelled(row, near, first, last, top);
     }
     const first = bisect(row.at, this.from);
     const last = bisect(row.at, this.to);

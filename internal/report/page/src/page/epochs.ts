@@ -73,7 +73,7 @@ export class Epochs {
         h("h3", {}, h("span", { class: "number" }, h("span", { class: "sr" }, "Epoch "), e.epoch), h("span", { class: "sr" }, ": "), visible(e.why)),
         h("span", { class: "began" }, moment(e.began.time)),
         h("span", { class: "system" }, visible(e.system || "no system named", 80), h("small", {}, visible(e.kernel, 80))),
-        h("span", { class: "boots" }, count(e.boots, "boot"), h("small", {}, `${e.clean_boots} clean`)),
+        h("span", { class: "boots" }, count(e.boots, "boot"), h("small", {}, `${e.clean_boots.toLocaleString("en")} clean`)),
         h("span", { class: "chips" }, flags)));
     card.dataset["i"] = String(i);
     card.addEventListener("toggle", () => {

@@ -4,7 +4,7 @@ import type { Choice } from "../lib/facet";
 import { Facet } from "../lib/facet";
 import { append, button, h, on } from "../lib/dom";
 import type { Place } from "../lib/place";
-import { utc } from "../lib/text";
+import { plain, utc } from "../lib/text";
 import type { History } from "./history";
 
 const boots: Record<string, string> = {
@@ -53,8 +53,10 @@ export class Filter {
     const { report } = history;
     const changed = (): void => void this.apply(true);
     const facet = (name: string, choices: Choice[]): Facet => new Facet(name, choices, changed);
+    const perKind = new Uint32Array(history.kinds.all.length);
+    for (const k of history.kind) perKind[k]!++;
     this.facets = {
-      kind: facet("kind", history.kinds.all.map((value, k) => ({ value, label: value, count: history.kind.reduce((n, v) => n + Number(v === k), 0) })).sort((a, b) => (a.value < b.value ? -1 : 1))),
+      kind: facet("kind", history.kinds.all.map((value, k) => ({ value, label: plain(value), count: perKind[k]! })).sort((a, b) => (a.value < b.value ? -1 : 1))),
       flag: facet("flag", [{ value: "warning", label: "any warning" }, { value: "notice", label: "any notice" }, ...report.flags.map((f) => ({ value: f.code, label: f.code, count: f.count }))]),
       cause: facet("cause", report.causes.map((value) => ({ value, label: value.replaceAll("_", " ") }))),
       boot: facet("boot", Object.entries(boots).map(([value, label]) => ({ value, label, count: history.runs.filter((r) => r.outcome === value).length })).filter((c) => c.count > 0)),
@@ -83,14 +85,14 @@ export class Filter {
   /** Returns the filter as parameters of the address. */
   get place(): Place {
     return new Map([
-      ...Object.entries(this.facets).map(([name, f]): [string, string] => [name, f.value.join(",")]),
+      ...Object.entries(this.facets).map(([name, f]): [string, string] => [name, f.value.join(";")]),
       ...Object.entries(this.fields).map(([name, f]): [string, string] => [name, f.value.trim()]),
     ]);
   }
 
   /** Sets the filter from such parameters: all that they do not name are cleared. */
   set(place: Place, changed: boolean): void {
-    for (const [name, f] of Object.entries(this.facets)) f.value = (place.get(name) ?? "").split(",");
+    for (const [name, f] of Object.entries(this.facets)) f.value = (place.get(name) ?? "").split(";");
     for (const [name, f] of Object.entries(this.fields)) f.value = place.get(name) ?? "";
     void this.apply(changed);
   }

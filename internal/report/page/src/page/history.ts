@@ -4,16 +4,17 @@ import type { Report } from "../data";
 import { breather, Lines } from "../lib/unpack";
 import { isData } from "../lib/value";
 
-/** Texts that occur often, each stored once. */
-class Texts {
+/** Kinds, each stored once. They are few: a history that invents more shows those as one. */
+class Kinds {
   readonly all: string[] = [];
   private readonly index = new Map<string, number>();
 
-  add(text: string): number {
-    let i = this.index.get(text);
+  add(kind: string): number {
+    const name = this.index.has(kind) || this.all.length < 200 ? kind : "one of too many kinds";
+    let i = this.index.get(name);
     if (i === undefined) {
-      i = this.all.push(text) - 1;
-      this.index.set(text, i);
+      i = this.all.push(name) - 1;
+      this.index.set(name, i);
     }
     return i;
   }
@@ -36,7 +37,7 @@ export class History {
   readonly kind: Uint16Array;
   /** Index into runs, -1 before the first. */
   readonly run: Int32Array;
-  readonly kinds = new Texts();
+  readonly kinds = new Kinds();
   /** Flags of a record, as indices into report.flags. */
   private readonly flagsBySeq = new Map<number, number[]>();
   private readonly positions = new Map<number, number>();
@@ -97,8 +98,7 @@ export class History {
       this.time[i] = typeof time === "string" ? Date.parse(time) : NaN;
       this.epoch[i] = typeof epoch === "number" ? epoch : NaN;
       const kind = typeof type === "string" ? type.slice(0, 80) : "no type";
-      // Kinds are few; a history that invents thousands shows the rest as one.
-      this.kind[i] = this.kinds.all.length < 1000 ? this.kinds.add(kind) : 0;
+      this.kind[i] = this.kinds.add(kind);
     }
     if (!this.positions.has(this.seq[i])) this.positions.set(this.seq[i], i);
   }
