@@ -16,9 +16,6 @@ import (
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
-// usualShipConfig is the config of ship, beneath the system's root.
-const usualShipConfig = "etc/edged/ship.yaml"
-
 // shipped is the result of ship, as it is printed.
 type shipped struct {
 	Journal   string                `json:"journal"`
@@ -48,7 +45,7 @@ Exit status: 0 all witnesses have signed, 1 one contradicts, 2 one did not sign.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				file = filepath.Join(e.system, usualShipConfig)
+				file = filepath.Join(e.system, ship.Usual)
 			}
 			cfg, err := ship.Load(file)
 			switch {
@@ -62,7 +59,7 @@ Exit status: 0 all witnesses have signed, 1 one contradicts, 2 one did not sign.
 			return e.ship(cmd, cfg)
 		},
 	}
-	cmd.Flags().StringVar(&file, "ship-config", "", "the config (default /"+usualShipConfig+")")
+	cmd.Flags().StringVar(&file, "ship-config", "", "the config (default /"+ship.Usual+")")
 	e.jsonFlag(cmd)
 	return cmd
 }

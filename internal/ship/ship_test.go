@@ -32,7 +32,7 @@ const journalID = "6f0d1f6e-0000-4000-8000-000000000001"
 // records is a history of opaque records.
 type records []string
 
-func history(n int, fork string) records {
+func historyOf(n int, fork string) records {
 	r := records{}
 	for i := range n {
 		r = append(r, fmt.Sprintf("record %d%s", i+1, fork))
@@ -80,7 +80,13 @@ func (n *node) ship(r records, to ...*witness) []Result {
 
 func (n *node) try(r records, to ...*witness) ([]Result, error) {
 	n.Helper()
-	tree, err := transparency.Build(n.Context(), r, uint64(len(r)), nil)
+	return n.shipSource(r, uint64(len(r)), n.config(to...))
+}
+
+// shipSource ships the first records of a history.
+func (n *node) shipSource(src transparency.Source, size uint64, c *Config) ([]Result, error) {
+	n.Helper()
+	tree, err := transparency.Build(n.Context(), src, size, nil)
 	if err != nil {
 		n.Fatal(err)
 	}
@@ -88,6 +94,12 @@ func (n *node) try(r records, to ...*witness) ([]Result, error) {
 	if err != nil {
 		n.Fatal(err)
 	}
+	return Ship(n.Context(), c, tree, signed)
+}
+
+// config names witnesses.
+func (n *node) config(to ...*witness) *Config {
+	n.Helper()
 	c := &Config{Checkpoints: n.kept}
 	for _, w := range to {
 		c.Witnesses = append(c.Witnesses, Witness{URL: w.URL, Key: w.key.Verifier().String()})
@@ -97,7 +109,7 @@ func (n *node) try(r records, to ...*witness) ([]Result, error) {
 			n.Fatal(err)
 		}
 	}
-	return Ship(n.Context(), c, tree, signed)
+	return c
 }
 
 // files lists the directory of checkpoints.
@@ -204,7 +216,7 @@ func (w *witness) sign(text string) []byte {
 func TestShip(t *testing.T) {
 	n, a, b := newNode(t), newWitness(t, "a.test/w"), newWitness(t, "b.test/w")
 	for _, size := range []int{1, 2, 300, 300, 9000} {
-		for _, r := range n.ship(history(size, ""), a, b) {
+		for _, r := range n.ship(historyOf(size, ""), a, b) {
 			if r.Outcome != Cosigned || r.Size != uint64(size) || r.Time == nil || time.Since(*r.Time) > time.Hour {
 				t.Errorf("%d records: %+v", size, r)
 			}
@@ -231,7 +243,7 @@ func TestShip(t *testing.T) {
 func TestShipResumes(t *testing.T) {
 	n, w := newNode(t), newWitness(t, "w.test")
 	w.lie = func(rw http.ResponseWriter, _ []byte, honest func()) { rw.WriteHeader(http.StatusServiceUnavailable) }
-	if r := n.ship(history(3, ""), w); r[0].Outcome != Away || len(n.files()) != 0 {
+	if r := n.ship(historyOf(3, ""), w); r[0].Outcome != Away || len(n.files()) != 0 {
 		t.Errorf("%+v, %q", r, n.files())
 	}
 	lost := true
@@ -241,11 +253,11 @@ func TestShipResumes(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	if r := n.ship(history(5, ""), w); r[0].Outcome != Away || w.c.N != 5 {
+	if r := n.ship(historyOf(5, ""), w); r[0].Outcome != Away || w.c.N != 5 {
 		t.Errorf("%+v, the witness knows %d", r, w.c.N)
 	}
 	lost = false
-	if r := n.ship(history(8, ""), w); r[0].Outcome != Cosigned || r[0].Size != 8 {
+	if r := n.ship(historyOf(8, ""), w); r[0].Outcome != Cosigned || r[0].Size != 8 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -260,17 +272,17 @@ func TestShipContradicts(t *testing.T) {
 		detail       string
 		asked, files int
 	}{
-		{"an older copy", history(6, ""), false, RolledBack, "it has signed " + journalID + ".9.checkpoint, more than are here", 0, 1},
-		{"an older copy of everything", history(6, ""), true, RolledBack, "it says that it knows 9 records, more than", 1, 0},
-		{"written again, shorter", history(8, "x"), true, RolledBack, "it says that it knows 9", 1, 0},
-		{"written again, as long", history(9, "x"), false, Rewritten, "it has signed " + journalID + ".9.checkpoint, which is over other records", 0, 1},
-		{"written again, as long, everything", history(9, "x"), true, Rewritten, "have another root", 2, 0},
-		{"written again, longer", history(12, "x"), false, Rewritten, "it has signed", 0, 1},
-		{"written again, longer, everything", history(12, "x"), true, Rewritten, "it refuses the proof from 9 records", 2, 0},
+		{"an older copy", historyOf(6, ""), false, RolledBack, "it has signed " + journalID + ".9.checkpoint, more than are here", 0, 1},
+		{"an older copy of everything", historyOf(6, ""), true, RolledBack, "it says that it knows 9 records, more than", 1, 0},
+		{"written again, shorter", historyOf(8, "x"), true, RolledBack, "it says that it knows 9", 1, 0},
+		{"written again, as long", historyOf(9, "x"), false, Rewritten, "it has signed " + journalID + ".9.checkpoint, which is over other records", 0, 1},
+		{"written again, as long, everything", historyOf(9, "x"), true, Rewritten, "have another root", 2, 0},
+		{"written again, longer", historyOf(12, "x"), false, Rewritten, "it has signed", 0, 1},
+		{"written again, longer, everything", historyOf(12, "x"), true, Rewritten, "it refuses the proof from 9 records", 2, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n, w := newNode(t), newWitness(t, "w.test")
-			n.ship(history(9, ""), w)
+			n.ship(historyOf(9, ""), w)
 			if tt.lost {
 				n.kept = t.TempDir()
 			}
@@ -350,7 +362,7 @@ func TestShipLies(t *testing.T) {
 			n, honest := newNode(t), newWitness(t, "honest.test")
 			w := &witness{Server: other.Server, key: other.key}
 			other.lie = tt.lie
-			r := n.ship(history(5, ""), w, honest)
+			r := n.ship(historyOf(5, ""), w, honest)
 			if r[0].Outcome != tt.want || r[0].Size != 0 || r[0].Detail == "" {
 				t.Errorf("%+v", r[0])
 			}
@@ -372,7 +384,7 @@ func TestShipSlow(t *testing.T) {
 		cancel()
 		time.Sleep(50 * time.Millisecond)
 	}
-	tree, err := transparency.Build(ctx, history(2, ""), 2, nil)
+	tree, err := transparency.Build(ctx, historyOf(2, ""), 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,7 +405,7 @@ func TestShipSlow(t *testing.T) {
 // over other records stays.
 func TestShipKept(t *testing.T) {
 	n, w := newNode(t), newWitness(t, "w.test")
-	n.ship(history(3, ""), w)
+	n.ship(historyOf(3, ""), w)
 	file := filepath.Join(n.kept, journalID+".3.checkpoint")
 	good, err := os.ReadFile(file)
 	if err != nil {
@@ -403,21 +415,21 @@ func TestShipKept(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r := n.ship(history(3, ""), w); r[0].Outcome != Cosigned {
+		if r := n.ship(historyOf(3, ""), w); r[0].Outcome != Cosigned {
 			t.Errorf("%q: %+v", text, r)
 		}
-		if r := n.ship(history(4, ""), w); r[0].Outcome != Cosigned {
+		if r := n.ship(historyOf(4, ""), w); r[0].Outcome != Cosigned {
 			t.Errorf("%q: %+v", text, r)
 		}
 		w.c.N, w.c.Hash = 3, must(torchwood.ParseCheckpoint(strings.Split(string(good), "\n\n")[0]+"\n")).Hash
 		_ = os.Remove(filepath.Join(n.kept, journalID+".4.checkpoint"))
 	}
 	// Only the node has signed the file, and it is over other records.
-	if err := os.WriteFile(file, must(must(transparency.Build(t.Context(), history(3, "x"), 3, nil)).Checkpoint().Sign(n.key)), 0o600); err != nil {
+	if err := os.WriteFile(file, must(must(transparency.Build(t.Context(), historyOf(3, "x"), 3, nil)).Checkpoint().Sign(n.key)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	before := must(os.ReadFile(file))
-	if _, err := n.try(history(3, ""), w); !errors.Is(err, ErrContradicts) || !bytes.Equal(must(os.ReadFile(file)), before) {
+	if _, err := n.try(historyOf(3, ""), w); !errors.Is(err, ErrContradicts) || !bytes.Equal(must(os.ReadFile(file)), before) {
 		t.Errorf("%v", err)
 	}
 }
