@@ -1,8 +1,11 @@
 package interop
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -14,48 +17,77 @@ import (
 	"time"
 
 	"filippo.io/torchwood"
+	"golang.org/x/mod/sumdb/note"
 )
 
-const litewitness = "filippo.io/torchwood/cmd/litewitness@v0.9.0"
+const (
+	litewitness = "filippo.io/torchwood/cmd/litewitness@v0.9.0"
+	omniwitness = "github.com/transparency-dev/witness/cmd/omniwitness@v0.0.0-20260720115447-2e1c6971d19e"
+)
 
-// TestLitewitness: a witness that is not ours cosigns three boots of a node, refuses a
-// rewritten history, and answers an older copy with its own size. torchwood
+// TestWitnesses: witnesses that are not ours cosign three boots of a node, refuse a
+// rewritten history, and answer an older copy with their own size. torchwood
 // verifies what is kept by a policy.
-func TestLitewitness(t *testing.T) {
+func TestWitnesses(t *testing.T) {
 	if os.Getenv("EDGED_INTEROP") != "1" {
-		t.Skip("builds a tool of another project: runs with EDGED_INTEROP=1")
+		t.Skip("builds tools of other projects: runs with EDGED_INTEROP=1")
 	}
-	n := newNode(t, "go", "jq", "sqlite3", "ssh-agent", "ssh-add", "ssh-keygen")
-	n.Sh("GOBIN=$DIR/tools go install " + litewitness)
-	w := n.startLitewitness()
+	t.Run("litewitness", func(t *testing.T) {
+		t.Parallel()
+		n := newNode(t, "go", "jq", "sqlite3", "ssh-agent", "ssh-add", "ssh-keygen")
+		n.Sh("GOBIN=$DIR/tools go install " + litewitness)
+		w := n.startLitewitness()
+		n.witnessed(w)
+		// After a rotation of the key it is a stranger, until its operator has the new one.
+		n.Sh("edgectl key rotate checkpoint")
+		n.ships(2, "stranger", "give the operator")
+		w.register()
+		n.ships(0, "cosigned", "")
+		n.away(w)
+	})
+	t.Run("omniwitness", func(t *testing.T) {
+		t.Parallel()
+		n := newNode(t, "go", "jq")
+		n.Sh("GOBIN=$DIR/tools go install " + omniwitness)
+		w := n.startOmniwitness()
+		n.witnessed(w)
+		n.away(w)
+	})
+}
+
+// witnessed has a witness judge the life of a node.
+func (n *node) witnessed(w *running) {
+	n.T.Helper()
 	n.boot()
 	n.Sh("mkdir kept")
 	n.write("ship.yaml", fmt.Sprintf("checkpoints: %s\nwitnesses:\n  - url: %s\n    key: %s\n", filepath.Join(n.Dir, "kept"), w.url, w.key))
 
 	// A journal that it does not know: the next step names what its operator needs.
-	n.ships(2, "stranger", "next: give the operator of that witness the origin "+n.origin()+" and the key "+n.origin()+"+")
-	w.register(n)
+	if w.refuses {
+		n.ships(2, "stranger", "next: give the operator of that witness the origin "+n.origin()+" and the key "+n.origin()+"+")
+	} else {
+		n.ships(2, "away", "the next run sends what they lack")
+	}
+	w.register()
 	for range 3 {
 		n.boot()
 		n.ships(0, "cosigned", "")
 	}
-	n.Sh("[ $(ls kept | wc -l) = 3 ]")
-	vkey := named(t, n.origin(), string(n.file("state/identity/journal-sign.pub")))
-	policy, err := torchwood.ParsePolicy(fmt.Appendf(nil, "log %s\nwitness w %s\nquorum w\n", vkey, w.key))
+	policy, err := torchwood.ParsePolicy(fmt.Appendf(nil, "log %s\nwitness w %s\nquorum w\n", n.vkey(), w.key))
 	if err != nil {
-		t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	kept, err := filepath.Glob(filepath.Join(n.Dir, "kept/*.checkpoint"))
 	if err != nil || len(kept) != 3 {
-		t.Fatalf("%q, %v", kept, err)
+		n.T.Fatalf("%q, %v", kept, err)
 	}
 	for _, file := range kept {
 		signed, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			n.T.Fatal(err)
 		}
 		if _, _, err := torchwood.VerifyCheckpoint(signed, policy); err != nil {
-			t.Errorf("%s: %v\n%s", file, err, signed)
+			n.T.Errorf("%s: %v\n%s", file, err, signed)
 		}
 	}
 
@@ -78,17 +110,20 @@ func TestLitewitness(t *testing.T) {
 	n.ships(1, "rewritten", "keep the disk as it is")
 	n.Sh("rmdir kept; mv kept.1 kept; rm -r $STATE; mv newer $STATE")
 	n.ships(0, "cosigned", "")
+}
 
-	// After a rotation of the key it is a stranger, until its operator has the new one.
-	n.Sh("edgectl key rotate checkpoint")
-	n.ships(2, "stranger", "give the operator")
-	w.register(n)
-	n.ships(0, "cosigned", "")
-
-	// It is away.
+// away stops the witness.
+func (n *node) away(w *running) {
+	n.T.Helper()
 	w.stop()
 	n.boot()
 	n.ships(2, "away", "the next run sends what they lack")
+}
+
+// vkey is the journal's key as others need it.
+func (n *node) vkey() string {
+	n.T.Helper()
+	return named(n.T, n.origin(), string(n.file("state/identity/journal-sign.pub")))
 }
 
 // ships runs edgectl ship and expects an exit code and an outcome.
@@ -118,6 +153,38 @@ func (n *node) write(name, text string) {
 type running struct {
 	url, key string
 	stop     func()
+	// refuses: it answers as the specification says if it does not know a journal.
+	// omniwitness answers with status 500.
+	refuses bool
+	// register makes the journal and its key known, as the witness's operator does.
+	register func()
+}
+
+// unused returns an address on which nothing listens.
+func (n *node) unused() string {
+	n.T.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	defer free.Close() //nolint:errcheck // its number is used now
+	return free.Addr().String()
+}
+
+// answers waits until a program answers at an address, and returns its page.
+func (n *node) answers(address string) (page string) {
+	n.T.Helper()
+	n.await(func() bool {
+		resp, err := http.Get("http://" + address + "/") //nolint:noctx // on this machine
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close() //nolint:errcheck // it was only read
+		text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		page = string(text)
+		return err == nil
+	})
+	return page
 }
 
 // startLitewitness starts the witness, and the ssh-agent that holds its key.
@@ -133,41 +200,54 @@ func (n *node) startLitewitness() *running {
 	n.start("ssh-agent", "-D", "-a", socket)
 	n.await(func() bool { _, err := os.Stat(socket); return err == nil })
 	n.Sh("ssh-keygen -q -t ed25519 -N '' -f witness; SSH_AUTH_SOCK=" + socket + " ssh-add -q witness; ssh-keygen -lf witness.pub | cut -d' ' -f2 >fingerprint")
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		n.T.Fatal(err)
-	}
-	address := free.Addr().String()
-	_ = free.Close() // its number is used now
-	w := &running{url: "http://" + address}
+	address := n.unused()
+	w := &running{url: "http://" + address, refuses: true}
 	w.stop = n.start(filepath.Join(n.Dir, "tools/litewitness"), "-db", "witness.db", "-name", "witness.test/w", "-key", strings.TrimSpace(string(n.file("fingerprint"))),
 		"-ssh-agent", socket, "-listen", address)
-	var page []byte
-	n.await(func() bool {
-		resp, err := http.Get(w.url + "/") //nolint:noctx // on this machine
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close() //nolint:errcheck // it was only read
-		page = make([]byte, 4<<10)
-		size, _ := resp.Body.Read(page)
-		page = page[:size]
-		return true
-	})
-	w.key = regexp.MustCompile(`witness\.test/w\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+`).FindString(string(page))
+	page := n.answers(address)
+	w.key = regexp.MustCompile(`witness\.test/w\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+`).FindString(page)
 	if w.key == "" {
 		n.T.Fatalf("the witness names no key: %s", page)
+	}
+	w.register = func() { // as witnessctl does
+		const empty = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+		n.Sh(fmt.Sprintf(`sqlite3 witness.db "PRAGMA busy_timeout=5000; INSERT OR IGNORE INTO log VALUES('%s', 0, '%s'); INSERT INTO key VALUES('%s', '%s')" >/dev/null`,
+			n.origin(), empty, n.origin(), n.vkey()))
 	}
 	return w
 }
 
-// register makes the journal and its key known to the witness, as its operator does
-// with witnessctl.
-func (w *running) register(n *node) {
+// startOmniwitness starts the witness. It knows a log when it starts.
+func (n *node) startOmniwitness() *running {
 	n.T.Helper()
-	vkey := named(n.T, n.origin(), string(n.file("state/identity/journal-sign.pub")))
-	const empty = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-	n.Sh(fmt.Sprintf(`sqlite3 witness.db "PRAGMA busy_timeout=5000; INSERT OR IGNORE INTO log VALUES('%s', 0, '%s'); INSERT INTO key VALUES('%s', '%s')" >/dev/null`, n.origin(), empty, n.origin(), vkey))
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	key, err := torchwood.NewCosignatureSigner("omni.test", private)
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	vkey, err := note.NewEd25519VerifierKey("omni.test", public)
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	hash := strings.Split(vkey, "+")[1]
+	n.write("omni.key", "PRIVATE+KEY+omni.test+"+hash+"+"+base64.StdEncoding.EncodeToString(append([]byte{1}, private.Seed()...)))
+	address := n.unused()
+	w := &running{url: "http://" + address, key: key.Verifier().String()}
+	start := func(logs string) {
+		n.write("logs.yaml", logs)
+		w.stop = n.start(filepath.Join(n.Dir, "tools/omniwitness"), "--additional_logs", "logs.yaml", "--private_key_path", "omni.key", "--db_file", "omni.db",
+			"--listen", address, "--metrics_listen", n.unused())
+		n.answers(address)
+	}
+	start("Logs: []\n")
+	w.register = func() {
+		w.stop()
+		start(fmt.Sprintf("Logs:\n  - Origin: %s\n    PublicKey: %s\n", n.origin(), n.vkey()))
+	}
+	return w
 }
 
 // start starts a program that ends with the test. stop ends it earlier.
