@@ -118,7 +118,7 @@ soak: build ## 1,000 power cuts, or EDGED_VM_CUTS (root; installs Debian package
 # EDGED_INTEROP=1 makes a missing tool an error: it is set where all of them
 # could be installed, or by a caller that wants nothing to be skipped.
 interop: build ## other people's programs judge what edgectl writes (root installs Debian packages; npm)
-	@bash .ci/tools jq:jq b3sum:b3sum zstd:zstd openssl:openssl python3:python3 tar:tar journalctl:systemd /lib/systemd/systemd-journal-remote:systemd-journal-remote node:nodejs npm:npm
+	@bash .ci/tools jq:jq b3sum:b3sum zstd:zstd openssl:openssl python3:python3 tar:tar journalctl:systemd /lib/systemd/systemd-journal-remote:systemd-journal-remote sqlite3:sqlite3 ssh-agent:openssh-client node:nodejs npm:npm
 	cd internal/interop && EDGED_INTEROP=$${EDGED_INTEROP:-$$(command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && echo 1 || true)} EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 20m ./...
 
 # What the Go build embeds is checked in: it must be what the sources give.

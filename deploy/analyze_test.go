@@ -13,6 +13,7 @@ var maxExposure = map[string]string{
 	"edged-precheck.service":   "20",
 	"edged-scrub.service":      "20",
 	"edged-checkpoint.service": "20",
+	"edged-ship.service":       "25",
 	"edged.service":            "30",
 }
 

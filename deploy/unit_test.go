@@ -74,6 +74,12 @@ func TestUnitsSay(t *testing.T) {
 		{"edged-scrub.timer", "Timer", "OnCalendar", "weekly"},
 		{"edged-scrub.timer", "Install", "WantedBy", "timers.target"},
 		{"edged-checkpoint.service", "Service", "ExecStart", "/usr/libexec/edged/write-checkpoint"},
+		{"edged-ship.service", "Service", "ExecStart", "/usr/bin/edgectl ship"},
+		{"edged-ship.service", "Service", "SuccessExitStatus", "2"}, // a witness that is away is no failure of the node
+		{"edged-ship.service", "Unit", "ConditionPathExists", "/etc/edged/ship.yaml"},
+		{"edged-ship.timer", "Timer", "OnBootSec", "1min"},
+		{"edged-ship.timer", "Timer", "OnCalendar", "daily"},
+		{"edged-ship.timer", "Install", "WantedBy", "timers.target"},
 		{"edged-checkpoint.timer", "Install", "WantedBy", "timers.target"},
 	} {
 		if got := readUnit(t, tt.unit)[tt.section][tt.key]; !slices.Contains(got, tt.value) {
@@ -91,6 +97,7 @@ func TestUnitsDoNotSay(t *testing.T) {
 		{"edged-precheck.service", "Service", "User", "files of several users are read and replaced"},
 		{"edged-precheck.service", "Service", "ProcSubset", "the boot id would be out of sight"},
 		{"edged-precheck.service", "Unit", "ConditionPathExists", "a gate that is skipped is no gate"},
+		{"edged-ship.service", "Unit", "Requires", "it runs however the gate ended"},
 		{"edged-scrub.service", "Service", "ReadWritePaths", "a scrub looks and touches nothing"},
 	} {
 		if got, ok := readUnit(t, tt.unit)[tt.section][tt.key]; ok {

@@ -165,7 +165,7 @@ by that signal.`,
 	cmd.SetOut(e.stdout)
 	cmd.SetErr(e.stderr)
 	e.target.flags(cmd.PersistentFlags())
-	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), replayCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), doctorCommand(e), metricsCommand(e), configCommand(e), projectionsCommand(e), auditCommand(e), reportCommand(e))
+	cmd.AddCommand(initCommand(e), keyCommand(e), manifestCommand(e), journalCommand(e), replayCommand(e), drillCommand(e), clockCommand(e), statusCommand(e), doctorCommand(e), metricsCommand(e), configCommand(e), projectionsCommand(e), auditCommand(e), reportCommand(e), shipCommand(e))
 	commandline.Prepare(cmd)
 	return cmd
 }

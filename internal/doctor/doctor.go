@@ -16,6 +16,7 @@ import (
 	"github.com/autonomyops/edged/internal/gate"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/manifest"
+	"github.com/autonomyops/edged/internal/ship"
 	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/machine"
 )
@@ -56,6 +57,8 @@ type Report struct {
 	Space     *Space    `json:"space"`
 	// Tail describes the part of the journal that has not settled.
 	Tail *journal.TailUse `json:"tail"`
+	// Unseen is what nobody else has seen of the journal.
+	Unseen *ship.Unseen `json:"unseen"`
 	// Verified: the whole journal was verified.
 	Verified bool      `json:"journal_verified"`
 	Findings []Finding `json:"findings"`
@@ -144,6 +147,7 @@ func examine(ctx context.Context, opt Options) (*examination, error) {
 		e.rep.Node = e.x.Config.Identity.EdgeDomainID
 	}
 	e.add(e.findings()...)
+	e.unseen()
 	if opt.Journal && e.x.State != nil && e.x.State.Seq > 0 {
 		if err := e.verifyJournal(ctx); err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/autonomyops/edged/internal/config"
 	"github.com/autonomyops/edged/internal/gate"
 	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/ship"
 	"github.com/autonomyops/edged/internal/stateroot"
 	"github.com/autonomyops/edged/internal/tlscert"
 	"github.com/autonomyops/edged/internal/verify"
@@ -67,6 +69,7 @@ const (
 	CodeCA           = "ca_ends_soon"          // warning
 	CodeSpace        = "space_low"             // warning: bytes or inodes
 	CodeUnsettled    = "tail_unsettled"        // warning: a run ended without settling
+	CodeShip         = "ship_config"           // warning: it is not valid, or its directory cannot be read
 	CodeUnitMissing  = "unit_not_installed"    // edged-precheck.service
 	CodeUnitMasked   = "unit_masked"
 	CodeUnitDisabled = "unit_not_enabled"
@@ -186,6 +189,34 @@ func (e *examination) limits() (found []Finding) {
 		warn(CodeElsewhere, e.rep.StateRoot, "this is not the running node", "", "certificates, mounts, units and the operating system were not checked")
 	}
 	return found
+}
+
+// unseen sets Report.Unseen. Of a node elsewhere, and of a journal that cannot be
+// opened, it is not known.
+func (e *examination) unseen() {
+	if e.opt.Elsewhere || e.x.State == nil || e.x.State.Seq == 0 {
+		return
+	}
+	file := filepath.Join(e.opt.System, ship.Usual)
+	cfg, err := ship.Load(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	var u ship.Unseen
+	if err == nil {
+		var src *history.Source
+		if src, err = history.Open(e.rep.StateRoot); err != nil {
+			return // it was reported
+		}
+		defer src.Close() //nolint:errcheck // read-only
+		u, err = cfg.Unseen(src)
+	}
+	if err != nil {
+		e.add(Finding{Severity: Warning, Code: CodeShip, What: "what others have seen of the journal is not known", Path: file, Detail: err.Error(),
+			Next: "correct the file, or create the directory of checkpoints that it names"})
+		return
+	}
+	e.rep.Unseen = &u
 }
 
 func (e *examination) space() *Space {

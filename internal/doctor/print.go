@@ -38,13 +38,17 @@ func (r *Report) Print(w io.Writer) error {
 	return err
 }
 
-// PrintLimits writes certificates, space and the journal's tail.
+// PrintLimits writes certificates, space, the journal's tail and who else has seen
+// the journal.
 func (r *Report) PrintLimits(s *display.Screen) {
 	s.Row("certificate", "%s", r.Leaf)
 	s.Row("CA", "%s", r.CA)
 	s.Row("space", "%s", r.Space)
 	if r.Tail != nil {
 		s.Row("journal tail", "%s, room for %s", display.Count(r.Tail.Records, "record"), display.Bytes(r.Tail.FreeBytes))
+	}
+	if r.Unseen != nil {
+		s.Row("witnesses", "%s", r.Unseen)
 	}
 }
 

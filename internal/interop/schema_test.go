@@ -133,6 +133,7 @@ func TestSchemas(t *testing.T) {
 		{"config-check", "sed s/schema:/x:/ $EDGE_CONFIG >x.yaml; edgectl config check x.yaml --json; [ $? = 1 ]"},
 		{"projections", "rm state/bootstrap/os_fingerprint.json; edgectl projections check --json; [ $? = 1 ]"},
 		{"projections", "edgectl projections rebuild --json"},
+		{"ship", `printf 'checkpoints: %s\nwitnesses:\n  - url: http://127.0.0.1:1\n    key: witness.test/w+b86ff4f0+BAJv/S21wl/WNcatihBdhCfvU+Y677YykO+G4YZdq0JH\n' "$DIR" >ship.yaml; edgectl ship --ship-config ship.yaml --json; [ $? = 2 ]`},
 		{"last_failure", "rm -r state/journal; edged precheck 2>/dev/null; [ $? = 2 ] && cat state/bootstrap/last_failure.json"},
 		{"status", "edgectl status --json; [ $? = 1 ]"},
 	} {

@@ -48,6 +48,12 @@ func NewVerifier(text string) (Verifier, error) {
 	return Verifier{v, text, raw[1:]}, nil
 }
 
+// ForJournal returns the key in its text form with the origin of a journal as its
+// name, as others need it to verify the journal's checkpoints.
+func (v Verifier) ForJournal(journalID string) (string, error) {
+	return note.NewEd25519VerifierKey(Origin(journalID), v.key)
+}
+
 // named returns the key under another name, which the hash in a signature line
 // covers too. It returns an error if a note cannot have such a name.
 func (v Verifier) named(name string) (note.Verifier, error) {

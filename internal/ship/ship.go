@@ -1,0 +1,169 @@
+// Package ship shows a node's journal to others, who remember it. A journal on one
+// partition cannot show that the partition was put back to an older copy, or that
+// root wrote all of it again with the node's own key; whoever has seen it can.
+//
+//	config.go   who is to see it: /etc/edged/ship.yaml
+//	witness.go  a C2SP tlog-witness: it gets a checkpoint and a proof, and no records
+//	kept.go     the checkpoints that others have signed
+//	ship.go     one run
+//
+// The journal is the only queue. There is no file that says how far the others
+// are: each knows its own size, and answers with it.
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/autonomyops/edged/internal/transparency"
+)
+
+// Outcome is the outcome of one run for one witness.
+type Outcome string
+
+// Outcomes.
+const (
+	Cosigned   Outcome = "cosigned"
+	Away       Outcome = "away"        // no usable answer; try again later
+	Stranger   Outcome = "stranger"    // the witness does not know this journal
+	Rewritten  Outcome = "rewritten"   // the witness remembers another history
+	RolledBack Outcome = "rolled_back" // the witness says that it knows more records
+)
+
+// Result is the result for one witness.
+type Result struct {
+	URL     string  `json:"url"`
+	Outcome Outcome `json:"outcome"`
+	// Seen is the newest checkpoint that the witness has signed and that is kept.
+	Seen
+	Detail string `json:"detail"`
+}
+
+// Contradicts reports whether the witness remembers something else than the node.
+func (r Result) Contradicts() bool { return r.Outcome == Rewritten || r.Outcome == RolledBack }
+
+// maxAsked is the number of times that a witness is asked in one run. It answers
+// with another size once; more often only if others ship the same journal.
+const maxAsked = 4
+
+// Ship asks every witness to cosign the checkpoint of a tree, and keeps each answer
+// in the directory of the config as soon as it arrives. signed is the checkpoint
+// with the node's signature. Only a failure of that directory is an error: [ErrContradicts]
+// if it holds a checkpoint of this size over other records.
+func Ship(ctx context.Context, c *Config, tree *transparency.Tree, signed []byte) ([]Result, error) {
+	kept, err := OpenKept(c.Checkpoints, tree.Checkpoint().Journal)
+	if err != nil {
+		return nil, err
+	}
+	defer kept.Close() //nolint:errcheck // every file was synced
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxResponseHeaderBytes = maxAnswer
+	defer transport.CloseIdleConnections()
+	client := &http.Client{
+		Transport: transport,
+		// A witness has one address. Another one would be another witness.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	results := []Result{}
+	for _, w := range c.Witnesses {
+		r, err := shipTo(ctx, client, w, kept, tree, signed)
+		if err != nil {
+			return results, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// shipTo asks one witness. The error is that of kept or of ctx.
+func shipTo(ctx context.Context, client *http.Client, w Witness, kept *Kept, tree *transparency.Tree, signed []byte) (Result, error) {
+	c := tree.Checkpoint()
+	seen, err := kept.Seen(w)
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{URL: w.URL, Seen: seen}
+	if err = agrees(kept, seen, tree); err == nil {
+		var cosigned cosignature
+		cosigned, err = show(ctx, client, w, tree, signed, seen.Size)
+		// The first signature over a size shows since when it was seen: another one
+		// is not kept.
+		if err == nil && seen.Size < c.Size {
+			if err := kept.add(c, signed, cosigned.line); err != nil {
+				return r, fmt.Errorf("keep the checkpoint: %w", err)
+			}
+			r.Seen = Seen{w.Name(), c.Size, &cosigned.time, c}
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return r, ctx.Err()
+	case err == nil:
+		r.Outcome = Cosigned
+		return r, nil
+	case errors.Is(err, ErrContradicts):
+		r.Outcome = Rewritten
+	case errors.Is(err, errMore):
+		r.Outcome = RolledBack
+	case errors.Is(err, ErrStranger):
+		r.Outcome = Stranger
+	default:
+		r.Outcome = Away
+	}
+	r.Detail = err.Error()
+	return r, nil
+}
+
+// errMore: the witness knows more records than there are.
+var errMore = errors.New("more than are here: an older copy of the partition was put back, or another copy of this node ships too")
+
+// agrees compares the tree with the newest checkpoint that the witness has signed.
+func agrees(kept *Kept, seen Seen, tree *transparency.Tree) error {
+	switch c := tree.Checkpoint(); {
+	case seen.Size == 0:
+		return nil
+	case seen.Size > c.Size:
+		return fmt.Errorf("it has signed %s, %w", kept.name(seen.Size), errMore)
+	}
+	here, err := tree.At(seen.Size)
+	if err == nil && here != seen.checkpoint {
+		err = fmt.Errorf("%w: it has signed %s, which is over other records", ErrContradicts, kept.name(seen.Size))
+	}
+	return err
+}
+
+// show asks one witness, from the size that it is believed to know, and again from
+// the size that it answers with. It does not sign these answers.
+func show(ctx context.Context, client *http.Client, w Witness, tree *transparency.Tree, signed []byte, old uint64) (cosignature, error) {
+	size := tree.Checkpoint().Size
+	for range maxAsked {
+		var proof []transparency.HashText
+		if old > 0 {
+			before, err := tree.At(old)
+			if err != nil {
+				return cosignature{}, err
+			}
+			c, err := tree.Consistency(before, signed)
+			if err != nil {
+				return cosignature{}, err
+			}
+			proof = c.Proof
+		}
+		cosigned, err := w.ask(ctx, client, old, proof, signed)
+		var conflict conflictError
+		switch {
+		case !errors.As(err, &conflict):
+			return cosigned, err
+		case conflict.size > size:
+			return cosignature{}, fmt.Errorf("it says that it knows %d records, %w", conflict.size, errMore)
+		case conflict.size == old && old == size:
+			return cosignature{}, fmt.Errorf("%w: it says that the %d records which it knows have another root", ErrContradicts, size)
+		case conflict.size == old:
+			return cosignature{}, fmt.Errorf("%w: it asks for a proof from %d records, and refuses it", ErrAway, old)
+		}
+		old = conflict.size
+	}
+	return cosignature{}, fmt.Errorf("%w: it answered with %d different sizes", ErrAway, maxAsked)
+}
