@@ -78,14 +78,15 @@ func (e *export) add(like record.Record, later time.Duration, set map[string]any
 	if err != nil {
 		e.t.Fatal(err)
 	}
+	run := e.id().String()
 	line, err := record.Encode(e.tip.Journal, e.tip.Seq+1, e.tip.Hash, record.Entry{ID: e.id(), Type: like.Type, Crit: like.Crit, Time: e.tip.Time.Add(later),
-		BootID: e.id().String(), UptimeMS: 4000 + int64(e.rand.Uint64()%5000), Run: e.id().String(), Node: e.tip.Node, Epoch: e.tip.Epoch, Data: text}) //nolint:gosec // small
+		BootID: e.id().String(), UptimeMS: 4000 + int64(e.rand.Uint64()%5000), Run: run, Node: e.tip.Node, Epoch: e.tip.Epoch, Data: text}) //nolint:gosec // small
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	e.out.Write(line)
 	e.out.WriteByte('\n')
-	e.tip = decode(e.t, line)
+	e.tip.Seq, e.tip.Time, e.tip.Run, e.tip.Hash = e.tip.Seq+1, e.tip.Time.Add(later), run, record.HashOf(line)
 }
 
 // file writes the export, and returns its path.

@@ -152,7 +152,7 @@ func TestEpochs(t *testing.T) {
 	}
 	tb.click(".epoch[open] .rows a")
 	tb.says("#panel-title", "Record 291")
-	if hash := value[string](tb, "location.hash"); hash != "#epoch=8&record=291" {
+	if hash := value[string](tb, "location.hash"); hash != "#epoch=8&record=291&explain=8" {
 		t.Error(hash)
 	}
 }

@@ -2,6 +2,7 @@ package pagetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
@@ -84,6 +85,11 @@ func TestTimelineMouse(t *testing.T) {
 	if d := tb.sight(); d < 60 || d > 90 {
 		t.Errorf("epoch 1 shows %.1f days", d)
 	}
+	tb.press("explain epoch 1")
+	tb.says(".epoch[open] h3", "the operating system changed")
+	if hash := value[string](tb, "location.hash"); !strings.Contains(hash, "explain=1") {
+		t.Error(hash)
+	}
 	tb.press("only this time in the table")
 	tb.says(".found", "of 463 records")
 	if n := tb.found(); n < 30 || n > 60 {
@@ -124,6 +130,8 @@ func ptr[T any](v T) *T { return &v }
 
 // A window that was mailed.
 func TestTimelinePlace(t *testing.T) {
+	mailed := open(t, fixture(t, depot), "#explain=8", desktop)
+	mailed.says(".epoch[open] .rows", "Fedora")
 	tb := open(t, fixture(t, depot), "#view=2025-05-06T00:00:00.000Z,2025-05-07T00:00:00.000Z", desktop)
 	tb.says(".tl-readout", "4 boots, 3 failed")
 	if d := tb.sight(); fmt.Sprintf("%.2f", d) != "1.00" {

@@ -88,12 +88,6 @@ export class Table {
     this.shown.get(this.active)?.focus({ preventScroll: true });
   }
 
-  /** Returns the row that is so many rows away from row, or -1. */
-  neighbour(row: number, by: number): number {
-    const i = this.find(row);
-    return i < 0 ? -1 : (this.rows[i + by] ?? -1);
-  }
-
   private find(row: number): number {
     return row < 0 ? -1 : Array.prototype.indexOf.call(this.rows, row);
   }

@@ -42,6 +42,9 @@ export interface TimelineOptions {
   /** Marks of these rows are visited by the keys n and p. */
   visit: Row[];
   describeSpan: (i: number) => string;
+  /** The name of the button that opens a span, and what it does. */
+  spanButton: (i: number) => string;
+  openSpan: (i: number) => void;
   /** Says what is in sight. */
   summary: (from: number, to: number) => string;
   moved: (from: number, to: number, all: boolean) => void;
@@ -79,6 +82,7 @@ export class Timeline {
   readonly element: HTMLElement;
   private readonly picture: SVGSVGElement;
   private readonly readout = h("p", { class: "tl-readout" });
+  private readonly span = button("", () => this.options.openSpan(this.middle()), { hidden: true });
   private readonly live = h("p", { class: "sr", role: "status" });
   private readonly lo: number;
   private readonly hi: number;
@@ -118,7 +122,7 @@ export class Timeline {
       button("→", () => this.pan(0.5), { "aria-label": "Later", title: "Later (right arrow)" }),
       button("all", () => this.show(this.lo, this.hi), { "aria-label": "Show all time", title: "All (Home)" }),
       button("previous mark", () => this.visit(-1), { title: "Previous mark (p)" }),
-      button("next mark", () => this.visit(1), { title: "Next mark (n)" }));
+      button("next mark", () => this.visit(1), { title: "Next mark (n)" }), this.span);
     this.element = h("div", { class: "tl" }, tools, h("div", { class: "tl-frame" }, this.gutter(), stage), this.readout, this.live);
     new ResizeObserver(() => this.resize(stage.clientWidth)).observe(stage);
   }
@@ -301,6 +305,11 @@ export class Timeline {
     return y >= spanHeight ? -1 : this.options.spans.findIndex((s) => t >= s.from && t < s.to);
   }
 
+  // middle is the span in the middle of the window, or -1.
+  private middle(): number {
+    return this.spanAt(this.width / 2, 0);
+  }
+
   private hover(x: number, y: number): void {
     const mark = this.nearest(x, y);
     const span = this.spanAt(x, y);
@@ -358,6 +367,9 @@ export class Timeline {
       out.push(svg("path", { class: "tl-rule", d: `M0 ${y}H${this.width}` }), svg("path", { class: "tl-window", d: `M${left.toFixed(1)} ${y}h${Math.max((this.to - this.from) * all, 4).toFixed(1)}` }));
     }
     this.picture.replaceChildren(...out);
+    const middle = this.middle();
+    this.span.hidden = this.isAll || middle < 0;
+    if (middle >= 0) this.span.textContent = this.options.spanButton(middle);
     this.tell();
   }
 

@@ -7,6 +7,8 @@ import { icon } from "../lib/shapes";
 import { copier, count, utc, visible } from "../lib/text";
 
 export interface EpochActions {
+  /** An epoch was opened; null: the one that was is closed. */
+  explained: (epoch: number | null) => void;
   records: (epoch: number) => void;
   timeline: (index: number) => void;
 }
@@ -33,7 +35,9 @@ export class Epochs {
     if (index < 0 || index >= this.report.epochs.length) return;
     this.make(index + 1);
     const card = this.cards[index]!;
+    this.fill(card);
     card.open = true;
+    this.act.explained(this.report.epochs[index]!.epoch);
     card.scrollIntoView({ block: "start" });
     card.querySelector("summary")?.focus({ preventScroll: true });
   }
@@ -42,15 +46,13 @@ export class Epochs {
   all(open: boolean): void {
     if (!open) {
       for (const card of this.opened) card.open = false;
-      this.opened = [];
       return;
     }
     this.make(Infinity);
-    for (const card of this.cards) {
-      if (card.open) continue;
+    this.opened = this.cards.filter((card) => !card.open);
+    for (const card of this.opened) {
       this.fill(card);
       card.open = true;
-      this.opened.push(card);
     }
   }
 
@@ -79,6 +81,8 @@ export class Epochs {
     card.addEventListener("toggle", () => {
       if (card.open) this.fill(card);
     });
+    // By a click, or a key, which is one too; paper opens all of them and means none.
+    card.querySelector("summary")?.addEventListener("click", () => this.act.explained(card.open ? null : e.epoch));
     return card;
   }
 

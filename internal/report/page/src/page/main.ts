@@ -37,6 +37,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   let rows: ArrayLike<number> = [];
   let current = -1;
   let view = "";
+  let explained = "";
 
   /** Scrolls to a part of the page. Reports whether there is one. */
   const goto = (id: string): boolean => {
@@ -51,7 +52,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
       // Of records with one number, the later ones are named by position too.
       place.set("record", history.find(seq) === current ? String(seq) : `${seq}~${current + 1}`);
     }
-    place.set("view", view);
+    place.set("view", view).set("explain", explained);
     writePlace(place, step);
   };
 
@@ -110,6 +111,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   const timeline = overview(history, {
     open: (i) => open(i, true),
     filter: filterBy,
+    explain: (k) => epochs.show(k),
     moved: (from, to, all) => {
       view = all ? "" : `${utc(from, true)},${utc(to, true)}`;
       inTable.disabled = all;
@@ -123,6 +125,10 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   timeline.element.querySelector(".tl-tools")?.append(inTable);
 
   const epochs = new Epochs(report, {
+    explained: (epoch) => {
+      explained = epoch === null ? "" : String(epoch);
+      write(false);
+    },
     records: (epoch) => filterBy("epoch", String(epoch)),
     timeline: (k) => {
       const a = history.find(report.epochs[k]!.began.seq);
@@ -165,8 +171,9 @@ function compose(main: HTMLElement, report: Report, history: History): void {
       else openSeq(seq);
     } else if (panel.isOpen) panel.close();
     if (place.size === 1) goto(location.hash.slice(1));
-    const epoch = place.get("show-epoch");
-    if (epoch) epochs.show(report.epochs.findIndex((e) => String(e.epoch) === epoch));
+    const epoch = place.get("explain") ?? "";
+    if (epoch !== explained) epochs.show(report.epochs.findIndex((e) => String(e.epoch) === epoch));
+    explained = epoch;
   };
   addEventListener("hashchange", follow);
   addEventListener("popstate", follow);

@@ -9,6 +9,7 @@ import type { History, Outcome } from "./history";
 export interface OverviewActions {
   open: (i: number) => void;
   filter: (name: string, value: string) => void;
+  explain: (index: number) => void;
   moved: (from: number, to: number, all: boolean) => void;
 }
 
@@ -71,6 +72,8 @@ export function overview(history: History, act: OverviewActions): Timeline {
     rows,
     visit: [failed, unfinished, warnings, notices, ...rare],
     describeSpan: (i) => describe(report, i),
+    spanButton: (i) => `explain epoch ${report.epochs[i]!.epoch}`,
+    openSpan: act.explain,
     summary: (from, to) => {
       const n = (row: Row): number => inSight(row.at, from, to);
       const parts = [count(gates.reduce((sum, r) => sum + n(r), 0), "boot")];
