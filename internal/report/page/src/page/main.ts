@@ -17,6 +17,9 @@ import { History } from "./history";
 import { overview } from "./overview";
 import { printRows } from "./print";
 
+// Of the timeline on an upright page, A4 or Letter: a script cannot ask for it.
+const paperWidth = 560;
+
 const packed = (id: string): Promise<Uint8Array> => unpack(document.getElementById(id)?.textContent ?? "");
 
 async function start(main: HTMLElement): Promise<void> {
@@ -145,8 +148,8 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   main.replaceChildren(
     h("section", { "aria-labelledby": "timeline" }, h("h2", { id: "timeline", tabindex: -1 }, "Timeline"), timeline.element, keys()),
     flagList(report, (code) => filterBy("flag", code)),
-    h("section", { "aria-labelledby": "records" }, h("h2", { id: "records", tabindex: -1 }, "Records"), filter.element, records, paper),
-    epochs.element,
+    h("section", { class: "on-screen", "aria-labelledby": "records" }, h("h2", { id: "records", tabindex: -1 }, "Records"), filter.element, records),
+    epochs.element, paper,
   );
 
   // A link in the page keeps the filter, which a change of the address would not.
@@ -182,7 +185,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   const printing = (on: boolean): void => {
     if (on === paper.hasChildNodes()) return;
     epochs.all(on);
-    timeline.resize(on ? 700 : timeline.element.querySelector(".tl-stage")?.clientWidth ?? 0);
+    timeline.resize(on ? paperWidth : timeline.element.querySelector(".tl-stage")?.clientWidth ?? 0);
     paper.replaceChildren();
     if (on) paper.append(printRows(history, rows));
   };

@@ -17,7 +17,7 @@ export function printRows(history: History, rows: ArrayLike<number>): HTMLElemen
       h("td", {}, visible(history.kindOf(i), 80), " ", visible(history.aboutOf(i), 160)), h("td", {}, flags)));
   }
   const left = rows.length - shown;
-  return h("div", { class: "print-rows" },
+  return h("section", { class: "print-rows" }, h("h2", {}, "Records"),
     h("p", {}, rows.length === history.length ? `All ${count(history.length, "record")}` : `${count(rows.length, "record")} of ${history.length.toLocaleString("en")}, as filtered`,
       left > 0 ? `. Printed are the first ${shown.toLocaleString("en")}; ${left.toLocaleString("en")} are left out: filter the table before you print.` : "."),
     h("table", {}, h("thead", {}, h("tr", {}, ["record", "time", "epoch", "what happened", "flags"].map((name) => h("th", { scope: "col" }, name)))), body));
