@@ -135,7 +135,7 @@ package: build ## a .deb of all that into dist/; installs, upgrades and removes 
 	@bash .ci/tools dpkg-deb:dpkg lintian:lintian systemctl:systemd
 	rm -f dist/*.deb
 	bash deploy/package.sh
-	EDGED_DIST="$(CURDIR)/dist" $(GO) test -count=1 -v -run TestPackage ./deploy
+	EDGED_DIST="$(CURDIR)/dist" $(GO) test -count=1 -v -timeout 30m -run TestPackage ./deploy
 
 clean: ## removes what these targets made
 	rm -rf bin dist
