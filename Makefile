@@ -103,10 +103,10 @@ e2e: build ## the real binaries from outside, on real mounts (root; installs Deb
 	$(call want,$(dirs),end-to-end test)
 	EDGED_E2E=1 EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -timeout 30m -run 'E2E|Script' $(dirs)
 
-vmtools := qemu-system-x86_64:qemu-system-x86 mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs depmod:kmod xz:xz-utils jq:jq
+vmtools := qemu-system-x86_64:qemu-system-x86 mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs depmod:kmod xz:xz-utils jq:jq mmdebstrap:mmdebstrap
 vmtest   = EDGED_VM=1 EDGED_VM_FILESYSTEMS='$(FILESYSTEMS)' EDGED_BIN="$(CURDIR)/bin" $(GO) test -count=1 -v
 
-vm: build ## an OS replaced under a real kernel, 100 power cuts, and every state they may leave the disk in, in QEMU, on FILESYSTEMS (root; installs Debian packages)
+vm: build ## an OS replaced under a real kernel, systemd and the units in a Debian system, 100 power cuts, and every state they may leave the disk in, in QEMU, on FILESYSTEMS (root; installs Debian packages)
 	@bash .ci/tools $(vmtools)
 	$(vmtest) -timeout 120m -run TestVM ./internal/vm
 
@@ -146,7 +146,7 @@ package: build ## a .deb of all that into dist/; installs, upgrades and removes 
 	@bash .ci/tools dpkg-deb:dpkg lintian:lintian systemctl:systemd
 	rm -f dist/*.deb
 	bash deploy/package.sh
-	EDGED_DIST="$(CURDIR)/dist" $(GO) test -count=1 -v -run TestPackage ./deploy
+	EDGED_DIST="$(CURDIR)/dist" $(GO) test -count=1 -v -timeout 30m -run TestPackage ./deploy
 
 clean: ## removes what these targets made
 	rm -rf bin dist

@@ -56,7 +56,7 @@ func image(t *testing.T) (root, units string) {
 			t.Fatal(err)
 		}
 	}
-	for _, target := range []string{"sysinit", "basic", "shutdown", "network", "time-set", "timers", "multi-user", "time-sync"} {
+	for _, target := range []string{"sysinit", "basic", "shutdown", "network", "time-set", "timers", "multi-user", "time-sync", "boot-complete"} {
 		write(filepath.Join(units, target+".target"), "[Unit]\nDefaultDependencies=no\n", 0o644)
 	}
 	for _, bin := range []string{"/usr/bin/edged", "/usr/bin/edgectl", "/usr/libexec/edged/write-checkpoint", "/persist/edge/runtime/edged"} {
@@ -66,12 +66,12 @@ func image(t *testing.T) (root, units string) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no units: %v", err)
 	}
-	for _, f := range files {
+	for _, f := range append(files, filepath.Join("systemd", goodBoot)) {
 		data, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(filepath.Join(units, filepath.Base(f)), string(data), 0o644)
+		write(filepath.Join(units, strings.TrimPrefix(f, "systemd/")), string(data), 0o644)
 	}
 	return root, units
 }
@@ -85,6 +85,7 @@ func verify(t *testing.T, root, units string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, filepath.Join(units, "boot-complete.target"))
 	for i := range files {
 		files[i] = strings.TrimPrefix(files[i], root)
 	}

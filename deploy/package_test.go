@@ -46,7 +46,7 @@ func TestPackageFiles(t *testing.T) {
 	_, deb := dist(t)
 	want := []string{
 		"-rwxr-xr-x usr/bin/edged", "-rwxr-xr-x usr/bin/edgectl", "-rwxr-xr-x usr/libexec/edged/write-checkpoint",
-		"-rw-r--r-- usr/lib/systemd/system-preset/80-edged.preset",
+		"-rw-r--r-- usr/lib/systemd/system-preset/80-edged.preset", "-rw-r--r-- usr/lib/systemd/system/" + goodBoot,
 		"-rw-r--r-- usr/share/bash-completion/completions/edged", "-rw-r--r-- usr/share/zsh/vendor-completions/_edgectl",
 		"-rw-r--r-- usr/share/fish/vendor_completions.d/edged.fish",
 		"-rw-r--r-- usr/share/man/man8/edged-precheck.8.gz", "-rw-r--r-- usr/share/man/man1/edgectl-journal-log.1.gz",

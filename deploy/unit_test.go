@@ -52,6 +52,9 @@ func readUnit(t *testing.T, name string) unit {
 	return u
 }
 
+// goodBoot is the drop-in by which a boot counts as good.
+const goodBoot = "boot-complete.target.d/50-edged.conf"
+
 // What the units promise, whatever systemd is installed here.
 func TestUnitsSay(t *testing.T) {
 	for _, tt := range []struct{ unit, section, key, value string }{
@@ -70,6 +73,9 @@ func TestUnitsSay(t *testing.T) {
 		{"edged.service", "Unit", "Requires", "edged-precheck.service"},
 		{"edged.service", "Unit", "After", "edged-precheck.service"},
 		{"edged.service", "Unit", "AssertPathExists", "/run/edged/passed"},
+		{goodBoot, "Unit", "Requires", "edged-precheck.service"},
+		{goodBoot, "Unit", "After", "edged-precheck.service"},
+		{goodBoot, "Unit", "AssertPathExists", "/run/edged/passed"},
 		{"edged-scrub.service", "Service", "ExecStart", "/usr/bin/edgectl journal verify --deep"},
 		{"edged-scrub.timer", "Timer", "OnCalendar", "weekly"},
 		{"edged-scrub.timer", "Install", "WantedBy", "timers.target"},
@@ -106,13 +112,15 @@ func TestUnitsDoNotSay(t *testing.T) {
 	}
 }
 
-// The pass that the gate writes is the one that the daemon asks for, in the
+// The pass that the gate writes is the one that the daemon and a good boot ask for, in the
 // directory that systemd makes for the gate.
 func TestPassIsOnePath(t *testing.T) {
-	gate, daemon := readUnit(t, "edged-precheck.service"), readUnit(t, "edged.service")
+	gate := readUnit(t, "edged-precheck.service")
 	_, pass, ok := strings.Cut(gate["Service"]["ExecStart"][0], "--ready-file ")
-	if !ok || !slices.Equal(daemon["Unit"]["AssertPathExists"], []string{pass}) {
-		t.Errorf("the gate writes %q, the daemon asks for %q", pass, daemon["Unit"]["AssertPathExists"])
+	for _, name := range []string{"edged.service", goodBoot} {
+		if asks := readUnit(t, name)["Unit"]["AssertPathExists"]; !ok || !slices.Equal(asks, []string{pass}) {
+			t.Errorf("the gate writes %q, %s asks for %q", pass, name, asks)
+		}
 	}
 	if dir := "/run/" + gate["Service"]["RuntimeDirectory"][0]; filepath.Dir(pass) != dir {
 		t.Errorf("%s is not in %s", pass, dir)

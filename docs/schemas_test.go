@@ -112,7 +112,7 @@ func structMembers(typ reflect.Type, into map[string]reflect.Type) (required []s
 			continue
 		}
 		into[name] = f.Type
-		if !strings.Contains(rest, "omitempty") {
+		if !strings.Contains(rest, "omitempty") && !strings.Contains(rest, "omitzero") {
 			required = append(required, name)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 func auditVerify(e *env) *cobra.Command {
 	var opt audit.VerifyOptions
 	var keys []string
+	var policy string
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "judge a bundle offline; exit 1 when something is wrong",
@@ -41,11 +42,17 @@ to from it, must have signed FILE; those before it may have signed what --since
 names. Without --key the key that came with the bundle is used, which
 proves nothing about who signed.
 
+--witness and --policy say who must have seen the history: a witness that signed
+the checkpoint which --since names, or the one in FILE. edgectl ship keeps what
+witnesses sign. The report says who saw it, when by the witness's clock, and up to
+which record.
+
 Exit status: 0 for the first three, 1 for the others, 2 if FILE cannot be read or
 compared, which is no verdict: what --since names is torn or damaged itself, a
 newer release wrote a record, a copy changed the file.`,
 		Example: `  edgectl audit verify audit.tar.zst --since january.checkpoint --key journal-sign.pub
   edgectl audit verify audit.tar.zst --since january.checkpoint --key old.pub --key new.pub
+  edgectl audit verify audit.tar.zst --since kept.checkpoint --policy policy.txt
   edgectl audit verify audit.tar.zst --since january.tar.zst --json | jq .first_difference`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,6 +62,13 @@ newer release wrote a record, a copy changed the file.`,
 					return err
 				}
 				opt.Key += key + "\n"
+			}
+			if policy != "" {
+				text, err := durable.ReadHostFile(policy, maxPolicy)
+				if err != nil {
+					return fail("name a file with a C2SP tlog-policy", "read the policy: %w", err)
+				}
+				opt.Policy = text
 			}
 			e.warnLogSkipped(args[0])
 			opt.LogSkipped = e.logSkipped
@@ -77,9 +91,14 @@ newer release wrote a record, a copy changed the file.`,
 	f := cmd.Flags()
 	f.StringVar(&opt.Since, "since", "", "a checkpoint, an older bundle or an export that you kept")
 	f.StringArrayVar(&keys, "key", nil, "the checkpoint key as you hold it; again for each that replaced it")
+	f.StringArrayVar(&opt.Witnesses, "witness", nil, "the key of a witness that must have signed; again for each")
+	f.StringVar(&policy, "policy", "", "a C2SP tlog-policy that a checkpoint must satisfy: which witnesses, and how many of them")
 	e.jsonFlag(cmd)
 	return cmd
 }
+
+// maxPolicy is the largest policy that is read, in bytes.
+const maxPolicy = 64 << 10
 
 // heldKey reads the key that the auditor holds. A private half is refused by
 // its name: no auditor should have it.
@@ -121,6 +140,9 @@ func printAudit(w io.Writer, r audit.Report) error {
 	fmt.Fprintf(&b, "journal %s: %s, %s\n", cmp.Or(r.Journal, "(id unknown)"), verdict, records(r.Events))
 	if r.Since != nil {
 		fmt.Fprintf(&b, "seen before: %s of journal %s\n", records(r.Since.Events), cmp.Or(r.Since.Journal, "(id unknown)"))
+	}
+	for _, w := range r.Witnesses {
+		fmt.Fprintf(&b, "seen by %s: %s of journal %s, %s by its clock\n", display.Clean(w.Witness), records(w.Events), w.Journal, w.Time.Format(display.TimeForm))
 	}
 	if d := r.First; d != nil {
 		fmt.Fprintf(&b, "first difference: record %d of journal %s, was %s, is %s\n", d.Seq, cmp.Or(d.Journal, "(id unknown)"), cmp.Or(d.Was, "not known"), cmp.Or(d.Is, "none"))

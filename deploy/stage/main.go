@@ -74,6 +74,7 @@ func (s *stage) files() error {
 		{"deploy/systemd/write-checkpoint", "usr/libexec/edged", 0o755},
 		{"deploy/systemd/*.service", "usr/lib/systemd/system", 0o644},
 		{"deploy/systemd/*.timer", "usr/lib/systemd/system", 0o644},
+		{"deploy/systemd/boot-complete.target.d/*.conf", "usr/lib/systemd/system/boot-complete.target.d", 0o644},
 		{"deploy/systemd/*.preset", "usr/lib/systemd/system-preset", 0o644},
 	} {
 		names, err := filepath.Glob(f.from)

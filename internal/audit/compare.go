@@ -95,6 +95,7 @@ func (a *auditor) sinceText(ctx context.Context, path string) error {
 		return err
 	}
 	a.report.Since = &Seen{Journal: c.Journal, Events: c.Size}
+	a.witnessed(text, c)
 	return a.sinceCheckpoint(ctx, c, signer)
 }
 

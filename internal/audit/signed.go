@@ -185,6 +185,7 @@ func (a *auditor) checkpoint(ctx context.Context, p *contents) error {
 		return nil
 	}
 	a.signed(p.checkpoint, c)
+	a.witnessed(p.checkpoint, c)
 	return a.covers(ctx, c)
 }
 

@@ -53,15 +53,18 @@ const (
 
 // Report is the result, as it is printed.
 type Report struct {
-	Verdict  Verdict           `json:"verdict"`
-	OK       bool              `json:"ok"`
-	Journal  string            `json:"journal"`
-	Events   uint64            `json:"events"`
-	Head     verify.Head       `json:"head"`
-	Key      string            `json:"key"`
-	Since    *Seen             `json:"since"`
-	First    *Difference       `json:"first_difference"`
-	Findings []journal.Finding `json:"findings"`
+	Verdict Verdict     `json:"verdict"`
+	OK      bool        `json:"ok"`
+	Journal string      `json:"journal"`
+	Events  uint64      `json:"events"`
+	Head    verify.Head `json:"head"`
+	Key     string      `json:"key"`
+	Since   *Seen       `json:"since"`
+	// Witnesses are the checkpoints that the named witnesses have signed; nil if none
+	// was named.
+	Witnesses []Witnessed       `json:"witnesses,omitzero"`
+	First     *Difference       `json:"first_difference"`
+	Findings  []journal.Finding `json:"findings"`
 }
 
 // Seen is the journal and the number of records that were seen before.

@@ -27,6 +27,12 @@ type VerifyOptions struct {
 	// trusted only for Since: a key may have been replaced because it was
 	// stolen, and the thief can sign a history without the replacement.
 	Key string
+	// Witnesses are keys of witnesses that must have signed the bundle's checkpoint
+	// or Since, in the form of signed notes.
+	Witnesses []string
+	// Policy is what the checkpoint or Since must satisfy, as a C2SP tlog-policy;
+	// nil for none.
+	Policy []byte
 	// LogSkipped is the mount option that kept the log of the filesystem from
 	// being replayed, from history.LogSkipped; "" if there is none.
 	LogSkipped string
@@ -49,6 +55,7 @@ type auditor struct {
 	progress func(stage string, done, total uint64)
 	sound    bool // no record is bad
 	newer    error
+	witnesses
 	*findings
 }
 
@@ -69,6 +76,13 @@ func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error)
 		a.keys = append(a.keys, v)
 	}
 	a.given = len(a.keys)
+	var err error
+	if a.witnesses, err = newWitnesses(opt.Witnesses, opt.Policy); err != nil {
+		return Report{}, err
+	}
+	if len(opt.Witnesses) > 0 {
+		a.report.Witnesses = []Witnessed{}
+	}
 	_, kind, err := history.Detect(path)
 	if err != nil {
 		return Report{}, err
@@ -183,6 +197,7 @@ func (a *auditor) done() (Report, error) {
 	if a.newer != nil {
 		return Report{}, a.newer
 	}
+	a.unwitnessed()
 	a.report.Findings = a.listed()
 	a.report.conclude()
 	return a.report, nil

@@ -91,6 +91,14 @@ func (n *node) witnessed(w *running) {
 		}
 	}
 
+	// An auditor sees who has seen which part of a bundle.
+	n.write("policy.txt", fmt.Sprintf("log %s\nwitness w %s\nquorum w\n", n.vkey(), w.key))
+	n.Sh(fmt.Sprintf(`edgectl audit bundle --out node.tar.zst
+set -- node.tar.zst --key $STATE/identity/journal-sign.pub --since $(ls -v kept/*.checkpoint | head -n 1)
+edgectl audit verify "$@" --witness %s --policy policy.txt --json >judged
+jq -e '.verdict == "extended" and .witnesses[0].events > 0 and .witnesses[0].events < .events' judged
+edgectl audit verify "$@" --witness %s | grep '^seen by '`, w.key, w.key))
+
 	// The state root is put back, with and without the checkpoints.
 	n.Sh("cp -a $STATE older")
 	for range 3 {

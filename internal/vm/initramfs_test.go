@@ -23,6 +23,7 @@ type opsys struct {
 	osRelease string // the text of os-release
 	kernel    string // files for QEMU
 	initramfs string
+	line      string // more words of the kernel's command line
 }
 
 // opsystems builds each distribution with each kernel; the first index is the kernel's. config is
@@ -36,7 +37,7 @@ func opsystems(t *testing.T, dir string, ks [2]kernel, gate, guest string, confi
 				initramfs: filepath.Join(dir, fmt.Sprintf("initramfs-%d-%d", i, j)),
 			}
 			var a archive
-			for _, folder := range []string{"dev", "proc", "sys", "run", "persist", "etc", "etc/edged", "modules", "usr", "usr/bin", "usr/lib"} {
+			for _, folder := range []string{"dev", "proc", "sys", "run", "persist", "root", "etc", "etc/edged", "modules", "usr", "usr/bin", "usr/lib"} {
 				a.add(folder, 0o040755, nil)
 			}
 			a.add("init", 0o100755, content(t, guest))

@@ -24,14 +24,7 @@ type kernel struct {
 // cache; later runs boot the same two.
 func kernels(t *testing.T) [2]kernel {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, "edged-vm")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir := cache(t)
 	found := unpacked(t, dir)
 	if len(found) < 2 {
 		for _, name := range twoPackages(t) {
@@ -43,6 +36,20 @@ func kernels(t *testing.T) [2]kernel {
 		t.Fatalf("%s holds fewer than two kernels: remove the folder and try again", dir)
 	}
 	return [2]kernel{read(t, found[0]), read(t, found[1])}
+}
+
+// cache returns the folder of what is fetched once.
+func cache(t *testing.T) string {
+	t.Helper()
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "edged-vm")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // unpacked returns the folders of the kernels in the cache.

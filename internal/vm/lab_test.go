@@ -12,7 +12,7 @@ import (
 )
 
 // tools are the commands that the tests call.
-var tools = []string{"qemu-system-x86_64", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mount", "umount", "losetup", "unshare", "dpkg", "apt-get", "apt-cache", "depmod", "xz", "jq", "go"}
+var tools = []string{"qemu-system-x86_64", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "mount", "umount", "losetup", "unshare", "dpkg", "apt-get", "apt-cache", "depmod", "xz", "jq", "go", "mmdebstrap", "tar", "chroot"}
 
 // chosen returns the filesystems to run on: those of EDGED_VM_FILESYSTEMS, all if it is not set.
 func chosen(t *testing.T) []string {

@@ -48,7 +48,7 @@ func start(t *testing.T, o opsys, d *disk, options []string, c *cut) boot {
 	t.Helper()
 	// On a busy host the emulated TSC is calibrated wrongly, so that the guest's clock runs fast, and the
 	// check of the timer finds none.
-	line := "console=ttyS0 quiet panic=-1 no_timer_check tsc=unstable clocksource=acpi_pm persist=" + d.fs
+	line := "console=ttyS0 quiet panic=-1 no_timer_check tsc=unstable clocksource=acpi_pm persist=" + d.fs + o.line
 	cmd := exec.Command("qemu-system-x86_64", append([]string{"-accel", "tcg", "-cpu", "max", "-M", "q35", "-m", "512",
 		"-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", o.kernel, "-initrd", o.initramfs, "-append", line}, options...)...)

@@ -1,6 +1,7 @@
 // Command guest is PID 1 of the virtual machines in which internal/vm boots the gate. It loads the
 // modules that the disk needs, mounts the disk at /persist, runs the gate, and powers the machine off. Each
-// line that it prints for the host begins with "EDGED-VM ".
+// line that it prints for the host begins with "EDGED-VM ". If the kernel's command line names a root
+// filesystem, guest is only its initramfs: it mounts it and executes its init program.
 package main
 
 import (
@@ -43,12 +44,16 @@ func boot() error {
 	if err := systemMounts(); err != nil {
 		return err
 	}
-	kind, err := filesystem()
+	line, err := commandLine()
 	if err != nil {
 		return err
 	}
+	kind := line["persist"]
 	if err := loadModules(kind); err != nil {
 		return err
+	}
+	if root := line["root"]; root != "" {
+		return switchRoot(root)
 	}
 	if err := waitFor(disk); err != nil {
 		return err
@@ -107,18 +112,51 @@ func loadModules(kind string) error {
 	return nil
 }
 
-// filesystem returns the value of persist= on the kernel's command line.
-func filesystem() (string, error) {
+// commandLine returns the values on the kernel's command line by their names.
+func commandLine() (map[string]string, error) {
 	line, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	values := map[string]string{}
 	for word := range strings.FieldsSeq(string(line)) {
-		if kind, ok := strings.CutPrefix(word, "persist="); ok {
-			return kind, nil
+		name, value, _ := strings.Cut(word, "=")
+		values[name] = value
+	}
+	if values["persist"] == "" {
+		return nil, errors.New("the kernel's command line has no persist=")
+	}
+	return values, nil
+}
+
+// switchRoot executes the init program of a root filesystem, which is ext4. The partition is left to
+// the units there; its modules are loaded, as the root has none. It returns only if it fails.
+func switchRoot(root string) error {
+	if err := loadModules("ext4"); err != nil {
+		return err
+	}
+	if err := waitFor(root); err != nil {
+		return err
+	}
+	const at = "/root"
+	if err := unix.Mount(root, at, "ext4", 0, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", root, err)
+	}
+	for _, dir := range []string{"/dev", "/proc", "/sys"} {
+		if err := unix.Mount(dir, at+dir, "", unix.MS_MOVE, ""); err != nil {
+			return fmt.Errorf("move %s: %w", dir, err)
 		}
 	}
-	return "", errors.New("the kernel's command line has no persist=")
+	if err := unix.Chdir(at); err != nil {
+		return err
+	}
+	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
+		return fmt.Errorf("move %s to /: %w", root, err)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return err
+	}
+	return unix.Exec("/sbin/init", []string{"/sbin/init"}, []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"})
 }
 
 // waitFor waits until the kernel has found the disk.
