@@ -93,6 +93,7 @@ export class Timeline {
   private cursor: { row: Row; i: number } | null = null;
   /** All marks that keys visit, in order; made when first needed. */
   private stops: { at: number; row: Row; i: number }[] | null = null;
+  private announcing: ReturnType<typeof setTimeout> | undefined;
   private readonly redraw = eachFrame(() => this.draw());
 
   constructor(private readonly options: TimelineOptions) {
@@ -135,7 +136,9 @@ export class Timeline {
     this.to = this.from + size;
     this.redraw();
     this.options.moved(this.from, this.to, this.isAll);
-    this.live.textContent = this.options.summary(this.from, this.to);
+    // A movement is announced when it ends.
+    clearTimeout(this.announcing);
+    this.announcing = setTimeout(() => (this.live.textContent = this.options.summary(this.from, this.to)), 400);
   }
 
   get window(): [number, number] {
@@ -207,6 +210,7 @@ export class Timeline {
   }
 
   private say(text: string): void {
+    clearTimeout(this.announcing);
     this.readout.textContent = text;
     this.live.textContent = text;
   }

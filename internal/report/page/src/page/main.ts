@@ -48,7 +48,9 @@ function compose(main: HTMLElement, report: Report, history: History): void {
     part?.scrollIntoView({ block: "start" });
     return part !== null;
   };
+  let following = false; // the address is being read, and must not be written
   const write = (step: boolean): void => {
+    if (following) return;
     const place = filter.place;
     if (current >= 0) {
       const seq = history.seq[current]!;
@@ -111,6 +113,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
     goto("records");
   };
 
+  let later: ReturnType<typeof setTimeout> | undefined;
   const timeline = overview(history, {
     open: (i) => open(i, true),
     filter: filterBy,
@@ -118,7 +121,9 @@ function compose(main: HTMLElement, report: Report, history: History): void {
     moved: (from, to, all) => {
       view = all ? "" : `${utc(from, true)},${utc(to, true)}`;
       inTable.disabled = all;
-      write(false);
+      // Browsers refuse an address that changes with every frame.
+      clearTimeout(later);
+      later = setTimeout(() => write(false), 120);
     },
   });
   const inTable = button("only this time in the table", () => {
@@ -164,6 +169,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   });
   const follow = (): void => {
     const place = readPlace();
+    following = true;
     filter.set(place, false);
     const [from, to] = (place.get("view") ?? "").split(",").map((t) => Date.parse(t));
     if (from !== undefined && to !== undefined && to > from) timeline.show(from, to);
@@ -177,6 +183,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
     const epoch = place.get("explain") ?? "";
     if (epoch !== explained) epochs.show(report.epochs.findIndex((e) => String(e.epoch) === epoch));
     explained = epoch;
+    following = false;
   };
   addEventListener("hashchange", follow);
   addEventListener("popstate", follow);
