@@ -126,6 +126,13 @@ func TestRecord(t *testing.T) {
 	}
 	tb.do("history.back()")
 	tb.says("#panel-title", "Record 333")
+	// A link at the top brings the record into sight.
+	tb = open(t, path, "", desktop)
+	tb.click(".findings a")
+	tb.says("#panel-title", "Record 316")
+	if !value[bool](tb, `(b => b.top >= 0 && b.bottom <= innerHeight + 1)(document.querySelector("dialog").getBoundingClientRect())`) {
+		t.Error("the record is out of sight")
+	}
 	// A failure says what to do.
 	tb = open(t, path, "#record=115", desktop)
 	tb.says(".advice", "next: sign exactly these bytes")

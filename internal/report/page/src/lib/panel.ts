@@ -34,7 +34,8 @@ export class Panel {
     append(this.content, content);
     this.content.scrollTop = 0;
     this.open();
-    if (focus || this.narrow.matches) this.heading.focus({ preventScroll: !this.narrow.matches });
+    if (focus) this.element.scrollIntoView({ block: "nearest" });
+    if (focus || this.narrow.matches) this.heading.focus({ preventScroll: true });
   }
 
   close(): void {

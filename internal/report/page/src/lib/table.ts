@@ -75,7 +75,7 @@ export class Table {
     const i = this.find(row);
     if (i >= 0) {
       this.active = i;
-      this.reveal(i);
+      this.reveal(i, Math.max(Math.floor(this.body.clientHeight / this.height / 2) - 1, 0));
     }
     for (const [at, element] of this.shown) this.mark(element, at);
     this.draw();
@@ -113,13 +113,15 @@ export class Table {
     return all <= tallest ? 1 : (all - view) / (tallest - view);
   }
 
-  private reveal(i: number): void {
+  // reveal scrolls as little as needed, or to so many rows around one out of sight.
+  private reveal(i: number, around = 0): void {
     const view = this.body.clientHeight;
     const stretch = this.stretch();
     const top = this.body.scrollTop * stretch;
     const row = i * this.height;
-    if (row < top) this.body.scrollTop = Math.floor(row / stretch);
-    else if (row + this.height > top + view) this.body.scrollTop = Math.ceil((row + this.height - view) / stretch);
+    const more = around * this.height;
+    if (row < top) this.body.scrollTop = Math.floor((row - more) / stretch);
+    else if (row + this.height > top + view) this.body.scrollTop = Math.ceil((row + this.height + more - view) / stretch);
   }
 
   private draw(): void {

@@ -66,9 +66,9 @@ function compose(main: HTMLElement, report: Report, history: History): void {
     const step = current !== i;
     current = i;
     const { title, content } = detail(history, i, (other) => open(other, true));
+    table.select(i);
     records.classList.add("with-panel");
     panel.show(title, content, focus);
-    table.select(i);
     write(step);
   };
   const panel = new Panel(() => {
@@ -80,8 +80,13 @@ function compose(main: HTMLElement, report: Report, history: History): void {
   });
   const openSeq = (seq: number): void => {
     const i = history.find(seq);
-    if (i >= 0) open(i, true);
-    else panel.show(`Record ${seq}`, h("p", {}, "This record is not in the page: it could not be read, or is not in the source."), true);
+    if (i >= 0) {
+      open(i, true);
+      return;
+    }
+    current = -1;
+    records.classList.add("with-panel");
+    panel.show(`Record ${seq}`, h("p", {}, "This record is not in the page: it could not be read, or is not in the source."), true);
   };
 
   const table = new Table({
