@@ -26,6 +26,9 @@ mv older state/journal`,
 	"An auditor asks for the history":           "",
 	"Checkpoints are to be kept off the node":   "",
 	"The checkpoint key is to be changed":       "",
+	"An older copy of the partition was put back": `cp -a state backup
+edged precheck
+edgectl journal checkpoint >kept.checkpoint`,
 }
 
 // needs are the tools of a recipe that not every machine has.

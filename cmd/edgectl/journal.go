@@ -27,7 +27,7 @@ mount, they leave every byte and every modification time as they found it.`,
   edgectl journal verify --journal /mnt/evidence --json`,
 	}
 	e.target.evidenceFlag(cmd.PersistentFlags())
-	cmd.AddCommand(journalLog(e), journalHead(e), journalShow(e), journalVerify(e), journalExport(e), journalCheckpoint(e), journalProve(e), journalTiles(e), journalSalvage(e), journalRename(e))
+	cmd.AddCommand(journalLog(e), journalHead(e), journalShow(e), journalVerify(e), journalExport(e), journalCheckpoint(e), journalProve(e), journalTiles(e), journalSalvage(e), journalContinue(e), journalRename(e))
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -289,4 +290,68 @@ func (n *node) await(so func() bool) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	n.T.Fatal("it did not happen within 15 s")
+}
+
+// A witness that never answers keeps no gate waiting, and a ship that is killed leaves
+// nothing half written.
+func TestShipKilled(t *testing.T) {
+	n := newNode(t, "jq")
+	n.boot()
+	n.Sh("mkdir kept")
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := torchwood.NewCosignatureSigner("w.test", private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, answer := make(chan bool, 1), make(chan bool)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		_, signed, _ := strings.Cut(string(body), "\n\n")
+		text, _, ok := strings.Cut(signed, "\n\n")
+		if err != nil || !ok {
+			return
+		}
+		select {
+		case asked <- true:
+			<-answer // the first question
+		default:
+		}
+		line, err := note.Sign(&note.Note{Text: text + "\n"}, key)
+		if err == nil {
+			_, _ = w.Write(line[len(text)+2:]) // who was killed does not read it
+		}
+	}))
+	t.Cleanup(server.Close)
+	n.write("ship.yaml", fmt.Sprintf("checkpoints: %s\nwitnesses:\n  - url: %s\n    key: %s\n", filepath.Join(n.Dir, "kept"), server.URL, key.Verifier()))
+
+	stop := n.start(filepath.Join(os.Getenv("EDGED_BIN"), "edgectl"), "ship", "--state-root", n.State, "--ship-config", "ship.yaml")
+	<-asked
+	n.boot() // while ship waits for the answer
+	stop()
+	close(answer)
+	asked <- true // later questions are answered
+
+	for i := range 40 {
+		n.boot()
+		stop := n.start(filepath.Join(os.Getenv("EDGED_BIN"), "edgectl"), "ship", "--state-root", n.State, "--ship-config", "ship.yaml")
+		time.Sleep(time.Duration(i) * 4 * time.Millisecond)
+		stop()
+		files, err := filepath.Glob(filepath.Join(n.Dir, "kept/*.checkpoint"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := note.Open(text, note.VerifierList(key.Verifier())); err != nil {
+				t.Errorf("killed after %d ms: %s: %v\n%s", i*4, file, err, text)
+			}
+		}
+	}
+	n.ships(0, "cosigned", "")
 }

@@ -1,4 +1,5 @@
-// Package salvage makes a new journal that continues a damaged one. The new journal has
+// Package salvage makes a new journal that continues a damaged one, or one that an older
+// copy of the partition put back. The new journal has
 // one record, JournalSalvaged, which names the predecessor, states what was kept and
 // what was lost, and carries every floor. The damaged journal is never changed. Its
 // longest verifiable prefix is kept beside it as predecessor.jsonl; the ids and links of
@@ -34,11 +35,14 @@ type Request struct {
 	// from outside the disk; "" if nothing pins it. Another journal is refused. If
 	// the disk does not show the predecessor's id, it is this one.
 	Predecessor string
-	Run         string
-	BootID      string
-	UptimeMS    int64
-	Now         time.Time
-	NewID       func() (uuid.UUID, error) // UUIDv7
+	// Lost is what was lost, in words, if the journal itself cannot show it: an older
+	// copy was put back. "" means what the journal shows.
+	Lost     string
+	Run      string
+	BootID   string
+	UptimeMS int64
+	Now      time.Time
+	NewID    func() (uuid.UUID, error) // UUIDv7
 }
 
 var (
@@ -125,6 +129,9 @@ func Examine(fsys durable.FS, req Request, keep func(raw []byte) error) (*Plan, 
 	}
 	raise(&event, claimed, head, foldable)
 	event.Lost = lost(prefix, event)
+	if req.Lost != "" {
+		event.Lost = limited(req.Lost)
+	}
 	if req.Node == "" {
 		req.Node = state.Node
 	}
@@ -167,11 +174,16 @@ func lost(prefix journal.Prefix, e machine.JournalSalvaged) string {
 	if prefix.Broken != nil {
 		what += ": " + why(prefix.Broken)
 	}
+	return limited(what)
+}
+
+// limited cuts a long text.
+func limited(text string) string {
 	const limit = 2000 // bytes: far below a record's size
-	if len(what) > limit {
-		what = strings.ToValidUTF8(what[:limit], "") + "..."
+	if len(text) > limit {
+		return strings.ToValidUTF8(text[:limit], "") + "..."
 	}
-	return what
+	return text
 }
 
 // why returns an error on one line, without the advice of the journal's errors, which the

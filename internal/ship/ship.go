@@ -44,6 +44,9 @@ type Result struct {
 // Contradicts reports whether the witness remembers something else than the node.
 func (r Result) Contradicts() bool { return r.Outcome == Rewritten || r.Outcome == RolledBack }
 
+// errBusy: the directory of checkpoints is locked.
+var errBusy = errors.New("another edgectl ship runs")
+
 // maxAsked is the number of times that a witness is asked in one run. It answers
 // with another size once; more often only if others ship the same journal.
 const maxAsked = 4
@@ -58,6 +61,9 @@ func Ship(ctx context.Context, c *Config, tree *transparency.Tree, signed []byte
 		return nil, err
 	}
 	defer kept.Close() //nolint:errcheck // every file was synced
+	if held, err := kept.root.TryLock(); err != nil || !held {
+		return nil, errors.Join(err, fmt.Errorf("%s: %w", c.Checkpoints, errBusy))
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = maxAnswer
 	defer transport.CloseIdleConnections()

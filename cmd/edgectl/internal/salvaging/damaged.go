@@ -35,6 +35,20 @@ func Damaged(ctx context.Context, root string, host gate.Host) error {
 	return nil
 }
 
+// Whole refuses a journal that a boot would not accept.
+func Whole(ctx context.Context, root string, host gate.Host) error {
+	whole := errors.New("whole")
+	_, err := gate.Operate(ctx, root, host, func(machine.State) (machine.Payload, error) { return nil, whole })
+	var failed *gate.Failure
+	switch {
+	case errors.Is(err, whole):
+		return nil
+	case errors.As(err, &failed):
+		return errs.Advise(failed.Next, "%s: path=%s: %w", failed.Short(), failed.Path, failed.Err)
+	}
+	return err
+}
+
 // rotten refuses a journal that a boot would accept, unless what no boot reads
 // of it is damaged: old records, and blocks of tables that hold none. Sooner or
 // later a boot compacts them, and ends there.
