@@ -98,7 +98,8 @@ func newComponent(kind string, m debug.Module) component {
 // licensesOf returns the license texts of the modules: those who pass the
 // binaries on must pass these on.
 func licensesOf(modules []debug.Module) ([]byte, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Dir}}", "all").Output()
+	// Not of all modules: that would need the go.mod of some that nothing here uses.
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Dir}}{{end}}", "./cmd/...").Output()
 	if err != nil {
 		return nil, fmt.Errorf("find the modules' folders: go list: %w", err)
 	}
