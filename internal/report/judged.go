@@ -22,7 +22,12 @@ func (r *Report) judge(checked audit.Report, src *history.Source) {
 	}
 	covers := func(format string, args ...any) { r.Covers = append(r.Covers, fmt.Sprintf(format, args...)) }
 	not := func(format string, args ...any) { r.Unjudged = append(r.Unjudged, fmt.Sprintf(format, args...)) }
-	covers("%s: the form, hash, place and link of each", display.Count(int(checked.Events), "record")) //nolint:gosec // fits
+	read := display.Count(int(checked.Events), "record") //nolint:gosec // fits
+	if sound {
+		covers("%s: the form, hash, place and link of each", read)
+	} else {
+		covers("%s: the form, hash, place and link of each; the findings name those that are bad", read)
+	}
 	switch {
 	case codes[verify.CodeStopped]:
 		not("whether a gate can have written each record, and the manifests: the replay stopped, see the findings")
