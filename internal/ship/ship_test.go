@@ -150,6 +150,34 @@ func newWitness(t *testing.T, name string) *witness {
 	return w
 }
 
+// lies makes the witness answer in another way, or honestly again.
+func (w *witness) lies(lie func(w http.ResponseWriter, body []byte, honest func())) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lie = lie
+}
+
+// forgets makes the witness know a checkpoint, and nothing newer.
+func (w *witness) forgets(c torchwood.Checkpoint) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.c = c
+}
+
+// knows returns the number of records that the witness knows.
+func (w *witness) knows() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.c.N
+}
+
+// asked returns the number of questions.
+func (w *witness) asked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asks
+}
+
 func (w *witness) serve(rw http.ResponseWriter, req *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -233,8 +261,8 @@ func TestShip(t *testing.T) {
 	if err != nil || len(opened.Sigs) != 2 || len(opened.UnverifiedSigs) != 1 {
 		t.Errorf("%s: %+v, %v", kept, opened, err)
 	}
-	if a.asks != 5 {
-		t.Errorf("%d questions for 5 runs", a.asks)
+	if a.asked() != 5 {
+		t.Errorf("%d questions for 5 runs", a.asked())
 	}
 }
 
@@ -242,21 +270,18 @@ func TestShip(t *testing.T) {
 // lacks: it says itself how far it is.
 func TestShipResumes(t *testing.T) {
 	n, w := newNode(t), newWitness(t, "w.test")
-	w.lie = func(rw http.ResponseWriter, _ []byte, honest func()) { rw.WriteHeader(http.StatusServiceUnavailable) }
+	w.lies(func(rw http.ResponseWriter, _ []byte, honest func()) { rw.WriteHeader(http.StatusServiceUnavailable) })
 	if r := n.ship(historyOf(3, ""), w); r[0].Outcome != Away || len(n.files()) != 0 {
 		t.Errorf("%+v, %q", r, n.files())
 	}
-	lost := true
-	w.lie = func(rw http.ResponseWriter, _ []byte, honest func()) {
+	w.lies(func(_ http.ResponseWriter, _ []byte, honest func()) {
 		honest()
-		if lost {
-			panic(http.ErrAbortHandler)
-		}
+		panic(http.ErrAbortHandler)
+	})
+	if r := n.ship(historyOf(5, ""), w); r[0].Outcome != Away || w.knows() != 5 {
+		t.Errorf("%+v, the witness knows %d", r, w.knows())
 	}
-	if r := n.ship(historyOf(5, ""), w); r[0].Outcome != Away || w.c.N != 5 {
-		t.Errorf("%+v, the witness knows %d", r, w.c.N)
-	}
-	lost = false
+	w.lies(nil)
 	if r := n.ship(historyOf(8, ""), w); r[0].Outcome != Cosigned || r[0].Size != 8 {
 		t.Errorf("%+v", r)
 	}
@@ -286,13 +311,13 @@ func TestShipContradicts(t *testing.T) {
 			if tt.lost {
 				n.kept = t.TempDir()
 			}
-			w.asks = 0
+			before := w.asked()
 			r := n.ship(tt.then, w)[0]
 			if r.Outcome != tt.want || !r.Contradicts() || !strings.Contains(r.Detail, tt.detail) {
 				t.Errorf("%+v", r)
 			}
-			if w.asks != tt.asked || len(n.files()) != tt.files || w.c.N != 9 {
-				t.Errorf("%d questions, kept %q, the witness knows %d", w.asks, n.files(), w.c.N)
+			if asked := w.asked() - before; asked != tt.asked || len(n.files()) != tt.files || w.knows() != 9 {
+				t.Errorf("%d questions, kept %q, the witness knows %d", asked, n.files(), w.knows())
 			}
 		})
 	}
@@ -361,7 +386,7 @@ func TestShipLies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n, honest := newNode(t), newWitness(t, "honest.test")
 			w := &witness{Server: other.Server, key: other.key}
-			other.lie = tt.lie
+			other.lies(tt.lie)
 			r := n.ship(historyOf(5, ""), w, honest)
 			if r[0].Outcome != tt.want || r[0].Size != 0 || r[0].Detail == "" {
 				t.Errorf("%+v", r[0])
@@ -380,10 +405,10 @@ func TestShipLies(t *testing.T) {
 func TestShipSlow(t *testing.T) {
 	n, w := newNode(t), newWitness(t, "w.test")
 	ctx, cancel := context.WithCancel(t.Context())
-	w.lie = func(_ http.ResponseWriter, _ []byte, _ func()) {
+	w.lies(func(_ http.ResponseWriter, _ []byte, _ func()) {
 		cancel()
 		time.Sleep(50 * time.Millisecond)
-	}
+	})
 	tree, err := transparency.Build(ctx, historyOf(2, ""), 2, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -421,7 +446,7 @@ func TestShipKept(t *testing.T) {
 		if r := n.ship(historyOf(4, ""), w); r[0].Outcome != Cosigned {
 			t.Errorf("%q: %+v", text, r)
 		}
-		w.c.N, w.c.Hash = 3, must(torchwood.ParseCheckpoint(strings.Split(string(good), "\n\n")[0]+"\n")).Hash
+		w.forgets(must(torchwood.ParseCheckpoint(strings.Split(string(good), "\n\n")[0] + "\n")))
 		_ = os.Remove(filepath.Join(n.kept, journalID+".4.checkpoint"))
 	}
 	// Only the node has signed the file, and it is over other records.
