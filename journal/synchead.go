@@ -13,7 +13,7 @@ import (
 // SyncHead makes the newest acknowledged record durable, and returns it: seq 0 if
 // there is no head file. A gate that was killed may have left its last writes in
 // the page cache only. A power cut can still undo them, and would then make an
-// honest node contradict whoever was shown the record.
+// honest node contradict a reader of the record.
 //
 // It syncs the tail first and then the head file, in the order of a writer. It holds the
 // shared lock, so that no gate writes meanwhile; a gate that starts waits for the

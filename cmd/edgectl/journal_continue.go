@@ -29,7 +29,8 @@ explain and every auditor show it as an alert.
 
 --checkpoint names the newest checkpoint that others have signed (edgectl ship
 keeps them). A checkpoint whose records are all here is refused: nothing was
-lost. So is a damaged journal: that is for journal salvage.`,
+lost. So is a damaged journal: that is for journal salvage, which also completes a
+continue that was interrupted, if the next boot is refused.`,
 		Example: `  edgectl journal continue --reason "disk replaced, backup of 3 May" --checkpoint kept.checkpoint`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,6 +44,7 @@ lost. So is a damaged journal: that is for journal salvage.`,
 			if err != nil {
 				return err
 			}
+			e.warnLogSkipped(root)
 			who, err := salvager(by, "")
 			if err != nil {
 				return err
@@ -54,7 +56,7 @@ lost. So is a damaged journal: that is for journal salvage.`,
 			if err := salvaging.Whole(cmd.Context(), root, e.host()); err != nil {
 				return err
 			}
-			if who.Lost, err = e.lost(cmd, checkpoint); err != nil {
+			if who.Lost, err = lost(cmd, root, checkpoint); err != nil {
 				return err
 			}
 			res, err := salvageInstall(cmd.Context(), root, judged, who)
@@ -74,8 +76,8 @@ lost. So is a damaged journal: that is for journal salvage.`,
 }
 
 // lost returns what a checkpoint shows to be lost, in words.
-func (e *env) lost(cmd *cobra.Command, file string) (string, error) {
-	src, err := e.openWhole()
+func lost(cmd *cobra.Command, root, file string) (string, error) {
+	src, err := history.Open(root)
 	if err != nil {
 		return "", err
 	}

@@ -26,8 +26,8 @@ prove --from CHECKPOINT proves that the records of an older checkpoint are still
 there, unchanged and in their place, and that others were only added: the hashes
 of an RFC 6962 consistency proof, and a signed checkpoint of now. It exits 1 if
 they are not. The signature of the old checkpoint is not judged here (see audit
-verify --since). --from-size N proves the same for whoever knows only the number
-of records, as a witness says it.
+verify --since). --from-size N proves the same to a witness, which knows only
+the number of records.
 
 The proof is to a new checkpoint of the whole journal, or to the one that
 --checkpoint names: that needs no private key.`,

@@ -125,9 +125,9 @@ func insteadOfSalvage(err error) string {
 	case errors.Is(err, errMeanwhile):
 		return "look again: edgectl journal verify"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, errs.ErrNoSpace):
-		return "the damaged journal is as it was; free blocks and inodes there, then try again"
+		return "the journal is as it was; free blocks and inodes there, then try again"
 	}
-	return "the damaged journal is as it was; check the disk and try again"
+	return "the journal is as it was; check the disk and try again"
 }
 
 func salvager(by act, node string) (salvage.Request, error) {

@@ -45,7 +45,7 @@ Exit status: 0 all witnesses have signed, 1 one contradicts, 2 one did not sign.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				file = filepath.Join(e.system, ship.Usual)
+				file = filepath.Join(e.system, ship.ConfigPath)
 			}
 			cfg, err := ship.Load(file)
 			switch {
@@ -59,7 +59,7 @@ Exit status: 0 all witnesses have signed, 1 one contradicts, 2 one did not sign.
 			return e.ship(cmd, cfg)
 		},
 	}
-	cmd.Flags().StringVar(&file, "ship-config", "", "the config (default /"+ship.Usual+")")
+	cmd.Flags().StringVar(&file, "ship-config", "", "the config (default /"+ship.ConfigPath+")")
 	e.jsonFlag(cmd)
 	return cmd
 }
@@ -104,8 +104,8 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 	case err != nil:
 		return err
 	case contradicted > 0:
-		fmt.Fprintf(e.stderr, "edgectl: %s does not agree with what this node says of itself\n  next: keep the disk as it is; edgectl audit verify --since with a checkpoint in %s that the witness signed shows what differs\n",
-			display.Count(contradicted, "witness"), cfg.Checkpoints)
+		fmt.Fprintf(e.stderr, "edgectl: %d of %d witnesses contradict what this node says of itself\n  next: keep the disk as it is; edgectl audit verify --since with a checkpoint in %s that the witness signed shows what differs\n",
+			contradicted, len(results), cfg.Checkpoints)
 		return errWrong
 	case stranger:
 		key, err := checkpointKey(src, "")

@@ -1,14 +1,13 @@
 package audit
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"filippo.io/torchwood"
-	"golang.org/x/mod/sumdb/note"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
@@ -39,13 +38,13 @@ func newWitnesses(keys []string, policy []byte) (w witnesses, err error) {
 	for _, key := range keys {
 		v, err := torchwood.NewCosignatureVerifier(strings.TrimSpace(key))
 		if err != nil {
-			return w, fmt.Errorf("read the key of a witness: %w", err)
+			return w, errs.Advise("pass it as NAME+HASH+KEY, of the type for cosignatures", "the key of a witness %q: %w", key, err)
 		}
 		w.keys = append(w.keys, v)
 	}
 	if policy != nil {
 		if w.policy, err = torchwood.ParsePolicy(policy); err != nil {
-			return w, fmt.Errorf("read the policy: %w", err)
+			return w, errs.Advise("write it as a C2SP tlog-policy: a log, witnesses, groups and a quorum", "the policy: %w", err)
 		}
 	}
 	return w, nil
@@ -55,16 +54,8 @@ func newWitnesses(keys []string, policy []byte) (w witnesses, err error) {
 // checkpoint is judged elsewhere.
 func (a *auditor) witnessed(text []byte, c transparency.Checkpoint) {
 	for _, v := range a.witnesses.keys {
-		n, err := note.Open(text, note.VerifierList(v))
-		if err != nil {
-			continue // it has not signed
-		}
-		for _, sig := range n.Sigs {
-			at, err := torchwood.CosignatureTimestamp(sig)
-			if err != nil {
-				continue
-			}
-			a.report.Witnesses = append(a.report.Witnesses, Witnessed{v.Name(), c.Journal, c.Size, time.Unix(at, 0).UTC()})
+		if signed, ok := transparency.Cosigned(text, v); ok {
+			a.report.Witnesses = append(a.report.Witnesses, Witnessed{v.Name(), c.Journal, c.Size, signed.Time})
 		}
 	}
 	if p := a.witnesses.policy; p != nil {

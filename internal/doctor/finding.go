@@ -197,7 +197,7 @@ func (e *examination) unseen() {
 	if e.opt.Elsewhere || e.x.State == nil || e.x.State.Seq == 0 {
 		return
 	}
-	file := filepath.Join(e.opt.System, ship.Usual)
+	file := filepath.Join(e.opt.System, ship.ConfigPath)
 	cfg, err := ship.Load(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil

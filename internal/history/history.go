@@ -3,7 +3,8 @@
 //
 // It is byte-neutral: it creates, changes and locks nothing, and contents and
 // modification times of all files and directories stay the same. A live node
-// can be read while its gate runs, and the gate never waits for a reader.
+// can be read while its gate runs, and the gate never waits for a reader. Only
+// [Source.MakeDurable] does more: it syncs two files under the shared lock.
 //
 // It does not verify: an opened history may have been tampered with. Record
 // and Records return an error if the chain is broken; RawRecords returns the
@@ -181,9 +182,8 @@ func (s *Source) View() *journal.View { return s.view }
 
 // MakeDurable makes the newest record durable, if the history is a state root, so
 // that a power cut cannot undo it. A record that is not durable must not be signed
-// or shown to others: after the power cut an honest node would contradict them. This
-// is the only method that does more than read: a gate that starts meanwhile waits
-// for the sync of two files. The error is [journal.ErrBusy], or the disk's.
+// or shown to others: after the power cut an honest node would contradict them. A
+// gate that starts meanwhile waits for the sync of two files. The error is [journal.ErrBusy], or the disk's.
 func (s *Source) MakeDurable() error {
 	if s.kind != StateRoot {
 		return nil

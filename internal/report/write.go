@@ -2,7 +2,6 @@ package report
 
 import (
 	"bufio"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -56,13 +55,20 @@ func (r *Report) write(ctx context.Context, w io.Writer, src *history.Source) er
 		Script template.JS
 	}{r, policy(), template.CSS(style), template.JS(script)} //nolint:gosec // both are parts of this program
 	out := bufio.NewWriterSize(w, 64<<10)
-	err = cmp.Or(
-		t.ExecuteTemplate(out, "top", fields),
-		packed(out, "report", func(w io.Writer) error { return json.MarshalWrite(w, r, json.Deterministic(true)) }),
-		packed(out, "records", func(w io.Writer) error { return lines(ctx, w, src) }),
-		t.ExecuteTemplate(out, "bottom", fields),
-	)
-	return cmp.Or(err, out.Flush())
+	for _, part := range []func() error{
+		func() error { return t.ExecuteTemplate(out, "top", fields) },
+		func() error {
+			return packed(out, "report", func(w io.Writer) error { return json.MarshalWrite(w, r, json.Deterministic(true)) })
+		},
+		func() error { return packed(out, "records", func(w io.Writer) error { return lines(ctx, w, src) }) },
+		func() error { return t.ExecuteTemplate(out, "bottom", fields) },
+		out.Flush,
+	} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // policy returns the page's Content-Security-Policy: its own script and style,

@@ -1,5 +1,5 @@
-// Package salvage makes a new journal that continues a damaged one, or one that an older
-// copy of the partition put back. The new journal has
+// Package salvage makes a new journal that continues a damaged one, or a whole one of
+// which an older copy was put back. The new journal has
 // one record, JournalSalvaged, which names the predecessor, states what was kept and
 // what was lost, and carries every floor. The damaged journal is never changed. Its
 // longest verifiable prefix is kept beside it as predecessor.jsonl; the ids and links of

@@ -11,9 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"filippo.io/torchwood"
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/transparency"
 )
@@ -57,8 +54,7 @@ func (k *Kept) sizes() ([]uint64, error) {
 	return sizes, nil
 }
 
-// read returns the checkpoint of a size, nil if there is none. Its signatures are
-// not verified.
+// read returns the checkpoint of a size, or nil. It does not verify signatures.
 func (k *Kept) read(size uint64) ([]byte, error) {
 	text, _, err := durable.ReadFile(k.root, k.name(size), transparency.MaxCheckpoint)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,14 +110,8 @@ func (k *Kept) Seen(w Witness) (Seen, error) {
 		if err != nil || c.Journal != k.journal || c.Size != size {
 			continue
 		}
-		n, err := note.Open(text, note.VerifierList(w.verifier))
-		if err != nil {
-			continue
-		}
-		for _, sig := range n.Sigs {
-			if at, err := torchwood.CosignatureTimestamp(sig); err == nil {
-				return Seen{w.Name(), size, new(time.Unix(at, 0).UTC()), c}, nil
-			}
+		if signed, ok := transparency.Cosigned(text, w.verifier); ok {
+			return Seen{w.Name(), size, &signed.Time, c}, nil
 		}
 	}
 	return Seen{Witness: w.Name()}, nil

@@ -1,6 +1,6 @@
 // Package ship shows a node's journal to others, who remember it. A journal on one
 // partition cannot show that the partition was put back to an older copy, or that
-// root wrote all of it again with the node's own key; whoever has seen it can.
+// root wrote all of it again with the node's own key. Somebody who has seen it can.
 //
 //	config.go   who is to see it: /etc/edged/ship.yaml
 //	witness.go  a C2SP tlog-witness: it gets a checkpoint and a proof, and no records
@@ -92,15 +92,15 @@ func shipTo(ctx context.Context, client *http.Client, w Witness, kept *Kept, tre
 	}
 	r := Result{URL: w.URL, Seen: seen}
 	if err = agrees(kept, seen, tree); err == nil {
-		var cosigned cosignature
+		var cosigned transparency.Cosignature
 		cosigned, err = show(ctx, client, w, tree, signed, seen.Size)
 		// The first signature over a size shows since when it was seen: another one
 		// is not kept.
 		if err == nil && seen.Size < c.Size {
-			if err := kept.add(c, signed, cosigned.line); err != nil {
+			if err := kept.add(c, signed, cosigned.Line); err != nil {
 				return r, fmt.Errorf("keep the checkpoint: %w", err)
 			}
-			r.Seen = Seen{w.Name(), c.Size, &cosigned.time, c}
+			r.Seen = Seen{w.Name(), c.Size, &cosigned.Time, c}
 		}
 	}
 	switch {
@@ -142,18 +142,18 @@ func agrees(kept *Kept, seen Seen, tree *transparency.Tree) error {
 
 // show asks one witness, from the size that it is believed to know, and again from
 // the size that it answers with. It does not sign these answers.
-func show(ctx context.Context, client *http.Client, w Witness, tree *transparency.Tree, signed []byte, old uint64) (cosignature, error) {
+func show(ctx context.Context, client *http.Client, w Witness, tree *transparency.Tree, signed []byte, old uint64) (transparency.Cosignature, error) {
 	size := tree.Checkpoint().Size
 	for range maxAsked {
 		var proof []transparency.HashText
 		if old > 0 {
 			before, err := tree.At(old)
 			if err != nil {
-				return cosignature{}, err
+				return transparency.Cosignature{}, err
 			}
 			c, err := tree.Consistency(before, signed)
 			if err != nil {
-				return cosignature{}, err
+				return transparency.Cosignature{}, err
 			}
 			proof = c.Proof
 		}
@@ -163,13 +163,13 @@ func show(ctx context.Context, client *http.Client, w Witness, tree *transparenc
 		case !errors.As(err, &conflict):
 			return cosigned, err
 		case conflict.size > size:
-			return cosignature{}, fmt.Errorf("it says that it knows %d records, %w", conflict.size, errMore)
+			return transparency.Cosignature{}, fmt.Errorf("it says that it knows %d records, %w", conflict.size, errMore)
 		case conflict.size == old && old == size:
-			return cosignature{}, fmt.Errorf("%w: it says that the %d records which it knows have another root", ErrContradicts, size)
+			return transparency.Cosignature{}, fmt.Errorf("%w: it says that the %d records which it knows have another root", ErrContradicts, size)
 		case conflict.size == old:
-			return cosignature{}, fmt.Errorf("%w: it asks for a proof from %d records, and refuses it", ErrAway, old)
+			return transparency.Cosignature{}, fmt.Errorf("%w: it asks for a proof from %d records, and refuses it", ErrAway, old)
 		}
 		old = conflict.size
 	}
-	return cosignature{}, fmt.Errorf("%w: it answered with %d different sizes", ErrAway, maxAsked)
+	return transparency.Cosignature{}, fmt.Errorf("%w: it answered with %d different sizes", ErrAway, maxAsked)
 }

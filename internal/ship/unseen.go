@@ -7,8 +7,8 @@ import (
 	"github.com/autonomyops/edged/internal/history"
 )
 
-// Usual is the path of the config on a node, beneath the system's root.
-const Usual = "etc/edged/ship.yaml"
+// ConfigPath is the path of the config on a node, relative to the system's root.
+const ConfigPath = "etc/edged/ship.yaml"
 
 // Unseen is what nobody else has seen of a journal.
 type Unseen struct {

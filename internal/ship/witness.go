@@ -12,9 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"filippo.io/torchwood"
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
@@ -40,17 +37,11 @@ type conflictError struct{ size uint64 }
 
 func (e conflictError) Error() string { return fmt.Sprintf("it knows %d records", e.size) }
 
-// cosignature is the signature of a witness over a checkpoint.
-type cosignature struct {
-	line string    // of the signed note, with its line feed
-	time time.Time // by the witness's clock
-}
-
 // ask asks a witness to cosign a checkpoint, by add-checkpoint of C2SP tlog-witness
 // (https://c2sp.org/tlog-witness). proof leads from the first old records to the
 // checkpoint. The error is [ErrAway], [ErrStranger], [ErrContradicts] or a
 // conflictError.
-func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proof []transparency.HashText, checkpoint []byte) (cosignature, error) {
+func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proof []transparency.HashText, checkpoint []byte) (transparency.Cosignature, error) {
 	var body bytes.Buffer
 	fmt.Fprintf(&body, "old %d\n", old)
 	for _, h := range proof {
@@ -61,20 +52,20 @@ func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proo
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL+"/add-checkpoint", &body)
 	if err != nil {
-		return cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
+		return transparency.Cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	req.Header.Set("User-Agent", "edgectl")
 	resp, err := client.Do(req)
 	if err != nil {
-		return cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
+		return transparency.Cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was only read
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
+		return transparency.Cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
 	case len(answer) > maxAnswer:
-		return cosignature{}, fmt.Errorf("%w: more than %d bytes", ErrAway, maxAnswer)
+		return transparency.Cosignature{}, fmt.Errorf("%w: more than %d bytes", ErrAway, maxAnswer)
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
@@ -83,28 +74,23 @@ func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proo
 		kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 		size, err := strconv.ParseUint(strings.TrimSuffix(string(answer), "\n"), 10, 63)
 		if kind != "text/x.tlog.size" || err != nil {
-			return cosignature{}, fmt.Errorf("%w: status 409 without a size", ErrAway)
+			return transparency.Cosignature{}, fmt.Errorf("%w: status 409 without a size", ErrAway)
 		}
-		return cosignature{}, conflictError{size}
+		return transparency.Cosignature{}, conflictError{size}
 	case http.StatusForbidden, http.StatusNotFound:
-		return cosignature{}, fmt.Errorf("%w (status %d)", ErrStranger, resp.StatusCode)
+		return transparency.Cosignature{}, fmt.Errorf("%w (status %d)", ErrStranger, resp.StatusCode)
 	case http.StatusUnprocessableEntity:
-		return cosignature{}, fmt.Errorf("%w: it refuses the proof from %d records", ErrContradicts, old)
+		return transparency.Cosignature{}, fmt.Errorf("%w: it refuses the proof from %d records", ErrContradicts, old)
 	}
-	return cosignature{}, fmt.Errorf("%w: status %d", ErrAway, resp.StatusCode)
+	return transparency.Cosignature{}, fmt.Errorf("%w: status %d", ErrAway, resp.StatusCode)
 }
 
-// cosigned returns the witness's own signature from an answer. Other lines, and
-// what follows from them, are ignored.
-func (w *Witness) cosigned(checkpoint, answer []byte) (cosignature, error) {
-	n, err := note.Open(append(bytes.Clone(checkpoint), answer...), note.VerifierList(w.verifier))
-	if err != nil || len(n.Sigs) == 0 {
-		return cosignature{}, fmt.Errorf("%w: it holds no valid signature of %s", ErrAway, w.Name())
+// cosigned returns the witness's own signature from an answer. Other lines are
+// ignored.
+func (w *Witness) cosigned(checkpoint, answer []byte) (transparency.Cosignature, error) {
+	c, ok := transparency.Cosigned(append(bytes.Clone(checkpoint), answer...), w.verifier)
+	if !ok {
+		return c, fmt.Errorf("%w: it holds no valid signature of %s", ErrAway, w.Name())
 	}
-	sig := n.Sigs[0]
-	at, err := torchwood.CosignatureTimestamp(sig)
-	if err != nil {
-		return cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	return cosignature{fmt.Sprintf("\u2014 %s %s\n", sig.Name, sig.Base64), time.Unix(at, 0).UTC()}, nil
+	return c, nil
 }

@@ -34,7 +34,7 @@ var browser = sync.OnceValues(func() (context.Context, error) {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("hide-scrollbars", false), chromedp.WSURLReadTimeout(time.Minute))
 	ctx, _ := chromedp.NewExecAllocator(context.Background(), options...) // ends with this process
-	ctx, _ = chromedp.NewContext(ctx)                                     // likewise
+	ctx, _ = chromedp.NewContext(ctx)                                     // ends with ctx too
 	return ctx, chromedp.Do(ctx)
 })
 

@@ -17,11 +17,10 @@ import (
 // damage: a salvage of it would cost the node its history for nothing. Neither
 // a newer release's journal nor a state root that cannot be used is damage.
 func Damaged(ctx context.Context, root string, host gate.Host) error {
-	whole := errors.New("whole")
-	_, err := gate.Operate(ctx, root, host, func(machine.State) (machine.Payload, error) { return nil, whole })
+	err := accepted(ctx, root, host)
 	var failed *gate.Failure
 	switch {
-	case errors.Is(err, whole):
+	case err == nil:
 		return rotten(ctx, root)
 	case errors.Is(err, gate.ErrNoHistory):
 		return errs.Advise("check that the partition is mounted", "%s: nothing here refers to a journal: there is nothing to salvage", root)
@@ -37,14 +36,20 @@ func Damaged(ctx context.Context, root string, host gate.Host) error {
 
 // Whole refuses a journal that a boot would not accept.
 func Whole(ctx context.Context, root string, host gate.Host) error {
+	err := accepted(ctx, root, host)
+	var failed *gate.Failure
+	if errors.As(err, &failed) {
+		return errs.Advise(failed.Next, "%s: path=%s: %w", failed.Short(), failed.Path, failed.Err)
+	}
+	return err
+}
+
+// accepted returns nil for a journal that a boot accepts.
+func accepted(ctx context.Context, root string, host gate.Host) error {
 	whole := errors.New("whole")
 	_, err := gate.Operate(ctx, root, host, func(machine.State) (machine.Payload, error) { return nil, whole })
-	var failed *gate.Failure
-	switch {
-	case errors.Is(err, whole):
+	if errors.Is(err, whole) {
 		return nil
-	case errors.As(err, &failed):
-		return errs.Advise(failed.Next, "%s: path=%s: %w", failed.Short(), failed.Path, failed.Err)
 	}
 	return err
 }

@@ -15,7 +15,7 @@ export interface Column {
 export interface TableOptions {
   label: string;
   columns: Column[];
-  /** Opens what a row stands for. */
+  /** Opens the item of a row. */
   open: (row: number) => void;
   rowClass?: (row: number) => string;
 }
@@ -105,7 +105,7 @@ export class Table {
     this.draw();
   }
 
-  // stretch is how many pixels of all rows one pixel of scrolling stands for; 1
+  // stretch is how many pixels of all rows one pixel of scrolling moves; 1
   // unless there are more rows than a browser can draw.
   private stretch(): number {
     const view = this.body.clientHeight;

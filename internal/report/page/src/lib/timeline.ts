@@ -12,7 +12,7 @@ import { ticks } from "./ticks";
 export interface Span {
   from: number;
   to: number;
-  /** Its first word stands for it where there is no room. */
+  /** Its first word is shown if there is no room for more. */
   label: string;
   class: string;
 }

@@ -19,7 +19,7 @@ function ranges(text: string): [number, number][] {
   });
 }
 
-// A date or a beginning of one stands for all of its time.
+// A date, or the beginning of one, means all of its time.
 const shape = "0000-01-01T00:00:00.000Z";
 function from(text: string): number {
   const bare = text.replace(/Z$/, "");
