@@ -39,6 +39,16 @@ func (h HashText) String() string { return tlog.Hash(h).String() }
 // MarshalText implements encoding.TextMarshaler.
 func (h HashText) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
+// UnmarshalText implements encoding.TextUnmarshaler. Only canonical base64 is accepted.
+func (h *HashText) UnmarshalText(text []byte) error {
+	hash, ok := parseHash(string(text))
+	if !ok {
+		return fmt.Errorf("%q is no hash in base64", text)
+	}
+	*h = HashText(hash)
+	return nil
+}
+
 // Inclusion proves that record seq is in the tree of a signed checkpoint. The
 // error is [ErrOther] if the checkpoint is of another tree, and [ErrSize] if the
 // tree does not hold the record.

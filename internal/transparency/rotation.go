@@ -2,6 +2,7 @@ package transparency
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -39,14 +40,36 @@ func Rotate(journalID string, old, next Signer) (machine.KeyRotated, error) {
 		Statement: []byte(text), Signature: signed[len(text)+1:]}, nil
 }
 
+// Note returns the statement of an event that rotates a checkpoint key, as the signed
+// note that [OpenRotation] reads.
+func Note(e machine.KeyRotated) []byte {
+	return slices.Concat(e.Statement, []byte("\n"), e.Signature)
+}
+
 // ReadRotation verifies the statement of an event that rotates a checkpoint key in
 // the journal with this id: both signatures, and that the event agrees. The caller
 // must decide whether to trust the old key. The error is [ErrRotation].
 func ReadRotation(journalID string, e machine.KeyRotated) (Rotation, error) {
+	r, err := OpenRotation(journalID, Note(e))
+	switch {
+	case err != nil:
+		return Rotation{}, err
+	case r.text() != string(e.Statement), e.Purpose != machine.PurposeCheckpoint, r.Old.BLAKE3() != e.OldKey, r.New.BLAKE3() != e.NewKey:
+		return Rotation{}, fmt.Errorf("%w: the event names other keys than the statement", ErrRotation)
+	}
+	return r, nil
+}
+
+// OpenRotation verifies a signed note that rotates the checkpoint key of the journal
+// with this id. The caller must decide whether to trust the old key. The error is
+// [ErrRotation].
+func OpenRotation(journalID string, signed []byte) (Rotation, error) {
 	refuse := func(format string, args ...any) (Rotation, error) {
 		return Rotation{}, fmt.Errorf("%w: %s", ErrRotation, fmt.Sprintf(format, args...))
 	}
-	lines := strings.Split(string(e.Statement), "\n")
+	text, _, _ := strings.Cut(string(signed), "\n\n")
+	text += "\n"
+	lines := strings.Split(text, "\n")
 	if len(lines) != 5 || lines[0] != rotationTitle || lines[4] != "" {
 		return refuse("it is not about a checkpoint key")
 	}
@@ -59,18 +82,15 @@ func ReadRotation(journalID string, e machine.KeyRotated) (Rotation, error) {
 		return refuse("read the new key: %v", err)
 	}
 	switch {
-	case r.text() != string(e.Statement):
+	case r.text() != text:
 		return refuse("it is not in canonical form")
-	case e.Purpose != machine.PurposeCheckpoint || r.Old.BLAKE3() != e.OldKey || r.New.BLAKE3() != e.NewKey:
-		return refuse("the event names other keys than the statement")
-	case e.OldKey == e.NewKey:
+	case r.Old.BLAKE3() == r.New.BLAKE3():
 		return refuse("the new key is the old one")
 	case r.Journal != journalID:
 		return refuse("it is for journal %s", r.Journal)
 	}
-	signed := string(e.Statement) + "\n" + string(e.Signature)
 	for _, k := range []Verifier{r.Old, r.New} {
-		if n, err := note.Open([]byte(signed), note.VerifierList(k.note)); err != nil || n.Text != string(e.Statement) {
+		if n, err := note.Open(signed, note.VerifierList(k.note)); err != nil || n.Text != text {
 			return refuse("%s has not signed it", k.note.Name())
 		}
 	}

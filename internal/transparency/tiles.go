@@ -64,7 +64,7 @@ func Tiles(ctx context.Context, src Source, dir string, signed []byte, progress 
 	if err := w.stream(ctx, src, c, old, progress); err != nil {
 		return d.Written, err
 	}
-	if root := w.stack.root(); root != c.Root {
+	if root := w.edge.Root(); root != c.Root {
 		return d.Written, fmt.Errorf("%w: their root is %s, but that of the checkpoint is %s", ErrOther, root, c.Root)
 	}
 	return d.Written, d.publish(signed, c, old)
@@ -74,7 +74,7 @@ func Tiles(ctx context.Context, src Source, dir string, signed []byte, progress 
 // tile of each level.
 type tiler struct {
 	dir     *tileDir
-	stack   stack
+	edge    Edge
 	entries bytes.Buffer
 	levels  []level
 }
@@ -82,6 +82,41 @@ type tiler struct {
 type level struct {
 	hashes []byte
 	full   int64 // number of full tiles
+}
+
+// Tile returns the content of a tile of height 8, as [Tiles] writes it, from the records
+// below it. The error is [ErrSize] if there are not that many records.
+func Tile(src Source, t tlog.Tile) ([]byte, error) {
+	var (
+		data []byte
+		edge Edge
+		span = uint64(1) << (tileHeight * max(t.L, 0)) // records below each hash
+		from = uint64(t.N) * tileWidth * span
+		want = uint64(t.W) * span
+	)
+	if tip := src.Tip().Seq; from >= tip || want > tip-from {
+		return nil, fmt.Errorf("%w: the tile is over records %d to %d, but here are records 1 to %d", ErrSize, from+1, from+want, tip)
+	}
+	n := uint64(0)
+	for raw, err := range src.RawRecords(from+1, from+want) {
+		if err != nil {
+			return nil, err
+		}
+		n++
+		if t.L < 0 {
+			data = append(binary.BigEndian.AppendUint16(data, uint16(len(raw.Raw))), raw.Raw...) //nolint:gosec // at most maxEntry
+			continue
+		}
+		edge.Push(tlog.RecordHash(raw.Raw))
+		if edge.Count == span {
+			root := edge.Root()
+			data, edge = append(data, root[:]...), Edge{}
+		}
+	}
+	if n != want {
+		return nil, fmt.Errorf("%w: of records %d to %d there are only %d", ErrSize, from+1, from+want, n)
+	}
+	return data, nil
 }
 
 // stream writes every tile of the tree of c.
@@ -93,34 +128,34 @@ func (w *tiler) stream(ctx context.Context, src Source, c, old Checkpoint, progr
 		if err := w.add(raw.Raw); err != nil {
 			return err
 		}
-		if w.stack.count == old.Size && w.stack.root() != old.Root {
+		if w.edge.Count == old.Size && w.edge.Root() != old.Root {
 			return fmt.Errorf("%w: %s is over other records; name another directory", ErrTiles, filepath.Join(w.dir.path, checkpointName))
 		}
-		if w.stack.count%chunk == 0 || w.stack.count == c.Size {
+		if w.edge.Count%chunk == 0 || w.edge.Count == c.Size {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if progress != nil {
-				progress(w.stack.count, c.Size)
+				progress(w.edge.Count, c.Size)
 			}
 		}
 	}
-	if w.stack.count != c.Size {
-		return fmt.Errorf("%w: of records 1 to %d there are only %d", ErrSize, c.Size, w.stack.count)
+	if w.edge.Count != c.Size {
+		return fmt.Errorf("%w: of records 1 to %d there are only %d", ErrSize, c.Size, w.edge.Count)
 	}
 	return w.finish()
 }
 
 func (w *tiler) add(record []byte) error {
 	if len(record) > maxEntry {
-		return fmt.Errorf("write tiles: record %d has %d bytes, but an entry has at most %d; run edgectl journal verify", w.stack.count+1, len(record), maxEntry)
+		return fmt.Errorf("write tiles: record %d has %d bytes, but an entry has at most %d; run edgectl journal verify", w.edge.Count+1, len(record), maxEntry)
 	}
 	w.entries.Write(binary.BigEndian.AppendUint16(nil, uint16(len(record))))
 	w.entries.Write(record)
 	h := tlog.RecordHash(record)
-	w.stack.push(h)
-	if w.stack.count%tileWidth == 0 {
-		tile := tlog.Tile{H: tileHeight, L: -1, N: int64(w.stack.count/tileWidth) - 1, W: tileWidth}
+	w.edge.Push(h)
+	if w.edge.Count%tileWidth == 0 {
+		tile := tlog.Tile{H: tileHeight, L: -1, N: int64(w.edge.Count/tileWidth) - 1, W: tileWidth}
 		if err := w.dir.keep(tile, w.entries.Bytes()); err != nil {
 			return err
 		}
@@ -143,19 +178,19 @@ func (w *tiler) hash(l int, h tlog.Hash) error {
 	if err := w.dir.keep(tlog.Tile{H: tileHeight, L: l, N: at.full, W: tileWidth}, at.hashes); err != nil {
 		return err
 	}
-	var s stack
+	var e Edge
 	for i := 0; i < len(at.hashes); i += tlog.HashSize {
-		s.push(tlog.Hash(at.hashes[i:]))
+		e.Push(tlog.Hash(at.hashes[i:]))
 	}
 	at.full++
 	at.hashes = at.hashes[:0]
-	return w.hash(l+1, s.root())
+	return w.hash(l+1, e.Root())
 }
 
 // finish writes the tiles that are not full.
 func (w *tiler) finish() error {
-	if n := w.stack.count % tileWidth; n > 0 {
-		tile := tlog.Tile{H: tileHeight, L: -1, N: int64(w.stack.count / tileWidth), W: int(n)}
+	if n := w.edge.Count % tileWidth; n > 0 {
+		tile := tlog.Tile{H: tileHeight, L: -1, N: int64(w.edge.Count / tileWidth), W: int(n)}
 		if err := w.dir.keep(tile, w.entries.Bytes()); err != nil {
 			return err
 		}

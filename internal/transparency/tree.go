@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math/bits"
 	"runtime"
 	"sync"
 
@@ -149,51 +148,15 @@ func (t *Tree) leaves(begin, count uint64) (tlog.Hash, error) {
 	if err := t.ctx.Err(); err != nil {
 		return tlog.Hash{}, err
 	}
-	var stack stack
+	var edge Edge
 	for raw, err := range t.src.RawRecords(begin+1, begin+count) {
 		if err != nil {
 			return tlog.Hash{}, err
 		}
-		stack.push(tlog.RecordHash(raw.Raw))
+		edge.Push(tlog.RecordHash(raw.Raw))
 	}
-	if stack.count != count {
-		return tlog.Hash{}, fmt.Errorf("%w: of records %d to %d there are only %d", ErrSize, begin+1, begin+count, stack.count)
+	if edge.Count != count {
+		return tlog.Hash{}, fmt.Errorf("%w: of records %d to %d there are only %d", ErrSize, begin+1, begin+count, edge.Count)
 	}
-	return stack.hashes[0], nil
-}
-
-// stack holds the complete subtrees of the leaves so far, the largest first: one
-// for each bit of their count.
-type stack struct {
-	hashes []tlog.Hash
-	count  uint64
-}
-
-func (s *stack) push(h tlog.Hash) {
-	s.count++
-	for range bits.TrailingZeros64(s.count) {
-		h = tlog.NodeHash(s.hashes[len(s.hashes)-1], h)
-		s.hashes = s.hashes[:len(s.hashes)-1]
-	}
-	s.hashes = append(s.hashes, h)
-}
-
-// root returns the hash over all pushed hashes. There must be one.
-func (s *stack) root() tlog.Hash {
-	h := s.hashes[len(s.hashes)-1]
-	for i := len(s.hashes) - 2; i >= 0; i-- {
-		h = tlog.NodeHash(s.hashes[i], h)
-	}
-	return h
-}
-
-// subtree returns the hash over the hashes of adjacent subtrees of equal size.
-// There must be one. Their number need not be a power of two: the tree of RFC 6962
-// splits at powers of two, and so between them.
-func subtree(hashes []tlog.Hash) tlog.Hash {
-	var s stack
-	for _, h := range hashes {
-		s.push(h)
-	}
-	return s.root()
+	return edge.Hashes[0], nil
 }

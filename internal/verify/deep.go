@@ -9,43 +9,29 @@ import (
 
 	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/history"
-	"github.com/autonomyops/edged/internal/manifest"
 	"github.com/autonomyops/edged/journal"
-	"github.com/autonomyops/edged/journal/record"
 	"github.com/autonomyops/edged/machine"
-	"github.com/autonomyops/edged/replay"
 )
 
-// deep folds a whole history and checks each record against the state.
+// deep folds a whole history, and checks each record, snapshot and file against
+// the state.
 type deep struct {
+	Fold
 	src      *history.Source
 	chain    bool // no finding of the chain is an error
 	progress func(stage string, done, total uint64)
-	fold     *machine.Fold
-	keys     keyring
-	last     *manifest.Manifest  // of the newest ManifestVerified, nil if it does not parse
 	snaps    map[uint64][][]byte // by seq of their record
-	findings []journal.Finding
 }
 
 func newDeep(src *history.Source, chain bool, progress func(string, uint64, uint64)) *deep {
-	return &deep{src: src, chain: chain, progress: progress, fold: machine.NewFold(machine.State{}),
-		keys: keyring{}, snaps: map[uint64][][]byte{}}
-}
-
-func (d *deep) found(sev journal.Severity, code string, seq uint64, format string, args ...any) {
-	d.findings = append(d.findings, journal.Finding{Severity: sev, Code: code, Seq: seq, Detail: fmt.Sprintf(format, args...)})
-}
-
-func (d *deep) bad(code string, seq uint64, format string, args ...any) {
-	d.found(journal.SeverityError, code, seq, format, args...)
+	return &deep{Fold: *NewFold(src.ID()), src: src, chain: chain, progress: progress, snaps: map[uint64][][]byte{}}
 }
 
 // run checks each record, then the files. An error means that the history could
 // not be verified.
 func (d *deep) run(ctx context.Context) error {
 	if d.src.First() != 1 {
-		d.findings = append(d.findings, stopped(journal.SeverityWarning, d.src.First(), errors.New("the export begins later than the history, so the state before it is not known")))
+		d.Findings = append(d.Findings, stopped(journal.SeverityWarning, d.src.First(), errors.New("the export begins later than the history, so the state before it is not known")))
 		return nil
 	}
 	d.predecessors()
@@ -90,7 +76,7 @@ func (d *deep) records(ctx context.Context) (whole bool, err error) {
 	for rec, err := range d.src.Records(1, tip) {
 		if err != nil {
 			if d.chain {
-				d.findings = append(d.findings, journal.FindingOf(err))
+				d.Findings = append(d.Findings, journal.FindingOf(err))
 			} // otherwise a finding of the chain reports it
 			return false, nil
 		}
@@ -100,57 +86,14 @@ func (d *deep) records(ctx context.Context) (whole bool, err error) {
 			}
 			d.progress("replay", rec.Seq, tip)
 		}
-		if !d.record(rec) {
+		if !d.Add(rec) {
 			return false, nil
+		}
+		for _, data := range d.snaps[rec.Seq] {
+			d.snapshot(rec.Seq, data)
 		}
 	}
 	return true, nil
-}
-
-// errUnknownState is the reason why the records after one that cannot be folded
-// are not verified.
-var errUnknownState = errors.New("the state after this record is not known")
-
-// record folds one record. It returns false if the state after it is not known.
-func (d *deep) record(rec record.Record) bool {
-	event, err := replay.Event(rec)
-	switch {
-	case errors.Is(err, machine.ErrNewer):
-		// This is an error although nothing is damaged: otherwise an attacker
-		// could append one such record, and what follows would pass with exit
-		// status 0.
-		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, fmt.Errorf("%w; verify it with the release that wrote it, or a later one", err)))
-		return false
-	case err != nil:
-		d.bad(CodePayload, rec.Seq, "%v", err)
-		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, errUnknownState))
-		return false
-	}
-	before := d.fold.State()
-	if err := d.fold.Apply(event); err != nil {
-		d.bad(CodeTransition, rec.Seq, "%v", err)
-		d.findings = append(d.findings, stopped(journal.SeverityError, rec.Seq, errUnknownState))
-		return false
-	}
-	d.judge(event, before)
-	for _, data := range d.snaps[rec.Seq] {
-		d.snapshot(rec.Seq, data)
-	}
-	return true
-}
-
-// judge checks the signatures and manifests that the machine does not check.
-func (d *deep) judge(e machine.Event, before machine.State) {
-	switch p := e.Payload.(type) {
-	case machine.ManifestVerified:
-		d.manifest(e.Seq, p, before)
-	case machine.OpApplied:
-		d.operation(e.Seq, p)
-	case machine.KeyRotated:
-		d.rotatedKey(e.Seq, p, before)
-	case machine.KeyReplaced:
-		d.found(journal.SeverityWarning, CodeKeyReplace, e.Seq, "the %s key was replaced without a statement of the old one, by %s: %s", p.Purpose, p.By, p.Reason)
-	}
 }
 
 func (d *deep) listSnapshots() error {
@@ -161,7 +104,7 @@ func (d *deep) listSnapshots() error {
 	for snap, err := range view.Snapshots(math.MaxUint64) {
 		if errors.Is(err, errs.ErrCorrupt) {
 			if d.chain {
-				d.findings = append(d.findings, journal.FindingOf(err))
+				d.Findings = append(d.Findings, journal.FindingOf(err))
 			} // otherwise a finding of the storage reports it
 			return nil
 		}
@@ -182,7 +125,7 @@ func (d *deep) snapshot(seq uint64, data []byte) {
 		return
 	}
 	have, err := machine.EncodeState(state)
-	want, err2 := machine.EncodeState(d.fold.State())
+	want, err2 := machine.EncodeState(d.State())
 	if err != nil || err2 != nil || !bytes.Equal(have, want) {
 		d.bad(CodeSnapshot, seq, "the snapshot of record %d differs from the state of a full replay", seq)
 	}

@@ -12,7 +12,7 @@ func (d *deep) files() error {
 	if d.src.Kind() != history.StateRoot {
 		return nil
 	}
-	state := d.fold.State()
+	state := d.State()
 	files, err := projections.Read(d.src.FS())
 	if err != nil {
 		return err

@@ -18,50 +18,52 @@ import (
 // statement of rotation names the old key by its hash only.
 type keyring map[string]ed25519.PublicKey
 
+func (k keyring) add(key ed25519.PublicKey) { k[digest.Of(key)] = key }
+
 // manifest verifies the manifest, signature and key in a ManifestVerified.
-func (d *deep) manifest(seq uint64, p machine.ManifestVerified, before machine.State) {
+func (f *Fold) manifest(seq uint64, p machine.ManifestVerified, before machine.State) {
 	if sum := digest.Of(p.Manifest); sum != p.ManifestHash {
-		d.bad(CodeManifest, seq, "the manifest's BLAKE3 is %s, but the event says %s", sum, p.ManifestHash)
+		f.bad(CodeManifest, seq, "the manifest's BLAKE3 is %s, but the event says %s", sum, p.ManifestHash)
 	}
 	if sum := digest.Of(p.Key); sum != p.KeyBLAKE3 {
-		d.bad(CodeKey, seq, "the key's BLAKE3 is %s, but the event says %s", sum, p.KeyBLAKE3)
+		f.bad(CodeKey, seq, "the key's BLAKE3 is %s, but the event says %s", sum, p.KeyBLAKE3)
 	}
 	switch {
 	case len(p.Key) != ed25519.PublicKeySize:
-		d.bad(CodeSignature, seq, "the key has %d bytes, want %d", len(p.Key), ed25519.PublicKeySize)
+		f.bad(CodeSignature, seq, "the key has %d bytes, want %d", len(p.Key), ed25519.PublicKeySize)
 	case len(p.Signature) != ed25519.SignatureSize:
-		d.bad(CodeSignature, seq, "the signature has %d bytes, want %d", len(p.Signature), ed25519.SignatureSize)
+		f.bad(CodeSignature, seq, "the signature has %d bytes, want %d", len(p.Signature), ed25519.SignatureSize)
 	case errors.Is(signing.CheckPublic(p.Key), signing.ErrWeakKey):
-		d.bad(CodeSignature, seq, "key %s: %v", p.KeyBLAKE3, signing.ErrWeakKey)
+		f.bad(CodeSignature, seq, "key %s: %v", p.KeyBLAKE3, signing.ErrWeakKey)
 	case !signing.Verify(p.Key, p.Manifest, p.Signature):
-		d.bad(CodeSignature, seq, "the signature over the manifest does not verify under key %s", p.KeyBLAKE3)
+		f.bad(CodeSignature, seq, "the signature over the manifest does not verify under key %s", p.KeyBLAKE3)
 	default:
-		d.keys[digest.Of(p.Key)] = p.Key
+		f.keys.add(p.Key)
 	}
 	if !before.AcceptsManifestKey(p.KeyBLAKE3) {
-		d.bad(CodeKey, seq, "the key is %s, but the last epoch was completed under %s, and no rotation or replacement leads from that key to this one",
+		f.bad(CodeKey, seq, "the key is %s, but the last epoch was completed under %s, and no rotation or replacement leads from that key to this one",
 			p.KeyBLAKE3, before.Keys.Manifest)
 	}
-	d.admit(seq, p, before)
+	f.admit(seq, p, before)
 }
 
 // admit compares the event with the manifest that it carries. It does not check
 // the expiry again, which depended on the clock.
-func (d *deep) admit(seq uint64, p machine.ManifestVerified, before machine.State) {
+func (f *Fold) admit(seq uint64, p machine.ManifestVerified, before machine.State) {
 	m, err := manifest.Parse(p.Manifest)
-	d.last = m
+	f.last, f.text = m, p.Manifest
 	if err != nil {
-		d.bad(CodeManifest, seq, "the manifest: %v", err)
+		f.bad(CodeManifest, seq, "the manifest: %v", err)
 		return
 	}
 	if len(m.Operations) != p.Operations {
-		d.bad(CodeManifest, seq, "the manifest has %d operations, but the event says %d", len(m.Operations), p.Operations)
+		f.bad(CodeManifest, seq, "the manifest has %d operations, but the event says %d", len(m.Operations), p.Operations)
 	}
 	if !equal(m.Serial, p.Serial) {
-		d.bad(CodeManifest, seq, "the manifest's serial is not the one in the event")
+		f.bad(CodeManifest, seq, "the manifest's serial is not the one in the event")
 	}
 	if err := m.Admit(manifest.Policy{SerialFloor: before.Serial}); err != nil {
-		d.bad(CodeManifest, seq, "%v", err)
+		f.bad(CodeManifest, seq, "%v", err)
 	}
 }
 
@@ -70,20 +72,20 @@ func equal(a, b *int64) bool {
 }
 
 // operation compares an applied operation with the manifest.
-func (d *deep) operation(seq uint64, p machine.OpApplied) {
-	if d.last == nil || p.Index < 0 || p.Index >= len(d.last.Operations) {
+func (f *Fold) operation(seq uint64, p machine.OpApplied) {
+	if f.last == nil || p.Index < 0 || p.Index >= len(f.last.Operations) {
 		return // reported with the manifest, or by the machine
 	}
-	op := d.last.Operations[p.Index]
+	op := f.last.Operations[p.Index]
 	switch {
 	case op.Op != p.Op:
-		d.bad(CodeOperation, seq, "operation %d of the manifest is %s, but %s was applied", p.Index, op.Op, p.Op)
+		f.bad(CodeOperation, seq, "operation %d of the manifest is %s, but %s was applied", p.Index, op.Op, p.Op)
 	case !names(op.Dst, p.Dst):
-		d.bad(CodeOperation, seq, "operation %d of the manifest writes %s, but %s was written", p.Index, op.Dst, p.Dst)
+		f.bad(CodeOperation, seq, "operation %d of the manifest writes %s, but %s was written", p.Index, op.Dst, p.Dst)
 	case op.BLAKE3 != "" && op.BLAKE3 != p.BLAKE3:
-		d.bad(CodeOperation, seq, "operation %d of the manifest pins %s, but %s was applied", p.Index, op.BLAKE3, p.BLAKE3)
+		f.bad(CodeOperation, seq, "operation %d of the manifest pins %s, but %s was applied", p.Index, op.BLAKE3, p.BLAKE3)
 	case p.HashPinned != (op.BLAKE3 != ""):
-		d.bad(CodeOperation, seq, "operation %d: the event says hash_pinned %t, but the manifest says %t", p.Index, p.HashPinned, op.BLAKE3 != "")
+		f.bad(CodeOperation, seq, "operation %d: the event says hash_pinned %t, but the manifest says %t", p.Index, p.HashPinned, op.BLAKE3 != "")
 	}
 }
 
@@ -99,40 +101,40 @@ func names(written, rel string) bool {
 // newest key may name one: a key that has named another, or was replaced, may
 // not. The statement cannot be verified if the history does not hold the old
 // public key, as after a salvage.
-func (d *deep) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State) {
+func (f *Fold) rotatedKey(seq uint64, p machine.KeyRotated, before machine.State) {
 	if p.Purpose == machine.PurposeCheckpoint {
-		d.rotatedCheckpointKey(seq, p, before)
+		f.rotatedCheckpointKey(seq, p, before)
 		return
 	}
 	if !before.Keys.MayRotate(p.OldKey) {
-		d.bad(CodeKey, seq, "the rotation to key %s is from key %s, but the newest was %s", p.NewKey, p.OldKey, before.Keys.Newest())
+		f.bad(CodeKey, seq, "the rotation to key %s is from key %s, but the newest was %s", p.NewKey, p.OldKey, before.Keys.Newest())
 		return
 	}
-	old, ok := d.keys[p.OldKey]
+	old, ok := f.keys[p.OldKey]
 	if !ok {
-		d.found(journal.SeverityWarning, CodeKey, seq, "the rotation to key %s cannot be verified: this journal does not hold the old key %s", p.NewKey, p.OldKey)
+		f.found(journal.SeverityWarning, CodeKey, seq, "the rotation to key %s cannot be verified: this journal does not hold the old key %s", p.NewKey, p.OldKey)
 		return
 	}
 	s, err := signing.VerifyStatement(old, p.Statement, p.Signature)
 	switch {
 	case err != nil:
-		d.bad(CodeKey, seq, "the rotation to key %s: %v", p.NewKey, err)
+		f.bad(CodeKey, seq, "the rotation to key %s: %v", p.NewKey, err)
 	case s.NewKey != p.NewKey || s.Purpose != p.Purpose:
-		d.bad(CodeKey, seq, "the statement names the %s key %s, but the event says %s key %s", s.Purpose, s.NewKey, p.Purpose, p.NewKey)
-	case s.Journal != d.src.ID():
-		d.bad(CodeKey, seq, "the statement that names key %s is for journal %s", p.NewKey, s.Journal)
+		f.bad(CodeKey, seq, "the statement names the %s key %s, but the event says %s key %s", s.Purpose, s.NewKey, p.Purpose, p.NewKey)
+	case s.Journal != f.journal:
+		f.bad(CodeKey, seq, "the statement that names key %s is for journal %s", p.NewKey, s.Journal)
 	default:
-		d.keys[s.NewKey] = s.NewPublic
+		f.keys.add(s.NewPublic)
 	}
 }
 
 // rotatedCheckpointKey verifies a statement that both keys have signed. The
 // journal does not hold the first checkpoint key; the auditor must know it.
-func (d *deep) rotatedCheckpointKey(seq uint64, p machine.KeyRotated, before machine.State) {
-	if _, err := transparency.ReadRotation(d.src.ID(), p); err != nil {
-		d.bad(CodeKey, seq, "the rotation to checkpoint key %s: %v", p.NewKey, err)
+func (f *Fold) rotatedCheckpointKey(seq uint64, p machine.KeyRotated, before machine.State) {
+	if _, err := transparency.ReadRotation(f.journal, p); err != nil {
+		f.bad(CodeKey, seq, "the rotation to checkpoint key %s: %v", p.NewKey, err)
 	}
 	if known := before.Keys.Checkpoint; known != "" && known != p.OldKey {
-		d.bad(CodeKey, seq, "the rotation to checkpoint key %s is from key %s, but key %s was in force", p.NewKey, p.OldKey, known)
+		f.bad(CodeKey, seq, "the rotation to checkpoint key %s is from key %s, but key %s was in force", p.NewKey, p.OldKey, known)
 	}
 }

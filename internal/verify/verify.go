@@ -233,7 +233,7 @@ func deepenSource(ctx context.Context, src *history.Source, rep Report, opt Opti
 	if err := d.run(ctx); err != nil {
 		return Report{}, err
 	}
-	rep.Findings = append(rep.Findings, d.findings...)
+	rep.Findings = append(rep.Findings, d.Findings...)
 	slices.SortStableFunc(rep.Findings, func(a, b journal.Finding) int {
 		switch {
 		case a.Seq < b.Seq:
@@ -243,7 +243,7 @@ func deepenSource(ctx context.Context, src *history.Source, rep Report, opt Opti
 		}
 		return 0
 	})
-	for _, f := range d.findings {
+	for _, f := range d.Findings {
 		rep.OK = rep.OK && f.Severity != journal.SeverityError
 	}
 	return rep, nil
