@@ -43,6 +43,16 @@ const (
 	KindJournalSalvaged     Kind = "JournalSalvaged"
 )
 
+// OfBoot reports whether only a boot appends such an event; false for an unknown kind.
+func (k Kind) OfBoot() bool {
+	switch k {
+	case KindFingerprintCaptured, KindLegacyStateAdopted, KindUpdateDetected, KindManifestVerified, KindOpApplied,
+		KindEpochRotated, KindUpdateAbandoned, KindPrecheckFailed, KindCertificateRotated:
+		return true
+	}
+	return false
+}
+
 // Event is one record as the machine sees it: the envelope's members that
 // decide or describe, and the typed payload.
 type Event struct {

@@ -5,6 +5,10 @@ import (
 	"github.com/autonomyops/edged/machine"
 )
 
+// LostByCheckpoint is in JournalSalvaged.Lost if edgectl journal continue wrote it: a
+// checkpoint shows what was lost.
+const LostByCheckpoint = "by the checkpoint of "
+
 // Salvaged returns the JournalSalvaged of a history's first record; ok is false if
 // the history continues no journal, or if the record cannot be read.
 func Salvaged(src interface {

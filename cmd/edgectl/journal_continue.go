@@ -8,6 +8,7 @@ import (
 	"github.com/autonomyops/edged/cmd/edgectl/internal/salvaging"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/replay"
 )
 
 func journalContinue(e *env) *cobra.Command {
@@ -86,7 +87,7 @@ func lost(cmd *cobra.Command, root, file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	shows := fmt.Sprintf("by the checkpoint of %s with root %s", records(c.Size), c.Root)
+	shows := fmt.Sprintf("%s%s with root %s", replay.LostByCheckpoint, records(c.Size), c.Root)
 	tip := src.Tip().Seq
 	switch {
 	case c.Size == tip+1:

@@ -13,7 +13,7 @@ func (s *Status) lastBoot(src *history.Source) error {
 		if err != nil {
 			return err
 		}
-		if !ofBoot(machine.Kind(rec.Type)) {
+		if !machine.Kind(rec.Type).OfBoot() {
 			continue
 		}
 		state, _, err := replay.State(src, seq)
@@ -26,16 +26,6 @@ func (s *Status) lastBoot(src *history.Source) error {
 		return err
 	}
 	return nil
-}
-
-// ofBoot reports whether only a boot appends such an event.
-func ofBoot(k machine.Kind) bool {
-	switch k {
-	case machine.KindDrillRequested, machine.KindDrillCancelled, machine.KindClockReset, machine.KindNodeRenamed, machine.KindKeyRotated,
-		machine.KindKeyReplaced, machine.KindJournalSalvaged, machine.KindHeadRebuilt, machine.KindSnapshotTaken, machine.KindProjectionRepaired:
-		return false
-	}
-	return true
 }
 
 func outcome(r machine.Run) *Boot {

@@ -10,7 +10,7 @@ import (
 // event adds one event.
 func (b *builder) event(e machine.Event) {
 	m := Moment{e.Seq, e.Time}
-	if byGate(e.Payload) {
+	if e.Kind.OfBoot() {
 		b.run.gate = true
 	}
 	switch p := e.Payload.(type) {

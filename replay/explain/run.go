@@ -50,16 +50,6 @@ func (b *builder) inRun(rec record.Record) {
 // mayEnd reports whether a boot that found its baseline has nothing left to do.
 func (b *builder) mayEnd() bool { return !b.due && !b.run.drill }
 
-// byGate reports whether only a gate writes such an event.
-func byGate(p machine.Payload) bool {
-	switch p.(type) {
-	case machine.FingerprintCaptured, machine.LegacyStateAdopted, machine.UpdateDetected, machine.ManifestVerified,
-		machine.OpApplied, machine.EpochRotated, machine.UpdateAbandoned, machine.PrecheckFailed, machine.CertificateRotated:
-		return true
-	}
-	return false
-}
-
 // endRun counts the newest run in its epoch. newest: no other run follows it.
 func (b *builder) endRun(newest bool) {
 	r := b.run

@@ -1,0 +1,216 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/autonomyops/edged/internal/hub/bucket"
+	"github.com/autonomyops/edged/internal/verify"
+)
+
+// readers is the number of heads that are read at the same time.
+const readers = 16
+
+// entry is what the index holds of a journal: of its head, what states are made of.
+type entry struct {
+	Head      // without runs, times of receipt, edge, checkpoint and key
+	stamp     string
+	shipped   bool // its checkpoint and key are published, as this hub knows
+	view      *view
+	conflicts []Conflict
+}
+
+// index holds all heads and views in memory, about 1 KiB for each journal.
+type index struct {
+	mu       sync.Mutex
+	entries  map[string]*entry
+	complete bool // the store was read once
+}
+
+func newIndex() *index { return &index{entries: map[string]*entry{}} }
+
+// brief returns a head without what the index does not need.
+func brief(h *Head) Head {
+	b := *h
+	b.Runs, b.Received, b.Edge, b.Checkpoint, b.Key = nil, nil, nil, "", ""
+	return b
+}
+
+// put adds a head that this hub has written. published: so are the files that follow
+// from it.
+func (x *index) put(h *Head, published bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.entries[h.Journal]
+	if e == nil {
+		e = &entry{}
+		x.entries[h.Journal] = e
+	}
+	if h.Size < e.Size || h.Conflicts < e.Conflicts {
+		return // another request has written a newer one
+	}
+	if h.Conflicts != e.Conflicts {
+		e.conflicts = nil
+	}
+	e.Head, e.stamp = brief(h), ""
+	e.shipped = e.shipped && e.Size == h.Size || published
+}
+
+// published reports whether this hub has published the files of a head.
+func (x *index) published(h *Head) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.entries[h.Journal]
+	return e != nil && e.shipped && e.Size == h.Size && e.Keys == h.Keys
+}
+
+// refresh reads the heads that have changed since they were read, and their views. want
+// is called for a journal whose view is behind. A head that cannot be read is part of the
+// error, and the others are read.
+func (x *index) refresh(ctx context.Context, s bucket.Store, want func(id string)) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed []error
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(failed) < 10 {
+			failed = append(failed, err)
+		}
+	}
+	items := make(chan bucket.Item)
+	for range readers {
+		wg.Go(func() {
+			for item := range items {
+				if err := x.load(ctx, s, item); err != nil {
+					fail(err)
+				}
+			}
+		})
+	}
+	for item, err := range s.List(ctx, headsDir) {
+		if err != nil {
+			fail(err)
+			break
+		}
+		if x.stampOf(item.Name) != item.Stamp {
+			items <- item
+		}
+	}
+	close(items)
+	wg.Wait()
+	for _, id := range x.behind() {
+		want(id)
+	}
+	if len(failed) == 0 {
+		x.mu.Lock()
+		x.complete = true
+		x.mu.Unlock()
+	}
+	return errors.Join(failed...)
+}
+
+func (x *index) stampOf(name string) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e := x.entries[strings.TrimPrefix(name, headsDir)]; e != nil {
+		return e.stamp
+	}
+	return ""
+}
+
+func (x *index) load(ctx context.Context, s bucket.Store, item bucket.Item) error {
+	head, _, err := readHead(ctx, s, strings.TrimPrefix(item.Name, headsDir))
+	if err != nil {
+		return err
+	}
+	var found []Conflict
+	if head.Conflicts > 0 {
+		if found, err = conflicts(ctx, s, head); err != nil {
+			return err
+		}
+	}
+	v, err := readView(ctx, s, head.Journal)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	e := x.entries[head.Journal]
+	if e == nil {
+		e = &entry{}
+		x.entries[head.Journal] = e
+	}
+	if head.Size >= e.Size && head.Conflicts >= e.Conflicts {
+		e.Head, e.conflicts = brief(head), found
+		// It is only right if the head was not replaced since the list was made; then
+		// the next list has another stamp.
+		e.stamp = item.Stamp
+	}
+	if v != nil && (e.view == nil || v.Size >= e.view.Size) {
+		v.Progress = verify.Progress{}
+		e.view = v
+	}
+	x.mu.Unlock()
+	return nil
+}
+
+// behind returns the journals whose view lacks records.
+func (x *index) behind() (ids []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id, e := range x.entries {
+		if e.Forgotten == nil && (e.view == nil || e.view.Size < e.Size) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// setView sets the view of a journal.
+func (x *index) setView(id string, v *view) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e := x.entries[id]; e != nil && (e.view == nil || v.Size >= e.view.Size) {
+		e.view = v
+	}
+}
+
+// size returns the number of records that the hub holds of a journal, by the index.
+func (x *index) size(id string) uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e := x.entries[id]; e != nil {
+		return e.Size
+	}
+	return 0
+}
+
+// all returns the entries, the journals of each node together, the newest first. complete
+// is false if the store was not read to its end yet.
+func (x *index) all() (byNode map[string][]entry, complete bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	byNode = map[string][]entry{}
+	for e := range maps.Values(x.entries) {
+		if e.Size > 0 {
+			byNode[e.Node] = append(byNode[e.Node], *e)
+		}
+	}
+	for _, entries := range byNode {
+		slices.SortFunc(entries, func(a, b entry) int {
+			if c := b.First.Compare(a.First); c != 0 {
+				return c
+			}
+			return strings.Compare(a.Journal, b.Journal)
+		})
+	}
+	return byNode, x.complete
+}
+
+// since returns how long ago t is, 0 for the future.
+func since(now, t time.Time) time.Duration { return max(now.Sub(t), 0) }

@@ -1,0 +1,78 @@
+package hub
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Limits bound what one node may send.
+type Limits struct {
+	Bytes    int64 // a day
+	Journals int   // new ones a day
+}
+
+// DefaultLimits is far beyond what an honest node needs.
+func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Journals: 8} }
+
+// quota counts what each node has sent today. After a restart it begins again.
+type quota struct {
+	limits Limits
+
+	mu    sync.Mutex
+	day   time.Time
+	nodes map[string]*used
+}
+
+type used struct {
+	bytes    int64
+	journals int
+	busy     bool // a request of it is in progress
+}
+
+func newQuota(l Limits) *quota { return &quota{limits: l, nodes: map[string]*used{}} }
+
+// begin admits a request of a node. done must be called at its end. The error is a
+// [*Refusal].
+func (q *quota) begin(node string, bytes int64, now time.Time) (done func(), err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if today := now.Truncate(24 * time.Hour); !today.Equal(q.day) {
+		for name, u := range q.nodes {
+			if u.bytes, u.journals = 0, 0; !u.busy {
+				delete(q.nodes, name)
+			}
+		}
+		q.day = today
+	}
+	u := q.nodes[node]
+	if u == nil {
+		u = &used{}
+		q.nodes[node] = u
+	}
+	switch {
+	case u.busy:
+		return nil, refuse(http.StatusTooManyRequests, "another request of this node is in progress")
+	case u.bytes+bytes > q.limits.Bytes:
+		return nil, refuse(http.StatusTooManyRequests, "this node has sent %d bytes today, and at most %d are possible", u.bytes, q.limits.Bytes)
+	}
+	u.busy = true
+	u.bytes += bytes
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		u.busy = false
+	}, nil
+}
+
+// journal counts a new journal of a node. The error is a [*Refusal].
+func (q *quota) journal(node string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	u := q.nodes[node]
+	if u.journals >= q.limits.Journals {
+		return refuse(http.StatusTooManyRequests, "this node has begun %d journals today, and at most %d are possible", u.journals, q.limits.Journals)
+	}
+	u.journals++
+	return nil
+}
