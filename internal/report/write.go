@@ -4,29 +4,16 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"html/template"
 	"io"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/history"
-)
-
-// The page. Script and style are built from page/src by make page, and checked in,
-// so that this package is built without Node and without a network.
-var (
-	//go:embed page/page.html
-	page string
-	//go:embed page/dist/page.js
-	script string
-	//go:embed page/dist/page.css
-	style string
+	"github.com/autonomyops/edged/internal/report/page"
 )
 
 // Write writes the page about src. opt are the options of the verification; its
@@ -44,16 +31,14 @@ func Write(ctx context.Context, w io.Writer, src *history.Source, opt audit.Veri
 }
 
 func (r *Report) write(ctx context.Context, w io.Writer, src *history.Source) error {
-	t, err := template.New("page").Parse(page)
+	t, frame, err := page.Report()
 	if err != nil {
 		return err
 	}
 	fields := struct {
 		*Report
-		CSP    string
-		Style  template.CSS
-		Script template.JS
-	}{r, policy(), template.CSS(style), template.JS(script)} //nolint:gosec // both are parts of this program
+		page.Frame
+	}{r, frame}
 	out := bufio.NewWriterSize(w, 64<<10)
 	for _, part := range []func() error{
 		func() error { return t.ExecuteTemplate(out, "top", fields) },
@@ -69,16 +54,6 @@ func (r *Report) write(ctx context.Context, w io.Writer, src *history.Source) er
 		}
 	}
 	return nil
-}
-
-// policy returns the page's Content-Security-Policy: its own script and style,
-// and nothing else. No script can make an element from a text.
-func policy() string {
-	source := func(text string) string {
-		sum := sha256.Sum256([]byte(text))
-		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-	}
-	return fmt.Sprintf("default-src 'none'; script-src %s; style-src %s; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'", source(script), source(style))
 }
 
 // packed writes a text, compressed, as a script element that the browser does not

@@ -1,16 +1,20 @@
-// Builds dist/page.js, dist/page.css and LICENSES. The Go build embeds dist/,
-// so that it needs neither Node nor a network.
+// Builds the script and the style of each page into dist/, and LICENSES. The Go
+// build embeds dist/, so that it needs neither Node nor a network.
 //
 // esbuild: one dependency, deterministic output, understands TypeScript and CSS.
 import { build } from "esbuild";
 import { readFileSync, writeFileSync } from "node:fs";
 
-// What ends up in the script. Each is here because it is better than our own:
+// What ends up in the report's script. Each is here because it is better than our own:
 // d3-time knows the calendar (ticks from years to milliseconds), and
 // @noble/hashes has a BLAKE3 that many rely on. Gestures and the rows that scroll
 // are our own code: d3-zoom and @tanstack/virtual-core would add 85 KB, more than
 // all of the script, for one axis and rows of one height.
-const embedded = ["@noble/hashes", "d3-array", "d3-time"];
+// The fleet's script contains no library.
+const pages = {
+  report: { of: "edgectl report", embedded: ["@noble/hashes", "d3-array", "d3-time"] },
+  fleet: { of: "edgehub serve", embedded: [] },
+};
 
 const licence = (name) => {
   const dir = `node_modules/${name}/`;
@@ -29,20 +33,25 @@ const options = {
   logLevel: "warning",
 };
 
-const script = await build({ ...options, entryPoints: ["src/page/main.ts"], format: "iife", outfile: "dist/page.js", metafile: true, write: false });
-await build({ ...options, entryPoints: ["src/style/page.css"], outfile: "dist/page.css" });
+const licences = [];
+for (const [page, { of, embedded }] of Object.entries(pages)) {
+  const [js, css] = [`dist/${page}.js`, `dist/${page}.css`];
+  const script = await build({ ...options, entryPoints: [`src/${page}/main.ts`], format: "iife", outfile: js, metafile: true, write: false });
+  await build({ ...options, entryPoints: [`src/${page}/page.css`], outfile: css });
 
-// The licences are those of what is in the script.
-const inputs = Object.entries(script.metafile.outputs["dist/page.js"].inputs).filter(([, use]) => use.bytesInOutput > 0);
-const found = [...new Set(inputs.map(([path]) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]).filter(Boolean))].sort();
-if (String(found) !== String(embedded)) throw new Error(`the script contains ${found}, and not ${embedded}: correct the list`);
-const all = found.map(licence);
-const banner = `/* The page of edgectl report. It contains ${all.map((l) => `${l.title} (${l.license}, ${l.by})`).join("; ")}. The whole licences are in internal/report/page/LICENSES of the source. */\n`;
-writeFileSync("dist/page.js", banner + script.outputFiles[0].text);
+  // The licences are those of what is in the script.
+  const inputs = Object.entries(script.metafile.outputs[js].inputs).filter(([, use]) => use.bytesInOutput > 0);
+  const found = [...new Set(inputs.map(([path]) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]).filter(Boolean))].sort();
+  if (String(found) !== String(embedded)) throw new Error(`${js} contains ${found}, and not ${embedded}: correct the list`);
+  const all = found.map(licence);
+  const contains = all.length > 0 ? ` It contains ${all.map((l) => `${l.title} (${l.license}, ${l.by})`).join("; ")}. The whole licences are in internal/report/page/LICENSES of the source.` : "";
+  writeFileSync(js, `/* The page of ${of}.${contains} */\n${script.outputFiles[0].text}`);
+  licences.push(...all);
 
-// Inside a page, a script ends at the first of these; the browser does not know quotes.
-for (const file of ["dist/page.js", "dist/page.css"]) {
-  if (/<\/(script|style)|<!--/i.test(readFileSync(file, "utf8"))) throw new Error(`${file} would end its own element`);
+  // Inside a page, a script ends at the first of these; the browser does not know quotes.
+  for (const file of [js, css]) {
+    if (/<\/(script|style)|<!--/i.test(readFileSync(file, "utf8"))) throw new Error(`${file} would end its own element`);
+  }
 }
 
-writeFileSync("LICENSES", all.map((l) => `${l.title}\n\n${l.text}\n`).join(`\n${"-".repeat(72)}\n\n`));
+writeFileSync("LICENSES", licences.map((l) => `${l.title}\n\n${l.text}\n`).join(`\n${"-".repeat(72)}\n\n`));

@@ -66,15 +66,24 @@ func (v view) String() string {
 // nothing in it may have gone wrong.
 type tab struct {
 	context.Context
-	t    *testing.T
-	path string
+	t   *testing.T
+	own string // what it may request begins with this
 
 	mu    sync.Mutex
 	wrong []string
 }
 
-// open opens a page, and waits until it has read its records.
+// open opens the page of a report, and waits until it has read its records.
 func open(t *testing.T, path, hash string, v view) *tab {
+	t.Helper()
+	tb := blank(t, "file://"+path, v)
+	tb.run(chromedp.Navigate("file://" + path + hash))
+	tb.until(`document.querySelector(".vt-row[data-i], .unreadable") !== null && !document.getElementById("chain")?.textContent.includes("computing")`)
+	return tb
+}
+
+// blank opens an empty page, which may request what begins with own.
+func blank(t *testing.T, own string, v view) *tab {
 	t.Helper()
 	if bin == "" {
 		t.Skip("runs under make page (EDGED_BIN names the folder of edgectl)")
@@ -87,7 +96,7 @@ func open(t *testing.T, path, hash string, v view) *tab {
 	t.Cleanup(cancel)
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(stop)
-	tb := &tab{Context: ctx, t: t, path: path}
+	tb := &tab{Context: ctx, t: t, own: own}
 	if err := chromedp.Listen(ctx, tb.watch); err != nil {
 		t.Fatal(err)
 	}
@@ -100,13 +109,11 @@ func open(t *testing.T, path, hash string, v view) *tab {
 	call(tb, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: v.width, Height: v.height, DeviceScaleFactor: 1, Mobile: v.phone})
 	call(tb, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: v.phone, MaxTouchPoints: 2})
 	tb.media("", scheme)
-	tb.run(chromedp.Navigate("file://" + path + hash))
-	tb.until(`document.querySelector(".vt-row[data-i], .unreadable") !== null && !document.getElementById("chain")?.textContent.includes("computing")`)
 	t.Cleanup(func() {
 		tb.mu.Lock()
 		defer tb.mu.Unlock()
 		for _, w := range tb.wrong {
-			t.Errorf("%s: %s", filepath.Base(path), w)
+			t.Errorf("%s: %s", filepath.Base(own), w)
 		}
 	})
 	return tb
@@ -117,7 +124,7 @@ func (tb *tab) watch(event any) {
 	what := ""
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(e.Request.URL, "file://"+tb.path) {
+		if !strings.HasPrefix(e.Request.URL, tb.own) {
 			what = "requests " + e.Request.URL
 		}
 	case *page.EventJavascriptDialogOpening:
@@ -135,6 +142,18 @@ func (tb *tab) watch(event any) {
 		tb.mu.Lock()
 		defer tb.mu.Unlock()
 		tb.wrong = append(tb.wrong, what)
+	}
+}
+
+// expect requires that something went wrong, as intended, and forgets it.
+func (tb *tab) expect(what string) {
+	tb.t.Helper()
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	n := len(tb.wrong)
+	tb.wrong = slices.DeleteFunc(tb.wrong, func(w string) bool { return strings.Contains(w, what) })
+	if len(tb.wrong) == n {
+		tb.t.Errorf("nothing %q: %q", what, tb.wrong)
 	}
 }
 

@@ -10,22 +10,17 @@ export interface Choice {
 export class Facet {
   readonly element: HTMLDetailsElement;
   private readonly summary = h("summary");
-  private readonly boxes = new Map<string, HTMLInputElement>();
+  private readonly list: HTMLFieldSetElement;
+  private readonly clear: HTMLButtonElement;
+  private readonly items = new Map<string, { box: HTMLInputElement; label: HTMLLabelElement; text: string }>();
 
   constructor(private readonly name: string, choices: Choice[], private readonly changed: () => void) {
-    const list = h("fieldset", {}, h("legend", { class: "sr" }, name));
-    for (const c of choices) {
-      const box = h("input", { type: "checkbox", value: c.value });
-      this.boxes.set(c.value, box);
-      const label = h("label", {}, box, h("span", {}, c.label));
-      if (c.count !== undefined) append(label, h("span", { class: "count" }, c.count.toLocaleString("en")));
-      list.append(label);
-    }
-    list.append(button("clear", () => {
+    this.clear = button("clear", () => {
       this.value = [];
       this.changed();
-    }));
-    this.element = on(h("details", { class: "facet" }, this.summary, list), {
+    });
+    this.list = h("fieldset", {}, h("legend", { class: "sr" }, name), this.clear);
+    this.element = on(h("details", { class: "facet" }, this.summary, this.list), {
       change: () => {
         this.title();
         this.changed();
@@ -40,22 +35,48 @@ export class Facet {
     document.addEventListener("pointerdown", (e) => {
       if (!this.element.contains(e.target as Node)) this.element.open = false;
     });
+    this.choices = choices;
+  }
+
+  /** Offers these choices. A chosen one stays, even if it is not among them. */
+  set choices(choices: Choice[]) {
+    const chosen = this.value.filter((value) => !choices.some((c) => c.value === value));
+    const all = [...choices, ...chosen.map((value): Choice => ({ value, label: this.items.get(value)!.text, count: 0 }))];
+    for (const [value, { label }] of this.items) {
+      if (all.some((c) => c.value === value)) continue;
+      label.remove();
+      this.items.delete(value);
+    }
+    // A box that stays is not moved: it may have the focus.
+    let next = this.list.firstElementChild!.nextElementSibling!;
+    for (const c of all) {
+      let item = this.items.get(c.value);
+      if (!item) {
+        const box = h("input", { type: "checkbox", value: c.value });
+        item = { box, label: h("label"), text: c.label };
+        this.items.set(c.value, item);
+        append(item.label, box, h("span", {}, c.label), c.count === undefined ? null : h("span", { class: "count" }));
+      }
+      if (c.count !== undefined) item.label.lastElementChild!.textContent = c.count.toLocaleString("en");
+      if (item.label === next) next = next.nextElementSibling!;
+      else this.list.insertBefore(item.label, next);
+    }
     this.title();
   }
 
   get value(): string[] {
-    return [...this.boxes].filter(([, box]) => box.checked).map(([value]) => value);
+    return [...this.items].filter(([, { box }]) => box.checked).map(([value]) => value);
   }
 
   /** Chooses these values; those that are no choice are left out. */
   set value(values: string[]) {
-    for (const [value, box] of this.boxes) box.checked = values.includes(value);
+    for (const [value, { box }] of this.items) box.checked = values.includes(value);
     this.title();
   }
 
   private title(): void {
     const chosen = this.value;
-    this.summary.replaceChildren(this.name, h("span", { class: "chosen" }, chosen.length === 0 ? "all" : chosen.length === 1 ? chosen[0]! : `${chosen.length} chosen`));
+    this.summary.replaceChildren(this.name, h("span", { class: "chosen" }, chosen.length === 0 ? "all" : chosen.length === 1 ? this.items.get(chosen[0]!)!.text : `${chosen.length} chosen`));
     this.element.classList.toggle("set", chosen.length > 0);
   }
 }

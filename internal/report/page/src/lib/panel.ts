@@ -38,6 +38,19 @@ export class Panel {
     if (focus || this.narrow.matches) this.heading.focus({ preventScroll: true });
   }
 
+  /** Shows other contents of the same thing: scroll and focus stay. */
+  replace(title: Child, content: Child): void {
+    const inside = (): HTMLElement[] => [...this.content.querySelectorAll<HTMLElement>("a, button, summary, [tabindex]")];
+    const held = inside().findIndex((e) => e === document.activeElement);
+    const scroll = this.content.scrollTop;
+    this.heading.replaceChildren();
+    append(this.heading, title);
+    this.content.replaceChildren();
+    append(this.content, content);
+    this.content.scrollTop = scroll;
+    if (held >= 0) (inside()[held] ?? this.heading).focus({ preventScroll: true });
+  }
+
   close(): void {
     if (!this.element.open) return;
     this.element.close();

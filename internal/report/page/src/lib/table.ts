@@ -3,7 +3,7 @@
 //
 // Own code rather than a library: rows of one height need a division, not the
 // measuring of @tanstack/virtual-core (27 KB).
-import { append, eachFrame, h, on, type Child } from "./dom";
+import { append, button, eachFrame, h, on, type Child } from "./dom";
 
 export interface Column {
   name: string;
@@ -18,6 +18,8 @@ export interface TableOptions {
   /** Opens the item of a row. */
   open: (row: number) => void;
   rowClass?: (row: number) => string;
+  /** Sorts by a column, if the columns are to be sorted. */
+  sort?: (column: number, descending: boolean) => void;
 }
 
 // Browsers draw no element higher than about 17 to 33 million pixels.
@@ -27,6 +29,7 @@ export class Table {
   readonly element: HTMLElement;
   private readonly body = h("div", { class: "vt-body", role: "rowgroup" });
   private readonly space = h("div", { class: "vt-space", role: "presentation" });
+  private readonly heads: HTMLElement[] = [];
   private readonly shown = new Map<number, HTMLElement>();
   private rows: ArrayLike<number> = [];
   private height = 30;
@@ -35,7 +38,12 @@ export class Table {
 
   constructor(private readonly options: TableOptions) {
     const head = h("div", { class: "vt-row vt-head", role: "row", "aria-rowindex": 1 });
-    options.columns.forEach((c, k) => head.append(h("span", { class: c.class, role: "columnheader", "aria-colindex": k + 1 }, c.name)));
+    options.columns.forEach((c, k) => {
+      const { sort } = options;
+      const name = sort ? button(c.name, () => sort(k, this.heads[k]!.getAttribute("aria-sort") === "ascending"), { class: "vt-sort" }) : c.name;
+      this.heads.push(h("span", { class: c.class, role: "columnheader", "aria-colindex": k + 1 }, name));
+    });
+    head.append(...this.heads);
     this.body.append(this.space);
     this.element = h("div", { class: "vt", role: "grid", "aria-label": options.label, "aria-colcount": options.columns.length },
       h("div", { role: "rowgroup" }, head), this.body);
@@ -69,11 +77,40 @@ export class Table {
     this.measure();
   }
 
-  /** Marks a row, and brings it into sight. Reports whether the table has it. */
-  select(row: number): boolean {
+  /** Shows these rows instead: scroll, focus and the marked row stay. */
+  update(rows: ArrayLike<number>): void {
+    const held = this.active < this.rows.length ? this.rows[this.active]! : -1;
+    const focused = this.body.contains(document.activeElement);
+    const at = this.active;
+    const element = this.shown.get(at);
+    this.rows = rows;
+    const i = this.find(held);
+    this.active = Math.max(i >= 0 ? i : Math.min(at, rows.length - 1), 0);
+    // The element of the active row is filled again: removed, it would lose the focus.
+    if (i >= 0 && element) this.shown.delete(at);
+    this.clear();
+    if (i >= 0 && element) {
+      this.fill(element, i);
+      this.shown.set(i, element);
+    }
+    this.element.setAttribute("aria-rowcount", String(rows.length + 1));
+    this.measure();
+    if (focused && !this.body.contains(document.activeElement)) this.focus();
+  }
+
+  /** Marks the column by which the rows are sorted. */
+  sorted(column: number, descending: boolean): void {
+    this.heads.forEach((head, k) => {
+      if (k === column) head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    });
+  }
+
+  /** Marks a row, and with reveal brings it into sight. Reports whether the table has it. */
+  select(row: number, reveal = true): boolean {
     this.selected = row;
     const i = this.find(row);
-    if (i >= 0) {
+    if (i >= 0 && reveal) {
       this.active = i;
       this.reveal(i, Math.max(Math.floor(this.body.clientHeight / this.height / 2) - 1, 0));
     }
@@ -156,8 +193,16 @@ export class Table {
   }
 
   private make(i: number): HTMLElement {
+    const element = h("div", { role: "row" });
+    this.fill(element, i);
+    return element;
+  }
+
+  private fill(element: HTMLElement, i: number): void {
     const row = this.rows[i]!;
-    const element = h("div", { role: "row", "aria-rowindex": i + 2, "data-i": i });
+    element.setAttribute("aria-rowindex", String(i + 2));
+    element.dataset["i"] = String(i);
+    element.replaceChildren();
     // A narrow window hides columns: each says which one it is.
     this.options.columns.forEach((c, k) => {
       const cell = h("span", { class: c.class, role: "gridcell", "aria-colindex": k + 1 });
@@ -165,7 +210,6 @@ export class Table {
       element.append(cell);
     });
     this.mark(element, i);
-    return element;
   }
 
   private mark(element: HTMLElement, i: number): void {

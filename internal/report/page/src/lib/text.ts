@@ -42,6 +42,18 @@ export function utc(ms: number, millis = false): string {
   return millis ? iso : iso.slice(0, -5) + "Z";
 }
 
+const units: [string, number][] = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]];
+
+/** Returns how long before now a time is, in one unit: "3 h ago". */
+export function ago(ms: number, now: number): string {
+  const s = Math.round(Math.abs(now - ms) / 1000);
+  if (Number.isNaN(s)) return "no time";
+  if (s === 0) return "now";
+  const [unit, size] = units.find(([, size]) => s >= size)!;
+  const text = `${Math.floor(s / size).toLocaleString("en")} ${unit}`;
+  return ms > now ? `in ${text}` : `${text} ago`;
+}
+
 /** Returns a button that copies text. what names it for those who do not see it. */
 export function copier(text: string, what: string): HTMLElement {
   const said = h("span", { role: "status", class: "said" });

@@ -1,5 +1,5 @@
 // The flags of all epochs, each code once with its meaning.
-import type { Report } from "../data";
+import type { Report } from "./data";
 import { button, h, type Child } from "../lib/dom";
 import { icon } from "../lib/shapes";
 

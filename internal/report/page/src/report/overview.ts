@@ -1,6 +1,6 @@
 // The timeline of this page: epochs as spans; boots, operators' commands, records
 // and flags as marks.
-import type { Report } from "../data";
+import type { Report } from "./data";
 import { inSight, Timeline, type Row, type Span } from "../lib/timeline";
 import type { Shape } from "../lib/shapes";
 import { count, plain, utc } from "../lib/text";

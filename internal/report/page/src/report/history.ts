@@ -1,6 +1,6 @@
 // The records as columns: numbers in typed arrays, texts once each. A record's
 // own text stays packed in its bytes until it is looked at.
-import type { Report } from "../data";
+import type { Report } from "./data";
 import { breather, Lines } from "../lib/unpack";
 import { isData } from "../lib/value";
 

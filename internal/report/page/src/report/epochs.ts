@@ -1,6 +1,6 @@
 // Epochs: each a line with the facts that the timeline shows, and, opened, why it
 // began, what changed, and its evidence.
-import type { Epoch, Report, Row } from "../data";
+import type { Epoch, Report, Row } from "./data";
 import { append, button, h, type Child } from "../lib/dom";
 import { diffLine } from "../lib/diff";
 import { icon } from "../lib/shapes";

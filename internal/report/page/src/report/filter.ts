@@ -1,8 +1,6 @@
 // What the table shows: the parts of a filter, and the records that pass all of
 // them.
-import type { Choice } from "../lib/facet";
-import { Facet } from "../lib/facet";
-import { append, button, h, on } from "../lib/dom";
+import { FilterForm } from "../lib/filter";
 import type { Place } from "../lib/place";
 import { plain, utc } from "../lib/text";
 import type { History } from "./history";
@@ -43,64 +41,50 @@ function until(text: string): number {
 }
 
 export class Filter {
-  readonly element: HTMLFormElement;
-  private readonly facets: Record<string, Facet>;
-  private readonly fields: Record<string, HTMLInputElement>;
-  private readonly said = h("p", { class: "found", role: "status" });
+  private readonly form: FilterForm;
   private asked = 0;
 
   constructor(private readonly history: History, private readonly show: (rows: ArrayLike<number>, changed: boolean) => void) {
     const { report } = history;
-    const changed = (): void => void this.apply(true);
-    const facet = (name: string, choices: Choice[]): Facet => new Facet(name, choices, changed);
     const perKind = new Uint32Array(history.kinds.all.length);
     for (const k of history.kind) perKind[k]!++;
-    this.facets = {
-      kind: facet("kind", history.kinds.all.map((value, k) => ({ value, label: plain(value), count: perKind[k]! })).sort((a, b) => (a.value < b.value ? -1 : 1))),
-      flag: facet("flag", [{ value: "warning", label: "any warning" }, { value: "notice", label: "any notice" }, ...report.flags.map((f) => ({ value: f.code, label: f.code, count: f.count }))]),
-      cause: facet("cause", report.causes.map((value) => ({ value, label: value.replaceAll("_", " ") }))),
-      boot: facet("boot", Object.entries(boots).map(([value, label]) => ({ value, label, count: history.runs.filter((r) => r.outcome === value).length })).filter((c) => c.count > 0)),
-    };
-    const input = (name: string, label: string, hint: string, type = "text"): HTMLInputElement =>
-      h("input", { type, name, "aria-label": label, placeholder: hint, autocomplete: "off", spellcheck: "false" });
-    this.fields = {
-      q: input("q", "Search all text of the records", "search all text", "search"),
-      epoch: input("epoch", "Epochs, such as 3 or 5-7", "3, 5-7"),
-      from: input("from", "From this time on, UTC", "2024-05"),
-      until: input("until", "Until this time, UTC", "2024-06-30"),
-    };
-    this.element = on(h("form", { class: "filter", role: "search", "aria-label": "Records" }), { submit: (e) => e.preventDefault() });
-    let wait: ReturnType<typeof setTimeout> | undefined;
-    for (const field of Object.values(this.fields)) {
-      field.addEventListener("input", () => {
-        clearTimeout(wait);
-        wait = setTimeout(changed, 150);
-      });
-    }
-    const labelled = (text: string, field: HTMLInputElement): HTMLElement => h("label", { class: "field" }, h("span", { "aria-hidden": "true" }, text), field);
-    append(this.element, this.fields["q"], Object.values(this.facets).map((f) => f.element), labelled("epoch", this.fields["epoch"]!),
-      labelled("from", this.fields["from"]!), labelled("until", this.fields["until"]!), button("clear all", () => this.set(new Map(), true)), this.said);
+    this.form = new FilterForm({
+      label: "Records",
+      search: { label: "Search all text of the records", hint: "search all text" },
+      menus: {
+        kind: history.kinds.all.map((value, k) => ({ value, label: plain(value), count: perKind[k]! })).sort((a, b) => (a.value < b.value ? -1 : 1)),
+        flag: [{ value: "warning", label: "any warning" }, { value: "notice", label: "any notice" }, ...report.flags.map((f) => ({ value: f.code, label: f.code, count: f.count }))],
+        cause: report.causes.map((value) => ({ value, label: value.replaceAll("_", " ") })),
+        boot: Object.entries(boots).map(([value, label]) => ({ value, label, count: history.runs.filter((r) => r.outcome === value).length })).filter((c) => c.count > 0),
+      },
+      fields: {
+        epoch: { label: "Epochs, such as 3 or 5-7", hint: "3, 5-7" },
+        from: { label: "From this time on, UTC", hint: "2024-05" },
+        until: { label: "Until this time, UTC", hint: "2024-06-30" },
+      },
+      changed: () => void this.apply(true),
+    });
+  }
+
+  get element(): HTMLElement {
+    return this.form.element;
   }
 
   /** Returns the filter as parameters of the address. */
   get place(): Place {
-    return new Map([
-      ...Object.entries(this.facets).map(([name, f]): [string, string] => [name, f.value.join(";")]),
-      ...Object.entries(this.fields).map(([name, f]): [string, string] => [name, f.value.trim()]),
-    ]);
+    return this.form.place;
   }
 
   /** Sets the filter from such parameters: all that they do not name are cleared. */
   set(place: Place, changed: boolean): void {
-    for (const [name, f] of Object.entries(this.facets)) f.value = (place.get(name) ?? "").split(";");
-    for (const [name, f] of Object.entries(this.fields)) f.value = place.get(name) ?? "";
+    this.form.place = place;
     void this.apply(changed);
   }
 
   /** Sets the times that bound the records. */
   between(a: number, b: number): void {
-    this.fields["from"]!.value = utc(Math.floor(a), true);
-    this.fields["until"]!.value = utc(Math.ceil(b), true);
+    this.form.enter("from", utc(Math.floor(a), true));
+    this.form.enter("until", utc(Math.ceil(b), true));
     void this.apply(true);
   }
 
@@ -112,9 +96,9 @@ export class Filter {
     let n = 0;
     for (let i = 0; i < history.length; i++) if (tests.every((test) => test(i))) rows[n++] = i;
     rows = rows.slice(0, n);
-    const q = this.fields["q"]!.value.trim();
+    const q = this.form.text("q");
     if (q !== "") {
-      this.said.textContent = "searching…";
+      this.form.say("searching…");
       const hits = new Uint8Array(history.length);
       const wanted = q.toLowerCase();
       for (const i of rows) if (`${history.kindOf(i)} ${history.aboutOf(i)}`.toLowerCase().includes(wanted)) hits[i] = 1;
@@ -122,35 +106,33 @@ export class Filter {
       if (ask !== this.asked) return;
       rows = rows.filter((i) => hits[i] === 1);
     }
-    this.said.textContent = rows.length === history.length ? `all ${history.length.toLocaleString("en")} records` : `${rows.length.toLocaleString("en")} of ${history.length.toLocaleString("en")} records`;
+    this.form.say(rows.length === history.length ? `all ${history.length.toLocaleString("en")} records` : `${rows.length.toLocaleString("en")} of ${history.length.toLocaleString("en")} records`);
     this.show(rows, changed);
   }
 
   // tests are those parts of the filter that are in use.
   private tests(): ((i: number) => boolean)[] {
-    const { history } = this;
+    const { history, form } = this;
     const { report } = history;
     const out: ((i: number) => boolean)[] = [];
-    const chosen = (name: string): string[] => this.facets[name]!.value;
-    const kinds = chosen("kind");
+    const kinds = form.chosen("kind");
     if (kinds.length > 0) out.push((i) => kinds.includes(history.kindOf(i)));
-    const flags = chosen("flag");
+    const flags = form.chosen("flag");
     if (flags.length > 0) out.push((i) => history.flagsOf(i).some((f) => flags.includes(report.flags[f]!.code) || flags.includes(report.flags[f]!.severity)));
-    const causes = chosen("cause").map((c) => report.causes.indexOf(c));
+    const causes = form.chosen("cause").map((c) => report.causes.indexOf(c));
     if (causes.length > 0) out.push((i) => causes.includes(history.causeOf(i)));
-    const ended = chosen("boot");
+    const ended = form.chosen("boot");
     if (ended.length > 0) out.push((i) => ended.includes(history.runOf(i)?.outcome ?? ""));
-    const epochs = ranges(this.fields["epoch"]!.value);
+    const epochs = ranges(form.text("epoch"));
     if (epochs.length > 0) out.push((i) => epochs.some(([a, b]) => history.epoch[i]! >= a && history.epoch[i]! <= b));
     // A record is found by its own time, and by where the timeline shows it.
-    const [a, b] = [from(this.fields["from"]!.value.trim()), until(this.fields["until"]!.value.trim())];
+    const [a, b] = [from(form.text("from")), until(form.text("until"))];
     const time = (test: (t: number) => boolean) => (i: number): boolean => test(history.time[i]!) || test(history.placed[i]!);
     const low = Number.isNaN(a) ? -Infinity : a;
     const high = Number.isNaN(b) ? Infinity : b;
     if (low > -Infinity || high < Infinity) out.push(time((t) => t >= low && t < high));
     for (const [name, bad] of [["from", Number.isNaN(a)], ["until", Number.isNaN(b)], ["epoch", epochs.length === 0]] as const) {
-      const field = this.fields[name]!;
-      field.setAttribute("aria-invalid", String(bad && field.value.trim() !== ""));
+      form.invalid(name, bad && form.text(name) !== "");
     }
     return out;
   }

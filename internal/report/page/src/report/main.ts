@@ -1,5 +1,5 @@
 // The page of a report: unpacks the data that Go packed, and composes the parts.
-import type { Report } from "../data";
+import type { Report } from "./data";
 import { append, button, h } from "../lib/dom";
 import { Panel } from "../lib/panel";
 import { readPlace, writePlace } from "../lib/place";

@@ -1,0 +1,80 @@
+package pagetest
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// Wide and narrow, light and dark: nothing is wider than the window. With
+// EDGED_PAGE_SHOTS, pictures of each are for people to look at.
+func TestFleetWidth(t *testing.T) {
+	h := newHub(t, fleet(five()...))
+	for _, v := range []view{desktop, desktop.night(), phone, phone.night()} {
+		tb := h.visit(t, "", v)
+		label := "fleet-" + strings.ReplaceAll(v.String(), " ", "-")
+		narrow := func(when string) {
+			if w := value[int](tb, "document.documentElement.scrollWidth"); int64(w) > v.width {
+				t.Errorf("%s %s: the page is %d pixels wide", v, when, w)
+			}
+		}
+		narrow("at first sight")
+		tb.shot(label, false)
+		tb.do(`location.hash = "#node=depot-00"`)
+		tb.says("#panel-title", "depot-00")
+		narrow("with a node")
+		tb.shot(label+"-node", false)
+		tb.do(`document.querySelector(".sides").scrollIntoView()`)
+		tb.settle()
+		tb.shot(label+"-conflict", false)
+		f := fleet(five()...)
+		f["stopped"], f["complete"] = "a node has a checkpoint that the hub signed and no longer knows: the store was rolled back", false
+		h.set(f)
+		tb.do(`document.querySelector(".panel-close").click()`)
+		tb.press("reload")
+		tb.says(".stopped", "The hub signs nothing: a node has")
+		tb.says(".incomplete", "still reading its store")
+		narrow("stopped")
+		tb.shot(label+"-stopped", false)
+		h.set(fleet(five()...))
+	}
+}
+
+// The pictures of the documents: EDGED_PAGE_SHOTS=../../../docs.
+func TestFleetPicture(t *testing.T) {
+	var nodes []object
+	for i := range 240 {
+		state := "alive"
+		switch i {
+		case 17:
+			state = "rolled_back"
+		case 40, 93, 121:
+			state = "failing"
+		case 66, 130, 150, 151:
+			state = "flagged"
+		case 73, 74, 75, 200, 201, 202, 203:
+			state = "behind"
+		case 88:
+			state = "silent"
+		case 104:
+			state = "rewritten"
+		case 160:
+			state = "never_seen"
+		case 170:
+			state = "salvaged"
+		}
+		nodes = append(nodes, node(i, state))
+	}
+	h := newHub(t, fleet(nodes...))
+	v := desktop
+	v.height = 1000
+	tb := h.visit(t, "#node=depot-104", v)
+	tb.says("#panel-title", "depot-104")
+	time.Sleep(300 * time.Millisecond) // fonts
+	tb.do(`document.activeElement.blur(); scrollTo(0, 0); document.querySelector(".panel-content").scrollTop = 0`)
+	tb.settle()
+	tb.shot("fleet", false)
+	tb = h.visit(t, "", phone)
+	tb.settle()
+	tb.shot("fleet-phone", false)
+}
