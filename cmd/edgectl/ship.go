@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/ship"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
 )
 
 // shipped is the result of ship, as it is printed.
@@ -21,17 +24,19 @@ type shipped struct {
 	Journal   string                `json:"journal"`
 	Tree      transparency.TreeHead `json:"tree"`
 	Witnesses []ship.Result         `json:"witnesses"`
+	Hub       *ship.Result          `json:"hub"` // null if none is configured
 }
 
 func shipCommand(e *env) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "ship",
-		Short: "show the journal to witnesses, and keep what they sign",
+		Short: "show the journal to witnesses and a hub, and keep what they sign",
 		Long: `ship signs a checkpoint of every acknowledged record and sends it to the
 witnesses that /etc/edged/ship.yaml names, each with a proof that the history
-which it knows only grew. A witness that agrees signs the checkpoint too; it is
-kept in the directory of checkpoints, as JOURNAL.SIZE.checkpoint.
+which it knows only grew. A hub also gets the records that it lacks. Each that agrees
+signs the checkpoint too; it is kept in the directory of checkpoints, as
+JOURNAL.SIZE.checkpoint.
 
 A witness that remembers another history, or more records, is a finding: the
 history was written again, or an older copy of the partition was put back. What a
@@ -73,11 +78,15 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 	if src.Kind() != history.StateRoot {
 		return fail("name the state root of a node", "%s is no state root", src.Path())
 	}
-	tree, signed, err := e.commit(cmd, src, sealing{})
+	key, err := checkpointKey(src, "")
 	if err != nil {
 		return err
 	}
-	results, err := ship.Ship(cmd.Context(), cfg, tree, signed)
+	tree, _, err := e.commit(cmd, src, sealing{})
+	if err != nil {
+		return err
+	}
+	witnesses, hub, err := ship.Ship(cmd.Context(), cfg, tree, ship.Node{Key: key, Rotations: func() ([][]byte, error) { return rotations(src) }})
 	switch {
 	case errors.Is(err, ship.ErrContradicts):
 		return e.rewritten(cfg.Checkpoints, err)
@@ -85,8 +94,12 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 		return fail("create the directory "+cfg.Checkpoints+", and free space there", "%w", err)
 	}
 	c := tree.Checkpoint()
+	results := witnesses
+	if hub != nil {
+		results = append(slices.Clone(witnesses), *hub)
+	}
 	if e.json {
-		err = writeJSON(e.stdout, shipped{c.Journal, c.Head(), results})
+		err = writeJSON(e.stdout, shipped{c.Journal, c.Head(), witnesses, hub})
 	} else {
 		err = e.printShipped(c, results)
 	}
@@ -108,10 +121,6 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 			contradicted, len(results), cfg.Checkpoints)
 		return errWrong
 	case stranger:
-		key, err := checkpointKey(src, "")
-		if err != nil {
-			return err
-		}
 		vkey, err := key.Verifier().ForJournal(c.Journal)
 		if err != nil {
 			return err
@@ -121,6 +130,26 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 		return fail("nothing is lost: the next run sends what they lack", "%d of %d witnesses did not sign", away, len(results))
 	}
 	return nil
+}
+
+// rotations returns the signed notes of all rotations of the checkpoint key, oldest first.
+func rotations(src *history.Source) (notes [][]byte, err error) {
+	for rec, err := range src.Records(1, src.Tip().Seq) {
+		if err != nil {
+			return nil, err
+		}
+		if rec.Type != string(machine.KindKeyRotated) {
+			continue
+		}
+		event, err := replay.Event(rec)
+		if err != nil {
+			return nil, err
+		}
+		if p, ok := event.Payload.(machine.KeyRotated); ok && p.Purpose == machine.PurposeCheckpoint {
+			notes = append(notes, transparency.Note(p))
+		}
+	}
+	return notes, nil
 }
 
 func (e *env) printShipped(c transparency.Checkpoint, results []ship.Result) error {

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"math/bits"
-	"regexp"
 	"sort"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/autonomyops/edged/internal/errs"
@@ -46,8 +46,12 @@ func checkpointName(id string, size uint64) string {
 func keyName(id string, n int) string      { return fmt.Sprintf("%s%s/%d", keysDir, id, n) }
 func conflictName(id string, n int) string { return fmt.Sprintf("%s%s/%d", conflictsDir, id, n) }
 
-// journalID is the form of a journal's id. Objects and addresses are named by it.
-var journalID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+// isJournalID reports whether a text has the form of a journal's id. Objects and addresses
+// are named by it.
+func isJournalID(text string) bool {
+	id, err := uuid.Parse(text)
+	return err == nil && id.String() == text
+}
 
 // headVersion is the version of Head that this package writes.
 const headVersion = 1
@@ -122,7 +126,7 @@ var ErrUnknown = errors.New("the hub holds no such journal")
 // readHead returns the head of a journal and its version. The error is [ErrUnknown] if
 // there is none, or that of the store.
 func readHead(ctx context.Context, s bucket.Store, id string) (*Head, bucket.Version, error) {
-	if !journalID.MatchString(id) {
+	if !isJournalID(id) {
 		return nil, "", fmt.Errorf("%w: %.80q is no id of a journal", ErrUnknown, id)
 	}
 	data, version, err := s.Get(ctx, headsDir+id)

@@ -236,7 +236,7 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", policy+"; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy", policy)
 	_, _ = w.Write(html)
 	return nil
 }

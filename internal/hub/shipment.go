@@ -158,7 +158,7 @@ func (s *Shipment) addCheckpoint(data []byte) error {
 	if s.Checkpoint, err = transparency.Read(signed); err != nil {
 		return malformed("%v", err)
 	}
-	if !journalID.MatchString(s.Checkpoint.Journal) {
+	if !isJournalID(s.Checkpoint.Journal) {
 		return malformed("%.80q is no id of a journal", s.Checkpoint.Journal)
 	}
 	s.Signed = signed

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"filippo.io/torchwood"
@@ -27,6 +28,16 @@ type Config struct {
 	// Checkpoints is the directory that receives the cosigned checkpoints.
 	Checkpoints string    `yaml:"checkpoints"`
 	Witnesses   []Witness `yaml:"witnesses"`
+	Hub         *Hub      `yaml:"hub"` // nil if there is none
+}
+
+// others returns everybody who cosigns.
+func (c *Config) others() []Witness {
+	all := slices.Clone(c.Witnesses)
+	if c.Hub != nil {
+		all = append(all, c.Hub.Witness)
+	}
+	return all
 }
 
 // Witness is a C2SP tlog-witness.
@@ -70,8 +81,11 @@ func parse(data []byte) (*Config, error) {
 	if !filepath.IsAbs(c.Checkpoints) {
 		return nil, fmt.Errorf("checkpoints: %q is no absolute path of a directory", c.Checkpoints)
 	}
-	if n := len(c.Witnesses); n == 0 || n > maxWitnesses {
-		return nil, fmt.Errorf("witnesses: %d, but 1 to %d are possible", n, maxWitnesses)
+	switch n := len(c.Witnesses); {
+	case n == 0 && c.Hub == nil:
+		return nil, errors.New("it names neither witnesses nor a hub")
+	case n > maxWitnesses:
+		return nil, fmt.Errorf("witnesses: %d, but at most %d are possible", n, maxWitnesses)
 	}
 	names := map[string]bool{}
 	for i := range c.Witnesses {
@@ -83,6 +97,14 @@ func parse(data []byte) (*Config, error) {
 			return nil, fmt.Errorf("witness %d: %s is there twice", i+1, w.Name())
 		}
 		names[w.Name()] = true
+	}
+	if c.Hub != nil {
+		if err := c.Hub.check(); err != nil {
+			return nil, fmt.Errorf("hub: %w", err)
+		}
+		if names[c.Hub.Name()] {
+			return nil, fmt.Errorf("hub: %s is also the name of a witness", c.Hub.Name())
+		}
 	}
 	return &c, nil
 }

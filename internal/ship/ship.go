@@ -4,6 +4,7 @@
 //
 //	config.go   who is to see it: /etc/edged/ship.yaml
 //	witness.go  a C2SP tlog-witness: it gets a checkpoint and a proof, and no records
+//	hub.go      a hub: it gets the records too
 //	kept.go     the checkpoints that others have signed
 //	ship.go     one run
 //
@@ -51,37 +52,48 @@ var errBusy = errors.New("another edgectl ship runs")
 // with another size once; more often only if others ship the same journal.
 const maxAsked = 4
 
-// Ship asks every witness to cosign the checkpoint of a tree, and keeps each answer
-// in the directory of the config as soon as it arrives. signed is the checkpoint
-// with the node's signature. Only a failure of that directory is an error: [ErrContradicts]
-// if it holds a checkpoint of this size over other records.
-func Ship(ctx context.Context, c *Config, tree *transparency.Tree, signed []byte) ([]Result, error) {
+// errKeep: an answer cannot be kept.
+var errKeep = errors.New("keep the checkpoint")
+
+// Ship asks every witness to cosign the checkpoint of a tree, sends the hub the records
+// that it lacks, and keeps each answer in the directory of the config as soon as it
+// arrives. The hub's result is nil if there is none. Only a failure of that directory, or
+// of the history, is an error: [ErrContradicts] if the directory holds a checkpoint of this size over
+// other records.
+func Ship(ctx context.Context, c *Config, tree *transparency.Tree, node Node) (witnesses []Result, hub *Result, err error) {
 	kept, err := OpenKept(c.Checkpoints, tree.Checkpoint().Journal)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer kept.Close() //nolint:errcheck // every file was synced
 	if held, err := kept.root.TryLock(); err != nil || !held {
-		return nil, errors.Join(err, fmt.Errorf("%s: %w", c.Checkpoints, errBusy))
+		return nil, nil, errors.Join(err, fmt.Errorf("%s: %w", c.Checkpoints, errBusy))
+	}
+	signed, err := tree.Checkpoint().Sign(node.Key)
+	if err != nil {
+		return nil, nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = maxAnswer
 	defer transport.CloseIdleConnections()
-	client := &http.Client{
-		Transport: transport,
-		// A witness has one address. Another one would be another witness.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := &http.Client{Transport: transport, CheckRedirect: noRedirect}
 	results := []Result{}
 	for _, w := range c.Witnesses {
 		r, err := shipTo(ctx, client, w, kept, tree, signed)
 		if err != nil {
-			return results, err
+			return results, nil, err
 		}
 		results = append(results, r)
 	}
-	return results, nil
+	if c.Hub == nil {
+		return results, nil, nil
+	}
+	r, err := shipToHub(ctx, transport, c.Hub, kept, tree, node)
+	return results, &r, err
 }
+
+// noRedirect: a witness has one address. Another one would be another witness.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // shipTo asks one witness. The error is that of kept or of ctx.
 func shipTo(ctx context.Context, client *http.Client, w Witness, kept *Kept, tree *transparency.Tree, signed []byte) (Result, error) {
@@ -98,17 +110,25 @@ func shipTo(ctx context.Context, client *http.Client, w Witness, kept *Kept, tre
 		// is not kept.
 		if err == nil && seen.Size < c.Size {
 			if err := kept.add(c, signed, cosigned.Line); err != nil {
-				return r, fmt.Errorf("keep the checkpoint: %w", err)
+				return r, fmt.Errorf("%w: %w", errKeep, err)
 			}
 			r.Seen = Seen{w.Name(), c.Size, &cosigned.Time, c}
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return r, ctx.Err()
+	}
+	return r, r.end(err)
+}
+
+// end sets the outcome. It returns an error that is not about the other side.
+func (r *Result) end(err error) error {
+	switch {
 	case err == nil:
 		r.Outcome = Cosigned
-		return r, nil
+		return nil
+	case errors.Is(err, errKeep):
+		return err
 	case errors.Is(err, ErrContradicts):
 		r.Outcome = Rewritten
 	case errors.Is(err, errMore):
@@ -119,7 +139,7 @@ func shipTo(ctx context.Context, client *http.Client, w Witness, kept *Kept, tre
 		r.Outcome = Away
 	}
 	r.Detail = err.Error()
-	return r, nil
+	return nil
 }
 
 // errMore: the witness knows more records than there are.
@@ -160,6 +180,8 @@ func show(ctx context.Context, client *http.Client, w Witness, tree *transparenc
 		cosigned, err := w.ask(ctx, client, old, proof, signed)
 		var conflict conflictError
 		switch {
+		case errors.Is(err, ErrContradicts):
+			return cosigned, fmt.Errorf("%w: it refuses the proof from %d records", ErrContradicts, old)
 		case !errors.As(err, &conflict):
 			return cosigned, err
 		case conflict.size > size:

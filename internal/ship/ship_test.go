@@ -90,11 +90,8 @@ func (n *node) shipSource(src transparency.Source, size uint64, c *Config) ([]Re
 	if err != nil {
 		n.Fatal(err)
 	}
-	signed, err := tree.Checkpoint().Sign(n.key)
-	if err != nil {
-		n.Fatal(err)
-	}
-	return Ship(n.Context(), c, tree, signed)
+	results, _, err := Ship(n.Context(), c, tree, Node{Key: n.key})
+	return results, err
 }
 
 // config names witnesses.
@@ -417,11 +414,7 @@ func TestShipSlow(t *testing.T) {
 	if err := c.Witnesses[0].check(); err != nil {
 		t.Fatal(err)
 	}
-	signed, err := tree.Checkpoint().Sign(n.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Ship(ctx, c, tree, signed); !errors.Is(err, context.Canceled) || len(n.files()) != 0 {
+	if _, _, err := Ship(ctx, c, tree, Node{Key: n.key}); !errors.Is(err, context.Canceled) || len(n.files()) != 0 {
 		t.Errorf("%v, %q", err, n.files())
 	}
 }
@@ -468,6 +461,7 @@ func must[T any](v T, err error) T {
 
 func TestLoad(t *testing.T) {
 	key := newWitness(t, "w.test").key.Verifier().String()
+	hub := newWitness(t, "h.test").key.Verifier().String()
 	good := "checkpoints: /persist/checkpoints\nwitnesses:\n  - url: https://w.test/x/\n    key: " + key + "\n"
 	for _, tt := range []struct{ text, want string }{
 		{good, ""},
@@ -476,9 +470,13 @@ func TestLoad(t *testing.T) {
 		{strings.Replace(good, "https://w.test/x/", "https://w.test/?a", 1), "is not https://HOST/PATH"},
 		{strings.Replace(good, key, "w.test+00000000+AAAA", 1), "of the type for cosignatures"},
 		{good + "  - url: https://v.test\n    key: " + key + "\n", "is there twice"},
-		{"checkpoints: /x\n", "witnesses: 0"},
+		{"checkpoints: /x\n", "neither witnesses nor a hub"},
+		{good + "hub:\n  url: https://h.test\n  key: " + key + "\n", "also the name of a witness"},
+		{good + "hub:\n  url: https://h.test\n  key: " + hub + "\n", ""},
+		{"checkpoints: /x\nhub:\n  url: https://h.test\n  key: " + hub + "\n  certificate: /x\n", "belong together"},
+		{"checkpoints: /x\nhub:\n  url: h.test\n  key: " + hub + "\n", "hub: url: "},
 		{"", "no absolute path"},
-		{good + "hub: x\n", "line 5, column 1: unknown field \"hub\""},
+		{good + "hubs: x\n", "line 5, column 1: unknown field \"hubs\""},
 		{"[", "line 1"},
 	} {
 		file := filepath.Join(t.TempDir(), "ship.yaml")

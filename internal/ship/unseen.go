@@ -12,7 +12,7 @@ const ConfigPath = "etc/edged/ship.yaml"
 
 // Unseen is what nobody else has seen of a journal.
 type Unseen struct {
-	Witnesses int    `json:"witnesses"` // that are configured; 0 if ship is not
+	Witnesses int    `json:"witnesses"` // that are configured, the hub too; 0 if ship is not
 	Seen      uint64 `json:"seen"`      // the number of records that a witness has signed
 	// Seq and Since are the oldest record that no witness has signed; 0 and nil if
 	// there is none.
@@ -25,13 +25,14 @@ type Unseen struct {
 // history.
 func (c *Config) Unseen(src *history.Source) (u Unseen, err error) {
 	if c != nil {
-		u.Witnesses = len(c.Witnesses)
+		others := c.others()
+		u.Witnesses = len(others)
 		kept, err := OpenKept(c.Checkpoints, src.ID())
 		if err != nil {
 			return u, err
 		}
 		defer kept.Close() //nolint:errcheck // it was only read
-		for _, w := range c.Witnesses {
+		for _, w := range others {
 			seen, err := kept.Seen(w)
 			if err != nil {
 				return u, err

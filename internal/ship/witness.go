@@ -39,22 +39,33 @@ func (e conflictError) Error() string { return fmt.Sprintf("it knows %d records"
 
 // ask asks a witness to cosign a checkpoint, by add-checkpoint of C2SP tlog-witness
 // (https://c2sp.org/tlog-witness). proof leads from the first old records to the
-// checkpoint. The error is [ErrAway], [ErrStranger], [ErrContradicts] or a
-// conflictError.
+// checkpoint. Errors are those of post.
 func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proof []transparency.HashText, checkpoint []byte) (transparency.Cosignature, error) {
+	return w.post(ctx, client, "/add-checkpoint", "text/plain; charset=utf-8", bytes.NewReader(addCheckpoint(old, proof, checkpoint)), checkpoint)
+}
+
+// addCheckpoint returns the body of a request of add-checkpoint.
+func addCheckpoint(old uint64, proof []transparency.HashText, checkpoint []byte) []byte {
 	var body bytes.Buffer
 	fmt.Fprintf(&body, "old %d\n", old)
 	for _, h := range proof {
 		fmt.Fprintf(&body, "%s\n", h)
 	}
 	fmt.Fprintf(&body, "\n%s", checkpoint)
+	return body.Bytes()
+}
+
+// post sends a request and returns the witness's signature over the checkpoint. The
+// error is [ErrAway], [ErrStranger], [ErrContradicts] or a conflictError.
+func (w *Witness) post(ctx context.Context, client *http.Client, path, kind string, body *bytes.Reader, checkpoint []byte) (transparency.Cosignature, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL+"/add-checkpoint", &body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL+path, body)
 	if err != nil {
 		return transparency.Cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	req.Header.Set("User-Agent", "edgectl")
+	req.Header.Set("Content-Type", kind)
 	resp, err := client.Do(req)
 	if err != nil {
 		return transparency.Cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
@@ -78,11 +89,24 @@ func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proo
 		}
 		return transparency.Cosignature{}, conflictError{size}
 	case http.StatusForbidden, http.StatusNotFound:
-		return transparency.Cosignature{}, fmt.Errorf("%w (status %d)", ErrStranger, resp.StatusCode)
+		return transparency.Cosignature{}, fmt.Errorf("%w (status %d)%s", ErrStranger, resp.StatusCode, said(answer))
 	case http.StatusUnprocessableEntity:
-		return transparency.Cosignature{}, fmt.Errorf("%w: it refuses the proof from %d records", ErrContradicts, old)
+		return transparency.Cosignature{}, fmt.Errorf("%w%s", ErrContradicts, said(answer))
 	}
-	return transparency.Cosignature{}, fmt.Errorf("%w: status %d", ErrAway, resp.StatusCode)
+	return transparency.Cosignature{}, fmt.Errorf("%w: status %d%s", ErrAway, resp.StatusCode, said(answer))
+}
+
+// maxSaid is how much of a refusal is shown, in bytes.
+const maxSaid = 500
+
+// said returns the first line of a refusal. It is not to be trusted: the caller makes it
+// printable.
+func said(answer []byte) string {
+	line, _, _ := strings.Cut(string(answer), "\n")
+	if line = strings.TrimSpace(line); line == "" {
+		return ""
+	}
+	return ": " + line[:min(len(line), maxSaid)]
 }
 
 // cosigned returns the witness's own signature from an answer. Other lines are

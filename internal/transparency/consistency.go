@@ -34,11 +34,10 @@ func (t *Tree) Consistency(old Checkpoint, signed []byte) (Consistency, error) {
 		return Consistency{}, fmt.Errorf("%w: the checkpoint is over %d records, but here are %d: the history was cut short, or an older copy was put back", ErrSize, old.Size, t.size)
 	}
 	c := Consistency{Journal: old.Journal, Old: old.Head(), New: t.Checkpoint().Head(), Checkpoint: string(signed)}
-	proof, err := tlog.ProveTree(int64(t.size), int64(old.Size), t)
-	if err != nil {
+	var err error
+	if c.Proof, err = t.Proof(old.Size, t.size); err != nil {
 		return Consistency{}, err
 	}
-	c.Proof = texts(proof)
 	if c.Check() != nil {
 		return Consistency{}, fmt.Errorf("%w: it is over other records than the first %d here: the history was rewritten", ErrOther, old.Size)
 	}
@@ -54,6 +53,16 @@ func (t *Tree) At(size uint64) (Checkpoint, error) {
 	}
 	root, err := tlog.TreeHash(int64(size), t)
 	return Checkpoint{Journal: t.src.ID(), Size: size, Root: root}, err
+}
+
+// Proof returns the proof that the first size records begin with the first old ones. The
+// error is [ErrSize] if there are fewer records.
+func (t *Tree) Proof(old, size uint64) ([]HashText, error) {
+	if old == 0 || old > size || size > t.size {
+		return nil, fmt.Errorf("%w: %d to %d, but here are 1 to %d records", ErrSize, old, size, t.size)
+	}
+	proof, err := tlog.ProveTree(int64(size), int64(old), t)
+	return texts(proof), err
 }
 
 // Text returns the proof as a text: title, origin, both trees and the hashes, one

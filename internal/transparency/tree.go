@@ -82,6 +82,9 @@ func (t *Tree) Checkpoint() Checkpoint {
 	return Checkpoint{Journal: t.src.ID(), Size: t.size, Root: t.root}
 }
 
+// Source returns the history that the tree is of.
+func (t *Tree) Source() Source { return t.src }
+
 // hashChunks computes the hashes of the complete chunks, in parallel.
 func (t *Tree) hashChunks(progress Progress) error {
 	next := make(chan int)
