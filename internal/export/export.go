@@ -40,8 +40,14 @@ type Options struct {
 // ErrFormat: no format has this name.
 var ErrFormat = errors.New("unknown export format")
 
+// Received is a record, and when a hub received it. Only that of a hub has a time.
+type Received struct {
+	journal.RawRecord
+	At time.Time
+}
+
 // writer exports the records in one format and returns their number.
-type writer func(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (uint64, error)
+type writer func(w io.Writer, records iter.Seq2[Received, error], progress func(uint64)) (uint64, error)
 
 // formats returns the formats by name.
 func formats() map[string]writer {
@@ -78,9 +84,15 @@ func Write(w io.Writer, src Source, format string, opt Options) (n uint64, err e
 	return formats()[format](w, chosen(src, opt), progress)
 }
 
+// WriteReceived exports records of several journals as Parquet, with one more column,
+// received_at, and returns their number.
+func WriteReceived(w io.Writer, records iter.Seq2[Received, error]) (n uint64, err error) {
+	return decoded(newReceivedParquet)(w, records, func(uint64) {})
+}
+
 // chosen streams the records that the options select.
-func chosen(src Source, opt Options) iter.Seq2[journal.RawRecord, error] {
-	return func(yield func(journal.RawRecord, error) bool) {
+func chosen(src Source, opt Options) iter.Seq2[Received, error] {
+	return func(yield func(Received, error) bool) {
 		skipping := !opt.Since.IsZero()
 		for raw, err := range src.RawRecords(max(opt.From, 1), src.Tip().Seq) {
 			if err == nil && skipping {
@@ -92,7 +104,7 @@ func chosen(src Source, opt Options) iter.Seq2[journal.RawRecord, error] {
 				}
 				skipping = false
 			}
-			if !yield(raw, err) || err != nil {
+			if !yield(Received{RawRecord: raw}, err) || err != nil {
 				return
 			}
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-
-	"github.com/autonomyops/edged/journal"
 )
 
 // bufferBytes is the size of the output buffer.
@@ -18,7 +16,7 @@ const progressEvery = 8192
 // writeJSONL writes the exact bytes of each record and a line feed. Canonical
 // JSON holds no line feed, so a line is a record. Records are not decoded: b3sum
 // and jq can check these bytes.
-func writeJSONL(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (n uint64, err error) {
+func writeJSONL(w io.Writer, records iter.Seq2[Received, error], progress func(uint64)) (n uint64, err error) {
 	out := bufio.NewWriterSize(w, bufferBytes)
 	for raw, err := range records {
 		if err != nil {

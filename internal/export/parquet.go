@@ -22,7 +22,7 @@ const (
 type parquetRow struct {
 	V              int32   `parquet:"v,dict"`
 	Journal        string  `parquet:"journal,dict"`
-	Seq            uint64  `parquet:"seq,delta"`
+	Seq            int64   `parquet:"seq,delta"`
 	ID             string  `parquet:"id"`
 	Type           string  `parquet:"type,dict"`
 	Crit           bool    `parquet:"crit"`
@@ -32,7 +32,7 @@ type parquetRow struct {
 	UptimeMS       int64   `parquet:"uptime_ms,delta"`
 	Run            string  `parquet:"run"`
 	Node           string  `parquet:"node,dict"`
-	Epoch          uint64  `parquet:"epoch,delta"`
+	Epoch          int64   `parquet:"epoch,delta"`
 	Prev           string  `parquet:"prev"`
 	Hash           string  `parquet:"hash"`
 	Role           *string `parquet:"role,optional,dict"`
@@ -54,28 +54,39 @@ type parquetRow struct {
 	Data           string  `parquet:"data,json"`
 }
 
+// receivedRow is the schema of a hub's export.
+type receivedRow struct {
+	parquetRow
+	ReceivedAt int64 `parquet:"received_at,timestamp(microsecond),delta"`
+}
+
 // parquetEncoder writes Apache Parquet, column by column, one row group after the
 // other.
 type parquetEncoder struct {
-	w     *parquet.GenericWriter[parquetRow]
-	group *parquet.ConcurrentRowGroupWriter
-	nulls []parquet.Value // a batch of nulls
-	rows  int             // in group
-	bytes int             // of the records in group
+	w        io.Closer
+	group    *parquet.ConcurrentRowGroupWriter
+	received bool
+	nulls    []parquet.Value // a batch of nulls
+	rows     int             // in group
+	bytes    int             // of the records in group
 }
 
-func newParquet(w io.Writer) (encoder, error) {
+func newParquet(w io.Writer) (encoder, error) { return parquetOf[parquetRow](w, false) }
+
+func newReceivedParquet(w io.Writer) (encoder, error) { return parquetOf[receivedRow](w, true) }
+
+func parquetOf[Row any](w io.Writer, received bool) (encoder, error) {
 	codec, err := newPageCodec()
 	if err != nil {
 		return nil, err
 	}
-	pw := parquet.NewGenericWriter[parquetRow](w,
+	pw := parquet.NewGenericWriter[Row](w,
 		parquet.Compression(codec),
 		parquet.PageBufferSize(pageBytes),
 		parquet.DictionaryMaxBytes(dictionaryBytes),
 		parquet.DataPageStatistics(false), // the column index has them
 		parquet.CreatedBy("edgectl", "1", "0"))
-	return &parquetEncoder{w: pw, group: pw.BeginRowGroup(), nulls: make([]parquet.Value, batchRecords)}, nil
+	return &parquetEncoder{w: pw, group: pw.BeginRowGroup(), received: received, nulls: make([]parquet.Value, batchRecords)}, nil
 }
 
 // pageCodec is Zstandard at its fastest level, which every reader supports; its
@@ -99,7 +110,7 @@ func (c *pageCodec) Encode(dst, src []byte) ([]byte, error) {
 }
 
 // prepare sets the values of a batch by column.
-func (e *parquetEncoder) prepare(b *batch) { b.columns.fill(b.recs) }
+func (e *parquetEncoder) prepare(b *batch) { b.columns.fill(b.recs, e.received) }
 
 func (e *parquetEncoder) write(b *batch) error {
 	if len(b.recs) == 0 {

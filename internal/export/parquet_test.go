@@ -87,7 +87,7 @@ func TestParquetSchema(t *testing.T) {
 	f, _ := opened(t, exported(t, many(t, 10), "parquet"))
 	text := f.Schema().String()
 	for _, want := range []string{
-		"required int64 seq (INT(64,false))", "required boolean crit", "required int64 time (TIMESTAMP(isAdjustedToUTC=true,unit=MICROS))",
+		"required int64 seq (INT(64,true))", "required boolean crit", "required int64 time (TIMESTAMP(isAdjustedToUTC=true,unit=MICROS))",
 		"required int64 uptime_ms (INT(64,true))", "required binary data (JSON)", "required binary hash (STRING)",
 		"optional binary reason (STRING)", "optional int64 duration_ms (INT(64,true))", "required int32 time_nanos (INT(32,true))",
 	} {

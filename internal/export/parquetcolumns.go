@@ -21,23 +21,27 @@ const (
 	pqPrev
 	pqHash
 	pqColumns
-	pqData = pqColumns + int(columns)
+	pqData     = pqColumns + int(columns)
+	pqReceived = pqData + 1 // of a hub's export
 )
 
 // parquetColumns are the values of a batch, by column. A column of data that no
 // record of the batch has is empty.
 type parquetColumns struct {
-	values [pqData + 1][]parquet.Value
+	values [pqReceived + 1][]parquet.Value
 	texts  []byte // the texts of values that are not in a record's bytes
 }
 
-func (p *parquetColumns) fill(recs []row) {
+func (p *parquetColumns) fill(recs []row, received bool) {
 	p.texts = p.texts[:0]
 	for i := range p.values {
 		p.values[i] = p.values[i][:0]
 	}
 	for i := range recs {
 		p.envelope(&recs[i])
+		if received {
+			p.put(pqReceived, parquet.Int64Value(recs[i].received.UnixMicro()))
+		}
 	}
 	for c := range columns {
 		p.column(c, recs)

@@ -7,8 +7,8 @@ import (
 	"iter"
 	"runtime"
 	"sync"
+	"time"
 
-	"github.com/autonomyops/edged/journal"
 	"github.com/autonomyops/edged/journal/record"
 )
 
@@ -42,7 +42,8 @@ type encoder interface {
 // row is a record and its columns.
 type row struct {
 	record.Record
-	cells cells
+	received time.Time
+	cells    cells
 }
 
 // batch holds some records and their memory.
@@ -50,6 +51,7 @@ type batch struct {
 	first   uint64 // seq of the first record
 	raw     []byte
 	ends    []int // offset after each record in raw
+	times   []time.Time
 	recs    []row
 	out     []byte         // encoded, for text formats
 	columns parquetColumns // encoded, for Parquet
@@ -60,7 +62,7 @@ type batch struct {
 // decoded returns the writer of an encoder. One goroutine reads, several decode
 // and prepare, and the caller's writes, in order.
 func decoded(newEncoder func(io.Writer) (encoder, error)) writer {
-	return func(w io.Writer, records iter.Seq2[journal.RawRecord, error], progress func(uint64)) (n uint64, err error) {
+	return func(w io.Writer, records iter.Seq2[Received, error], progress func(uint64)) (n uint64, err error) {
 		enc, err := newEncoder(w)
 		if err != nil {
 			return 0, err
@@ -107,7 +109,7 @@ func decoded(newEncoder func(io.Writer) (encoder, error)) writer {
 
 // read copies records into batches and passes them to hand, until the records end
 // or stop is closed. hand never blocks: its channels have room for all batches.
-func read(records iter.Seq2[journal.RawRecord, error], free <-chan *batch, stop <-chan struct{}, hand func(*batch)) {
+func read(records iter.Seq2[Received, error], free <-chan *batch, stop <-chan struct{}, hand func(*batch)) {
 	var b *batch
 	take := func() bool {
 		select {
@@ -139,16 +141,17 @@ func read(records iter.Seq2[journal.RawRecord, error], free <-chan *batch, stop 
 }
 
 func (b *batch) reset() {
-	b.raw, b.ends, b.recs, b.out, b.err = b.raw[:0], b.ends[:0], b.recs[:0], b.out[:0], nil
+	b.raw, b.ends, b.times, b.recs, b.out, b.err = b.raw[:0], b.ends[:0], b.times[:0], b.recs[:0], b.out[:0], nil
 }
 
 // add copies a record, whose bytes are valid only until the next step.
-func (b *batch) add(raw journal.RawRecord) {
+func (b *batch) add(raw Received) {
 	if len(b.ends) == 0 {
 		b.first = raw.Seq
 	}
 	b.raw = append(b.raw, raw.Raw...)
 	b.ends = append(b.ends, len(b.raw))
+	b.times = append(b.times, raw.At)
 }
 
 // decode decodes the records, up to the first that cannot be read.
@@ -160,7 +163,7 @@ func (b *batch) decode() {
 			b.err = fmt.Errorf("export record %d: %w", b.first+uint64(i), err)
 			return
 		}
-		b.recs = append(b.recs, row{Record: rec})
+		b.recs = append(b.recs, row{Record: rec, received: b.times[i]})
 		b.recs[i].cells.fill(rec.Data)
 		from = to
 	}

@@ -250,3 +250,13 @@ func days(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d hours", hours)
 }
+
+// Alerts returns the number of nodes that somebody has to look at.
+func (f *Fleet) Alerts() (n int) {
+	for state, count := range f.Counts {
+		if state.Alert() {
+			n += count
+		}
+	}
+	return n
+}
