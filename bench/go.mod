@@ -4,6 +4,9 @@ go 1.26.0
 
 replace github.com/autonomyops/edged => ../
 
+// As in edged.
+replace github.com/klauspost/cpuid/v2 => github.com/klauspost/cpuid/v2 v2.0.12
+
 require (
 	github.com/autonomyops/edged v0.0.0
 	github.com/cockroachdb/pebble/v2 v2.1.7
@@ -31,7 +34,7 @@ require (
 	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/golang/snappy v1.0.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/klauspost/cpuid/v2 v2.0.12 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.11 // indirect
 	github.com/kr/pretty v0.3.1 // indirect
 	github.com/kr/text v0.2.0 // indirect
 	github.com/looplab/fsm v1.0.3 // indirect

@@ -70,10 +70,17 @@ newer release wrote a record, a copy changed the file.`,
 				}
 				opt.Policy = text
 			}
-			e.warnLogSkipped(args[0])
+			path, err := e.fetch(args[0])
+			if err == nil {
+				opt.Since, err = e.fetch(opt.Since)
+			}
+			if err != nil {
+				return err
+			}
+			e.warnLogSkipped(path)
 			opt.LogSkipped = e.logSkipped
 			opt.Progress = e.progress.at
-			rep, err := audit.Verify(cmd.Context(), args[0], opt)
+			rep, err := audit.Verify(cmd.Context(), path, opt)
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/hub"
 )
 
 // completeTypes completes a list of types, separated by commas.
@@ -34,6 +35,9 @@ func (e *env) completePoint(typed string) (words []string, whole bool) {
 
 // completeEpoch lists the epochs of a history; none if it cannot be read.
 func (e *env) completeEpoch(string) (words []string, whole bool) {
+	if _, remote := hub.ParseRemote(e.target.journal); remote {
+		return nil, true // a key press downloads nothing
+	}
 	path, err := e.evidence()
 	if err != nil {
 		return nil, true

@@ -82,6 +82,7 @@ func mounts() []mountinfo.Mount {
 // run is main without the process: it returns the exit code.
 func run(e *env, args []string) int {
 	defer e.watch()()
+	defer e.removeFetched()
 	e.system = cmp.Or(e.system, "/")
 	cmd := root(e)
 	cmd.SetArgs(args)
@@ -130,7 +131,8 @@ type env struct {
 	json           bool
 	logSkipped     string // see history.LogSkipped
 	damage         error  // of the history that was opened; it was reported
-	usage          bool   // the command line itself is at fault: no command has begun
+	fetched        []string
+	usage          bool // the command line itself is at fault: no command has begun
 }
 
 func fail(next, format string, args ...any) error { return errs.Advise(next, format, args...) }

@@ -33,7 +33,7 @@ func (t *target) flags(f *pflag.FlagSet) {
 
 // evidenceFlag adds --journal, for commands that only read a history.
 func (t *target) evidenceFlag(f *pflag.FlagSet) {
-	f.StringVar(&t.journal, "journal", "", "a state root, a journal directory, an exported .jsonl or an audit bundle to read instead")
+	f.StringVar(&t.journal, "journal", "", "a state root, journal directory, export, bundle, or journal at a hub to read instead")
 }
 
 // root is the state root that is meant, absolute.
@@ -147,6 +147,9 @@ func (e *env) evidence() (path string, err error) {
 		path, err = e.root()
 	case e.target.stateRoot != "" || e.target.config != "":
 		err = fail("drop one of them", "--journal and a state root both name a history")
+	}
+	if err == nil {
+		path, err = e.fetch(path)
 	}
 	if err != nil {
 		return "", err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +16,7 @@ import (
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/hub"
 	"github.com/autonomyops/edged/internal/logging"
+	"github.com/autonomyops/edged/internal/tlsfiles"
 )
 
 // memory is what the Go runtime tries to stay below, in bytes. The bound of the whole
@@ -135,10 +135,10 @@ func readKey(file string) (*hub.Key, error) {
 func (s *serving) access() (*hub.Access, *tls.Config, error) {
 	a := &hub.Access{Open: s.open}
 	var err error
-	if a.Nodes, err = pool(s.nodeCA); err != nil {
+	if a.Nodes, err = tlsfiles.Pool(s.nodeCA); err != nil {
 		return nil, nil, err
 	}
-	if a.Operators, err = pool(s.operatorCA); err != nil {
+	if a.Operators, err = tlsfiles.Pool(s.operatorCA); err != nil {
 		return nil, nil, err
 	}
 	if s.tokens != "" {
@@ -165,29 +165,13 @@ func (s *serving) access() (*hub.Access, *tls.Config, error) {
 	case a.Operators == nil && len(a.Tokens) == 0:
 		return nil, nil, fail("pass --operator-ca or --token-file", "nobody could read what the hub holds")
 	}
-	pair, err := tls.LoadX509KeyPair(s.cert, s.certKey)
+	pair, err := tlsfiles.Pair(s.cert, s.certKey)
 	if err != nil {
 		return nil, nil, fail("check the files of --tls-cert and --tls-key", "the hub's certificate: %w", err)
 	}
 	// The certificate of a client is judged after the handshake, which proves that it has the
 	// key: a node then learns what is wrong.
 	return a, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert}, nil
-}
-
-// pool reads the authorities in a file; nil for no file.
-func pool(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := durable.ReadHostFile(file, maxFile)
-	if err != nil {
-		return nil, err
-	}
-	p := x509.NewCertPool()
-	if !p.AppendCertsFromPEM(pem) {
-		return nil, fail("name a file with certificates in PEM", "%s holds none", file)
-	}
-	return p, nil
 }
 
 // names reads the lines of a file. Empty lines and those that begin with # are skipped.

@@ -13,7 +13,7 @@ require (
 
 require (
 	github.com/autonomyops/edged v0.0.0
-	golang.org/x/crypto v0.52.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.25.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
 )

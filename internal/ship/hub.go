@@ -3,15 +3,13 @@ package ship
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"mime/multipart"
 	"net/http"
 	"time"
 
-	"github.com/autonomyops/edged/internal/durable"
+	"github.com/autonomyops/edged/internal/tlsfiles"
 	"github.com/autonomyops/edged/internal/transparency"
 )
 
@@ -22,7 +20,6 @@ const (
 	// intermediate checkpoints.
 	maxBytes   = 8 << 20
 	maxRecords = 8192
-	maxPEM     = 1 << 20 // bytes of a file of certificates or of a key
 )
 
 // Hub is a hub of a fleet (edgehub serve). It gets the records, and cosigns as a witness
@@ -59,34 +56,9 @@ type Node struct {
 // client returns a client with the node's certificate.
 func (h *Hub) client(transport *http.Transport) (*http.Client, error) {
 	transport = transport.Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS13}
-	if h.CA != "" {
-		pem, err := durable.ReadHostFile(h.CA, maxPEM)
-		if err != nil {
-			return nil, err
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s: it holds no certificate in PEM", h.CA)
-		}
-		transport.TLSClientConfig.RootCAs = pool
-	}
-	if h.Certificate != "" {
-		cert, err := durable.ReadHostFile(h.Certificate, maxPEM)
-		if err != nil {
-			return nil, err
-		}
-		key, err := durable.ReadHostFile(h.PrivateKey, maxPEM)
-		if err != nil {
-			return nil, err
-		}
-		pair, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			return nil, fmt.Errorf("%s and %s: %w", h.Certificate, h.PrivateKey, err)
-		}
-		transport.TLSClientConfig.Certificates = []tls.Certificate{pair}
-	}
-	return &http.Client{Transport: transport, CheckRedirect: noRedirect}, nil
+	var err error
+	transport.TLSClientConfig, err = tlsfiles.Client(h.CA, h.Certificate, h.PrivateKey)
+	return &http.Client{Transport: transport, CheckRedirect: noRedirect}, err
 }
 
 // shipment is one run for a hub.

@@ -1,12 +1,15 @@
 // Package bucket keeps the objects of a hub: named byte strings, as an object store
 // has them, with compare-and-set. What a call has written is durable when it returns.
 //
+//	open.go      chooses the store of a location
 //	name.go      the names of objects
 //	folder.go    a folder of this host
 //	list.go      its list
 //	namelock.go  its locks
 //	s3.go        a bucket of an S3 store
-//	probe.go     the proof that such a store compares before it sets
+//	s3config.go  where it is and who may write there, from the environment
+//	s3error.go   what its errors mean
+//	probe.go     the proof that it compares before it sets
 package bucket
 
 import (

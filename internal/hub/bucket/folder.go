@@ -47,8 +47,7 @@ const temporaries = "tmp"
 const abandoned = time.Hour
 
 // OpenFolder opens the store in a folder, which it makes if only the last element of the
-// path is missing. It refuses a folder that holds anything but a hub's objects. If the
-// store exists, read access is enough to open and read it.
+// path is missing. It refuses a folder that holds anything but a hub's objects.
 func OpenFolder(location string) (*Folder, error) {
 	root, err := openRoot(location)
 	if err != nil {
@@ -64,13 +63,13 @@ func OpenFolder(location string) (*Folder, error) {
 }
 
 func openRoot(location string) (*durable.Root, error) {
+	root, err := openExisting(location)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return root, err
+	}
 	full, err := filepath.Abs(location)
 	if err != nil {
 		return nil, err
-	}
-	root, err := durable.OpenRoot(full)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return root, err
 	}
 	parent, err := durable.OpenRoot(filepath.Dir(full))
 	if err != nil {
@@ -78,6 +77,14 @@ func openRoot(location string) (*durable.Root, error) {
 	}
 	defer func() { _ = parent.Close() }()
 	if err := durable.MkdirAll(parent, filepath.Base(full), 0o700); err != nil {
+		return nil, err
+	}
+	return durable.OpenRoot(full)
+}
+
+func openExisting(location string) (*durable.Root, error) {
+	full, err := filepath.Abs(location)
+	if err != nil {
 		return nil, err
 	}
 	return durable.OpenRoot(full)
@@ -118,7 +125,7 @@ func (f *Folder) prepare() error {
 }
 
 // clean removes what a crash left below tmp. It reports nothing: such a file only takes
-// space, and an auditor with read access cannot remove it.
+// space.
 func (f *Folder) clean() {
 	left, err := f.root.ReadDir(temporaries)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 // inMemory is the number of names of a directory that a list keeps in memory: about 12
 // MiB. A larger directory is read several times, each time for the names that follow.
-const inMemory = 1 << 17
+const inMemory = 1 << 18
 
 // List implements [Store]. An object that is written or deleted meanwhile is yielded or
 // not; every other one is yielded once.
