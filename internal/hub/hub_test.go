@@ -28,6 +28,7 @@ type rig struct {
 	hub    *hub.Hub
 	server *httptest.Server
 	policy hub.Policy
+	limits hub.Limits
 	stop   context.CancelFunc
 	quiet  bool // the hub makes no views
 }
@@ -35,7 +36,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	key, _, err := hub.GenerateKey("hub.test")
 	historytest.Check(t, err)
-	r := &rig{T: t, dir: filepath.Join(t.TempDir(), "store"), key: key, policy: hub.DefaultPolicy()}
+	r := &rig{T: t, dir: filepath.Join(t.TempDir(), "store"), key: key, policy: hub.DefaultPolicy(), limits: hub.DefaultLimits()}
 	r.start()
 	return r
 }
@@ -60,7 +61,7 @@ func (r *rig) serve(store bucket.Store, a *hub.Access) {
 	} else {
 		go func() { h.Run(ctx); close(done) }()
 	}
-	s := &hub.Server{Hub: h, Access: a, Policy: r.policy, Limits: hub.DefaultLimits()}
+	s := &hub.Server{Hub: h, Access: a, Policy: r.policy, Limits: r.limits}
 	r.hub, r.server = h, httptest.NewServer(s.Handler())
 	r.stop = func() { r.server.Close(); cancel(); <-done }
 	r.Cleanup(func() { r.stop() })

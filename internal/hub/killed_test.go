@@ -193,7 +193,7 @@ func (d *device) seen() uint64 {
 func TestHubRace(t *testing.T) {
 	r, d := newRig(t), newDevice(t)
 	d.must(r, ship.Cosigned)
-	second := &rig{T: t, dir: r.dir, key: r.key, policy: r.policy}
+	second := &rig{T: t, dir: r.dir, key: r.key, policy: r.policy, limits: r.limits}
 	second.start()
 	other := d.copy(true)
 	sides := []*device{d.boots(40), other.boots(50)}
