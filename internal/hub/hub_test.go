@@ -230,3 +230,14 @@ func TestShipToHub(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 }
+
+// files lists what the device has kept of the hub.
+func (d *device) files() (names []string) {
+	d.t.Helper()
+	entries, err := os.ReadDir(d.kept)
+	historytest.Check(d.t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
