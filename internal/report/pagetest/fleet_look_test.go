@@ -74,7 +74,9 @@ func TestFleetPicture(t *testing.T) {
 	tb.do(`document.activeElement.blur(); scrollTo(0, 0); document.querySelector(".panel-content").scrollTop = 0`)
 	tb.settle()
 	tb.shot("fleet", false)
-	tb = h.visit(t, "", phone)
+	v = phone
+	v.height = 1000
+	tb = h.visit(t, "", v)
 	tb.settle()
 	tb.shot("fleet-phone", false)
 }

@@ -7,7 +7,7 @@ import { stateMark } from "./states";
 import { when } from "./when";
 
 export function conflictView(c: Conflict, now: number): HTMLElement {
-  const side = (title: string, s: Side, hash: string | undefined): Child => h("section", { class: "side", "aria-label": title },
+  const side = (title: string, s: Side, hash: string | undefined): Child => h("div", { class: "side", role: "group", "aria-label": title },
     h("h5", {}, title),
     h("dl", { class: "facts" },
       h("dt", {}, "records"), h("dd", {}, s.size.toLocaleString("en")),

@@ -23,13 +23,13 @@ export function detail(node: Node, now: number): { title: Child; content: Child 
           h("p", {}, s.meaning), s.next === "" ? null : h("p", { class: "advice" }, s.next));
       })),
       node.journal === "" ? null : journalLinks(node.journal),
+      node.conflicts.length === 0 ? null : [h("h3", {}, count(node.conflicts.length, "conflict")), many(node.conflicts, 10, (c) => conflictView(c, now))],
       h("dl", { class: "facts" },
         node.journal === "" ? fact("journal", h("span", { class: "none" }, "none"))
           : [fact("journal", h("code", {}, visible(node.journal, 100)), copier(node.journal, "the journal's id")), fact("records", node.records.toLocaleString("en")), fact("epoch", node.epoch.toLocaleString("en"))],
         fact("first seen", when(node.first, now)), fact("last seen", when(node.seen, now)),
         node.system === "" ? null : fact("system", visible(node.system, 300)),
         node.kernel === "" ? null : fact("kernel", visible(node.kernel, 300))),
-      node.conflicts.length === 0 ? null : [h("h3", {}, count(node.conflicts.length, "conflict")), many(node.conflicts, 10, (c) => conflictView(c, now))],
       node.boot ? [h("h3", {}, "Newest boot"), boot(node.boot, now)] : null,
       node.flags.length === 0 ? null : [h("h3", {}, "Flags"), many(node.flags, 50, (f) => h("p", { class: "flag-note" },
         icon(f.severity === "warning" ? "triangle" : "ring", f.severity === "warning" ? "warning" : "notice"), h("b", {}, visible(f.code, 100)), f.count > 1 ? ` × ${f.count.toLocaleString("en")}` : null,

@@ -11,12 +11,17 @@ import { states, words } from "./states";
 /** A menu has so many choices; the search finds the others. */
 const most = 60;
 
+/** The value of a node that has none. */
+const none = "(none)";
+
+const short = (value: string): string => plain(value).slice(0, 80);
+
 const menus: Record<string, { of: (n: Node) => string[]; label: (value: string) => string }> = {
   state: { of: (n) => [n.state], label: words },
-  system: { of: (n) => [n.system], label: (v) => plain(v).slice(0, 80) || "not known" },
-  kernel: { of: (n) => [n.kernel], label: (v) => plain(v).slice(0, 80) || "not known" },
-  outcome: { of: (n) => [n.boot?.outcome ?? ""], label: (v) => words(v) || "no boot" },
-  flag: { of: (n) => n.flags.map((f) => f.code), label: (v) => plain(v).slice(0, 80) },
+  system: { of: (n) => [n.system || none], label: short },
+  kernel: { of: (n) => [n.kernel || none], label: short },
+  outcome: { of: (n) => [n.boot?.outcome ?? none], label: words },
+  flag: { of: (n) => n.flags.map((f) => f.code), label: short },
 };
 
 export class Filter {

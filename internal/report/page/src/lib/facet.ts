@@ -25,6 +25,11 @@ export class Facet {
         this.title();
         this.changed();
       },
+      // To the left, if there is no room to the right.
+      toggle: () => {
+        this.element.classList.remove("left");
+        this.element.classList.toggle("left", this.list.getBoundingClientRect().right > document.documentElement.clientWidth);
+      },
       keydown: (e) => {
         if (e.key !== "Escape" || !this.element.open) return;
         e.preventDefault();

@@ -21,9 +21,10 @@ export interface FilterOptions {
   changed: () => void;
 }
 
-// The values of a menu are one parameter of the address, with ; between them.
+// The values of a menu are one parameter of the address, with ; between them. None
+// is empty.
 const join = (values: string[]): string => values.map((v) => v.replace(/[%;]/g, encodeURIComponent)).join(";");
-const split = (text: string): string[] => text.split(";").map((v) => {
+const split = (text: string): string[] => text.split(";").filter((v) => v !== "").map((v) => {
   try {
     return decodeURIComponent(v);
   } catch {
