@@ -133,6 +133,10 @@ func TestFleetHostile(t *testing.T) {
 	tb.says(".found", "all 3,021 nodes")
 	tb.do(`location.hash = window.at`)
 	tb.says(".found", "1 of 3,021 nodes")
+	// So is one that the menu has no room for.
+	tb.do(`location.hash = "#system=` + journalID(2999) + `"`)
+	tb.says(".found", "1 of 3,021 nodes")
+	tb.says(".facet.set fieldset", journalID(2999)+"1")
 	// A location may be hostile too.
 	for _, place := range []string{"#node=<img src=x onerror=window.pwned=1>&q=%3Cscript%3Ewindow.pwned=1%3C/script%3E", "#state=__proto__;constructor&sort=constructor&node=__proto__", "#state=%ff&kernel=%&sort=-&node="} {
 		tb := h.visit(t, place, desktop)

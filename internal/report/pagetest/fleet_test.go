@@ -109,6 +109,14 @@ func TestFleetFilter(t *testing.T) {
 		tb.says(".found", "all 70 nodes")
 	}
 	h.visit(t, "#state=silent;wiped&sort=-name", desktop).says(".found", "10 of 70 nodes")
+	// A link may name what no node has any more.
+	tb = h.visit(t, "#kernel=9.9.9;"+kernels[0], desktop)
+	tb.says(".found", "13 of 70 nodes")
+	tb.choose("kernel", kernels[0])
+	tb.says(".found", "0 of 70 nodes")
+	if tb.hash() != "#kernel=9.9.9" {
+		t.Error(tb.hash())
+	}
 }
 
 func TestFleetSort(t *testing.T) {

@@ -32,6 +32,7 @@ export class Filter {
       label: "Nodes",
       search: { label: "Search name, journal, system, kernel and reason", hint: "search name, journal, system, kernel, reason" },
       menus: Object.fromEntries(Object.keys(menus).map((name) => [name, []])),
+      any: true,
       changed,
     });
   }
@@ -46,6 +47,7 @@ export class Filter {
 
   set place(place: Place) {
     this.form.place = place;
+    this.offer();
   }
 
   /** The states that are chosen. */
@@ -53,13 +55,14 @@ export class Filter {
     return this.form.chosen("state");
   }
 
-  /** Offers in the menus what the nodes have. */
+  /** Offers in the menus what most nodes have, and what is chosen. */
   offer(): void {
     for (const [name, { of, label }] of Object.entries(menus)) {
       const counts = new Map<string, number>(name === "state" ? [...states.keys()].map((s) => [s, 0]) : []);
       for (const n of this.nodes.all) for (const value of of(this.nodes.get(n))) counts.set(value, (counts.get(value) ?? 0) + 1);
       let all = [...counts];
-      if (all.length > most) all = all.sort((a, b) => b[1] - a[1]).slice(0, most);
+      const chosen = new Set(this.form.chosen(name));
+      if (all.length > most) all = all.sort((a, b) => b[1] - a[1]).filter(([value], i) => i < most || chosen.has(value));
       const choices = all.map(([value, count]): Choice => ({ value, label: label(value), count }));
       if (name !== "state") choices.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
       this.form.offer(name, choices);

@@ -16,6 +16,8 @@ export interface FilterOptions {
   label: string;
   search: Field;
   menus: Record<string, Choice[]>;
+  /** A link may choose what the menus do not have. */
+  any?: boolean;
   fields?: Record<string, Field>;
   /** The filter was changed in the form. */
   changed: () => void;
@@ -50,7 +52,7 @@ export class FilterForm {
       return (this.fields[name] = field);
     };
     append(this.element, input("q", options.search, "search"));
-    for (const [name, choices] of Object.entries(options.menus)) this.element.append((this.menus[name] = new Facet(name, choices, options.changed)).element);
+    for (const [name, choices] of Object.entries(options.menus)) this.element.append((this.menus[name] = new Facet(name, choices, options.changed, options.any)).element);
     for (const [name, field] of Object.entries(options.fields ?? {})) {
       this.element.append(h("label", { class: "field" }, h("span", { "aria-hidden": "true" }, name), input(name, field, "text")));
     }
