@@ -157,6 +157,13 @@ func (tb *tab) expect(what string) {
 	}
 }
 
+// forgive forgets what went wrong.
+func (tb *tab) forgive() {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	tb.wrong = nil
+}
+
 func (tb *tab) run(actions ...chromedp.Action[chromedp.Void]) {
 	tb.t.Helper()
 	if err := chromedp.Do(tb, actions...); err != nil {

@@ -1,5 +1,6 @@
 // A conflict: what the hub holds and what the node showed, beside each other.
 import { h, type Child } from "../lib/dom";
+import { fact } from "../lib/panel";
 import { copier, visible } from "../lib/text";
 import type { Conflict, Side } from "./data";
 import { journalLinks } from "./links";
@@ -7,12 +8,12 @@ import { stateMark } from "./states";
 import { when } from "./when";
 
 export function conflictView(c: Conflict, now: number): HTMLElement {
-  const side = (title: string, s: Side, hash: string | undefined): Child => h("section", { class: "side", "aria-label": title },
+  const side = (title: string, s: Side, hash: string | undefined): Child => h("div", { class: "side", role: "group", "aria-label": title },
     h("h5", {}, title),
     h("dl", { class: "facts" },
-      h("dt", {}, "records"), h("dd", {}, s.size.toLocaleString("en")),
-      h("dt", {}, "root"), h("dd", {}, h("code", {}, visible(s.root, 200))),
-      c.first ? [h("dt", {}, `record ${c.first.seq.toLocaleString("en")}`), h("dd", {}, hash ? h("code", {}, visible(hash, 200)) : h("span", { class: "none" }, "no such record"))] : null),
+      fact("records", s.size.toLocaleString("en")),
+      fact("root", h("code", {}, visible(s.root, 200))),
+      c.first ? fact(`record ${c.first.seq.toLocaleString("en")}`, hash ? h("code", {}, visible(hash, 200)) : h("span", { class: "none" }, "no such record")) : null),
     h("p", { class: "of-pre" }, "checkpoint ", copier(s.checkpoint, `the checkpoint ${title}`)),
     h("pre", { tabindex: 0, "aria-label": `Checkpoint ${title}` }, visible(s.checkpoint, 20_000, true)));
   return h("section", { class: "conflict" },

@@ -1,15 +1,14 @@
 // One node whole: its states with their reasons and what to do, its journal, its
 // newest boot, its flags and its conflicts.
 import { append, button, h, type Child } from "../lib/dom";
-import { icon } from "../lib/shapes";
+import { fact } from "../lib/panel";
+import { severity } from "../lib/shapes";
 import { copier, count, visible } from "../lib/text";
 import { conflictView } from "./conflict";
 import type { Boot, Node } from "./data";
 import { journalLinks } from "./links";
 import { outcomeMark, stateMark, stateOf } from "./states";
 import { when } from "./when";
-
-const fact = (name: string, ...value: Child[]): Child => [h("dt", {}, name), h("dd", {}, value)];
 
 /** Returns the title and contents of a node's detail. */
 export function detail(node: Node, now: number): { title: Child; content: Child } {
@@ -23,16 +22,16 @@ export function detail(node: Node, now: number): { title: Child; content: Child 
           h("p", {}, s.meaning), s.next === "" ? null : h("p", { class: "advice" }, s.next));
       })),
       node.journal === "" ? null : journalLinks(node.journal),
+      node.conflicts.length === 0 ? null : [h("h3", {}, count(node.conflicts.length, "conflict")), many(node.conflicts, 10, (c) => conflictView(c, now))],
       h("dl", { class: "facts" },
         node.journal === "" ? fact("journal", h("span", { class: "none" }, "none"))
           : [fact("journal", h("code", {}, visible(node.journal, 100)), copier(node.journal, "the journal's id")), fact("records", node.records.toLocaleString("en")), fact("epoch", node.epoch.toLocaleString("en"))],
         fact("first seen", when(node.first, now)), fact("last seen", when(node.seen, now)),
         node.system === "" ? null : fact("system", visible(node.system, 300)),
         node.kernel === "" ? null : fact("kernel", visible(node.kernel, 300))),
-      node.conflicts.length === 0 ? null : [h("h3", {}, count(node.conflicts.length, "conflict")), many(node.conflicts, 10, (c) => conflictView(c, now))],
       node.boot ? [h("h3", {}, "Newest boot"), boot(node.boot, now)] : null,
       node.flags.length === 0 ? null : [h("h3", {}, "Flags"), many(node.flags, 50, (f) => h("p", { class: "flag-note" },
-        icon(f.severity === "warning" ? "triangle" : "ring", f.severity === "warning" ? "warning" : "notice"), h("b", {}, visible(f.code, 100)), f.count > 1 ? ` × ${f.count.toLocaleString("en")}` : null,
+        severity(f.severity), h("b", {}, visible(f.code, 100)), f.count > 1 ? ` × ${f.count.toLocaleString("en")}` : null,
         h("span", { class: "sr" }, f.severity === "warning" ? " (warning)" : " (notice)"), ": ", visible(f.meaning, 600)))],
       node.others.length === 0 ? null : [h("h3", {}, "Other journals, the newest first"), many(node.others, 20, (id) => h("div", { class: "other" }, h("code", {}, visible(id, 100)), journalLinks(id)))],
     ],

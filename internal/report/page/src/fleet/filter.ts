@@ -11,12 +11,17 @@ import { states, words } from "./states";
 /** A menu has so many choices; the search finds the others. */
 const most = 60;
 
+/** The value of a node that has none. */
+const none = "(none)";
+
+const short = (value: string): string => plain(value).slice(0, 80);
+
 const menus: Record<string, { of: (n: Node) => string[]; label: (value: string) => string }> = {
   state: { of: (n) => [n.state], label: words },
-  system: { of: (n) => [n.system], label: (v) => plain(v).slice(0, 80) || "not known" },
-  kernel: { of: (n) => [n.kernel], label: (v) => plain(v).slice(0, 80) || "not known" },
-  outcome: { of: (n) => [n.boot?.outcome ?? ""], label: (v) => words(v) || "no boot" },
-  flag: { of: (n) => n.flags.map((f) => f.code), label: (v) => plain(v).slice(0, 80) },
+  system: { of: (n) => [n.system || none], label: short },
+  kernel: { of: (n) => [n.kernel || none], label: short },
+  outcome: { of: (n) => [n.boot?.outcome ?? none], label: words },
+  flag: { of: (n) => n.flags.map((f) => f.code), label: short },
 };
 
 export class Filter {
@@ -27,6 +32,7 @@ export class Filter {
       label: "Nodes",
       search: { label: "Search name, journal, system, kernel and reason", hint: "search name, journal, system, kernel, reason" },
       menus: Object.fromEntries(Object.keys(menus).map((name) => [name, []])),
+      any: true,
       changed,
     });
   }
@@ -41,6 +47,7 @@ export class Filter {
 
   set place(place: Place) {
     this.form.place = place;
+    this.offer();
   }
 
   /** The states that are chosen. */
@@ -48,13 +55,14 @@ export class Filter {
     return this.form.chosen("state");
   }
 
-  /** Offers in the menus what the nodes have. */
+  /** Offers in the menus what most nodes have, and what is chosen. */
   offer(): void {
     for (const [name, { of, label }] of Object.entries(menus)) {
       const counts = new Map<string, number>(name === "state" ? [...states.keys()].map((s) => [s, 0]) : []);
       for (const n of this.nodes.all) for (const value of of(this.nodes.get(n))) counts.set(value, (counts.get(value) ?? 0) + 1);
       let all = [...counts];
-      if (all.length > most) all = all.sort((a, b) => b[1] - a[1]).slice(0, most);
+      const chosen = new Set(this.form.chosen(name));
+      if (all.length > most) all = all.sort((a, b) => b[1] - a[1]).filter(([value], i) => i < most || chosen.has(value));
       const choices = all.map(([value, count]): Choice => ({ value, label: label(value), count }));
       if (name !== "state") choices.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
       this.form.offer(name, choices);

@@ -1,5 +1,6 @@
 // A choice of several values, as a small menu of checkboxes.
-import { append, h, on, button } from "./dom";
+import { h, on, button } from "./dom";
+import { plain } from "./text";
 
 export interface Choice {
   value: string;
@@ -14,7 +15,8 @@ export class Facet {
   private readonly clear: HTMLButtonElement;
   private readonly items = new Map<string, { box: HTMLInputElement; label: HTMLLabelElement; text: string }>();
 
-  constructor(private readonly name: string, choices: Choice[], private readonly changed: () => void) {
+  /** With any, a value that is no choice can be chosen too, as a link may have it. */
+  constructor(private readonly name: string, choices: Choice[], private readonly changed: () => void, private readonly any = false) {
     this.clear = button("clear", () => {
       this.value = [];
       this.changed();
@@ -24,6 +26,11 @@ export class Facet {
       change: () => {
         this.title();
         this.changed();
+      },
+      // To the left, if there is no room to the right.
+      toggle: () => {
+        this.element.classList.remove("left");
+        this.element.classList.toggle("left", this.list.getBoundingClientRect().right > document.documentElement.clientWidth);
       },
       keydown: (e) => {
         if (e.key !== "Escape" || !this.element.open) return;
@@ -50,26 +57,28 @@ export class Facet {
     // A box that stays is not moved: it may have the focus.
     let next = this.list.firstElementChild!.nextElementSibling!;
     for (const c of all) {
-      let item = this.items.get(c.value);
-      if (!item) {
-        const box = h("input", { type: "checkbox", value: c.value });
-        item = { box, label: h("label"), text: c.label };
-        this.items.set(c.value, item);
-        append(item.label, box, h("span", {}, c.label), c.count === undefined ? null : h("span", { class: "count" }));
-      }
-      if (c.count !== undefined) item.label.lastElementChild!.textContent = c.count.toLocaleString("en");
-      if (item.label === next) next = next.nextElementSibling!;
-      else this.list.insertBefore(item.label, next);
+      const { label } = this.items.get(c.value) ?? this.item(c);
+      if (c.count !== undefined) label.lastElementChild!.textContent = c.count.toLocaleString("en");
+      if (label === next) next = next.nextElementSibling!;
+      else this.list.insertBefore(label, next);
     }
     this.title();
+  }
+
+  private item(c: Choice): { label: HTMLLabelElement } {
+    const box = h("input", { type: "checkbox", value: c.value });
+    const label = h("label", {}, box, h("span", {}, c.label), c.count === undefined ? null : h("span", { class: "count" }, c.count.toLocaleString("en")));
+    this.items.set(c.value, { box, label, text: c.label });
+    return { label };
   }
 
   get value(): string[] {
     return [...this.items].filter(([, { box }]) => box.checked).map(([value]) => value);
   }
 
-  /** Chooses these values; those that are no choice are left out. */
+  /** Chooses these values. */
   set value(values: string[]) {
+    if (this.any) for (const value of values) if (!this.items.has(value)) this.clear.before(this.item({ value, label: plain(value).slice(0, 80), count: 0 }).label);
     for (const [value, { box }] of this.items) box.checked = values.includes(value);
     this.title();
   }

@@ -16,14 +16,17 @@ export interface FilterOptions {
   label: string;
   search: Field;
   menus: Record<string, Choice[]>;
+  /** A link may choose what the menus do not have. */
+  any?: boolean;
   fields?: Record<string, Field>;
   /** The filter was changed in the form. */
   changed: () => void;
 }
 
-// The values of a menu are one parameter of the address, with ; between them.
+// The values of a menu are one parameter of the address, with ; between them. None
+// is empty.
 const join = (values: string[]): string => values.map((v) => v.replace(/[%;]/g, encodeURIComponent)).join(";");
-const split = (text: string): string[] => text.split(";").map((v) => {
+const split = (text: string): string[] => text.split(";").filter((v) => v !== "").map((v) => {
   try {
     return decodeURIComponent(v);
   } catch {
@@ -49,7 +52,7 @@ export class FilterForm {
       return (this.fields[name] = field);
     };
     append(this.element, input("q", options.search, "search"));
-    for (const [name, choices] of Object.entries(options.menus)) this.element.append((this.menus[name] = new Facet(name, choices, options.changed)).element);
+    for (const [name, choices] of Object.entries(options.menus)) this.element.append((this.menus[name] = new Facet(name, choices, options.changed, options.any)).element);
     for (const [name, field] of Object.entries(options.fields ?? {})) {
       this.element.append(h("label", { class: "field" }, h("span", { "aria-hidden": "true" }, name), input(name, field, "text")));
     }

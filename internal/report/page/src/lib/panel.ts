@@ -2,6 +2,9 @@
 // A dialog element does both: the browser keeps the focus inside a modal one.
 import { append, button, h, type Child } from "./dom";
 
+/** Returns a name and a value for a list of facts. */
+export const fact = (name: string, ...value: Child[]): Child => [h("dt", {}, name), h("dd", {}, value)];
+
 export class Panel {
   readonly element = h("dialog", { class: "panel", "aria-labelledby": "panel-title" });
   private readonly narrow = matchMedia("(max-width: 64rem)");

@@ -22,3 +22,6 @@ export function icon(shape: Shape, kind: string): SVGSVGElement {
   return svg("svg", { class: `icon ${kind}`, viewBox: "-7 -7 14 14", width: 14, height: 14, "aria-hidden": "true", focusable: "false" },
     svg("path", { d: path(shape, 0, 0), "fill-rule": "evenodd" }));
 }
+
+/** Returns the shape of a warning, or of a notice. */
+export const severity = (of: string): SVGSVGElement => (of === "warning" ? icon("triangle", "warning") : icon("ring", "notice"));

@@ -3,13 +3,13 @@
 import { button, h, type Child } from "../lib/dom";
 import { diff, diffView } from "../lib/diff";
 import { indent } from "../lib/json";
-import { icon } from "../lib/shapes";
+import { fact } from "../lib/panel";
+import { icon, severity } from "../lib/shapes";
 import { copier, utc, visible } from "../lib/text";
 import { isData, textOf, type Data } from "../lib/value";
 import { hashOf, prevOf } from "./chain";
 import { damaged, type History } from "./history";
 
-const fact = (name: string, ...value: Child[]): Child => [h("dt", {}, name), h("dd", {}, value)];
 const code = (text: string, what: string): Child => [h("code", {}, text), copier(text, what)];
 
 /** Returns the hash of a record. */
@@ -52,7 +52,7 @@ export function detail(history: History, i: number, open: (i: number) => void): 
     content: [
       h("p", { class: "lead" }, h("b", {}, visible(history.kindOf(i))), " ", visible(history.aboutOf(i), 600)),
       next === "" ? null : h("p", { class: "advice" }, "next: ", visible(next)),
-      flags.map((f) => h("p", { class: "flag-note" }, icon(f.severity === "warning" ? "triangle" : "ring", f.severity), h("b", {}, f.code), ": ", f.meaning)),
+      flags.map((f) => h("p", { class: "flag-note" }, severity(f.severity), h("b", {}, f.code), ": ", f.meaning)),
       h("nav", { class: "neighbours", "aria-label": "Neighbours" }, neighbour(i - 1, "previous", "←"), neighbour(i + 1, "next", "→")),
       h("dl", { class: "facts" },
         isRecord ? [

@@ -3,7 +3,7 @@
 import type { Epoch, Report, Row } from "./data";
 import { append, button, h, type Child } from "../lib/dom";
 import { diffLine } from "../lib/diff";
-import { icon } from "../lib/shapes";
+import { severity } from "../lib/shapes";
 import { copier, count, utc, visible } from "../lib/text";
 
 export interface EpochActions {
@@ -69,7 +69,7 @@ export class Epochs {
   }
 
   private card(e: Epoch, i: number): HTMLDetailsElement {
-    const flags = e.flags.map((f) => h("span", { class: "chip" }, icon(f.severity === "warning" ? "triangle" : "ring", f.severity), f.code, f.count > 1 ? ` × ${f.count}` : null));
+    const flags = e.flags.map((f) => h("span", { class: "chip" }, severity(f.severity), f.code, f.count > 1 ? ` × ${f.count}` : null));
     const card = h("details", { class: "epoch", "data-epoch": e.epoch },
       h("summary", {},
         h("h3", {}, h("span", { class: "number" }, h("span", { class: "sr" }, "Epoch "), e.epoch), h("span", { class: "sr" }, ": "), visible(e.why)),

@@ -1,11 +1,11 @@
 // The flags of all epochs, each code once with its meaning.
 import type { Report } from "./data";
 import { button, h, type Child } from "../lib/dom";
-import { icon } from "../lib/shapes";
+import { icon, severity } from "../lib/shapes";
 
 export function flagList(report: Report, show: (code: string) => void): HTMLElement {
   const items: Child[] = report.flags.map((f) => h("li", { class: f.severity },
-    icon(f.severity === "warning" ? "triangle" : "ring", f.severity),
+    severity(f.severity),
     h("span", {}, h("b", {}, f.code), f.count > 1 ? h("span", { class: "times" }, ` × ${f.count}`) : null, h("span", { class: "sr" }, ` (${f.severity})`), " ",
       h("span", { class: "meaning" }, f.meaning)),
     button([f.count > 1 ? `show ${f.count}` : "show", h("span", { class: "sr" }, ` flagged ${f.code}`)], () => show(f.code))));

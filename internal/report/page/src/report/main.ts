@@ -1,9 +1,10 @@
 // The page of a report: unpacks the data that Go packed, and composes the parts.
 import type { Report } from "./data";
 import { append, button, h } from "../lib/dom";
+import { keyList, tableKeys } from "../lib/keys";
 import { Panel } from "../lib/panel";
 import { readPlace, writePlace } from "../lib/place";
-import { icon } from "../lib/shapes";
+import { icon, severity } from "../lib/shapes";
 import { Table } from "../lib/table";
 import { copier, count, plain, utc, visible } from "../lib/text";
 import { themeSwitch } from "../lib/theme";
@@ -102,7 +103,7 @@ function compose(main: HTMLElement, report: Report, history: History): void {
       {
         name: "flags", class: "c-flags", cell: (i) => history.flagsOf(i).map((f) => {
           const flag = report.flags[f];
-          return flag ? h("span", { class: "chip" }, icon(flag.severity === "warning" ? "triangle" : "ring", flag.severity), flag.code) : null;
+          return flag ? h("span", { class: "chip" }, severity(flag.severity), flag.code) : null;
         }),
       },
     ],
@@ -227,14 +228,13 @@ async function check(history: History): Promise<void> {
 }
 
 function keys(): HTMLElement {
-  const row = (names: string[], what: string): HTMLElement => h("div", {}, h("dt", {}, names.map((n, i) => [i > 0 ? " " : null, h("kbd", {}, n)])), h("dd", {}, what));
   return h("details", { class: "keys" }, h("summary", {}, "Keys and gestures"),
     h("div", { id: "keys" },
       h("p", {}, "In the timeline:"),
-      h("dl", {}, row(["←", "→"], "earlier, later"), row(["+", "-"], "zoom in, zoom out"), row(["Home"], "all time"), row(["n", "p"], "next, previous mark"), row(["Enter"], "open the mark"),
-        row(["Ctrl + wheel", "pinch"], "zoom"), row(["drag"], "earlier, later")),
+      keyList([[["←", "→"], "earlier, later"], [["+", "-"], "zoom in, zoom out"], [["Home"], "all time"], [["n", "p"], "next, previous mark"], [["Enter"], "open the mark"],
+        [["Ctrl + wheel", "pinch"], "zoom"], [["drag"], "earlier, later"]]),
       h("p", {}, "In the table:"),
-      h("dl", {}, row(["↑", "↓"], "next, previous record"), row(["Page Up", "Page Down"], "a page"), row(["Home", "End"], "first, last record"), row(["Enter"], "open the record"), row(["Esc"], "close it")),
+      tableKeys("record"),
       h("p", {}, "The address of the page holds filter, window and record: a copy of it opens the same.")));
 }
 
