@@ -75,17 +75,22 @@ func (h *Hub) consider(ctx context.Context, node string, s *Shipment, head *Head
 	switch {
 	case node != "" && node != head.Node && shown.Size <= head.Size:
 		return c, otherNode(head, node)
-	case shown.Size < head.Size && s.Old != head.Size, shown.Size > head.Size && s.Old != head.Size:
+	case shown.Size > head.Size && s.Old != head.Size, shown.Size < head.Size && s.Old != head.Size && !s.tells():
+		// A node that has fewer records says that it knows how many the hub holds: an older
+		// request that arrives late is no sign of anything.
 		return c, &Refusal{Status: http.StatusConflict, Size: head.Size}
 	case shown.Size < head.Size:
 		root, err := newJournal(ctx, h.store, head).rootAt(shown.Size)
 		if err != nil {
 			return c, err
 		}
-		if root == shown.Root {
-			return c, h.conflict(ctx, RolledBack, s, head, version)
+		switch {
+		case root != shown.Root:
+			return c, h.conflict(ctx, Rewritten, s, head, version)
+		case s.tells():
+			return c, &Refusal{Status: http.StatusConflict, Size: head.Size}
 		}
-		return c, h.conflict(ctx, Rewritten, s, head, version)
+		return c, h.conflict(ctx, RolledBack, s, head, version)
 	case shown == head.commitment():
 		return h.again(ctx, head, version)
 	case shown.Size == head.Size, tlog.CheckTree(s.Proof, int64(shown.Size), shown.Root, int64(head.Size), tlog.Hash(head.Root)) != nil: //nolint:gosec // below 2^63

@@ -36,54 +36,85 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 		answer = &Refusal{Status: http.StatusConflict, Size: head.Size}
 	}
 	now := h.now()
-	place := ConflictPlace{kind, now, s.Checkpoint.Size, transparency.HashText(s.Checkpoint.Root)}
-	last := head.Conflict
-	again := last != nil && last.Kind == kind && last.Size == place.Size && last.Root == place.Root && last.Time.After(head.Seen)
-	if again && now.Sub(last.Time) < seenEvery {
-		return answer
+	place := ConflictPlace{Kind: kind, Time: now, Size: s.Checkpoint.Size, Root: transparency.HashText(s.Checkpoint.Root)}
+	first, err := h.differing(ctx, s, head)
+	if err != nil {
+		return err
 	}
+	place.Compared = first != nil
 	next := *head
 	next.Conflict = &place
-	if !again {
-		next.Conflicts++
-		if next.Conflicts <= maxConflicts {
-			e := Evidence{Conflict: Conflict{
-				Kind: kind, Journal: head.Journal, Time: now,
-				Held:  Side{head.Size, head.Root.String(), head.Checkpoint},
-				Shown: Side{s.Checkpoint.Size, s.Checkpoint.Root.String(), string(s.Signed)},
-			}}
-			var err error
-			if kind == Rewritten {
-				for _, hash := range s.Proof {
-					e.Proof = append(e.Proof, transparency.HashText(hash))
-				}
-				e.First, err = h.differing(ctx, s, head)
-			}
-			if err != nil {
-				return err
-			}
-			data, err := json.Marshal(e, json.Deterministic(true), jsontext.WithIndent("  "))
-			if err != nil {
-				return err
-			}
-			if err := create(ctx, h.store, conflictName(head.Journal, next.Conflicts), data); err != nil {
-				return err
-			}
+	if last := head.Conflict; last != nil && last.same(place) && last.Time.After(head.Seen) {
+		// It is the same again. Now it may be known which record differs.
+		if now.Sub(last.Time) < seenEvery && (last.Compared || !place.Compared) {
+			return answer
+		}
+		place.Compared = place.Compared || last.Compared
+		if err := h.tellFirst(ctx, head, first); err != nil {
+			return err
+		}
+	} else if next.Conflicts++; next.Conflicts <= maxConflicts {
+		e := Evidence{Conflict: Conflict{
+			Kind: kind, Journal: head.Journal, Time: now,
+			Held:  Side{head.Size, head.Root.String(), head.Checkpoint},
+			Shown: Side{s.Checkpoint.Size, s.Checkpoint.Root.String(), string(s.Signed)},
+			First: first,
+		}}
+		for _, hash := range s.Proof {
+			e.Proof = append(e.Proof, transparency.HashText(hash))
+		}
+		if err := create(ctx, h.store, conflictName(head.Journal, next.Conflicts), e.encode()); err != nil {
+			return err
 		}
 	}
 	if err := h.store.Swap(ctx, headsDir+head.Journal, next.encode(), version); err != nil {
 		return err
 	}
-	h.index.put(&next, false)
+	found, err := conflicts(ctx, h.store, &next)
+	if err != nil {
+		return err
+	}
+	h.index.putConflicts(&next, found)
 	h.log.Warn("a node contradicts what the hub holds", "state", string(kind), "node", head.Node, "journal", head.Journal, "held", head.Size, "shown", s.Checkpoint.Size)
 	return answer
+}
+
+// same reports whether two conflicts are about the same checkpoint.
+func (c ConflictPlace) same(d ConflictPlace) bool {
+	return c.Kind == d.Kind && c.Size == d.Size && c.Root == d.Root
+}
+
+// tellFirst adds to the newest evidence which record differs.
+func (h *Hub) tellFirst(ctx context.Context, head *Head, first *Differing) error {
+	if first == nil || head.Conflicts > maxConflicts {
+		return nil
+	}
+	name := conflictName(head.Journal, head.Conflicts)
+	data, version, err := h.store.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	var e Evidence
+	if err := json.Unmarshal(data, &e); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	e.First = first
+	return h.store.Swap(ctx, name, e.encode(), version)
+}
+
+func (e *Evidence) encode() []byte {
+	data, err := json.Marshal(e, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		panic(err) // it is plain data
+	}
+	return append(data, '\n')
 }
 
 // differing returns the first record of a shipment that differs from the hub's: a node
 // that was refused sends its records from the first one on. It is nil if these are
 // the same, or if they are none.
 func (h *Hub) differing(ctx context.Context, s *Shipment, head *Head) (*Differing, error) {
-	if s.Old != 0 || len(s.Records) == 0 {
+	if !s.tells() {
 		return nil, nil
 	}
 	held := newJournal(ctx, h.store, head)

@@ -111,6 +111,8 @@ type ConflictPlace struct {
 	Time time.Time             `json:"time"`
 	Size uint64                `json:"size"`
 	Root transparency.HashText `json:"root"`
+	// Compared: the evidence names the first record that differs.
+	Compared bool `json:"compared,omitempty"`
 }
 
 // Forgotten says who removed the records of a journal, and why.

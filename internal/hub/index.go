@@ -54,11 +54,19 @@ func (x *index) put(h *Head, published bool) {
 	if h.Size < e.Size || h.Conflicts < e.Conflicts {
 		return // another request has written a newer one
 	}
-	if h.Conflicts != e.Conflicts {
-		e.conflicts = nil
-	}
 	e.Head, e.stamp = brief(h), ""
 	e.shipped = e.shipped && e.Size == h.Size || published
+}
+
+// putConflicts adds a head that this hub has written because of a conflict, and all
+// conflicts of the journal.
+func (x *index) putConflicts(h *Head, found []Conflict) {
+	x.put(h, false)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e := x.entries[h.Journal]; len(found) >= len(e.conflicts) {
+		e.conflicts = found
+	}
 }
 
 // published reports whether this hub has published the files of a head.

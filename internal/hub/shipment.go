@@ -165,6 +165,10 @@ func (s *Shipment) addCheckpoint(data []byte) error {
 	return nil
 }
 
+// tells reports whether the shipment has the node's records from the first one on: a node
+// that was refused sends them, so that the first one that differs is known.
+func (s *Shipment) tells() bool { return s.Old == 0 && len(s.Records) > 0 }
+
 // signer returns the key that signed the checkpoint: the node's key in force, or one to
 // which the rotations lead from there. known is the key in force; nil if the hub does not
 // know the journal, and the key that the node names is then taken. note is the key as it is

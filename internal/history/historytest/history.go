@@ -6,6 +6,7 @@ package historytest
 import (
 	"crypto/ed25519"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -206,6 +207,19 @@ func (h *History) Publish() {
 	files, err := projections.Read(h.FS)
 	Check(h.t, err)
 	Check(h.t, projections.Publish(Unflushed{h.FS}, h.State, files, h.now.UnixNano()))
+}
+
+// Copy stops, copies the state root to dir, and returns the history that continues there.
+func (h *History) Copy(dir string) *History {
+	h.t.Helper()
+	h.Stop()
+	Check(h.t, os.CopyFS(dir, os.DirFS(h.Dir)))
+	fsys, err := durable.OpenRoot(dir)
+	Check(h.t, err)
+	c := *h
+	c.Dir, c.FS = dir, fsys
+	h.t.Cleanup(c.Close)
+	return &c
 }
 
 // Close closes the journal and the state root.
