@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (h *Hub) consider(ctx context.Context, node string, s *Shipment, head *Head
 	if err != nil {
 		return c, err
 	}
-	note, rotated, err := s.signer(&known)
+	added, err := s.signer(&known)
 	if err != nil {
 		return c, err
 	}
@@ -97,9 +98,7 @@ func (h *Hub) consider(ctx context.Context, node string, s *Shipment, head *Head
 		return c, h.conflict(ctx, Rewritten, s, head, version)
 	}
 	next := *head
-	if rotated > 0 {
-		next.Key, next.Keys = string(note), head.Keys+rotated
-	}
+	next.Keys = slices.Concat(head.Keys, added)
 	if err := h.extend(&next, node, s); err != nil {
 		return c, err
 	}
@@ -115,11 +114,11 @@ func (h *Hub) enrol(ctx context.Context, node string, s *Shipment) (c transparen
 	if s.Old != 0 {
 		return c, &Refusal{Status: http.StatusConflict}
 	}
-	note, _, err := s.signer(nil)
+	keys, err := s.signer(nil)
 	if err != nil {
 		return c, err
 	}
-	next := Head{V: headVersion, Journal: s.Checkpoint.Journal, Key: string(note), Keys: 1, First: h.now()}
+	next := Head{V: headVersion, Journal: s.Checkpoint.Journal, Keys: keys, First: h.now()}
 	if err := h.extend(&next, node, s); err != nil {
 		return c, err
 	}
@@ -215,16 +214,20 @@ func (h *Hub) commit(ctx context.Context, s *Shipment, head, next *Head, version
 	if err != nil {
 		return c, err
 	}
-	if head != nil && !h.index.published(head) {
-		if err := publish(ctx, h.store, head); err != nil {
-			return c, err
+	known := 0
+	if head != nil {
+		if !h.index.published(head) {
+			if err := publish(ctx, h.store, head, 0); err != nil {
+				return c, err
+			}
 		}
+		known = len(head.Keys)
 	}
 	// The commit point.
 	if err := h.store.Swap(ctx, headsDir+next.Journal, next.encode(), version); err != nil {
 		return c, err
 	}
-	if err := publish(ctx, h.store, next); err != nil {
+	if err := publish(ctx, h.store, next, known); err != nil {
 		return c, err
 	}
 	h.index.put(next, true)
@@ -278,9 +281,9 @@ func (h *Hub) again(ctx context.Context, head *Head, version bucket.Version) (c 
 		}
 		next.Checkpoint, next.Signed = head.Checkpoint+c.Line, at
 	} else if next.Seen.Sub(head.Seen) < seenEvery {
-		return c, publish(ctx, h.store, head)
+		return c, publish(ctx, h.store, head, 0)
 	}
-	if err := publish(ctx, h.store, head); err != nil {
+	if err := publish(ctx, h.store, head, 0); err != nil {
 		return c, err
 	}
 	if err := h.store.Swap(ctx, headsDir+next.Journal, next.encode(), version); err != nil {

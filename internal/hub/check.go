@@ -27,6 +27,7 @@ const (
 	CodeRoot       = "root"       // the records do not make the root that was signed
 	CodeUnsigned   = "unsigned"   // a signature is missing or not valid
 	CodeRecords    = "records"    // records are not as journal verify --deep wants them
+	CodeAccepted   = "accepted"   // warning: a key of the node is in force by an operator's word
 	CodeConflict   = "conflict"   // warning: the node showed something else
 	CodeRollback   = "rollback"   // the store was put back to an older copy
 	CodeNotHolding = "no_records" // warning: the records were removed
@@ -59,9 +60,8 @@ func Check(ctx context.Context, s bucket.Store, id string, keys []*torchwood.Cos
 	if head.Conflicts > 0 {
 		c.warn(CodeConflict, head.Conflict.Size, "the node contradicted this history %d times, last on %s: %s", head.Conflicts, day(head.Conflict.Time), head.Conflict.Kind)
 	}
-	if err := c.signatures(head, []byte(head.Checkpoint), head.commitment()); err != nil {
-		return c.Checked, err
-	}
+	c.nodeKeys(head)
+	c.signatures([]byte(head.Checkpoint), head.commitment())
 	if f := head.Forgotten; f != nil {
 		c.warn(CodeNotHolding, 0, "the records were removed on %s by %s: %s", day(f.Time), f.By, f.Reason)
 		return c.Checked, nil
@@ -83,6 +83,7 @@ type checking struct {
 	Checked
 	store bucket.Store
 	keys  []*torchwood.CosignatureVerifier
+	node  []transparency.Verifier // the node's keys so far
 }
 
 func (c *checking) bad(code string, seq uint64, format string, args ...any) {
@@ -94,24 +95,36 @@ func (c *checking) warn(code string, seq uint64, format string, args ...any) {
 	c.Findings = append(c.Findings, journal.Finding{Severity: journal.SeverityWarning, Code: code, Seq: seq, Detail: fmt.Sprintf(format, args...)})
 }
 
+// nodeKeys reads the node's keys: each must follow from the one before.
+func (c *checking) nodeKeys(head *Head) {
+	for i, text := range head.Keys {
+		key, err := verifierOf(head.Journal, text)
+		if err != nil {
+			c.bad(CodeUnsigned, 0, "key %d of the node: %v", i+1, err)
+			continue
+		}
+		if i > 0 {
+			switch r, err := transparency.OpenRotation(head.Journal, []byte(text)); {
+			case err != nil:
+				c.warn(CodeAccepted, 0, "key %d of the node, %s, was accepted by an operator", i+1, key)
+			case len(c.node) > 0 && r.Old.BLAKE3() != c.node[len(c.node)-1].BLAKE3():
+				c.bad(CodeUnsigned, 0, "key %d of the node was not named by the one before it", i+1)
+			}
+		}
+		c.node = append(c.node, key)
+	}
+}
+
 // signatures checks that node and hub have signed a checkpoint, and that it is the one
 // that is wanted.
-func (c *checking) signatures(head *Head, text []byte, want transparency.Checkpoint) error {
-	key, err := head.verifier()
-	if err != nil {
-		c.bad(CodeUnsigned, want.Size, "the node's key: %v", err)
-		return nil
-	}
-	got, _, err := transparency.Open(text, key)
+func (c *checking) signatures(text []byte, want transparency.Checkpoint) {
+	got, _, err := transparency.Open(text, c.node...)
 	switch {
 	case errors.Is(err, transparency.ErrSigner):
-		// An older key may have signed it: keys/ has all of them.
-		if want.Size == head.Size {
-			c.bad(CodeUnsigned, want.Size, "the node's key in force has not signed the checkpoint of %d records", want.Size)
-		}
+		c.bad(CodeUnsigned, want.Size, "no key of the node has signed the checkpoint of %d records", want.Size)
 	case err != nil:
 		c.bad(CodeObject, want.Size, "the checkpoint of %d records: %v", want.Size, err)
-		return nil
+		return
 	}
 	if got.Journal != want.Journal || got.Size != want.Size || want.Root != (tlog.Hash{}) && got.Root != want.Root {
 		c.bad(CodeRoot, want.Size, "the checkpoint of %d records is of %d records of journal %s with root %s", want.Size, got.Size, got.Journal, got.Root)
@@ -119,7 +132,6 @@ func (c *checking) signatures(head *Head, text []byte, want transparency.Checkpo
 	if len(c.keys) > 0 && !slices.ContainsFunc(c.keys, func(k *torchwood.CosignatureVerifier) bool { _, ok := transparency.Cosigned(text, k); return ok }) {
 		c.bad(CodeUnsigned, want.Size, "no given key of a hub has signed the checkpoint of %d records", want.Size)
 	}
-	return nil
 }
 
 // checkpoints reads every checkpoint that was signed, and returns their roots by size.
@@ -146,9 +158,7 @@ func (c *checking) checkpoints(ctx context.Context, head *Head) (map[uint64]tlog
 			c.bad(CodeRollback, size, "%s: the hub signed %d records, but the head is over %d: the store was put back to an older copy", item.Name, size, head.Size)
 			continue
 		}
-		if err := c.signatures(head, text, transparency.Checkpoint{Journal: head.Journal, Size: size}); err != nil {
-			return nil, err
-		}
+		c.signatures(text, transparency.Checkpoint{Journal: head.Journal, Size: size})
 		if cp, err := transparency.Read(text); err == nil {
 			signed[size] = cp.Root
 		}

@@ -63,7 +63,7 @@ func Export(ctx context.Context, s bucket.Store, dir string, chosen func(*Head) 
 		case h.Forgotten != nil:
 			out.Forgotten = append(out.Forgotten, id)
 		default:
-			h.Edge, h.Checkpoint, h.Key = nil, "", ""
+			h.Edge, h.Checkpoint, h.Keys = nil, "", nil
 			heads = append(heads, h)
 		}
 	}

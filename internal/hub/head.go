@@ -73,10 +73,9 @@ type Head struct {
 	// Checkpoint is the first checkpoint of this size that the hub signed.
 	Checkpoint string    `json:"checkpoint"`
 	Signed     time.Time `json:"signed"` // the time in the hub's signature
-	// Key is the node's checkpoint key, or the newest rotation's signed note, and Keys is
-	// its number.
-	Key   string    `json:"key"`
-	Keys  int       `json:"keys"`
+	// Keys holds the node's first checkpoint key, and for each later one the signed note of
+	// the rotation, or the key alone if an operator accepted it.
+	Keys  []string  `json:"keys"`
 	First time.Time `json:"first"` // when the journal was first seen
 	Seen  time.Time `json:"seen"`  // when the node last showed this history
 	// Continues is set if the journal continues another one.
@@ -153,7 +152,7 @@ func parseHead(data []byte, id string) (*Head, error) {
 	switch {
 	case h.V > headVersion:
 		return nil, &errs.Error{Kind: errs.ErrNewer, Path: headsDir + id, Detail: fmt.Sprintf("read a head of version %d", h.V), Next: errs.NextUpgrade}
-	case h.V != headVersion, h.Journal != id, h.Size == 0, len(h.Runs) == 0 && h.Forgotten == nil, h.Forgotten == nil && h.Runs[len(h.Runs)-1].Last != h.Size:
+	case h.V != headVersion, h.Journal != id, h.Size == 0, len(h.Keys) == 0, len(h.Runs) == 0 && h.Forgotten == nil, h.Forgotten == nil && h.Runs[len(h.Runs)-1].Last != h.Size:
 		return nil, corrupt(nil, "its members contradict each other")
 	}
 	edge := h.edge()
@@ -191,10 +190,15 @@ func (h *Head) tip() record.Tip {
 
 // verifier returns the node's key in force.
 func (h *Head) verifier() (transparency.Verifier, error) {
-	if !strings.Contains(h.Key, "\n\n") {
-		return transparency.NewVerifier(h.Key)
+	return verifierOf(h.Journal, h.Keys[len(h.Keys)-1])
+}
+
+// verifierOf reads an element of Head.Keys.
+func verifierOf(journal, key string) (transparency.Verifier, error) {
+	if !strings.Contains(key, "\n\n") {
+		return transparency.NewVerifier(key)
 	}
-	r, err := transparency.OpenRotation(h.Journal, []byte(h.Key))
+	r, err := transparency.OpenRotation(journal, []byte(key))
 	return r.New, err
 }
 
@@ -212,13 +216,15 @@ func (h *Head) encode() []byte {
 	return append(data, '\n')
 }
 
-// publish writes the files that follow from a committed head: its checkpoint and its
-// key. They are there before the head is replaced.
-func publish(ctx context.Context, s bucket.Store, h *Head) error {
-	if err := create(ctx, s, checkpointName(h.Journal, h.Size), []byte(h.Checkpoint)); err != nil {
-		return err
+// publish writes the files that follow from a committed head: its checkpoint, and its
+// keys after the first known ones. They are there before the head is replaced.
+func publish(ctx context.Context, s bucket.Store, h *Head, known int) error {
+	for n := known; n < len(h.Keys); n++ {
+		if err := create(ctx, s, keyName(h.Journal, n+1), []byte(h.Keys[n])); err != nil {
+			return err
+		}
 	}
-	return create(ctx, s, keyName(h.Journal, h.Keys), []byte(h.Key))
+	return create(ctx, s, checkpointName(h.Journal, h.Size), []byte(h.Checkpoint))
 }
 
 // create writes an object unless there is one of this name.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +36,9 @@ const refreshEvery = 30 * time.Second
 // Run keeps the index and the views up to date until ctx is done. It reads the store in
 // the background: a hub answers before it has read all of it.
 func (h *Hub) Run(ctx context.Context) {
-	go h.views.run(ctx)
+	var views sync.WaitGroup
+	views.Go(func() { h.views.run(ctx) })
+	defer views.Wait()
 	for {
 		if err := h.refresh(ctx); err != nil && ctx.Err() == nil {
 			h.log.Warn("the store cannot be read", "store", h.store.String(), "error", err)

@@ -2,20 +2,13 @@ package hub_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"io"
 	"log/slog"
-	"maps"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/history/historytest"
@@ -23,6 +16,7 @@ import (
 	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/ship"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/machine"
 )
 
 // A rig is a hub over a store in a folder, behind HTTP.
@@ -34,13 +28,15 @@ type rig struct {
 	hub    *hub.Hub
 	server *httptest.Server
 	policy hub.Policy
+	limits hub.Limits
 	stop   context.CancelFunc
+	quiet  bool // the hub makes no views
 }
 
 func newRig(t *testing.T) *rig {
 	key, _, err := hub.GenerateKey("hub.test")
 	historytest.Check(t, err)
-	r := &rig{T: t, dir: filepath.Join(t.TempDir(), "store"), key: key, policy: hub.DefaultPolicy()}
+	r := &rig{T: t, dir: filepath.Join(t.TempDir(), "store"), key: key, policy: hub.DefaultPolicy(), limits: hub.DefaultLimits()}
 	r.start()
 	return r
 }
@@ -60,8 +56,12 @@ func (r *rig) serve(store bucket.Store, a *hub.Access) {
 	h, err := hub.New(ctx, store, r.key, slog.New(slog.DiscardHandler))
 	historytest.Check(r.T, err)
 	done := make(chan struct{})
-	go func() { h.Run(ctx); close(done) }()
-	s := &hub.Server{Hub: h, Access: a, Policy: r.policy, Limits: hub.DefaultLimits()}
+	if r.quiet {
+		close(done)
+	} else {
+		go func() { h.Run(ctx); close(done) }()
+	}
+	s := &hub.Server{Hub: h, Access: a, Policy: r.policy, Limits: r.limits}
 	r.hub, r.server = h, httptest.NewServer(s.Handler())
 	r.stop = func() { r.server.Close(); cancel(); <-done }
 	r.Cleanup(func() { r.stop() })
@@ -71,6 +71,7 @@ func (r *rig) serve(store bucket.Store, a *hub.Access) {
 func (r *rig) again() {
 	r.Helper()
 	r.stop()
+	r.quiet = false
 	r.start()
 }
 
@@ -106,15 +107,16 @@ func (r *rig) is(name string, want ...hub.State) hub.Node {
 // A device is a node with its state root, and what it keeps of the hub.
 type device struct {
 	*historytest.History
-	t    *testing.T
-	key  transparency.Signer
-	kept string
+	t         *testing.T
+	key       transparency.Signer
+	kept      string
+	rotations [][]byte
 }
 
 func newDevice(t *testing.T) *device {
 	key, err := transparency.GenerateSigner("n")
 	historytest.Check(t, err)
-	d := &device{historytest.New(t, t.TempDir()), t, key, t.TempDir()}
+	d := &device{History: historytest.New(t, t.TempDir()), t: t, key: key, kept: t.TempDir()}
 	d.First()
 	return d
 }
@@ -132,7 +134,32 @@ func (d *device) boots(n int) *device {
 func (d *device) ship(r *rig) ship.Result {
 	d.t.Helper()
 	d.Stop()
-	return shipFrom(d.t, d.Dir, d.kept, d.key, r, nil)
+	return shipFrom(d.t, d.Dir, d.kept, d.key, r, d.rotations)
+}
+
+// id returns the journal's id, as the hub has it.
+func (d *device) id() string { return d.State.Journal }
+
+// rotate changes the checkpoint key, by a statement that the old key signs.
+func (d *device) rotate() {
+	d.t.Helper()
+	next, err := transparency.GenerateSigner("n")
+	historytest.Check(d.t, err)
+	e, err := transparency.Rotate(d.State.Journal, d.key, next)
+	historytest.Check(d.t, err)
+	d.NextBoot()
+	d.Append(e)
+	d.key, d.rotations = next, append(d.rotations, transparency.Note(e))
+}
+
+// replaceKey changes the checkpoint key without the old one.
+func (d *device) replaceKey() {
+	d.t.Helper()
+	next, err := transparency.GenerateSigner("n")
+	historytest.Check(d.t, err)
+	d.NextBoot()
+	d.Append(machine.KeyReplaced{V: 1, Purpose: machine.PurposeCheckpoint, OldKey: d.key.Verifier().BLAKE3(), NewKey: next.Verifier().BLAKE3(), By: "op", Reason: "lost"})
+	d.key = next
 }
 
 func shipFrom(t *testing.T, path, kept string, key transparency.Signer, r *rig, rotations [][]byte) ship.Result {
@@ -204,4 +231,13 @@ func TestShipToHub(t *testing.T) {
 	}
 }
 
-var _ = []any{context.Background, tls.Config{}, x509.Certificate{}, errors.Is, io.EOF, maps.Keys[map[int]int], http.StatusOK, time.Second}
+// files lists what the device has kept of the hub.
+func (d *device) files() (names []string) {
+	d.t.Helper()
+	entries, err := os.ReadDir(d.kept)
+	historytest.Check(d.t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}

@@ -18,7 +18,8 @@ const readers = 16
 
 // entry is what the index holds of a journal: of its head, what states are made of.
 type entry struct {
-	Head      // without runs, times of receipt, edge, checkpoint and key
+	Head      // without runs, times of receipt, edge, checkpoint and keys
+	keys      int
 	stamp     string
 	shipped   bool // its checkpoint and key are published, as this hub knows
 	view      *view
@@ -37,7 +38,7 @@ func newIndex() *index { return &index{entries: map[string]*entry{}} }
 // brief returns a head without what the index does not need.
 func brief(h *Head) Head {
 	b := *h
-	b.Runs, b.Received, b.Edge, b.Checkpoint, b.Key = nil, nil, nil, "", ""
+	b.Runs, b.Received, b.Edge, b.Checkpoint, b.Keys = nil, nil, nil, "", nil
 	return b
 }
 
@@ -54,7 +55,7 @@ func (x *index) put(h *Head, published bool) {
 	if h.Size < e.Size || h.Conflicts < e.Conflicts {
 		return // another request has written a newer one
 	}
-	e.Head, e.stamp = brief(h), ""
+	e.Head, e.keys, e.stamp = brief(h), len(h.Keys), ""
 	e.shipped = e.shipped && e.Size == h.Size || published
 }
 
@@ -74,7 +75,7 @@ func (x *index) published(h *Head) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	e := x.entries[h.Journal]
-	return e != nil && e.shipped && e.Size == h.Size && e.Keys == h.Keys
+	return e != nil && e.shipped && e.Size == h.Size && e.keys == len(h.Keys)
 }
 
 // refresh reads the heads that have changed since they were read, and their views. want
@@ -154,7 +155,7 @@ func (x *index) load(ctx context.Context, s bucket.Store, item bucket.Item) erro
 		x.entries[head.Journal] = e
 	}
 	if head.Size >= e.Size && head.Conflicts >= e.Conflicts {
-		e.Head, e.conflicts = brief(head), found
+		e.Head, e.keys, e.conflicts = brief(head), len(head.Keys), found
 		// It is only right if the head was not replaced since the list was made; then
 		// the next list has another stamp.
 		e.stamp = item.Stamp

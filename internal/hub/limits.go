@@ -10,10 +10,12 @@ import (
 type Limits struct {
 	Bytes    int64 // a day
 	Journals int   // new ones a day
+	// Upload is the time for one request.
+	Upload time.Duration
 }
 
 // DefaultLimits is far beyond what an honest node needs.
-func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Journals: 8} }
+func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Journals: 8, Upload: time.Minute} }
 
 // quota counts what each node has sent today. After a restart it begins again.
 type quota struct {

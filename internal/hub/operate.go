@@ -25,8 +25,7 @@ func AcceptKey(ctx context.Context, s bucket.Store, id, key string) (before tran
 		if before.BLAKE3() == next.BLAKE3() {
 			return false, nil
 		}
-		h.Key = next.String()
-		h.Keys++
+		h.Keys = append(h.Keys, next.String())
 		return true, nil
 	})
 	return before, err
@@ -65,7 +64,7 @@ func change(ctx context.Context, s bucket.Store, id string, edit func(*Head) (bo
 		if err != nil {
 			return err
 		}
-		if err := publish(ctx, s, h); err != nil {
+		if err := publish(ctx, s, h, 0); err != nil {
 			return err
 		}
 		changed, err := edit(h)
@@ -79,7 +78,7 @@ func change(ctx context.Context, s bucket.Store, id string, edit func(*Head) (bo
 		if err != nil {
 			return err
 		}
-		return publish(ctx, s, h)
+		return publish(ctx, s, h, 0)
 	}
 	return fmt.Errorf("journal %s: %w again and again; try again later", id, bucket.ErrChanged)
 }

@@ -29,7 +29,6 @@ import (
 
 const (
 	headerTime  = 10 * time.Second // to send the headers of a request
-	bodyTime    = time.Minute      // to send its body
 	answerTime  = 5 * time.Minute  // to take the answer
 	idleTime    = 30 * time.Second // between two requests
 	maxHeaders  = 16 << 10         // bytes
@@ -212,7 +211,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (c transparency
 		return c, refuse(http.StatusServiceUnavailable, "too many shipments at the same time: try again later")
 	}
 	defer s.memory.Release(r.ContentLength)
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.Limits.Upload))
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	parts, err := r.MultipartReader()
 	if err != nil {

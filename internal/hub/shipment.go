@@ -169,38 +169,39 @@ func (s *Shipment) addCheckpoint(data []byte) error {
 // that was refused sends them, so that the first one that differs is known.
 func (s *Shipment) tells() bool { return s.Old == 0 && len(s.Records) > 0 }
 
-// signer returns the key that signed the checkpoint: the node's key in force, or one to
-// which the rotations lead from there. known is the key in force; nil if the hub does not
-// know the journal, and the key that the node names is then taken. note is the key as it is
-// kept: the newest rotation, or the key itself. rotated is the number of rotations.
-func (s *Shipment) signer(known *transparency.Verifier) (note []byte, rotated int, err error) {
+// signer checks that the node's key in force has signed the checkpoint, or one to which the
+// rotations lead from there. known is the key in force; nil if the hub does not know the
+// journal, and the key that the node names is then taken. It returns what is to be added to
+// Head.Keys.
+func (s *Shipment) signer(known *transparency.Verifier) (added []string, err error) {
 	id := s.Checkpoint.Journal
 	var at transparency.Verifier
 	if known != nil {
 		at = *known
-	} else if at, err = transparency.NewVerifier(s.Key); err != nil {
-		return nil, 0, malformed("%v", err)
+	} else {
+		if at, err = transparency.NewVerifier(s.Key); err != nil {
+			return nil, malformed("%v", err)
+		}
+		added = []string{at.String()}
 	}
-	note = []byte(at.String())
 	signed := func() bool {
 		_, _, err := transparency.Open(s.Signed, at)
 		return err == nil
 	}
-	if signed() {
-		return note, 0, nil
-	}
 	for _, text := range s.Rotations {
+		if signed() {
+			return added, nil
+		}
 		r, err := transparency.OpenRotation(id, text)
 		if err != nil {
-			return nil, 0, malformed("%v", err)
+			return nil, malformed("%v", err)
 		}
-		if !slices.Equal(r.Old.Key(), at.Key()) {
-			continue // an older one
-		}
-		at, note, rotated = r.New, text, rotated+1
-		if signed() {
-			return note, rotated, nil
+		if slices.Equal(r.Old.Key(), at.Key()) { // otherwise it is an older one
+			at, added = r.New, append(added, string(text))
 		}
 	}
-	return nil, 0, refuse(http.StatusForbidden, "the checkpoint is not signed by the key of journal %s, and no rotation leads from there to the key that signed it; if the key was replaced, the hub's operator accepts the new one: edgehub accept-key", id)
+	if signed() {
+		return added, nil
+	}
+	return nil, refuse(http.StatusForbidden, "the checkpoint is not signed by the key of journal %s, and no rotation leads from there to the key that signed it; if the key was replaced, the hub's operator accepts the new one: edgehub accept-key", id)
 }

@@ -70,7 +70,7 @@ func (d *device) rewrite(seq, size uint64) *remade {
 // has kept of the hub, or nothing.
 func (d *device) copy(kept bool) *device {
 	d.t.Helper()
-	other := &device{d.History.Copy(d.t.TempDir()), d.t, d.key, d.kept}
+	other := &device{History: d.History.Copy(d.t.TempDir()), t: d.t, key: d.key, kept: d.kept}
 	if !kept {
 		other.kept = d.t.TempDir()
 	}

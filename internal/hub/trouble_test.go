@@ -1,0 +1,239 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/autonomyops/edged/internal/history/historytest"
+	"github.com/autonomyops/edged/internal/hub"
+	"github.com/autonomyops/edged/internal/hub/bucket"
+	"github.com/autonomyops/edged/internal/ship"
+	"github.com/autonomyops/edged/machine"
+	"github.com/autonomyops/edged/replay"
+)
+
+// A hub that is away for a hundred boots gets everything afterwards, once.
+func TestAwayForHundredBoots(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	r.server.Close()
+	for range 100 {
+		d.boots(1).must(r, ship.Away)
+	}
+	r.again()
+	res := d.must(r, ship.Cosigned)
+	if res.Size != 101 || d.State.Seq != 101 {
+		t.Errorf("%d records are cosigned of %d, want 101", res.Size, d.State.Seq)
+	}
+	d.must(r, ship.Cosigned)
+	r.intact(101, "afterwards")
+	if n := r.is(historytest.Node, hub.Alive); n.Records != 101 || len(n.Others) != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// A backlog longer than one request goes by intermediate checkpoints. A node whose key was
+// rotated in it ships all of it with the new key.
+func TestLongBacklog(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(8300)
+	d.rotate()
+	d.boots(50)
+	d.must(r, ship.Cosigned)
+	r.intact(d.State.Seq, "afterwards")
+	if files := d.files(); len(files) != 2 {
+		t.Errorf("%q are kept, want two checkpoints", files)
+	}
+	// The node that lost what it kept, and knows nothing of the hub, finds out.
+	d.kept = t.TempDir()
+	d.boots(1).must(r, ship.Cosigned)
+	r.intact(d.State.Seq, "at the end")
+}
+
+// What a new journal says of the one before it is compared with what the hub holds.
+func TestContinuation(t *testing.T) {
+	serial := int64(1)
+	for name, tt := range map[string]struct {
+		lost   string
+		size   uint64 // that the new journal claims, of the 5 records
+		forged bool
+		want   []hub.State
+		reason string
+	}{
+		"salvaged":              {"records 6 to 7", 5, false, []hub.State{hub.Salvaged}, "lost: records 6 to 7"},
+		"salvaged, fewer":       {"record 5", 4, false, []hub.State{hub.Salvaged}, "the hub holds 1 records of that one after them"},
+		"salvaged, but forged":  {"record 6", 5, true, []hub.State{hub.Unsound, hub.Salvaged}, "but the hub holds"},
+		"continued":             {"records 5 to 5, " + replay.LostByCheckpoint + "5 records with root x", 4, false, []hub.State{hub.Continued}, "by edgectl journal continue"},
+		"of more than was seen": {"none", 9, false, []hub.State{hub.Salvaged}, "of which 9 records were kept"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, d := newRig(t), newDevice(t)
+			d.boots(4).must(r, ship.Cosigned)
+			j, err := hub.OpenJournal(t.Context(), r.store, d.id())
+			historytest.Check(t, err)
+			hash := strings.Repeat("0", 64)
+			if rec, err := j.Record(tt.size); err == nil && !tt.forged {
+				hash = rec.Hash.String()
+			}
+			next := newSalvaged(t, machine.JournalSalvaged{V: 1, Predecessor: d.id(), Size: tt.size, LastHash: hash, Lost: tt.lost, Epoch: 1, Serial: &serial, By: "op", Reason: "r"})
+			next.must(r, ship.Cosigned)
+			n := r.is(historytest.Node, tt.want...)
+			if !strings.Contains(strings.Join(n.Reasons, "; "), tt.reason) {
+				t.Errorf("%q, want %q", n.Reasons, tt.reason)
+			}
+			same(t, r, n)
+		})
+	}
+}
+
+func newSalvaged(t *testing.T, p machine.JournalSalvaged) *device {
+	d := newDevice(t)
+	d.History = historytest.New(t, t.TempDir())
+	d.Begin(p, p.Epoch)
+	d.NextBoot()
+	d.Append(d.Capture(machine.RoleDiffers, historytest.OldOS))
+	return d
+}
+
+// A record that no gate can have written is reported.
+func TestUnsound(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.Wild = true
+	d.Append(machine.OpApplied{V: 1, Op: "copy_binary", Dst: "runtime/x", BLAKE3: strings.Repeat("0", 64), Mode: "0755"})
+	d.must(r, ship.Cosigned)
+	n := r.is(historytest.Node, hub.Unsound)
+	same(t, r, n)
+	d.boots(1).must(r, ship.Cosigned)
+	r.is(historytest.Node, hub.Unsound)
+	if _, err := uuid.Parse(d.id()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A journal that was removed stays known, takes no records, and cannot be read.
+func TestForget(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(2).must(r, ship.Cosigned)
+	n, err := hub.Forget(t.Context(), r.store, d.id(), hub.NewForgotten("op", "depot closed"))
+	if err != nil || n != 1 {
+		t.Fatalf("%d objects, %v", n, err)
+	}
+	if res := d.boots(1).ship(r); res.Outcome != ship.Away || !strings.Contains(res.Detail, "depot closed") {
+		t.Errorf("%+v", res)
+	}
+	if _, err := hub.OpenJournal(t.Context(), r.store, d.id()); !errors.Is(err, hub.ErrForgotten) || !strings.Contains(err.Error(), "depot closed") {
+		t.Error(err)
+	}
+	c, err := hub.Check(t.Context(), r.store, d.id(), nil, true)
+	if err != nil || !c.OK || len(c.Findings) != 1 || c.Findings[0].Code != hub.CodeNotHolding {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := hub.Forget(t.Context(), r.store, uuid.NewString(), hub.NewForgotten("op", "x")); !errors.Is(err, hub.ErrUnknown) {
+		t.Error(err)
+	}
+}
+
+// unreliable is a store that answers some requests with errors, with what was there before,
+// or after it did what it reports as failed.
+type unreliable struct {
+	bucket.Store
+	mu    sync.Mutex
+	rng   *rand.Rand
+	older map[string][]stale
+}
+
+type stale struct {
+	data    []byte
+	version bucket.Version
+}
+
+var errStore = errors.New("the store failed")
+
+func (u *unreliable) chance(percent int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.rng.IntN(100) < percent
+}
+
+func (u *unreliable) Get(ctx context.Context, name string) ([]byte, bucket.Version, error) {
+	if u.chance(5) {
+		return nil, "", errStore
+	}
+	data, version, err := u.Store.Get(ctx, name)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if before := u.older[name]; len(before) > 0 && u.rng.IntN(100) < 20 {
+		old := before[u.rng.IntN(len(before))]
+		return old.data, old.version, nil
+	}
+	if err == nil {
+		u.older[name] = append(u.older[name], stale{data, version})
+	}
+	return data, version, err
+}
+
+func (u *unreliable) Put(ctx context.Context, name string, data []byte) error {
+	switch {
+	case u.chance(5):
+		return errStore
+	case u.chance(5):
+		return errors.Join(errStore, u.Store.Put(ctx, name, data))
+	}
+	return u.Store.Put(ctx, name, data)
+}
+
+func (u *unreliable) Swap(ctx context.Context, name string, data []byte, old bucket.Version) error {
+	switch {
+	case u.chance(5):
+		return errStore
+	case u.chance(5):
+		return errors.Join(errStore, u.Store.Swap(ctx, name, data, old))
+	}
+	return u.Store.Swap(ctx, name, data, old)
+}
+
+// A store that fails, answers with older content, or does what it says it did not, delays
+// nodes. It loses nothing that was signed, and accuses nobody.
+func TestUnreliableStore(t *testing.T) {
+	for seed := range uint64(4) {
+		r := newRig(t)
+		r.stop()
+		store, err := bucket.OpenFolder(r.dir)
+		historytest.Check(t, err)
+		u := &unreliable{Store: store, rng: rand.New(rand.NewPCG(seed, 1)), older: map[string][]stale{}} //nolint:gosec // faults
+		r.quiet = true
+		r.serve(u, &hub.Access{Open: true})
+		devices := []*device{newDevice(t), newDevice(t)}
+		cosigned := 0
+		for range 40 {
+			for _, d := range devices {
+				switch res := d.boots(1).ship(r); res.Outcome {
+				case ship.Cosigned:
+					cosigned++
+				case ship.Away:
+				default:
+					t.Fatalf("seed %d: %+v", seed, res)
+				}
+			}
+		}
+		if cosigned == 0 || cosigned == 80 {
+			t.Errorf("seed %d: %d of 80 shipments were cosigned", seed, cosigned)
+		}
+		r.again()
+		for _, d := range devices {
+			d.must(r, ship.Cosigned)
+		}
+		r.intact(devices[0].State.Seq, "afterwards")
+		n := r.node(historytest.Node)
+		if len(n.Conflicts) > 0 {
+			t.Errorf("seed %d: %+v", seed, n.Conflicts)
+		}
+		r.stop()
+	}
+}
