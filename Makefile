@@ -20,12 +20,12 @@ buildinfo := github.com/autonomyops/edged/internal/buildinfo
 ldflags   := -s -w -X $(buildinfo).Version=$(VERSION) -X $(buildinfo).Commit=$(COMMIT) -X $(buildinfo).CommitTime=$(COMMIT_TIME)
 gobuild   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(ldflags)'
 # Folders of our packages that hold a test whose name matches $(1).
-testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir={bench,dist,demo,interop,pagetest,node_modules,.git} . | xargs -r -n1 dirname | sort -u)
+testdirs   = $(shell grep -rlE '^func $(1)' --include='*_test.go' --exclude-dir={bench,dist,demo,demo-fleet,interop,pagetest,node_modules,.git} . | xargs -r -n1 dirname | sort -u)
 # $(call want,NAMES,what) ends a target that has nothing to run: no target
 # passes for want of work.
 want       = $(if $(strip $(1)),,@echo "make $@: no $(2) here" >&2; exit 1)
 
-.PHONY: help go-ready build demo test fmt vet staticcheck race check cross portability crash fuzz bench growth e2e vm soak interop page deploy boottest install package clean
+.PHONY: help go-ready build demo demo-fleet test fmt vet staticcheck race check cross portability crash fuzz bench growth e2e vm soak interop page deploy boottest install package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,12 +36,16 @@ go-ready:
 	[ "$$(printf '%s\n' "$$want" "$${have#go}" | sort -V | head -n1)" = "$$want" ] || \
 		{ echo "make: this is $${have:-no Go}, go.mod wants $$want or newer: upgrade it, or unset GOTOOLCHAIN=local" >&2; exit 1; }
 
-build: go-ready ## both binaries, static, into bin/
+build: go-ready ## the binaries, static, into bin/
 	$(gobuild) -o bin/edged ./cmd/edged
 	$(gobuild) -o bin/edgectl ./cmd/edgectl
+	$(gobuild) -o bin/edgehub ./cmd/edgehub
 
 demo: build ## first boot, an OS replacement, reconstruction, the history, a verdict; leaves demo/
 	@sh ./internal/demo/run.sh
+
+demo-fleet: build ## a hub and five nodes: an update, a failure, an older copy, a rewritten history, a clone; leaves demo-fleet/
+	@sh ./internal/demo/fleet.sh
 
 test: go-ready ## the tests
 	$(GO) test ./...
@@ -73,11 +77,11 @@ race: go-ready ## the tests with the race detector, without those of a single go
 check: fmt vet staticcheck race ## format, vet, staticcheck, tests with the race detector
 
 cross: go-ready ## static binaries for amd64, arm64, riscv64 into bin/linux-ARCH/, checked
-	@for arch in $(CROSS); do for bin in edged edgectl; do \
+	@for arch in $(CROSS); do for bin in edged edgectl edgehub; do \
 		echo "build $$arch $$bin"; \
 		GOOS=linux GOARCH=$$arch $(gobuild) -o bin/linux-$$arch/$$bin ./cmd/$$bin; \
 	done; done
-	$(GO) run .ci/static/main.go $(foreach a,$(CROSS),$(a):bin/linux-$(a)/edged:20 $(a):bin/linux-$(a)/edgectl)
+	$(GO) run .ci/static/main.go $(foreach a,$(CROSS),$(a):bin/linux-$(a)/edged:20 $(a):bin/linux-$(a)/edgectl $(a):bin/linux-$(a)/edgehub)
 
 portability: cross ## the tutorial on each architecture and filesystem, as a table (root; installs Debian packages)
 	@bash .ci/tools jq:jq openssl:openssl script:bsdutils qemu-aarch64-static:qemu-user-static mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs
@@ -155,3 +159,4 @@ package: build ## a .deb of all that into dist/; installs, upgrades and removes 
 clean: ## removes what these targets made
 	rm -rf bin dist
 	@if [ -e demo/.edged-demo ]; then rm -rf demo; fi
+	@if [ -e demo-fleet/.edged-demo-fleet ]; then rm -rf demo-fleet; fi

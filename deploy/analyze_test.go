@@ -15,6 +15,7 @@ var maxExposure = map[string]string{
 	"edged-checkpoint.service": "20",
 	"edged-ship.service":       "25",
 	"edged.service":            "30",
+	"edgehub.service":          "20",
 }
 
 func analyze(t *testing.T, args ...string) (string, error) {
@@ -29,7 +30,7 @@ func analyze(t *testing.T, args ...string) (string, error) {
 
 func TestSecurity(t *testing.T) {
 	for name, limit := range maxExposure {
-		out, err := analyze(t, "security", "--no-pager", "--offline=yes", "--threshold="+limit, filepath.Join("systemd", name))
+		out, err := analyze(t, "security", "--no-pager", "--offline=yes", "--threshold="+limit, unitFile(name))
 		if err != nil {
 			t.Errorf("%s: exposure is above %s tenths: %v\n%s", name, limit, err, out)
 			continue
@@ -56,22 +57,22 @@ func image(t *testing.T) (root, units string) {
 			t.Fatal(err)
 		}
 	}
-	for _, target := range []string{"sysinit", "basic", "shutdown", "network", "time-set", "timers", "multi-user", "time-sync", "boot-complete"} {
+	for _, target := range []string{"sysinit", "basic", "shutdown", "network", "time-set", "timers", "multi-user", "time-sync", "network-online", "boot-complete"} {
 		write(filepath.Join(units, target+".target"), "[Unit]\nDefaultDependencies=no\n", 0o644)
 	}
-	for _, bin := range []string{"/usr/bin/edged", "/usr/bin/edgectl", "/usr/libexec/edged/write-checkpoint", "/persist/edge/runtime/edged"} {
+	for _, bin := range []string{"/usr/bin/edged", "/usr/bin/edgectl", "/usr/bin/edgehub", "/usr/libexec/edged/write-checkpoint", "/persist/edge/runtime/edged"} {
 		write(filepath.Join(root, bin), "#!/bin/sh\n", 0o755)
 	}
 	files, err := filepath.Glob("systemd/edged*")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no units: %v", err)
 	}
-	for _, f := range append(files, filepath.Join("systemd", goodBoot)) {
+	for _, f := range append(files, filepath.Join("systemd", goodBoot), unitFile("edgehub.service")) {
 		data, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(filepath.Join(units, strings.TrimPrefix(f, "systemd/")), string(data), 0o644)
+		write(filepath.Join(units, strings.TrimPrefix(strings.TrimPrefix(f, "systemd/"), "hub/")), string(data), 0o644)
 	}
 	return root, units
 }
@@ -81,7 +82,7 @@ func image(t *testing.T) (root, units string) {
 // does not know.
 func verify(t *testing.T, root, units string) (string, error) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(units, "edged*"))
+	files, err := filepath.Glob(filepath.Join(units, "edge*"))
 	if err != nil {
 		t.Fatal(err)
 	}

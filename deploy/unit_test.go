@@ -39,9 +39,17 @@ func parseUnit(data []byte) (unit, error) {
 	return u, lines.Err()
 }
 
+// unitFile returns the path of a unit: systemd/ has those of a node, hub/ that of a hub.
+func unitFile(name string) string {
+	if strings.HasPrefix(name, "edgehub") {
+		return filepath.Join("hub", name)
+	}
+	return filepath.Join("systemd", name)
+}
+
 func readUnit(t *testing.T, name string) unit {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("systemd", name))
+	data, err := os.ReadFile(unitFile(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +95,17 @@ func TestUnitsSay(t *testing.T) {
 		{"edged-ship.timer", "Timer", "OnCalendar", "daily"},
 		{"edged-ship.timer", "Install", "WantedBy", "timers.target"},
 		{"edged-checkpoint.timer", "Install", "WantedBy", "timers.target"},
+		{"edgehub.service", "Unit", "ConditionPathExists", "/etc/edgehub/hub.key"}, // not configured is no failure
+		{"edgehub.service", "Service", "User", "edgehub"},
+		{"edgehub.service", "Service", "StateDirectory", "edgehub"},
+		{"edgehub.service", "Service", "Restart", "on-failure"},
+		{"edgehub.service", "Service", "MemoryMax", "256M"},
+		{"edgehub.service", "Service", "ProtectSystem", "strict"},
+		{"edgehub.service", "Service", "CapabilityBoundingSet", ""},
+		{"edgehub.service", "Service", "LoadCredential", "hub.key:/etc/edgehub/hub.key"},
+		{"edgehub.service", "Service", "LoadCredential", "hub-key.pem:/etc/edgehub/hub-key.pem"},
+		{"edgehub.service", "Service", "LoadCredential", "tokens:/etc/edgehub/tokens"},
+		{"edgehub.service", "Install", "WantedBy", "multi-user.target"},
 	} {
 		if got := readUnit(t, tt.unit)[tt.section][tt.key]; !slices.Contains(got, tt.value) {
 			t.Errorf("%s: [%s] %s=%s is missing, found %q", tt.unit, tt.section, tt.key, tt.value, got)
@@ -105,6 +124,8 @@ func TestUnitsDoNotSay(t *testing.T) {
 		{"edged-precheck.service", "Unit", "ConditionPathExists", "a gate that is skipped is no gate"},
 		{"edged-ship.service", "Unit", "Requires", "it runs however the gate ended"},
 		{"edged-scrub.service", "Service", "ReadWritePaths", "a scrub looks and touches nothing"},
+		{"edgehub.service", "Service", "ReadWritePaths", "its store is its state directory"},
+		{"edgehub.service", "Service", "DynamicUser", "an operator must be able to change the store under the hub's user"},
 	} {
 		if got, ok := readUnit(t, tt.unit)[tt.section][tt.key]; ok {
 			t.Errorf("%s: [%s] has %s=%q, but %s", tt.unit, tt.section, tt.key, got, tt.reason)

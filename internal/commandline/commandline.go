@@ -1,4 +1,4 @@
-// Package commandline adds to the commands of both binaries: --version, a help
+// Package commandline adds to the commands of the binaries: --version, a help
 // command that refuses unknown commands, completion scripts, and messages in plain
 // words that name the nearest command or flag.
 package commandline

@@ -1,4 +1,5 @@
-// Package demo tests run.sh, a script that demonstrates the main job from beginning to end.
+// Package demo tests two scripts: run.sh demonstrates the main job from beginning to end,
+// and fleet.sh a hub with five nodes.
 package demo
 
 import (
@@ -12,13 +13,13 @@ import (
 	"github.com/autonomyops/edged/internal/testbin"
 )
 
-// script runs run.sh and returns its output of both streams.
-func script(t *testing.T, bin string, args ...string) (string, error) {
+// script runs a script and returns its output of both streams.
+func script(t *testing.T, name, bin string, args ...string) (string, error) {
 	t.Helper()
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("the demonstration is not run: sh is not installed")
 	}
-	cmd := exec.Command("sh", append([]string{"run.sh"}, args...)...)
+	cmd := exec.Command("sh", append([]string{name}, args...)...)
 	cmd.Env = append(os.Environ(), "EDGED_BIN="+bin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -28,7 +29,7 @@ func TestRunScript(t *testing.T) {
 	bin := testbin.Binaries(t)
 	dir := filepath.Join(t.TempDir(), "demo")
 	for _, round := range []string{"first", "again"} {
-		out, err := script(t, bin, dir)
+		out, err := script(t, "run.sh", bin, dir)
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", round, err, out)
 		}
@@ -73,44 +74,50 @@ func left(t *testing.T, dir, bin string) {
 	}
 }
 
-func TestRunScriptRefuses(t *testing.T) {
-	t.Run("no binaries", func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "demo")
-		out, err := script(t, t.TempDir(), dir)
-		if err == nil || !strings.Contains(out, "edged is missing: run make build") {
-			t.Errorf("%v\n%s", err, out)
-		}
-		if _, err := os.Stat(dir); err == nil {
-			t.Error("it made its folder nevertheless")
-		}
-	})
-	t.Run("somebody else's folder", func(t *testing.T) {
-		dir, bin := t.TempDir(), t.TempDir()
-		mine := filepath.Join(dir, "mine")
-		for name, mode := range map[string]os.FileMode{mine: 0o644, filepath.Join(bin, "edged"): 0o755, filepath.Join(bin, "edgectl"): 0o755} {
-			if err := os.WriteFile(name, nil, mode); err != nil {
-				t.Fatal(err)
+func TestScriptsRefuse(t *testing.T) {
+	for name, refusal := range map[string]string{"run.sh": "is not a demo", "fleet.sh": "is no demo of a fleet"} {
+		t.Run(name+": no binaries", func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "demo")
+			out, err := script(t, name, t.TempDir(), dir)
+			if err == nil || !strings.Contains(out, "edged is missing: run make build") {
+				t.Errorf("%v\n%s", err, out)
 			}
-		}
-		out, err := script(t, bin, dir)
-		if err == nil || !strings.Contains(out, "is not a demo") {
-			t.Errorf("%v\n%s", err, out)
-		}
-		if _, err := os.Stat(mine); err != nil {
-			t.Error(err)
-		}
-	})
+			if _, err := os.Stat(dir); err == nil {
+				t.Error("it made its folder nevertheless")
+			}
+		})
+		t.Run(name+": somebody else's folder", func(t *testing.T) {
+			dir, bin := t.TempDir(), t.TempDir()
+			mine := filepath.Join(dir, "mine")
+			for file, mode := range map[string]os.FileMode{
+				mine: 0o644, filepath.Join(bin, "edged"): 0o755, filepath.Join(bin, "edgectl"): 0o755, filepath.Join(bin, "edgehub"): 0o755,
+			} {
+				if err := os.WriteFile(file, nil, mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, err := script(t, name, bin, dir)
+			if err == nil || !strings.Contains(out, refusal) {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if _, err := os.Stat(mine); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
-// TestMakeDemo: the target runs this script.
+// TestMakeDemo: the targets run these scripts.
 func TestMakeDemo(t *testing.T) {
 	data, err := os.ReadFile("../../Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, recipe, found := strings.Cut(string(data), "\ndemo: build")
-	recipe, _, _ = strings.Cut(recipe, "\n\n")
-	if !found || !strings.Contains(recipe, "internal/demo/run.sh") {
-		t.Errorf("make demo runs something else:%s", recipe)
+	for target, name := range map[string]string{"demo": "run.sh", "demo-fleet": "fleet.sh"} {
+		_, recipe, found := strings.Cut(string(data), "\n"+target+": build")
+		recipe, _, _ = strings.Cut(recipe, "\n\n")
+		if !found || !strings.Contains(recipe, "internal/demo/"+name) {
+			t.Errorf("make %s runs something else:%s", target, recipe)
+		}
 	}
 }
