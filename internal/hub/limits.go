@@ -34,9 +34,9 @@ type used struct {
 
 func newQuota(l Limits) *quota { return &quota{limits: l, nodes: map[string]*used{}} }
 
-// begin admits a request of a node. done must be called at its end. The error is a
-// [*Refusal].
-func (q *quota) begin(node string, bytes int64, now time.Time) (done func(), err error) {
+// begin admits a request of a node: one at a time, if one is set. done must be called at
+// its end. The error is a [*Refusal].
+func (q *quota) begin(node string, one bool, bytes int64, now time.Time) (done func(), err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if today := now.Truncate(24 * time.Hour); !today.Equal(q.day) {
@@ -53,7 +53,7 @@ func (q *quota) begin(node string, bytes int64, now time.Time) (done func(), err
 		q.nodes[node] = u
 	}
 	switch {
-	case u.busy:
+	case u.busy && one:
 		return nil, refuse(http.StatusTooManyRequests, "another request of this node is in progress")
 	case u.bytes+bytes > q.limits.Bytes:
 		return nil, refuse(http.StatusTooManyRequests, "this node has sent %d bytes today, and at most %d are possible", u.bytes, q.limits.Bytes)

@@ -199,7 +199,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (c transparency
 	if who == "" {
 		who, _, _ = net.SplitHostPort(r.RemoteAddr)
 	}
-	done, err := s.quota.begin(who, r.ContentLength, s.Hub.now())
+	done, err := s.quota.begin(who, node != "", r.ContentLength, s.Hub.now())
 	if err != nil {
 		return c, err
 	}

@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/hub/bucket"
+	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/replay/explain"
 )
 
@@ -48,16 +51,8 @@ func ReadFleet(ctx context.Context, s bucket.Store, p Policy) (Fleet, error) {
 	if err := x.refresh(ctx, s, func(string) {}); err != nil {
 		return Fleet{}, err
 	}
-	for _, id := range x.behind() {
-		before, err := readView(ctx, s, id)
-		if err != nil {
-			return Fleet{}, err
-		}
-		v, err := makeView(ctx, s, id, before)
-		if err != nil {
-			return Fleet{}, fmt.Errorf("fold journal %s: %w", id, err)
-		}
-		x.setView(id, v)
+	if err := x.foldAll(ctx, s); err != nil {
+		return Fleet{}, err
 	}
 	f := fleetOf(x, p, time.Now().UTC())
 	for item, err := range s.List(ctx, rollbacksDir) {
@@ -67,6 +62,42 @@ func ReadFleet(ctx context.Context, s bucket.Store, p Policy) (Fleet, error) {
 		f.Stopped = "the store was put back to an older copy, see " + item.Name + " in it; a hub with that key signs nothing"
 	}
 	return f, nil
+}
+
+// foldAll makes the views that are behind. They are not kept: the store may be read-only.
+func (x *index) foldAll(ctx context.Context, s bucket.Store) error {
+	ids := make(chan string)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for id := range ids {
+				before, err := readView(ctx, s, id)
+				var v *view
+				if err == nil {
+					v, err = makeView(ctx, s, id, before)
+				}
+				if err != nil {
+					stop(fmt.Errorf("fold journal %s: %w", id, err))
+					return
+				}
+				v.Progress = verify.Progress{}
+				x.setView(id, v)
+			}
+		})
+	}
+	for _, id := range x.behind() {
+		select {
+		case ids <- id:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(ids)
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
 func fleetOf(x *index, p Policy, now time.Time) Fleet {
