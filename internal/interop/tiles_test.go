@@ -112,8 +112,8 @@ func (n *node) current(name, size string) bool {
 	return width == itoa(total%256) && strings.Contains(name, "/001.p/")
 }
 
-// fsck returns what the checker says.
-func (n *node) fsck(origin, dir string) string {
+// fsck returns what the checker says of a directory, or of an address.
+func (n *node) fsck(origin, at string) string {
 	n.T.Helper()
 	ctx, stop := context.WithTimeout(n.T.Context(), time.Minute)
 	defer stop()
@@ -121,8 +121,11 @@ func (n *node) fsck(origin, dir string) string {
 	if err := os.WriteFile(key, []byte(named(n.T, n.origin(), string(n.file("state/identity/journal-sign.pub")))), 0o600); err != nil {
 		n.T.Fatal(err)
 	}
+	if !strings.Contains(at, "://") {
+		at = "file://" + filepath.Join(n.Dir, at)
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(n.Dir, "tools/fsck"), "--ui=false", "--N=8",
-		"--storage_url=file://"+filepath.Join(n.Dir, dir), "--origin="+origin, "--public_key="+key)
+		"--storage_url="+at, "--origin="+origin, "--public_key="+key)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out) + err.Error()
