@@ -2,13 +2,16 @@ package hub_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/hub"
@@ -235,5 +238,99 @@ func TestUnreliableStore(t *testing.T) {
 			t.Errorf("seed %d: %+v", seed, n.Conflicts)
 		}
 		r.stop()
+	}
+}
+
+// The hub signs nothing while its newest signature is far ahead of its clock, and never goes
+// back behind it.
+func TestClock(t *testing.T) {
+	for ahead, want := range map[time.Duration]ship.Outcome{10 * time.Minute: ship.Away, time.Minute: ship.Cosigned} {
+		r, d := newRig(t), newDevice(t)
+		d.must(r, ship.Cosigned)
+		r.stop()
+		name := "heads/" + d.id()
+		data, version, err := r.store.Get(t.Context(), name)
+		historytest.Check(t, err)
+		var head map[string]any
+		historytest.Check(t, json.Unmarshal(data, &head))
+		newest := time.Now().Add(ahead).UTC().Truncate(time.Second)
+		head["signed"] = newest.Format(time.RFC3339)
+		data, err = json.Marshal(head)
+		historytest.Check(t, err)
+		historytest.Check(t, r.store.Swap(t.Context(), name, data, version))
+		r.start()
+		res := d.boots(1).must(r, want)
+		if want == ship.Away && !strings.Contains(res.Detail, "clock is wrong") || want == ship.Cosigned && !res.Time.Equal(newest) {
+			t.Errorf("%+v, want %s", res, newest)
+		}
+	}
+}
+
+// Nodes that do not ship are behind, silent, or were never seen.
+func TestSilence(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	for state, policy := range map[hub.State]hub.Policy{
+		hub.Alive:  {Behind: time.Hour, Silent: 2 * time.Hour},
+		hub.Behind: {Behind: time.Nanosecond, Silent: time.Hour},
+		hub.Silent: {Behind: time.Nanosecond, Silent: time.Nanosecond},
+	} {
+		r.policy = policy
+		r.is(historytest.Node, state)
+	}
+	r.policy = hub.DefaultPolicy()
+	r.policy.Inventory = []string{"depot-9", historytest.Node}
+	r.is(historytest.Node, hub.Alive)
+	r.is("depot-9", hub.NeverSeen)
+	f, err := hub.ReadFleet(t.Context(), r.store, r.policy)
+	if err != nil || len(f.Nodes) != 2 || f.Counts[hub.NeverSeen] != 1 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// An export has every record, with the time at which it arrived, sorted by node and sequence.
+func TestExport(t *testing.T) {
+	r := newRig(t)
+	total := uint64(0)
+	for range 3 {
+		d := newDevice(t)
+		d.boots(2).must(r, ship.Cosigned)
+		d.boots(3).must(r, ship.Cosigned)
+		total += d.State.Seq
+	}
+	gone := newDevice(t)
+	gone.must(r, ship.Cosigned)
+	_, err := hub.Forget(t.Context(), r.store, gone.id(), hub.NewForgotten("op", "closed"))
+	historytest.Check(t, err)
+	dir := t.TempDir()
+	out, err := hub.Export(t.Context(), r.store, dir, nil)
+	if err != nil || out.Records != total || out.Journals != 3 || len(out.Files) != 1 || len(out.Forgotten) != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	type row struct {
+		Journal    string `parquet:"journal"`
+		Node       string `parquet:"node"`
+		Seq        int64  `parquet:"seq"`
+		ReceivedAt int64  `parquet:"received_at"`
+	}
+	rows, err := parquet.ReadFile[row](out.Files[0])
+	if err != nil || uint64(len(rows)) != total {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, r := range rows {
+		if i > 0 && r.Journal == rows[i-1].Journal && r.Seq != rows[i-1].Seq+1 || i > 0 && r.Journal != rows[i-1].Journal && r.Seq != 1 {
+			t.Errorf("row %d is record %d, after record %d", i, r.Seq, rows[i-1].Seq)
+		}
+		if at := time.UnixMicro(r.ReceivedAt); time.Since(at) > time.Minute || time.Since(at) < 0 {
+			t.Errorf("record %d was received at %s", r.Seq, at)
+		}
+	}
+	if _, err := hub.Export(t.Context(), r.store, dir, nil); !errors.Is(err, hub.ErrNotEmpty) {
+		t.Errorf("into the same directory: %v", err)
+	}
+	none, err := hub.MatchNode("depot-*")
+	historytest.Check(t, err)
+	if out, err := hub.Export(t.Context(), r.store, t.TempDir(), none); err != nil || out.Records != 0 || len(out.Files) != 0 {
+		t.Errorf("%+v, %v", out, err)
 	}
 }

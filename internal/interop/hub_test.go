@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"filippo.io/torchwood"
+
+	"github.com/autonomyops/edged/internal/hub"
+	"github.com/autonomyops/edged/internal/hub/bucket"
+	"github.com/autonomyops/edged/internal/transparency"
 )
 
 // hub starts a hub over a store, and returns its address and a function that ends it. The
@@ -119,5 +123,100 @@ edgectl journal verify --deep --journal $AT >/dev/null && edgectl report --html 
 	success := "Successfully fsck'd log with size " + itoa(len(records)) + " and root "
 	if said := n.fsck(n.origin(), at); !strings.Contains(said, success) {
 		t.Errorf("%q is missing:\n%s", success, said)
+	}
+}
+
+// TestHubKilled kills the hub at swept moments while nodes ship, over a folder and over S3.
+// Every record that it has signed is in the store afterwards, everything there verifies, and
+// what is missing arrives.
+func TestHubKilled(t *testing.T) {
+	t.Run("folder", func(t *testing.T) { hubKilled(t, "store", 20) })
+	t.Run("s3", func(t *testing.T) {
+		newMinIO(t)
+		hubKilled(t, "s3://hub/fleet", 10)
+	})
+}
+
+func hubKilled(t *testing.T, store string, rounds int) {
+	n := newNode(t, "jq")
+	nodes := []*node{n, newNode(t), newNode(t)}
+	for _, other := range nodes {
+		other.boot()
+	}
+	n.Sh("edgehub key hub.test --out hub.key >hub.pub")
+	for _, other := range nodes[1:] {
+		other.Env = append(other.Env, "PUB="+filepath.Join(n.Dir, "hub.pub"))
+		other.Sh("cp $PUB hub.pub")
+	}
+	cosigned := 0
+	for round := range rounds {
+		address, stop := n.hub(store)
+		time.AfterFunc(time.Duration(round*round)*4*time.Millisecond, stop)
+		for range 3 {
+			for _, other := range nodes {
+				other.boot()
+				if _, exit := other.shipTo(address); exit == 0 {
+					cosigned++
+				}
+			}
+		}
+		stop()
+		n.holds(store, nodes)
+	}
+	if cosigned == 0 || cosigned == rounds*9 {
+		t.Errorf("%d of %d shipments were cosigned", cosigned, rounds*9)
+	}
+	address, _ := n.hub(store)
+	for _, other := range nodes {
+		if said, exit := other.shipTo(address); exit != 0 {
+			t.Errorf("at the end: exit %d: %s", exit, said)
+		}
+	}
+	n.holds(store, nodes)
+	t.Logf("%d shipments were cosigned", cosigned)
+}
+
+// holds requires that everything in the store verifies, and that each checkpoint which a
+// node has kept is over records that are there.
+func (n *node) holds(store string, nodes []*node) {
+	n.T.Helper()
+	if !strings.Contains(store, "://") {
+		store = filepath.Join(n.Dir, store)
+	}
+	s, err := bucket.Open(n.T.Context(), store)
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	key, err := torchwood.NewCosignatureVerifier(strings.TrimSpace(string(n.file("hub.pub"))))
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	ids, err := hub.Journals(n.T.Context(), s)
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	held := map[string]uint64{}
+	for _, id := range ids {
+		c, err := hub.Check(n.T.Context(), s, id, []*torchwood.CosignatureVerifier{key}, true)
+		if err != nil || !c.OK {
+			n.T.Fatalf("%+v, %v", c, err)
+		}
+		held[id] = c.Records
+	}
+	for _, other := range nodes {
+		entries, err := os.ReadDir(filepath.Join(other.Dir, "kept"))
+		if err != nil {
+			continue // it has not shipped yet
+		}
+		for _, e := range entries {
+			text, err := os.ReadFile(filepath.Join(other.Dir, "kept", e.Name()))
+			if err != nil {
+				n.T.Fatal(err)
+			}
+			c, err := transparency.Read(text)
+			if err != nil || held[c.Journal] < c.Size {
+				n.T.Fatalf("the hub has signed %d records of journal %s, and holds %d, %v", c.Size, c.Journal, held[c.Journal], err)
+			}
+		}
 	}
 }
