@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -24,11 +25,16 @@ import (
 type fake struct {
 	mu      sync.Mutex
 	objects map[string]object
-	// before is called with each request and returns true if it has answered.
-	before func(w http.ResponseWriter, r *http.Request) bool
+	fault   atomic.Pointer[fault]
 	// evaluate decides whether the condition of a PUT is met.
 	evaluate func(r *http.Request, found bool, etag string) bool
 }
+
+// A fault is called with each request and returns true if it has answered.
+type fault func(w http.ResponseWriter, r *http.Request) bool
+
+// fail makes the store fail; nil ends it.
+func (f *fake) fail(with fault) { f.fault.Store(&with) }
 
 type object struct {
 	data []byte
@@ -70,7 +76,7 @@ func refuse(w http.ResponseWriter, status int, code string) {
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if f.before != nil && f.before(w, r) {
+	if with := f.fault.Load(); with != nil && *with != nil && (*with)(w, r) {
 		return
 	}
 	key, ok := strings.CutPrefix(r.URL.Path, "/bucket/")

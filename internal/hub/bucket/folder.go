@@ -33,8 +33,10 @@ import (
 // Put takes no lock: an object is written either with Put or with Swap, never with both.
 type Folder struct {
 	location string
-	root     *durable.Root
+	root     *durable.Root // for the lists, which need its descriptor
+	disk     durable.FS    // the same; in tests a twin that crashes
 	locks    nameLocks
+	now      func() time.Time
 }
 
 var _ Store = (*Folder)(nil)
@@ -53,8 +55,7 @@ func OpenFolder(location string) (*Folder, error) {
 	if err != nil {
 		return nil, failed("open the store "+location, err)
 	}
-	f := &Folder{location: location, root: root}
-	f.locks = newNameLocks(root)
+	f := &Folder{location: location, root: root, disk: root, locks: newNameLocks(root), now: time.Now}
 	if err := f.prepare(); err != nil {
 		_ = root.Close()
 		return nil, err
@@ -94,7 +95,7 @@ func openExisting(location string) (*durable.Root, error) {
 func (f *Folder) prepare() error {
 	open := "open the store " + f.location
 	own := append([]string{temporaries, lockFolder}, folders...)
-	found, err := durable.Names(f.root, ".")
+	found, err := durable.Names(f.disk, ".")
 	if err != nil {
 		return failed(open, err)
 	}
@@ -107,13 +108,13 @@ func (f *Folder) prepare() error {
 	made := false
 	for _, name := range own {
 		made = made || !slices.Contains(found, name)
-		if err := durable.MkdirAll(f.root, name, 0o700); err != nil {
+		if err := durable.MkdirAll(f.disk, name, 0o700); err != nil {
 			return failed(open, err)
 		}
 	}
 	if made {
 		// Another process may have made some of them and not flushed them yet.
-		if err := f.root.SyncDir("."); err != nil {
+		if err := f.disk.SyncDir("."); err != nil {
 			return failed(open, err)
 		}
 	}
@@ -127,13 +128,13 @@ func (f *Folder) prepare() error {
 // clean removes what a crash left below tmp. It reports nothing: such a file only takes
 // space.
 func (f *Folder) clean() {
-	left, err := f.root.ReadDir(temporaries)
+	left, err := f.disk.ReadDir(temporaries)
 	if err != nil {
 		return
 	}
 	for _, info := range left {
-		if time.Since(info.ModTime) > abandoned {
-			_ = f.root.Remove(path.Join(temporaries, info.Name))
+		if f.now().Sub(info.ModTime) > abandoned {
+			_ = f.disk.Remove(path.Join(temporaries, info.Name))
 		}
 	}
 }
@@ -157,13 +158,13 @@ func (f *Folder) Get(ctx context.Context, name string) ([]byte, Version, error) 
 const settled = 10 * time.Minute
 
 func (f *Folder) read(name string) ([]byte, Version, error) {
-	data, info, err := durable.ReadFile(f.root, name, MaxObject)
+	data, info, err := durable.ReadFile(f.disk, name, MaxObject)
 	if err != nil {
 		return nil, "", failed("read an object", err)
 	}
 	// Its writer may be between the rename and the flush, or may have died there. What
 	// has been read is acted on, so it must not be taken back by a power cut.
-	if time.Since(info.ModTime) < settled {
+	if f.now().Sub(info.ModTime) < settled {
 		if err := f.flush(name); err != nil {
 			return nil, "", failed("read an object", err)
 		}
@@ -210,8 +211,8 @@ func (f *Folder) write(name string, data []byte) error {
 	if err != nil {
 		return failed("write the object "+name, err)
 	}
-	if err := f.root.Rename(tmp, name); err != nil {
-		_ = f.root.Remove(tmp) // the first error matters
+	if err := f.disk.Rename(tmp, name); err != nil {
+		_ = f.disk.Remove(tmp) // the first error matters
 		return failed("write an object", err)
 	}
 	if err := f.flush(name); err != nil {
@@ -226,15 +227,15 @@ func (f *Folder) fill(name string, data []byte) (tmp string, err error) {
 	random := make([]byte, 16)
 	_, _ = rand.Read(random) // never fails
 	tmp = path.Join(temporaries, hex.EncodeToString(random))
-	if err := durable.MkdirAll(f.root, path.Dir(name), 0o700); err != nil {
+	if err := durable.MkdirAll(f.disk, path.Dir(name), 0o700); err != nil {
 		return "", err
 	}
-	file, err := f.root.Create(tmp, 0o600)
+	file, err := f.disk.Create(tmp, 0o600)
 	if err != nil {
 		return "", err
 	}
 	if err := durable.Fill(file, data); err != nil {
-		_ = f.root.Remove(tmp) // the first error matters
+		_ = f.disk.Remove(tmp) // the first error matters
 		return "", err
 	}
 	return tmp, nil
@@ -245,7 +246,7 @@ func (f *Folder) fill(name string, data []byte) (tmp string, err error) {
 // costs next to nothing (84 us on ext4).
 func (f *Folder) flush(name string) error {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if err := f.root.SyncDir(dir); err != nil {
+		if err := f.disk.SyncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -263,7 +264,7 @@ func (f *Folder) Delete(ctx context.Context, name string) error {
 	}
 	defer unlock()
 	// An object that is absent is flushed too: who removed it may have died before that.
-	err = f.root.Remove(name)
+	err = f.disk.Remove(name)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = f.flush(name)
 	}

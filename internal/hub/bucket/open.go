@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/autonomyops/edged/internal/errs"
 )
@@ -36,7 +37,7 @@ func OpenReader(ctx context.Context, location string) (Store, error) {
 		_ = root.Close()
 		return nil, errs.Advise("name the folder of a hub's store", "open the store %s: it is not the store of a hub: %w", location, err)
 	}
-	return reader{&Folder{location: location, root: root}}, nil
+	return reader{&Folder{location: location, root: root, disk: root, now: time.Now}}, nil
 }
 
 type reader struct{ Store }

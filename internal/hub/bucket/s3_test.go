@@ -71,10 +71,10 @@ func TestProbe(t *testing.T) {
 	}
 	// A store that cannot be asked is not unsuitable.
 	f := startFake(t)
-	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+	f.fail(func(w http.ResponseWriter, _ *http.Request) bool {
 		refuse(w, http.StatusForbidden, "AccessDenied")
 		return true
-	}
+	})
 	if _, err := bucket.Open(t.Context(), location); err == nil || errors.Is(err, bucket.ErrUnsuitable) || !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("without access: %v", err)
 	}
@@ -90,7 +90,7 @@ func TestS3Faults(t *testing.T) {
 	}
 	buckettest.Race(t, 4, 2, s)
 	before := object{data: []byte("of before"), hash: "00"}
-	faults := map[string]func(w http.ResponseWriter, r *http.Request) bool{
+	faults := map[string]fault{
 		"500": func(w http.ResponseWriter, _ *http.Request) bool { refuse(w, 500, "InternalError"); return true },
 		"503": func(w http.ResponseWriter, _ *http.Request) bool { refuse(w, 503, "SlowDown"); return true },
 		"slow": func(_ http.ResponseWriter, r *http.Request) bool {
@@ -120,10 +120,10 @@ func TestS3Faults(t *testing.T) {
 			return true
 		},
 	}
-	for name, fault := range faults {
+	for name, with := range faults {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			f.before = nil
+			f.fail(nil)
 			object := "heads/" + fmt.Sprintf("%x", name)
 			if err := s.Swap(ctx, object, []byte("one"), ""); err != nil {
 				t.Fatal(err)
@@ -133,7 +133,7 @@ func TestS3Faults(t *testing.T) {
 				t.Fatal(err)
 			}
 			var requests atomic.Int32
-			f.before = func(w http.ResponseWriter, r *http.Request) bool { requests.Add(1); return fault(w, r) }
+			f.fail(func(w http.ResponseWriter, r *http.Request) bool { requests.Add(1); return with(w, r) })
 			err = s.Swap(ctx, object, []byte("two"), v)
 			swapped := err == nil
 			if swapped && name != "other data" || errors.Is(err, bucket.ErrChanged) || requests.Load() != 1 {
@@ -149,7 +149,7 @@ func TestS3Faults(t *testing.T) {
 					}
 				}
 			}
-			f.before = nil
+			f.fail(nil)
 			data, _, err := s.Get(ctx, object)
 			done := strings.HasPrefix(name, "done")
 			if err != nil || done && string(data) != "two" || !done && string(data) != "one" {
@@ -191,12 +191,12 @@ func TestS3Stale(t *testing.T) {
 	if err := s.Swap(ctx, head, []byte("two"), v); err != nil {
 		t.Fatal(err)
 	}
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.fail(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodGet {
 			serve(w, old)
 		}
 		return r.Method == http.MethodGet
-	}
+	})
 	_, v, err = s.Get(ctx, head)
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestS3Unreliable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.fail(func(w http.ResponseWriter, r *http.Request) bool {
 		switch rand.IntN(8) {
 		case 0:
 			refuse(w, http.StatusServiceUnavailable, "SlowDown")
@@ -226,7 +226,7 @@ func TestS3Unreliable(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 		return false
-	}
+	})
 	var acked bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
@@ -238,7 +238,7 @@ func TestS3Unreliable(t *testing.T) {
 	if acked.Len() == 0 {
 		t.Error("nothing was acknowledged")
 	}
-	f.before = nil
+	f.fail(nil)
 	buckettest.Check(t, s, &acked)
 }
 
