@@ -23,16 +23,12 @@ func TestFleetRefresh(t *testing.T) {
 	tb.settle()
 	was := value[[]string](tb, place)
 	reload := func() {
-		h.mu.Lock()
-		asked := h.asked
-		h.mu.Unlock()
+		asked := h.count()
 		tb.do(`document.getElementById("reload").click()`)
 		tb.until(`document.querySelector(".said").textContent === "up to date"`)
 		tb.settle()
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.asked != asked+1 {
-			t.Errorf("the hub was asked %d times", h.asked-asked)
+		if n := h.count() - asked; n != 1 {
+			t.Errorf("the hub was asked %d times", n)
 		}
 	}
 	reload()
@@ -171,7 +167,7 @@ func TestFleetTrouble(t *testing.T) {
 		<-more
 		status(503, "late")(w, r)
 	})
-	before := h.asked
+	before := h.count()
 	tb.press("reload")
 	tb.says(".said", "asking the hub")
 	tb.press("reload")
@@ -180,11 +176,9 @@ func TestFleetTrouble(t *testing.T) {
 	close(more)
 	tb.says(".trouble", "late")
 	tb.expect("503")
-	h.mu.Lock()
-	if h.asked != before+1 {
-		t.Errorf("the hub was asked %d times", h.asked-before)
+	if n := h.count() - before; n != 1 {
+		t.Errorf("the hub was asked %d times", n)
 	}
-	h.mu.Unlock()
 	// The first answer is missing.
 	tb = blank(t, h.URL+"/fleet/", phone)
 	tb.run(chromedp.Navigate(h.URL + "/fleet/"))
