@@ -131,7 +131,7 @@ interop: build ## other people's programs judge what edgectl writes (root instal
 
 # What the Go build embeds is checked in: it must be what the sources give.
 page := internal/report/page
-page: build ## the page of a report: its script built and compared, and a browser that uses it (root installs Debian packages; npm)
+page: build ## the pages of a report and of a hub: their scripts built and compared, and a browser that uses them (root installs Debian packages; npm)
 	@bash .ci/tools node:nodejs npm:npm chromium:chromium
 	@for tool in node npm chromium; do command -v $$tool >/dev/null || { echo "make page: skipped: $$tool is not installed"; exit 0; }; done; \
 	set -x; (cd $(page) && npm ci --no-audit --no-fund && npm run check && npm run build); \

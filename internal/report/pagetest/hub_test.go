@@ -200,6 +200,13 @@ func (h *hub) with(answer http.HandlerFunc) {
 	h.answer = answer
 }
 
+// count returns how often the hub was asked.
+func (h *hub) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked
+}
+
 // visit opens the hub's page, and waits until it shows nodes.
 func (h *hub) visit(t *testing.T, hash string, v view) *tab {
 	t.Helper()

@@ -45,12 +45,10 @@ export class Panel {
   replace(title: Child, content: Child): void {
     const inside = (): HTMLElement[] => [...this.content.querySelectorAll<HTMLElement>("a, button, summary, [tabindex]")];
     const held = inside().findIndex((e) => e === document.activeElement);
-    const scroll = this.content.scrollTop;
     this.heading.replaceChildren();
     append(this.heading, title);
     this.content.replaceChildren();
     append(this.content, content);
-    this.content.scrollTop = scroll;
     if (held >= 0) (inside()[held] ?? this.heading).focus({ preventScroll: true });
   }
 
