@@ -97,20 +97,7 @@ func TestHubFsck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := torchwood.NewClient(fetcher)
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := 0
-	for i, entry := range client.AllEntries(t.Context(), c.Tree, 0) {
-		if !bytes.Equal(entry, records[i]) {
-			t.Errorf("entry %d is %s", i, entry)
-		}
-		count++
-	}
-	if err := client.Err(); err != nil || count != len(records) {
-		t.Errorf("%d entries, want %d: %v", count, len(records), err)
-	}
+	n.readsAll(fetcher, c, records)
 	for _, place := range []string{at, filepath.Join(n.Dir, "store/heads", strings.TrimPrefix(n.origin(), "edged/"))} {
 		n.Env = append(n.Env, "AT="+place)
 		n.Sh(`edgectl journal export --journal $AT --out there.jsonl && edgectl journal export --out here.jsonl && cmp here.jsonl there.jsonl

@@ -42,19 +42,25 @@ func TestTilesAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := torchwood.NewClient(fs)
+	n.readsAll(fs, c, records)
+}
+
+// readsAll requires that torchwood reads every record by a checkpoint.
+func (n *node) readsAll(tiles torchwood.TileReader, c torchwood.Checkpoint, records [][]byte) {
+	n.T.Helper()
+	client, err := torchwood.NewClient(tiles)
 	if err != nil {
-		t.Fatal(err)
+		n.T.Fatal(err)
 	}
 	count := 0
-	for i, entry := range client.AllEntries(t.Context(), c.Tree, 0) {
+	for i, entry := range client.AllEntries(n.T.Context(), c.Tree, 0) {
 		if !bytes.Equal(entry, records[i]) {
-			t.Errorf("entry %d is %s", i, entry)
+			n.T.Errorf("entry %d is %s", i, entry)
 		}
 		count++
 	}
 	if err := client.Err(); err != nil || count != len(records) {
-		t.Errorf("%d entries, want %d: %v", count, len(records), err)
+		n.T.Errorf("%d entries, want %d: %v", count, len(records), err)
 	}
 }
 
