@@ -34,7 +34,7 @@ operations.md has queries.`,
 			if errors.Is(err, path.ErrBadPattern) {
 				return fail("use * and ? in it, for example 'depot-*'", "--node %q: %w", node, err)
 			}
-			store, err := e.open(cmd.Context(), false)
+			store, err := e.read(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ prints it. The key before stays in the store.`,
 			if id == "" || key == "" {
 				return fail("pass both", "accept-key needs --journal ID and --key KEY")
 			}
-			store, err := e.open(cmd.Context(), false)
+			store, err := e.change(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ and why. The journal takes no more records. This cannot be undone.`,
 			if err := who.check(e); err != nil {
 				return err
 			}
-			store, err := e.open(cmd.Context(), false)
+			store, err := e.change(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -94,8 +94,18 @@ done.`,
 	return cmd
 }
 
-// open opens the store. It must exist, unless create is set.
-func (e *env) open(ctx context.Context, create bool) (bucket.Store, error) {
+// read opens a store that exists, and writes nothing: read access is enough.
+func (e *env) read(ctx context.Context) (bucket.Store, error) { return e.open(ctx, bucket.OpenReader) }
+
+// change opens a store that exists.
+func (e *env) change(ctx context.Context) (bucket.Store, error) {
+	if _, err := e.read(ctx); err != nil {
+		return nil, err
+	}
+	return e.open(ctx, bucket.Open)
+}
+
+func (e *env) open(ctx context.Context, open func(context.Context, string) (bucket.Store, error)) (bucket.Store, error) {
 	at := e.store
 	if at == "" {
 		at = e.getenv("EDGEHUB_STORE")
@@ -103,10 +113,7 @@ func (e *env) open(ctx context.Context, create bool) (bucket.Store, error) {
 	if at == "" {
 		return nil, fail("pass --store DIR or --store s3://BUCKET/PREFIX, or set EDGEHUB_STORE", "no store is named")
 	}
-	if _, err := os.Stat(at); !create && !strings.Contains(at, "://") && err != nil {
-		return nil, fail("name the folder that edgehub serve was given", "open the store: %w", err)
-	}
-	return bucket.Open(ctx, at)
+	return open(ctx, at)
 }
 
 func (e *env) jsonFlag(cmd *cobra.Command) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/autonomyops/edged/internal/durable"
 	"github.com/autonomyops/edged/internal/hub"
+	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/logging"
 	"github.com/autonomyops/edged/internal/tlsfiles"
 )
@@ -88,7 +89,7 @@ func (e *env) serve(cmd *cobra.Command, s *serving) error {
 	if err != nil {
 		return err
 	}
-	store, err := e.open(cmd.Context(), true)
+	store, err := e.open(cmd.Context(), bucket.Open)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ done.`,
 			if err != nil {
 				return err
 			}
-			store, err := e.open(cmd.Context(), false)
+			store, err := e.read(cmd.Context())
 			if err != nil {
 				return err
 			}

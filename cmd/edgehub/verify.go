@@ -35,7 +35,7 @@ Exit status: 0 all is as it was signed, 1 it is not, 2 it could not be verified.
 				}
 				verifiers = append(verifiers, v)
 			}
-			store, err := e.open(cmd.Context(), false)
+			store, err := e.read(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -61,7 +61,7 @@ func (r Remote) Fetch(ctx context.Context, w io.Writer, as Reader) (cosigned []b
 	if r.url {
 		return r.download(ctx, w, as)
 	}
-	s, err := bucket.Open(ctx, r.location)
+	s, err := bucket.OpenReader(ctx, r.location)
 	if err != nil {
 		return nil, err
 	}

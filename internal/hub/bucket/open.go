@@ -31,7 +31,7 @@ func OpenReader(ctx context.Context, location string) (Store, error) {
 	}
 	root, err := openExisting(location)
 	if err != nil {
-		return nil, failed("open the store "+location, err)
+		return nil, errs.Advise("name the folder of a hub's store", "open the store %s: %w", location, err)
 	}
 	if _, err := root.Lstat(folders[0]); err != nil {
 		_ = root.Close()
