@@ -103,7 +103,7 @@ func (e *env) serve(cmd *cobra.Command, s *serving) error {
 	}
 	scheme := "http"
 	if config != nil {
-		scheme, l = "https", tls.NewListener(l, config)
+		scheme = "https"
 	}
 	if s.open {
 		log.Warn(access.String())
@@ -111,7 +111,7 @@ func (e *env) serve(cmd *cobra.Command, s *serving) error {
 	log.Info("the hub serves", "address", scheme+"://"+l.Addr().String()+"/", "store", store.String(), "key", key.Public())
 	go h.Run(cmd.Context())
 	server := &hub.Server{Hub: h, Access: access, Policy: policy, Limits: s.limits}
-	return server.Serve(cmd.Context(), l)
+	return server.Serve(cmd.Context(), l, config)
 }
 
 func readKey(file string) (*hub.Key, error) {

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"math/big"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -71,18 +73,31 @@ func (a *authority) issue(until time.Time, usage x509.ExtKeyUsage, uris ...strin
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// secure starts a hub with TLS. Its test server is in r.server.
+// secure starts a hub with TLS, as edgehub serve does. The test server in r.server only has
+// the certificate.
 func secure(t *testing.T, nodes, operators *authority) *rig {
 	r := newRig(t)
 	r.stop()
 	store, err := bucket.OpenFolder(r.dir)
 	historytest.Check(t, err)
-	r.serve(store, &hub.Access{Nodes: nodes.pool(), Operators: operators.pool(), Tokens: []string{"a token of an operator"}})
-	handler := r.server.Config.Handler
+	r.serve(store, &hub.Access{})
 	r.server.Close()
-	r.server = httptest.NewUnstartedServer(handler)
-	r.server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
-	r.server.StartTLS()
+	r.server = httptest.NewTLSServer(nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	historytest.Check(t, err)
+	s := &hub.Server{Hub: r.hub, Access: &hub.Access{Nodes: nodes.pool(), Operators: operators.pool(), Tokens: []string{"a token of an operator"}}, Policy: r.policy, Limits: r.limits}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Serve(ctx, l, &tls.Config{Certificates: r.server.TLS.Certificates, ClientAuth: tls.RequestClientCert})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	r.server.URL = "https://" + l.Addr().String()
 	return r
 }
 

@@ -72,6 +72,9 @@ func (q *quota) journal(node string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	u := q.nodes[node]
+	if u == nil { // the day has just changed
+		return nil
+	}
 	if u.journals >= q.limits.Journals {
 		return refuse(http.StatusTooManyRequests, "this node has begun %d journals today, and at most %d are possible", u.journals, q.limits.Journals)
 	}

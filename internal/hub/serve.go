@@ -3,6 +3,7 @@ package hub
 import (
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -60,8 +61,8 @@ type Server struct {
 	counts  requestCounts
 }
 
-// Serve answers on a listener, which may be one of TLS, until ctx is done.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+// Serve answers on a listener until ctx is done: over TLS, unless config is nil.
+func (s *Server) Serve(ctx context.Context, l net.Listener, config *tls.Config) error {
 	server := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaders,
 		ErrorLog: slog.NewLogLogger(s.Hub.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
@@ -74,7 +75,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		_ = server.Close()
 	})
 	defer stop()
-	err := server.Serve(bounded(l))
+	l = bounded(l)
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	err := server.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -291,11 +296,16 @@ func parseTile(name string) (tlog.Tile, error) {
 
 func (s *Server) records(w http.ResponseWriter, _ *http.Request, j *Journal) error {
 	w.Header().Set("Content-Type", "application/jsonl")
+	return s.whole(w, j, func(w io.Writer) error { _, err := j.WriteTo(w); return err })
+}
+
+// whole calls write, and ends the connection if that fails after a part was written: the
+// reader must see that the answer is cut short.
+func (s *Server) whole(w io.Writer, j *Journal, write func(io.Writer) error) error {
 	counted := &counter{w: w}
-	_, err := j.WriteTo(counted)
+	err := write(counted)
 	if err != nil && counted.n > 0 {
-		// The answer has begun: who reads it must see that it is cut short.
-		s.Hub.log.Error("an export was cut short", "journal", j.ID(), "error", err)
+		s.Hub.log.Error("an answer was cut short", "journal", j.ID(), "error", err)
 		panic(http.ErrAbortHandler)
 	}
 	return err
@@ -326,7 +336,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request, j *Journal) erro
 	return Opened(j, func(src *history.Source) error {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Del("Content-Security-Policy") // the page has its own
-		return report.Write(r.Context(), w, src, audit.VerifyOptions{})
+		return s.whole(w, j, func(w io.Writer) error { return report.Write(r.Context(), w, src, audit.VerifyOptions{}) })
 	})
 }
 
