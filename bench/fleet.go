@@ -299,8 +299,6 @@ type hubProcess struct {
 	client  *http.Client
 }
 
-var served = regexp.MustCompile(`address=(\S+)/ `)
-
 // startHub starts a hub over a folder and waits for its first answer.
 func (b *bench) startHub() (*hubProcess, error) {
 	edgehub := filepath.Join(filepath.Dir(b.edgectl), "edgehub")
@@ -320,6 +318,7 @@ func (b *bench) startHub() (*hubProcess, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	served := regexp.MustCompile(`address=(\S+)/ `)
 	text := make([]byte, 4096)
 	for n := 0; n < len(text); {
 		more, err := log.Read(text[n:])
