@@ -70,6 +70,7 @@ func whole(name, data string) bool {
 // is there, what was being written is there whole or not at all, and nothing that a
 // reader has seen is taken back.
 func TestFolderPowerCut(t *testing.T) {
+	t.Parallel()
 	locks := lockRoot(t)
 	cuts := 0
 	for at := 1; ; at++ {

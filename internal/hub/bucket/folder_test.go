@@ -67,6 +67,7 @@ func openFolder(t *testing.T, location string) *bucket.Folder {
 }
 
 func TestFolderConforms(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "store")
 	buckettest.Conformance(t, func(t *testing.T) bucket.Store { return openFolder(t, dir) })
 	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) > 0 {
@@ -107,6 +108,7 @@ func count(s bucket.Store) error {
 
 // TestFolderProcesses: no increment of two processes is lost.
 func TestFolderProcesses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openFolder(t, dir)
 	if err := s.Swap(t.Context(), "heads/counter", []byte("0"), ""); err != nil {
@@ -124,6 +126,7 @@ func TestFolderProcesses(t *testing.T) {
 
 // TestFolderKilled kills a writer at many moments.
 func TestFolderKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var acked bytes.Buffer
 	for i := range 25 {
@@ -229,6 +232,7 @@ func TestFolderLinks(t *testing.T) {
 
 // TestFolderWaits: a wait for a lock of another process ends with its context.
 func TestFolderWaits(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openFolder(t, dir)
 	for i := range 64 {

@@ -228,7 +228,7 @@ func TestS3Unreliable(t *testing.T) {
 		return false
 	})
 	var acked bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	for ctx.Err() == nil {
 		if err := buckettest.Write(ctx, s, "heads/written", &acked); errors.Is(err, bucket.ErrChanged) {
