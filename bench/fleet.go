@@ -71,7 +71,7 @@ func entries(dir string) (all []record.Entry, err error) {
 		return nil, err
 	}
 	defer src.Close() //nolint:errcheck // read-only
-	for rec, err := range src.Records(1, perNode+perBoot) {
+	for rec, err := range src.Records(1, src.Tip().Seq) {
 		if err != nil {
 			return nil, err
 		}

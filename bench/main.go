@@ -65,6 +65,7 @@ var sections = []section{
 	{"binary", (*bench).binary},
 	{"history", (*bench).history},
 	{"fleet", (*bench).fleet},
+	{"query", (*bench).query},
 }
 
 func run(args []string, stdout, stderr io.Writer) error {
@@ -119,7 +120,7 @@ func (b *bench) flags(args []string, stderr io.Writer) ([]string, error) {
 	f.IntVar(&b.records, "records", 1_000_000, "records of the long journal")
 	f.IntVar(&b.copyMiB, "copy-mib", 1024, "MiB that copy_binary copies")
 	f.BoolVar(&quick, "quick", false, "2,000 boots, 50,000 records, 128 MiB, 10 rounds: a quick look, no verdict")
-	f.StringVar(&only, "only", "", "comma-separated sections: clean, settling, growth, reconstruction, copy, binary, history, fleet")
+	f.StringVar(&only, "only", "", "comma-separated sections: clean, settling, growth, reconstruction, copy, binary, history, fleet, query")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
