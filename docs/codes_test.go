@@ -13,7 +13,7 @@ import (
 // and no other.
 func TestFindingCodes(t *testing.T) {
 	written := map[string]bool{}
-	for _, dir := range []string{"journal", "internal/verify", "internal/audit", "internal/doctor"} {
+	for _, dir := range []string{"journal", "internal/verify", "internal/audit", "internal/doctor", "internal/hub"} {
 		for _, file := range sources(t, dir) {
 			for _, d := range file.Decls {
 				if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST {

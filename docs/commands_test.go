@@ -23,7 +23,8 @@ var elsewhere = map[string]struct{ file, test string }{
 	"dpkg --install edged_*.deb":                                                                   {"deploy/package_test.go", "TestPackageLife"},
 	"make install DESTDIR=IMAGE":                                                                   {"deploy/package_test.go", "TestPackageInstall"},
 	"systemctl --root=IMAGE preset edged-precheck.service edged.service edged-scrub.timer":         {"deploy/package_test.go", "TestPackageInstall"},
-	"make demo": {"internal/demo/demo_test.go", "TestRunScript"},
+	"make demo":       {"internal/demo/demo_test.go", "TestRunScript"},
+	"make demo-fleet": {"internal/demo/fleet_test.go", "TestFleetScript"},
 	"edgectl journal export --format jsonl --out history.jsonl":                         {"docs/formats_test.go", "TestFormatsScript"},
 	"head -n 1 history.jsonl | tr -d '\\n' | b3sum":                                     {"docs/formats_test.go", "TestFormatsScript"},
 	"sed -n 2p history.jsonl | jq -r .prev":                                             {"docs/formats_test.go", "TestFormatsScript"},
@@ -57,8 +58,8 @@ func TestBlocks(t *testing.T) {
 				}
 			case "sh":
 				if b.has("recipe") {
-					if doc != operations && doc != commissioning {
-						t.Errorf("%s:%d: only the recipes of %s and %s are followed by a test", doc, b.line, operations, commissioning)
+					if doc != operations && doc != commissioning && doc != hubGuide {
+						t.Errorf("%s:%d: only the recipes of %s, %s and %s are followed by a test", doc, b.line, operations, commissioning, hubGuide)
 					}
 					continue
 				}
@@ -108,7 +109,7 @@ func TestInlineCommands(t *testing.T) {
 	bin := binaries(t)
 	check := func(where, text string) {
 		for _, span := range codeSpans(text) {
-			if words := strings.Fields(span); len(words) > 1 && (words[0] == "edged" || words[0] == "edgectl") {
+			if words := strings.Fields(span); len(words) > 1 && (words[0] == "edged" || words[0] == "edgectl" || words[0] == "edgehub") {
 				checkCommand(t, bin, where, words)
 			}
 		}

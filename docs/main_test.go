@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	build = sync.OnceValues(func() (string, error) { return testbin.Build(dir) })
+	build = sync.OnceValues(func() (string, error) { return testbin.Build(dir, "edgehub") })
 	code := m.Run()
 	if err := os.RemoveAll(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binaries is the folder of edged and edgectl.
+// binaries is the folder of edged, edgectl and edgehub.
 func binaries(t *testing.T) string {
 	t.Helper()
 	bin, err := build()

@@ -14,6 +14,7 @@ import (
 	"github.com/autonomyops/edged/internal/audit"
 	"github.com/autonomyops/edged/internal/doctor"
 	"github.com/autonomyops/edged/internal/history"
+	"github.com/autonomyops/edged/internal/hub"
 	"github.com/autonomyops/edged/internal/status"
 	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/machine"
@@ -159,7 +160,12 @@ func TestRecordSchema(t *testing.T) {
 func TestSchemas(t *testing.T) {
 	for name, v := range map[string]any{
 		"audit-verify": audit.Report{}, "journal-verify": verify.Report{}, "state": machine.State{}, "status": status.Status{}, "doctor": doctor.Report{},
-		"replay-explain": explain.Report{}, "bundle": history.About{},
+		"replay-explain": explain.Report{}, "bundle": history.About{}, "hub-status": hub.Fleet{}, "hub-export": hub.Exported{},
+		"hub-verify": struct {
+			OK       bool          `json:"ok"`
+			Records  uint64        `json:"records"`
+			Journals []hub.Checked `json:"journals"`
+		}{},
 		"replay-diff": struct {
 			From, To struct{} `json:"-"`
 			replay.Difference
