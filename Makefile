@@ -150,7 +150,7 @@ install: build ## what is installed on an image, below DESTDIR
 package: export GO := $(GO)
 package: export VERSION := $(VERSION)
 package: export COMMIT_TIME := $(COMMIT_TIME)
-package: build ## a .deb of all that into dist/; installs, upgrades and removes it in a throw-away root (root)
+package: build ## a .deb of all that and one of the hub into dist/; installs, upgrades and removes it in a throw-away root (root)
 	@bash .ci/tools dpkg-deb:dpkg lintian:lintian systemctl:systemd
 	rm -f dist/*.deb
 	bash deploy/package.sh

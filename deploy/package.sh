@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds edged_VERSION_ARCH.deb with nfpm, in dist/ or the folder that is its
-# argument, from bin/ (or from bin/linux-$ARCH/, if ARCH is set to another
+# Builds edged_VERSION_ARCH.deb and edgehub_VERSION_ARCH.deb with nfpm, in dist/ or
+# the folder that is its argument, from bin/ (or from bin/linux-$ARCH/, if ARCH is set to another
 # architecture than this machine's).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,9 +27,11 @@ SOURCE_DATE_EPOCH=$(date -u -d "$time" +%s)
 export DEB_VERSION SOURCE_DATE_EPOCH
 
 mkdir -p "$out"
-STAGE=$(mktemp -d)
-export STAGE
-trap 'rm -rf "$STAGE"' EXIT
-"$go" run ./deploy/stage -out "$STAGE" -bin "$bin" -debian "$DEB_VERSION"
-find "$STAGE" -type d -exec chmod 0755 {} + -exec touch -d "$time" {} +
-"$go" run "$nfpm" package --config deploy/nfpm.yaml --packager deb --target "$out/"
+top=$(mktemp -d)
+trap 'rm -rf "$top"' EXIT
+for name in edged edgehub; do
+	export STAGE=$top/$name
+	"$go" run ./deploy/stage -of "$name" -out "$STAGE" -bin "$bin" -debian "$DEB_VERSION"
+	find "$STAGE" -type d -exec chmod 0755 {} + -exec touch -d "$time" {} +
+	"$go" run "$nfpm" package --config "deploy/nfpm/$name.yaml" --packager deb --target "$out/"
+done

@@ -14,15 +14,18 @@ import (
 	"testing"
 )
 
-// dist returns the folder of the package that make package has built, and the
-// package.
-func dist(t *testing.T) (dir, deb string) {
+// dist returns the folder of the packages that make package has built, and the one of
+// the gate.
+func dist(t *testing.T) (dir, deb string) { return built(t, "edged") }
+
+// built returns the folder of the packages that make package has built, and one of them.
+func built(t *testing.T, name string) (dir, deb string) {
 	t.Helper()
 	dir = os.Getenv("EDGED_DIST")
 	if dir == "" {
 		t.Skip("EDGED_DIST is not set: make package sets it")
 	}
-	debs, err := filepath.Glob(filepath.Join(dir, "*_"+must(t, "dpkg", "--print-architecture")+".deb"))
+	debs, err := filepath.Glob(filepath.Join(dir, name+"_*_"+must(t, "dpkg", "--print-architecture")+".deb"))
 	if err != nil || len(debs) != 1 {
 		t.Fatalf("%s has %d packages for this machine: %v", dir, len(debs), err)
 	}
@@ -172,15 +175,22 @@ func TestPackageComponents(t *testing.T) {
 	licenses := must(t, "zcat", filepath.Join(root, "usr/share/doc/edged/third-party-licenses.txt.gz"))
 	linked := 0
 	for _, name := range []string{"edged", "edgectl"} {
+		var modules [][]string
 		for line := range strings.Lines(must(t, "go", "version", "-m", filepath.Join(root, "usr/bin", name))) {
-			if f := strings.Fields(line); len(f) > 2 && f[0] == "dep" {
-				linked++
-				if !listed[name+" "+f[1]+" "+f[2]] {
-					t.Errorf("%s %s of %s is not in the list", f[1], f[2], name)
-				}
-				if !strings.Contains(licenses, "\n==== "+f[1]+" "+f[2]+": ") && !strings.HasPrefix(licenses, "==== "+f[1]+" ") {
-					t.Errorf("there is no license of %s %s", f[1], f[2])
-				}
+			switch f := strings.Fields(line); {
+			case len(f) > 2 && f[0] == "dep":
+				modules = append(modules, f[1:3])
+			case len(f) > 2 && f[0] == "=>": // in the place of the one before
+				modules[len(modules)-1] = f[1:3]
+			}
+		}
+		for _, m := range modules {
+			linked++
+			if !listed[name+" "+m[0]+" "+m[1]] {
+				t.Errorf("%s %s of %s is not in the list", m[0], m[1], name)
+			}
+			if !strings.Contains(licenses, "\n==== "+m[0]+" "+m[1]+": ") && !strings.HasPrefix(licenses, "==== "+m[0]+" ") {
+				t.Errorf("there is no license of %s %s", m[0], m[1])
 			}
 		}
 	}
@@ -190,12 +200,13 @@ func TestPackageComponents(t *testing.T) {
 }
 
 func TestPackageLintian(t *testing.T) {
-	_, deb := dist(t)
+	_, gate := dist(t)
+	_, hub := built(t, "edgehub")
 	lintian, err := exec.LookPath("lintian")
 	if err != nil {
 		t.Skip("lintian is not installed")
 	}
-	cmd := exec.Command(lintian, "--fail-on", "error", deb)
+	cmd := exec.Command(lintian, "--fail-on", "error", gate, hub)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -303,7 +314,7 @@ func TestPackageLife(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	debs, err := filepath.Glob(filepath.Join(newer, "*.deb"))
+	debs, err := filepath.Glob(filepath.Join(newer, "edged_*.deb"))
 	if err != nil || len(debs) != 1 {
 		t.Fatalf("%q, %v", debs, err)
 	}

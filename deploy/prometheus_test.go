@@ -27,11 +27,14 @@ func matches(t *testing.T, file, pattern string) (all []string) {
 	return slices.Compact(all)
 }
 
-// TestAlertsAreTested: each alert has a test.
+// TestAlertsAreTested: each alert has a test, and a row in the guide that says what to do.
 func TestAlertsAreTested(t *testing.T) {
 	alerts := matches(t, rules, `alert: (\w+)`)
 	if tested := matches(t, ruleTests, `alertname: (\w+)`); len(alerts) < 10 || !slices.Equal(alerts, tested) {
 		t.Errorf("alerts %q, tested %q", alerts, tested)
+	}
+	if told := matches(t, "../docs/hub.md", `(?m)^\| `+"`"+`(Edg\w+)`+"`"+``); !slices.Equal(alerts, told) {
+		t.Errorf("alerts %q, in docs/hub.md %q", alerts, told)
 	}
 }
 

@@ -37,7 +37,7 @@ type property struct {
 func (s *stage) components() error {
 	linked := map[debug.Module][]string{} // the binaries that a module is in
 	var self debug.Module
-	for _, name := range []string{"edged", "edgectl"} {
+	for _, name := range s.binaries() {
 		info, err := buildinfo.ReadFile(filepath.Join(s.bin, name))
 		if err != nil {
 			return fmt.Errorf("read what %s is built from: %w", name, err)
@@ -80,14 +80,14 @@ func (s *stage) components() error {
 	if err != nil {
 		return err
 	}
-	if err := s.write(docDir+"/sbom.cdx.json", append(bom, '\n'), 0o644); err != nil {
+	if err := s.write(s.docDir()+"/sbom.cdx.json", append(bom, '\n'), 0o644); err != nil {
 		return err
 	}
 	licenses, err := licensesOf(modules)
 	if err != nil {
 		return err
 	}
-	return s.writeGzip(docDir+"/third-party-licenses.txt", licenses)
+	return s.writeGzip(s.docDir()+"/third-party-licenses.txt", licenses)
 }
 
 func newComponent(kind string, m debug.Module) component {

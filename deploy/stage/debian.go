@@ -24,17 +24,17 @@ License: Apache-2.0
  On Debian systems, the text of the Apache License, Version 2.0, is in
  /usr/share/common-licenses/Apache-2.0.
 `, s.time.Year())
-	changelog := fmt.Sprintf("edged (%s) stable; urgency=medium\n\n  * What has changed is in CHANGELOG.md.\n\n -- %s  %s\n",
-		s.debian, maintainer, s.time.Format(time.RFC1123Z))
-	overrides := `# Static, so that they run on every image whatever its C library is.
-edged: statically-linked-binary [usr/bin/edged]
-edged: statically-linked-binary [usr/bin/edgectl]
-`
-	if err := s.write(docDir+"/copyright", []byte(copyright), 0o644); err != nil {
+	changelog := fmt.Sprintf("%s (%s) stable; urgency=medium\n\n  * What has changed is in CHANGELOG.md.\n\n -- %s  %s\n",
+		s.name, s.debian, maintainer, s.time.Format(time.RFC1123Z))
+	overrides := "# Static, so that they run on every image whatever its C library is.\n"
+	for _, name := range s.binaries() {
+		overrides += fmt.Sprintf("%s: statically-linked-binary [usr/bin/%s]\n", s.name, name)
+	}
+	if err := s.write(s.docDir()+"/copyright", []byte(copyright), 0o644); err != nil {
 		return err
 	}
-	if err := s.write("usr/share/lintian/overrides/edged", []byte(overrides), 0o644); err != nil {
+	if err := s.write("usr/share/lintian/overrides/"+s.name, []byte(overrides), 0o644); err != nil {
 		return err
 	}
-	return s.writeGzip(docDir+"/changelog", []byte(changelog))
+	return s.writeGzip(s.docDir()+"/changelog", []byte(changelog))
 }

@@ -5,15 +5,15 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"time"
 )
 
 // manPages writes a man page for each command, made from its --help.
 func (s *stage) manPages() error {
-	for _, root := range []manPage{
-		{command: "edged", section: 8, short: "the boot gate of an edge node"},
-		{command: "edgectl", section: 1, short: "inspect, sign and verify what the boot gate of an edge node relies on"},
-	} {
+	for _, name := range s.binaries() {
+		root := manPage{command: name, section: 1, short: s.short[name]}
+		if name == "edged" {
+			root.section = 8
+		}
 		if err := s.manPage(root); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (s *stage) manPage(p manPage) error {
 		}
 	}
 	name := strings.ReplaceAll(p.command, " ", "-")
-	return s.writeGzip(fmt.Sprintf("usr/share/man/man%d/%s.%[1]d", p.section, name), []byte(p.render(h, s.time)))
+	return s.writeGzip(fmt.Sprintf("usr/share/man/man%d/%s.%[1]d", p.section, name), []byte(p.render(h, s)))
 }
 
 // help is the parts of what --help prints.
@@ -97,10 +97,10 @@ func describe(body string) (all []described) {
 }
 
 // render writes the page in the man macros of roff.
-func (p manPage) render(h help, at time.Time) string {
+func (p manPage) render(h help, s *stage) string {
 	name := strings.ReplaceAll(p.command, " ", "-")
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s %d %s edged\n", roff(strings.ToUpper(name)), p.section, at.Format("2006-01-02"))
+	fmt.Fprintf(&b, ".TH %s %d %s %s\n", roff(strings.ToUpper(name)), p.section, s.time.Format("2006-01-02"), s.name)
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(p.short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.nf\n%s\n.fi\n", roff(unindent(h.usage)))
 	b.WriteString(".SH DESCRIPTION\n")
@@ -130,7 +130,7 @@ func (p manPage) render(h help, at time.Time) string {
 	if parent := path.Dir(strings.ReplaceAll(p.command, " ", "/")); parent != "." {
 		fmt.Fprintf(&b, "\\fB%s\\fR(%d),\n", roff(strings.ReplaceAll(parent, "/", "-")), p.section)
 	}
-	b.WriteString("the documents in /usr/share/doc/edged\n")
+	b.WriteString("the documents in /" + s.docDir() + "\n")
 	return b.String()
 }
 

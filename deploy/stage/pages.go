@@ -12,7 +12,8 @@ import (
 // pages are the documents for those who run a node. They are installed with the
 // folders that they have here, so that links from one to another hold.
 func (s *stage) pages() error {
-	names := []string{"README.md", "CHANGELOG.md", "SECURITY.md", "deploy/README.md"}
+	names := []string{"README.md", "CHANGELOG.md", "SECURITY.md", "deploy/README.md", "deploy/prometheus/edged.rules.yml",
+		"deploy/hub/edgehub.service", "deploy/hub/edgehub.env", "deploy/hub/edgehub.sysusers"}
 	err := filepath.WalkDir("docs", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -45,7 +46,7 @@ func (s *stage) pages() error {
 		if strings.HasSuffix(name, ".py") {
 			mode = 0o755
 		}
-		if err := s.write(path.Join(docDir, name), data, mode); err != nil {
+		if err := s.write(path.Join(s.docDir(), name), data, mode); err != nil {
 			return err
 		}
 	}

@@ -44,7 +44,7 @@ func (l *lab) rootImage(t *testing.T) string {
 	h.Sh(`mkdir root package
 tar -xf $ARCHIVE -C root
 bash $REPOSITORY/deploy/package.sh $DIR/package >log 2>&1 || { cat log; exit 1; }
-cp package/*.deb root/tmp/edged.deb
+cp package/edged_*.deb root/tmp/edged.deb
 chroot root dpkg --install /tmp/edged.deb >log 2>&1 || { cat log; exit 1; }
 cmp root/usr/bin/edged $BIN/edged
 mkdir root/persist root/etc/edged
