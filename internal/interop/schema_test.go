@@ -108,6 +108,7 @@ func TestSchemas(t *testing.T) {
 		}
 	}
 	n.Sh("edgectl audit bundle --out b.tar.zst && tar --zstd -xf b.tar.zst")
+	n.demoFleet()
 	for _, tt := range []struct{ schema, command string }{
 		{"os_fingerprint", "cat state/bootstrap/os_fingerprint.json"},
 		{"evidence", "cat state/epoch/current/evidence.json"},
@@ -136,6 +137,10 @@ func TestSchemas(t *testing.T) {
 		{"ship", `printf 'checkpoints: %s\nwitnesses:\n  - url: http://127.0.0.1:1\n    key: witness.test/w+b86ff4f0+BAJv/S21wl/WNcatihBdhCfvU+Y677YykO+G4YZdq0JH\n' "$DIR" >ship.yaml; edgectl ship --ship-config ship.yaml --json; [ $? = 2 ]`},
 		{"last_failure", "rm -r state/journal; edged precheck 2>/dev/null; [ $? = 2 ] && cat state/bootstrap/last_failure.json"},
 		{"status", "edgectl status --json; [ $? = 1 ]"},
+		{"hub-status", "echo depot-06 >nodes.txt; edgehub status --store fleet/store --json --inventory nodes.txt; [ $? = 1 ]"},
+		{"hub-verify", "edgehub verify --store fleet/store --deep --json"},
+		{"hub-export", "edgehub export --store fleet/store --out exported --json"},
+		{"hub-verify", "cp -r fleet/store damaged; for f in damaged/records/*; do echo >$f; done; edgehub verify --store damaged --json; [ $? = 1 ]"},
 	} {
 		out, errs, exit := n.Run("set +e +o pipefail; " + tt.command)
 		if exit != 0 {
