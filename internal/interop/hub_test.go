@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,4 +208,55 @@ func (n *node) holds(store string, nodes []*node) {
 			}
 		}
 	}
+}
+
+// TestHubRace: sixteen writers race with two histories of one journal over two hubs that share
+// a bucket. One history wins, the other is reported, and the winner grows past the next 256
+// records.
+func TestHubRace(t *testing.T) {
+	newMinIO(t)
+	n := newNode(t, "jq")
+	n.boot()
+	n.Sh("edgehub key hub.test --out hub.key >hub.pub")
+	hubs := [2]string{}
+	hubs[0], _ = n.hub("s3://hub/race")
+	hubs[1], _ = n.hub("s3://hub/race")
+	if said, exit := n.shipTo(hubs[0]); exit != 0 {
+		t.Fatal(said)
+	}
+	n.Sh("cp -a $STATE clone; for i in $(seq 5); do edged precheck; done; for i in $(seq 7); do EDGE_STATE_ROOT=$PWD/clone edged precheck; done")
+	sides := [2]string{n.State, filepath.Join(n.Dir, "clone")}
+	var wg sync.WaitGroup
+	var won [2]atomic.Int32
+	for i := range 16 {
+		dir := t.TempDir()
+		config := filepath.Join(dir, "ship.yaml")
+		text := "checkpoints: " + dir + "\nhub:\n  url: " + hubs[i/2%2] + "\n  key: " + strings.TrimSpace(string(n.file("hub.pub"))) + "\n"
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			cmd := exec.Command(filepath.Join(os.Getenv("EDGED_BIN"), "edgectl"), "ship", "--ship-config", config, "--state-root", sides[i%2])
+			cmd.Env = n.Env
+			if cmd.Run() == nil {
+				won[i%2].Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d and %d shipments were cosigned", won[0].Load(), won[1].Load())
+	if (won[0].Load() == 0) == (won[1].Load() == 0) {
+		t.Fatal("one history is to win")
+	}
+	winner, loser := sides[0], sides[1]
+	if won[0].Load() == 0 {
+		winner, loser = loser, winner
+	}
+	n.Env = append(n.Env, "WINNER="+winner, "LOSER="+loser, "HUB="+hubs[1])
+	n.Sh(`printf 'checkpoints: %s\nhub:\n  url: %s\n  key: %s\n' $PWD/kept2 $HUB "$(cat hub.pub)" >ship2.yaml; mkdir -p kept2 kept3
+while [ "$(edgectl journal head --state-root $WINNER | jq .seq)" -lt 270 ]; do for i in $(seq 20); do EDGE_STATE_ROOT=$WINNER edged precheck; done; done
+edgectl ship --ship-config ship2.yaml --state-root $WINNER
+sed "s|kept2|kept3|" ship2.yaml >ship3.yaml; ! edgectl ship --ship-config ship3.yaml --state-root $LOSER
+edgehub verify --store s3://hub/race --key $(cat hub.pub) --deep
+edgehub status --store s3://hub/race >status || true; cat status; grep -q cloned status || grep -q rewritten status`)
 }
