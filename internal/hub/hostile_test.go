@@ -1,0 +1,44 @@
+package hub_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/autonomyops/edged/internal/history/historytest"
+	"github.com/autonomyops/edged/internal/hub"
+)
+
+// A node cannot make another one look rewritten: a witness may have shown it the other
+// node's newest checkpoint, and a proof that is wrong proves nothing.
+func TestNodeCannotAccuseAnother(t *testing.T) {
+	nodes, operators := newAuthority(t), newAuthority(t)
+	r, d := secure(t, nodes, operators), newDevice(t)
+	soon := time.Now().Add(time.Hour)
+	own := nodes.issue(soon, x509.ExtKeyUsageClientAuth, hub.Scheme+historytest.Node)
+	other := nodes.issue(soon, x509.ExtKeyUsageClientAuth, hub.Scheme+"other")
+	kind, body := encode(t, form(t, d.boots(4), 0))
+	if status, text := post(t, r.client(own), r.server.URL, kind, bytes.NewReader(body)); status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	parts := form(t, d.boots(2), 5)
+	proof, signed, _ := strings.Cut(parts["checkpoint"], "\n\n")
+	rows := strings.Split(proof, "\n")
+	rows[1] = strings.Repeat("A", 43) + "="
+	parts["checkpoint"] = strings.Join(rows, "\n") + "\n\n" + signed
+	parts["records"] = ""
+	kind, body = encode(t, parts)
+	if status, text := post(t, r.client(other), r.server.URL, kind, bytes.NewReader(body)); status != http.StatusForbidden {
+		t.Errorf("%d %s", status, text)
+	}
+	if n := r.is(historytest.Node, hub.Alive); len(n.Conflicts) > 0 {
+		t.Errorf("%+v", n.Conflicts)
+	}
+	kind, body = encode(t, form(t, d, 5))
+	if status, text := post(t, r.client(own), r.server.URL, kind, bytes.NewReader(body)); status != http.StatusOK {
+		t.Errorf("%d %s", status, text)
+	}
+}
