@@ -2,8 +2,12 @@ package hub_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -40,5 +44,25 @@ func TestNodeCannotAccuseAnother(t *testing.T) {
 	kind, body = encode(t, form(t, d, 5))
 	if status, text := post(t, r.client(own), r.server.URL, kind, bytes.NewReader(body)); status != http.StatusOK {
 		t.Errorf("%d %s", status, text)
+	}
+}
+
+// A stranger who announces a body and does not send it is disconnected: otherwise a few of
+// them would take all connections.
+func TestBodyThatNeverArrives(t *testing.T) {
+	nodes, operators := newAuthority(t), newAuthority(t)
+	r := newRig(t)
+	r.limits.Upload = 200 * time.Millisecond
+	r.secure(nodes, operators)
+	for _, request := range []string{"POST /add-records", "POST /x", "GET /key", "GET /fleet.json", "OPTIONS *", "TRACE /", "POST //add-records"} {
+		c, err := tls.Dial("tcp", strings.TrimPrefix(r.server.URL, "https://"), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // its own hub
+		historytest.Check(t, err)
+		defer c.Close() //nolint:errcheck // a test
+		_, err = io.WriteString(c, request+" HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
+		historytest.Check(t, err)
+		historytest.Check(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
+		if answer, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the connection stays open after %q", request, answer)
+		}
 	}
 }
