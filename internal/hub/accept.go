@@ -95,6 +95,11 @@ func (h *Hub) consider(ctx context.Context, node string, s *Shipment, head *Head
 	case shown == head.commitment():
 		return h.again(ctx, head, version)
 	case shown.Size == head.Size, tlog.CheckTree(s.Proof, int64(shown.Size), shown.Root, int64(head.Size), tlog.Hash(head.Root)) != nil: //nolint:gosec // below 2^63
+		if node != "" && node != head.Node {
+			// A witness shows checkpoints, and a wrong proof is easily made: another node
+			// must not accuse this one.
+			return c, otherNode(head, node)
+		}
 		return c, h.conflict(ctx, Rewritten, s, head, version)
 	}
 	next := *head

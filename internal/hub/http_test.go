@@ -77,6 +77,12 @@ func (a *authority) issue(until time.Time, usage x509.ExtKeyUsage, uris ...strin
 // the certificate.
 func secure(t *testing.T, nodes, operators *authority) *rig {
 	r := newRig(t)
+	r.secure(nodes, operators)
+	return r
+}
+
+func (r *rig) secure(nodes, operators *authority) {
+	t := r.T
 	r.stop()
 	store, err := bucket.OpenFolder(r.dir)
 	historytest.Check(t, err)
@@ -98,7 +104,6 @@ func secure(t *testing.T, nodes, operators *authority) *rig {
 		}
 	})
 	r.server.URL = "https://" + l.Addr().String()
-	return r
 }
 
 // client returns a client with a certificate, or none.

@@ -64,8 +64,9 @@ type Server struct {
 // Serve answers on a listener until ctx is done: over TLS, unless config is nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener, config *tls.Config) error {
 	server := &http.Server{
-		Handler: s.Handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaders,
+		Handler: s.Handler(), ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaders,
 		ErrorLog: slog.NewLogLogger(s.Hub.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
+		DisableGeneralOptionsHandler: true, // OPTIONS *
 	}
 	stop := context.AfterFunc(ctx, func() {
 		// Requests that have begun are answered.
@@ -106,7 +107,15 @@ func (s *Server) Handler() http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+		rc := http.NewResponseController(w)
+		_ = rc.SetWriteDeadline(time.Now().Add(answerTime))
+		// The server reads what is left of a body, and without a deadline it waits forever for
+		// one that does not come. A request without a body ends when its deadline does.
+		read := answerTime
+		if r.ContentLength != 0 {
+			read = min(headerTime, s.Limits.Upload)
+		}
+		_ = rc.SetReadDeadline(time.Now().Add(read))
 		mux.ServeHTTP(w, r)
 	})
 }
