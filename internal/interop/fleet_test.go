@@ -38,7 +38,7 @@ func TestFleetInDuckDB(t *testing.T) {
 	}
 	day := strings.TrimSpace(n.Sh("date -u +%F"))
 	got := n.duckdb(map[string]string{"kernels": asked[0], "epochs": asked[1], "failures": asked[2], "old": asked[3], "whole": asked[4]})
-	kernels := flat(got["kernels"], "nodes")
+	kernels := flat(got["kernels"], "journals")
 	// Without setarch the demonstration has one kernel.
 	if !slices.Equal(kernels, []string{"2", "3"}) && !slices.Equal(kernels, []string{"5"}) {
 		t.Errorf("kernels: %v", got["kernels"])

@@ -110,7 +110,7 @@ func answers(t testing.TB, journals ...[]line) map[string][]string {
 	}
 	slices.Sort(byCause)
 	return map[string][]string{
-		"types": {"UBIGINT/BOOLEAN/TIMESTAMP WITH TIME ZONE/BIGINT/UBIGINT/JSON/BIGINT/VARCHAR"},
+		"types": {"BIGINT/BOOLEAN/TIMESTAMP WITH TIME ZONE/BIGINT/BIGINT/JSON/BIGINT/VARCHAR"},
 		"kinds": counted(kinds), "epochs per quarter": counted(quarters), "reconstruction by cause": byCause,
 		"failures by stage": counted(stages), "boots by software": counted(software), "links": {strconv.Itoa(links)},
 	}
