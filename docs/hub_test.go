@@ -2,10 +2,12 @@ package docs_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -192,5 +194,35 @@ func TestHubMembersScript(t *testing.T) {
 			t.Fatalf("$ %s\n%s", command, out)
 		}
 		everyMember(t, command, documented, found)
+	}
+}
+
+// TestHubMetrics: the guide has every metric of a hub, and no other; the formats page has
+// every status that they count.
+func TestHubMetrics(t *testing.T) {
+	source := read(t, "internal/hub/metrics.go")
+	written := map[string]bool{}
+	for _, m := range regexp.MustCompile(`"(edgehub_\w+)"`).FindAllStringSubmatch(source, -1) {
+		written[m[1]] = true
+	}
+	told := map[string]bool{}
+	for _, r := range rows(section(t, hubGuide, "Metrics and alerts")) {
+		if name := strings.Trim(r[0], "`"); strings.HasPrefix(name, "edgehub_") {
+			told[name] = true
+		}
+	}
+	if len(written) < 5 || !maps.Equal(written, told) {
+		t.Errorf("%s has the metrics %q, the code %q", hubGuide, slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(written)))
+	}
+	_, list, _ := strings.Cut(source, "range []int{")
+	list, _, _ = strings.Cut(list, "}")
+	answers := ""
+	for _, r := range rows(section(t, formats, "Hub")) {
+		answers += r[0] + ", "
+	}
+	for status := range strings.SplitSeq(list, ", ") {
+		if len(status) != 3 || !strings.Contains(answers, status) {
+			t.Errorf("%s does not say what status %q means", formats, status)
+		}
 	}
 }

@@ -32,7 +32,7 @@ root=$work/root
 # Only the units under test, and the targets that want them.
 units=$root/usr/lib/systemd/system
 mount -t tmpfs tmpfs "$units"
-for u in sysinit basic shutdown exit local-fs network time-set timers paths slices sockets multi-user; do
+for u in sysinit basic shutdown exit local-fs network network-online time-sync time-set timers paths slices sockets multi-user; do
 	printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' $u >"$units/$u.target"
 done
 cp "$deploy"/systemd/*.service "$deploy"/systemd/*.timer "$units"
@@ -69,6 +69,23 @@ real | partition | setgid | covered | covered-itself | world-writable | sandboxe
 	;;
 esac
 case $case in
+hub | hub-without-key)
+	cp "$(dirname "$edged")/edgehub" "$root/usr/bin/edgehub"
+	cp "$deploy/hub/edgehub.service" "$units"
+	grep -q ^edgehub: "$root/etc/passwd" || systemd-sysusers --root="$root" "$deploy/hub/edgehub.sysusers"
+	hub=$root/etc/edgehub
+	mkdir -p "$hub"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=hub -keyout "$hub/hub-key.pem" -out "$hub/hub.pem" 2>/dev/null
+	cp "$hub/hub.pem" "$hub/nodes-ca.pem"
+	openssl rand -hex 32 >"$hub/tokens"
+	[ "$case" != hub ] || "$root/usr/bin/edgehub" key hub.example.org --out "$hub/hub.key" >"$root/etc/edgehub/hub.pub"
+	chmod 0755 "$hub"
+	chmod 0644 "$hub/hub.pem" "$hub/nodes-ca.pem"
+	chmod 0600 "$hub/hub-key.pem" "$hub/tokens"
+	mkdir -p "$units/edgehub.service.d"
+	printf '[Service]\nStandardError=append:/boottest/hub\n' >"$units/edgehub.service.d/boottest.conf"
+	ip link set lo up
+	;;
 real) # an overlay is no persistent partition; everything else of the gate is as shipped
 	printf 'Environment=EDGE_STATE_ROOT_SKIP_MOUNT_CHECK=1\n' >>"$units/edged-precheck.service.d/boottest.conf"
 	;;
@@ -121,6 +138,7 @@ unrequired)
 	want=edged.service
 	sed -i '/^Requires=edged-precheck/d' "$units/edged.service"
 	;;
+hub | hub-without-key) want=edgehub.service ;;
 reenabled) # an empty /etc after an update: only the presets enable units
 	want=multi-user.target
 	systemctl --root="$root" preset edged-precheck.service edged.service
@@ -130,7 +148,7 @@ printf '[Unit]\nDefaultDependencies=no\nWants=%s boottest.service\n' "$want" >"$
 cat >"$units/boottest.service" <<-EOF
 	[Unit]
 	DefaultDependencies=no
-	After=edged.service edged-precheck.service multi-user.target
+	After=edged.service edged-precheck.service edgehub.service multi-user.target
 	[Service]
 	Type=oneshot
 	ExecStart=/bin/bash /boottest/look.sh $case
@@ -164,5 +182,8 @@ cd "$root"
 mkdir -p mnt/old
 pivot_root . mnt/old
 umount -l /mnt/old
+# As systemd does at a boot outside a container: credentials come by a mount that another
+# namespace makes.
+case $case in hub*) mount --make-rshared / ;; esac
 exec env -i container=edged-boottest PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system \
 	--unit=boottest.target --log-target=console --log-level=debug --show-status=no

@@ -7,6 +7,33 @@ ran() { wc -l 2>/dev/null </persist/edge/edge/daemon || echo 0; }
 # for its exec, not for its output.
 wait_for_run() { for _ in $(seq 100); do [ "$(ran)" -ge "$1" ] || sleep 0.1; done; }
 
+hub() { echo "$(show edgehub.service ActiveState) $(show edgehub.service Result) $(show edgehub.service ExecMainStatus)"; }
+# asked PATH: what the hub answers, after it has begun to listen.
+asked() {
+	for _ in $(seq 50); do
+		printf 'GET %s HTTP/1.0\r\n\r\n' "$1" | timeout 2 openssl s_client -quiet -connect 127.0.0.1:8430 2>/dev/null && return
+		sleep 0.2
+	done
+}
+case $1 in
+hub*)
+	key=$(asked /key | sed -n 's/^\(hub\.example\.org\)+.*/\1/p')
+	echo "hub: $(hub)"
+	if [ "$1" = hub ]; then
+		echo "key: $key"
+		echo "store: $(stat -c '%U %a' /var/lib/edgehub)"
+		echo "fleet: $(setpriv --reuid edgehub --regid edgehub --clear-groups edgehub status --store /var/lib/edgehub)"
+		setpriv --reuid edgehub --regid edgehub --clear-groups cat /etc/edgehub/hub.key >/dev/null 2>&1 ||
+			echo "credentials: not to be read by the hub's user elsewhere"
+		systemctl stop edgehub.service
+		echo "stopped: $(hub)"
+	fi
+	[ ! -e /boottest/hub ] || sed 's/^/hub said: /' /boottest/hub
+	systemctl --force --force exit 0
+	exit
+	;;
+esac
+
 [ "$(show edged.service ActiveState)" != active ] || wait_for_run 1
 
 echo "gate: $(show edged-precheck.service ActiveState) $(show edged-precheck.service Result) $(show edged-precheck.service ExecMainStatus)"

@@ -4,7 +4,8 @@
 # Exit 77: one of them is missing. Exit 1: a unit did not do what it promises.
 #
 #	run.sh            every case, with a replacement of the gate
-#	run.sh EDGED      the same, and the real binary in the units' sandbox
+#	run.sh EDGED      the same, and the real binary in the units' sandbox; and the
+#	                  hub's, if edgehub is beside EDGED
 #
 # It changes nothing outside the namespaces: the root is an overlay, /run and
 # /dev are new, and it enters a child of its own in the machine's cgroups.
@@ -130,5 +131,16 @@ if [ -n "$edged" ]; then
 	else
 		echo "boottest: skipped: a partition of its own needs mkfs.ext4 and loop devices"
 	fi
+fi
+if [ -n "$edged" ] && [ -x "$(dirname "$edged")/edgehub" ]; then
+	boot hub
+	expect hub "hub: active success 0"
+	expect hub "store: edgehub 700"
+	expect hub "key: hub.example.org"
+	expect hub "fleet: 0 nodes, 0 records"
+	expect hub "credentials: not to be read by the hub's user elsewhere"
+	expect hub "stopped: inactive success 0"
+	boot hub-without-key
+	expect hub-without-key "hub: inactive success 0"
 fi
 exit $failed
