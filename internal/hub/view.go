@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
@@ -49,7 +50,7 @@ type view struct {
 // readView returns the view of a journal, nil if there is none of this version.
 func readView(ctx context.Context, s bucket.Store, id string) (*view, error) {
 	data, _, err := s.Get(ctx, viewsDir+id)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || history.IsDamage(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -231,6 +232,7 @@ func (v *views) run(ctx context.Context) {
 			if err := v.make(ctx, id); err != nil && ctx.Err() == nil {
 				// The next refresh asks again.
 				v.log.Warn("a journal cannot be folded", "journal", id, "error", err)
+				v.index.setUnfolded(id, err)
 			}
 		}
 	}
