@@ -257,3 +257,23 @@ func TestOneBadJournal(t *testing.T) {
 		})
 	}
 }
+
+// A kept checkpoint that is damaged in the store accuses no node, and stops no hub: the
+// records say which root is right.
+func TestDamagedCheckpoint(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	before := d.kept
+	d.kept = t.TempDir()
+	historytest.Check(t, os.CopyFS(d.kept, os.DirFS(before)))
+	d.boots(2).must(r, ship.Cosigned)
+	name := filepath.Join(r.dir, "checkpoints", d.id(), "5")
+	text, err := os.ReadFile(name)
+	historytest.Check(t, err)
+	rows := strings.Split(string(text), "\n")
+	rows[2] = strings.Repeat("A", 43) + "="
+	historytest.Check(t, os.WriteFile(name, []byte(strings.Join(rows, "\n")), 0o600))
+	d.kept = before // the hub's last answer was lost
+	d.boots(1).must(r, ship.Cosigned)
+	r.is(historytest.Node, hub.Alive)
+}
