@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -23,6 +24,7 @@ import (
 	"github.com/autonomyops/edged/internal/hub"
 	"github.com/autonomyops/edged/internal/ship"
 	"github.com/autonomyops/edged/journal/record"
+	"github.com/autonomyops/edged/machine"
 )
 
 // A node cannot make another one look rewritten: a witness may have shown it the other
@@ -276,4 +278,56 @@ func TestDamagedCheckpoint(t *testing.T) {
 	d.kept = before // the hub's last answer was lost
 	d.boots(1).must(r, ship.Cosigned)
 	r.is(historytest.Node, hub.Alive)
+}
+
+// Without its head a journal is lost, although its checkpoints are there. The node and the
+// log learn so, rather than that others write to the journal.
+func TestLostHead(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	historytest.Check(t, os.Remove(filepath.Join(r.dir, "heads", d.id())))
+	if res := d.ship(r); res.Outcome != ship.Away || !strings.Contains(res.Detail, "has lost the head of journal") {
+		t.Errorf("%+v", res)
+	}
+}
+
+// What a node writes into its journal stays short in the hub's memory and on the page.
+func TestLongTexts(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	serial, long := int64(1), strings.Repeat("x", 30000)
+	newSalvaged(t, machine.JournalSalvaged{V: 1, Predecessor: uuid.NewString(), Size: 3, LastHash: strings.Repeat("0", 64), Lost: long, Epoch: 1, Serial: &serial, By: "op", Reason: "r"}).must(r, ship.Cosigned)
+	if text, err := json.Marshal(r.node(historytest.Node)); err != nil || len(text) > 10000 {
+		t.Errorf("the node has %d bytes, %v", len(text), err)
+	}
+	d.NextBoot()
+	d.Append(d.Capture(machine.RoleDiffers, historytest.NewOS))
+	d.Detect(historytest.NewOS)
+	d.Append(machine.PrecheckFailed{V: 1, ExitCode: 5, Stage: long, Path: "runtime/manifest.json", Reason: long[:20000], Attempt: 1})
+	d.must(r, ship.Cosigned)
+	if text, err := json.Marshal(r.node(historytest.Node)); err != nil || len(text) > 10000 {
+		t.Errorf("the node has %d bytes, %v", len(text), err)
+	}
+}
+
+// Many small shipments, each of which costs the hub a few files, are bounded as large ones
+// are. A checkpoint with more than the node's signature is refused: it is kept.
+func TestManySmallShipments(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	r.limits.Bytes = 256 << 10
+	r.again()
+	for range 4 {
+		d.boots(1).must(r, ship.Cosigned)
+	}
+	if res := d.boots(1).ship(r); res.Outcome != ship.Away || !strings.Contains(res.Detail, "today") {
+		t.Errorf("%+v", res)
+	}
+	r.limits = hub.DefaultLimits()
+	r.again()
+	parts := form(t, d, 5)
+	parts["checkpoint"] += "— x " + base64.StdEncoding.EncodeToString(make([]byte, 2000)) + "\n"
+	kind, body := encode(t, parts)
+	if status, text := post(t, http.DefaultClient, r.server.URL, kind, bytes.NewReader(body)); status != http.StatusBadRequest || !strings.Contains(text, "has more than") {
+		t.Errorf("%d %s", status, text)
+	}
+	d.must(r, ship.Cosigned)
 }

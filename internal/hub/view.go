@@ -95,7 +95,7 @@ func (v *view) extend(j *Journal) (*view, error) {
 	next.Size = j.Tip().Seq
 	for _, f := range fold.Findings {
 		if f.Severity == journal.SeverityError && len(next.Findings) < maxFindings {
-			f.Detail = display.Clean(f.Detail)
+			f.Detail = short(f.Detail)
 			next.Findings = append(next.Findings, f)
 		}
 	}
@@ -105,7 +105,7 @@ func (v *view) extend(j *Journal) (*view, error) {
 	}
 	next.Epoch = state.Epoch
 	if b := state.Baseline; b != nil {
-		next.System, next.Kernel = display.System(b.OSRelease), display.Clean(b.UnameRelease)
+		next.System, next.Kernel = short(display.System(b.OSRelease)), short(b.UnameRelease)
 	}
 	if next.Boot != nil {
 		next.Boot.Attempt = 0
@@ -120,6 +120,16 @@ func (v *view) extend(j *Journal) (*view, error) {
 	return next, next.flag(j, state.Epoch)
 }
 
+// short returns a text of a node as it is shown, and kept in memory: printable, and not
+// longer than an honest one.
+func short(text string) string {
+	const most = 1000 // bytes
+	if text = display.Clean(text); len(text) > most {
+		text = text[:most] + "..."
+	}
+	return text
+}
+
 // boot sets the newest boot from a state after one of its records.
 func (v *view) boot(s machine.State) {
 	v.Boot = &Boot{Time: s.Run.Time, Outcome: "unfinished"}
@@ -127,7 +137,7 @@ func (v *view) boot(s machine.State) {
 	case s.Run.Failed != 0:
 		v.Boot.Outcome, v.Boot.Exit = "failed", s.Run.Failed
 		if f := s.LastFail; f != nil {
-			v.Boot.Stage, v.Boot.Reason = display.Clean(f.Failed.Stage), display.Clean(f.Failed.Reason)
+			v.Boot.Stage, v.Boot.Reason = short(f.Failed.Stage), short(f.Failed.Reason)
 		}
 	case s.Run.Ended || s.Run.Closed:
 		v.Boot.Outcome = "passed"
