@@ -14,12 +14,13 @@ const requestBytes = 64 << 10
 type Limits struct {
 	Bytes    int64 // a day; a request counts as 64 KiB at least
 	Journals int   // new ones a day
-	// Upload is the time for one request.
+	// Upload is the time for the body of one request: 8 MiB over a slow line. The answer
+	// has to follow within answerTime.
 	Upload time.Duration
 }
 
 // DefaultLimits is far beyond what an honest node needs.
-func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Journals: 8, Upload: time.Minute} }
+func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Journals: 8, Upload: 4 * time.Minute} }
 
 // quota counts what each node has sent today. After a restart it begins again.
 type quota struct {
