@@ -19,7 +19,10 @@ func exportCommand(e *env) *cobra.Command {
 		Long: `export writes the records of all journals into few Parquet files, sorted by node and
 sequence: the columns of edgectl journal export --format parquet, and received_at, when the
 hub received the record. It needs the store alone, and memory does not grow with it.
-operations.md has queries.`,
+operations.md has queries.
+
+Exit status: 0 all is written, 1 a journal is left out because the store is damaged, 2 it
+could not be done.`,
 		Example: `  edgehub export --store /srv/edgehub --format parquet --out fleet/
   edgehub export --store s3://fleet/edgehub --node 'depot-*' --out depots/`,
 		Args: cobra.NoArgs,
@@ -45,12 +48,21 @@ operations.md has queries.`,
 			case err != nil:
 				return err
 			case e.json:
-				return e.print(done)
+				if err := e.print(done); err != nil || len(done.Damaged) == 0 {
+					return err
+				}
+				return errWrong
+			}
+			for _, d := range done.Damaged {
+				fmt.Fprintf(e.stderr, "edgehub: journal %s is left out: %s\n", d.Journal, display.Clean(d.Reason))
 			}
 			for _, id := range done.Forgotten {
 				fmt.Fprintf(e.stderr, "edgehub: journal %s is left out: its records were removed\n", id)
 			}
 			_, err = fmt.Fprintf(e.stdout, "%s of %s in %s\n", display.Count(int(done.Records), "record"), display.Count(done.Journals, "journal"), display.Count(len(done.Files), "file")) //nolint:gosec // below 2^63
+			if err == nil && len(done.Damaged) > 0 {
+				return errWrong
+			}
 			return err
 		},
 	}

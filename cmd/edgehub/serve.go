@@ -63,7 +63,7 @@ journal.
 	f.StringVar(&s.operatorCA, "operator-ca", "", "PEM file with the authorities of the operators' certificates")
 	f.StringVar(&s.tokens, "token-file", "", "file with the operators' tokens, one a line")
 	f.BoolVar(&s.open, "open-enrolment", false, "for a demonstration: no TLS, anybody writes under any name; without --token-file anybody reads")
-	f.Int64Var(&s.limits.Bytes, "limit-bytes", s.limits.Bytes, "bytes that a node may send in a day")
+	f.Int64Var(&s.limits.Bytes, "limit-bytes", s.limits.Bytes, "bytes that a node may send in a day; a request counts as 64 KiB at least")
 	f.IntVar(&s.limits.Journals, "limit-journals", s.limits.Journals, "journals that a node may begin in a day")
 	s.policy.flags(cmd)
 	return cmd

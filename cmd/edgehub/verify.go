@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -49,10 +50,17 @@ Exit status: 0 all is as it was signed, 1 it is not, 2 it could not be verified.
 				Records  uint64        `json:"records"`
 				Journals []hub.Checked `json:"journals"`
 			}{true, 0, []hub.Checked{}}
+			var failed error
 			for _, id := range journals {
 				c, err := hub.Check(cmd.Context(), store, id, verifiers, deep)
+				if err != nil && cmd.Context().Err() != nil {
+					return err
+				}
 				if err != nil {
-					return unknown(err)
+					// The others are verified, too.
+					fmt.Fprintf(e.stderr, "edgehub: journal %s: %s\n", id, display.Clean(err.Error()))
+					failed = cmp.Or(failed, err)
+					continue
 				}
 				result.OK = result.OK && c.OK
 				result.Records += c.Records
@@ -63,10 +71,15 @@ Exit status: 0 all is as it was signed, 1 it is not, 2 it could not be verified.
 			} else {
 				err = e.printChecked(result.Journals, result.Records, len(verifiers) > 0)
 			}
-			if err == nil && !result.OK {
+			switch {
+			case err != nil:
+				return err
+			case failed != nil:
+				return fmt.Errorf("not every journal could be verified: %w", unknown(failed))
+			case !result.OK:
 				return errWrong
 			}
-			return err
+			return nil
 		},
 	}
 	cmd.Flags().StringArrayVar(&keys, "key", nil, "the hub's public key; repeat it for a retired one")

@@ -31,12 +31,16 @@ const (
 	maxAhead = 5 * time.Minute
 	// seenEvery: a node that shows the same checkpoint again is noted at most so often.
 	seenEvery = time.Minute
+	// maxHead bounds a head, in bytes: it is read and written as a whole. An honest node ships
+	// 100,000 times before.
+	maxHead = 4 << 20
 )
 
 // Accept verifies and keeps a shipment of a node, and signs its checkpoint. node is the
 // name in the node's certificate, "" if there is none. The error is a [*Refusal], or that
 // of the store: the shipment may then have been kept.
 func (h *Hub) Accept(ctx context.Context, node string, s *Shipment) (transparency.Cosignature, error) {
+	var last error
 	for range maxRaces {
 		head, version, err := readHead(ctx, h.store, s.Checkpoint.Journal)
 		if errors.Is(err, ErrUnknown) {
@@ -49,6 +53,11 @@ func (h *Hub) Accept(ctx context.Context, node string, s *Shipment) (transparenc
 		if !errors.Is(err, bucket.ErrChanged) {
 			return c, err
 		}
+		last = err
+	}
+	if errors.Is(last, errLost) {
+		h.log.Error("the store has lost the head of a journal: compare it with a backup", "journal", s.Checkpoint.Journal, "node", node)
+		return transparency.Cosignature{}, refuse(http.StatusServiceUnavailable, "the hub's store has lost the head of journal %s: its operator has to restore it", s.Checkpoint.Journal)
 	}
 	return transparency.Cosignature{}, refuse(http.StatusServiceUnavailable, "others write to this journal: try again later")
 }
@@ -187,7 +196,7 @@ func continuation(first record.Record) *Continuation {
 	if !ok {
 		return nil
 	}
-	return &Continuation{Journal: p.Predecessor, Size: p.Size, Hash: p.LastHash, Lost: p.Lost, ByCommand: strings.Contains(p.Lost, replay.LostByCheckpoint)}
+	return &Continuation{Journal: short(p.Predecessor), Size: p.Size, Hash: short(p.LastHash), Lost: short(p.Lost), ByCommand: strings.Contains(p.Lost, replay.LostByCheckpoint)}
 }
 
 // signAt returns the time of the next signature: never before that of the newest one. The
@@ -228,8 +237,12 @@ func (h *Hub) commit(ctx context.Context, s *Shipment, head, next *Head, version
 		}
 		known = len(head.Keys)
 	}
+	data := next.encode()
+	if len(data) > maxHead {
+		return c, refuse(http.StatusRequestEntityTooLarge, "journal %s has been shipped too often, or its key rotated too often, for one journal: begin another one (edgectl journal continue)", next.Journal)
+	}
 	// The commit point.
-	if err := h.store.Swap(ctx, headsDir+next.Journal, next.encode(), version); err != nil {
+	if err := h.store.Swap(ctx, headsDir+next.Journal, data, version); err != nil {
 		return c, err
 	}
 	if err := publish(ctx, h.store, next, known); err != nil {

@@ -143,10 +143,13 @@ func (c *checking) checkpoints(ctx context.Context, head *Head) (map[uint64]tlog
 			return nil, err
 		}
 		text, _, err := c.store.Get(ctx, item.Name)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			continue
-		}
-		if err != nil {
+		case history.IsDamage(err):
+			c.bad(CodeObject, 0, "%v", err)
+			continue
+		case err != nil:
 			return nil, err
 		}
 		size, err := strconv.ParseUint(strings.TrimPrefix(item.Name, prefix), 10, 63)
@@ -216,13 +219,16 @@ func (c *checking) deep(ctx context.Context, j *Journal) error {
 	})
 }
 
-// Journals returns the ids of all journals in a store, in alphabetical order.
+// Journals returns the ids of all journals in a store, in alphabetical order. Other files
+// below heads are left out.
 func Journals(ctx context.Context, s bucket.Store) (ids []string, err error) {
 	for item, err := range s.List(ctx, headsDir) {
 		if err != nil {
 			return nil, err
 		}
-		ids = append(ids, strings.TrimPrefix(item.Name, headsDir))
+		if id := strings.TrimPrefix(item.Name, headsDir); isJournalID(id) {
+			ids = append(ids, id)
+		}
 	}
 	return ids, nil
 }

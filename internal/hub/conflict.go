@@ -204,12 +204,20 @@ func (h *Hub) remembers(ctx context.Context, s *Shipment, head *Head, version bu
 	return refuse(http.StatusServiceUnavailable, "the hub signs nothing: %s", r)
 }
 
+// errLost: the store has a checkpoint of a journal, but not its head. The latter may be in a
+// stale answer only.
+var errLost = fmt.Errorf("its head is missing: %w", bucket.ErrChanged)
+
 // current proves that the head is not a stale one: a store may answer so, and a false
 // alarm would stop the whole hub. The error is bucket.ErrChanged if it may be stale.
 func (h *Hub) current(ctx context.Context, s *Shipment, c transparency.Checkpoint, head *Head, version bucket.Version) error {
 	if head == nil {
 		// Before a signature leaves the hub, the checkpoint is there.
-		return h.store.Swap(ctx, checkpointName(c.Journal, c.Size), s.Cosigned, "")
+		err := h.store.Swap(ctx, checkpointName(c.Journal, c.Size), s.Cosigned, "")
+		if errors.Is(err, bucket.ErrChanged) {
+			err = errLost
+		}
+		return err
 	}
 	next := *head
 	next.Seen = h.now()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path"
@@ -13,7 +14,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autonomyops/edged/internal/errs"
 	"github.com/autonomyops/edged/internal/export"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/hub/bucket"
 )
 
@@ -31,6 +34,15 @@ type Exported struct {
 	Records  uint64   `json:"records"`
 	// Forgotten are the journals whose records were removed.
 	Forgotten []string `json:"forgotten"`
+	// Damaged are the journals that are left out because the store has lost some of their
+	// records, with the reason.
+	Damaged []Damaged `json:"damaged"`
+}
+
+// Damaged is a journal that cannot be read, and why.
+type Damaged struct {
+	Journal string `json:"journal"`
+	Reason  string `json:"reason"`
 }
 
 // Export writes the records of journals as Parquet into few files of a directory: sorted
@@ -38,7 +50,7 @@ type Exported struct {
 // selects journals by their head; nil selects all. Errors are [ErrNotEmpty], and those of
 // the store and the directory.
 func Export(ctx context.Context, s bucket.Store, dir string, chosen func(*Head) bool) (out Exported, err error) {
-	out = Exported{Files: []string{}, Forgotten: []string{}}
+	out = Exported{Files: []string{}, Forgotten: []string{}, Damaged: []Damaged{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return out, err
 	}
@@ -57,6 +69,8 @@ func Export(ctx context.Context, s bucket.Store, dir string, chosen func(*Head) 
 	for _, id := range ids {
 		h, _, err := readHead(ctx, s, id)
 		switch {
+		case damaged(err):
+			out.Damaged = append(out.Damaged, Damaged{id, err.Error()})
 		case err != nil:
 			return out, err
 		case chosen != nil && !chosen(h):
@@ -76,15 +90,24 @@ func Export(ctx context.Context, s bucket.Store, dir string, chosen func(*Head) 
 			size += heads[n].Size
 			n++
 		}
+		broken := -1
+		total := uint64(0)
 		name := filepath.Join(dir, fmt.Sprintf("records-%04d.parquet", len(out.Files)+1))
 		err := export.File(name, "", func(w io.Writer) error {
-			written, err := export.WriteReceived(w, received(ctx, s, heads[:n]))
-			out.Records += written
+			written, err := export.WriteReceived(w, received(ctx, s, heads[:n], &broken))
+			total = written
 			return err
 		})
+		if broken >= 0 && damaged(err) {
+			// The file is begun again without the journal.
+			out.Damaged = append(out.Damaged, Damaged{heads[broken].Journal, err.Error()})
+			heads = slices.Delete(heads, broken, broken+1)
+			continue
+		}
 		if err != nil {
 			return out, err
 		}
+		out.Records += total
 		out.Files = append(out.Files, name)
 		out.Journals += n
 		heads = heads[n:]
@@ -92,15 +115,24 @@ func Export(ctx context.Context, s bucket.Store, dir string, chosen func(*Head) 
 	return out, nil
 }
 
+// damaged reports whether an error is about one journal, rather than about the store.
+func damaged(err error) bool {
+	return history.IsDamage(err) || errors.Is(err, errs.ErrNewer) || errors.Is(err, fs.ErrNotExist)
+}
+
 // received streams the records of journals, one journal after the other, with the time at
-// which each arrived.
-func received(ctx context.Context, s bucket.Store, heads []*Head) iter.Seq2[export.Received, error] {
+// which each arrived. It sets broken to the index of
+// one that cannot be read.
+func received(ctx context.Context, s bucket.Store, heads []*Head, broken *int) iter.Seq2[export.Received, error] {
 	return func(yield func(export.Received, error) bool) {
-		for _, h := range heads {
+		for i, h := range heads {
 			arrivals := h.Received
 			for raw, err := range newJournal(ctx, s, h).RawRecords(1, h.Size) {
 				for len(arrivals) > 1 && uint64(arrivals[0][0]) < raw.Seq { //nolint:gosec // a number of records
 					arrivals = arrivals[1:]
+				}
+				if err != nil {
+					*broken = i
 				}
 				r := export.Received{RawRecord: raw}
 				if len(arrivals) > 0 {

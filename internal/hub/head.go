@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/bits"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -152,7 +153,8 @@ func parseHead(data []byte, id string) (*Head, error) {
 	switch {
 	case h.V > headVersion:
 		return nil, &errs.Error{Kind: errs.ErrNewer, Path: headsDir + id, Detail: fmt.Sprintf("read a head of version %d", h.V), Next: errs.NextUpgrade}
-	case h.V != headVersion, h.Journal != id, h.Size == 0, len(h.Keys) == 0, len(h.Runs) == 0 && h.Forgotten == nil, h.Forgotten == nil && h.Runs[len(h.Runs)-1].Last != h.Size:
+	case h.V != headVersion, h.Journal != id, h.Size == 0, len(h.Keys) == 0, len(h.Runs) == 0 && h.Forgotten == nil, h.Forgotten == nil && h.Runs[len(h.Runs)-1].Last != h.Size,
+		h.Conflicts < 0, (h.Conflicts > 0) != (h.Conflict != nil), slices.ContainsFunc(h.Runs, func(r Run) bool { return !isHash(r.SHA256) }):
 		return nil, corrupt(nil, "its members contradict each other")
 	}
 	edge := h.edge()
@@ -160,6 +162,11 @@ func parseHead(data []byte, id string) (*Head, error) {
 		return nil, corrupt(nil, "its root is not that of its edge")
 	}
 	return &h, nil
+}
+
+// isHash reports whether a text is a SHA-256 as the names of objects have it.
+func isHash(text string) bool {
+	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 func (h *Head) edge() transparency.Edge {

@@ -360,7 +360,7 @@ func TestMalformed(t *testing.T) {
 // A node that sends slowly, too much, or too many journals is refused, and others are not.
 func TestLimits(t *testing.T) {
 	r := newRig(t)
-	r.limits = hub.Limits{Bytes: 64 << 10, Journals: 2, Upload: 200 * time.Millisecond}
+	r.limits = hub.Limits{Bytes: 8 * 64 << 10, Journals: 2, Upload: 200 * time.Millisecond}
 	r.again()
 	slow, w := io.Pipe()
 	req, err := http.NewRequest(http.MethodPost, r.server.URL+"/add-records", slow)
@@ -382,7 +382,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("journal %d: %+v", i+1, res)
 		}
 	}
-	kind, body := encode(t, map[string]string{"records": strings.Repeat("x", 70<<10)})
+	kind, body := encode(t, map[string]string{"records": strings.Repeat("x", 600<<10)})
 	if status, text := post(t, http.DefaultClient, r.server.URL, kind, bytes.NewReader(body)); status != http.StatusTooManyRequests || !strings.Contains(text, "bytes today") {
 		t.Errorf("%d %s", status, text)
 	}

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/verify"
 )
@@ -24,6 +27,9 @@ type entry struct {
 	shipped   bool // its checkpoint and key are published, as this hub knows
 	view      *view
 	conflicts []Conflict
+	// unread is the reason why the head or a conflict cannot be read, and unfolded why the
+	// view cannot be made; "" if there is none. The Size of a head that was never read is 0.
+	unread, unfolded string
 }
 
 // index holds all heads and views in memory, about 1 KiB for each journal.
@@ -55,7 +61,7 @@ func (x *index) put(h *Head, published bool) {
 	if h.Size < e.Size || h.Conflicts < e.Conflicts {
 		return // another request has written a newer one
 	}
-	e.Head, e.keys, e.stamp = brief(h), len(h.Keys), ""
+	e.Head, e.keys, e.stamp, e.unread = brief(h), len(h.Keys), "", ""
 	e.shipped = e.shipped && e.Size == h.Size || published
 }
 
@@ -102,12 +108,14 @@ func (x *index) refresh(ctx context.Context, s bucket.Store, want func(id string
 			}
 		})
 	}
+	listed := true
 	for item, err := range s.List(ctx, headsDir) {
 		if err != nil {
 			fail(err)
+			listed = false
 			break
 		}
-		if x.stampOf(item.Name) != item.Stamp {
+		if isJournalID(strings.TrimPrefix(item.Name, headsDir)) && x.stampOf(item.Name) != item.Stamp {
 			items <- item
 		}
 	}
@@ -116,7 +124,7 @@ func (x *index) refresh(ctx context.Context, s bucket.Store, want func(id string
 	for _, id := range x.behind() {
 		want(id)
 	}
-	if len(failed) == 0 {
+	if listed {
 		x.mu.Lock()
 		x.complete = true
 		x.mu.Unlock()
@@ -134,20 +142,22 @@ func (x *index) stampOf(name string) string {
 }
 
 func (x *index) load(ctx context.Context, s bucket.Store, item bucket.Item) error {
-	head, _, err := readHead(ctx, s, strings.TrimPrefix(item.Name, headsDir))
+	id := strings.TrimPrefix(item.Name, headsDir)
+	head, _, err := readHead(ctx, s, id)
 	if err != nil {
+		x.setUnread(id, err)
 		return err
 	}
 	var found []Conflict
+	unread := ""
 	if head.Conflicts > 0 {
+		// The head says that there was a conflict, also if the evidence is lost.
 		if found, err = conflicts(ctx, s, head); err != nil {
-			return err
+			unread = reason(err)
 		}
 	}
-	v, err := readView(ctx, s, head.Journal)
-	if err != nil {
-		return err
-	}
+	v, viewErr := readView(ctx, s, head.Journal) // one that cannot be read is made again
+	err = errors.Join(err, viewErr)
 	x.mu.Lock()
 	e := x.entries[head.Journal]
 	if e == nil {
@@ -158,14 +168,47 @@ func (x *index) load(ctx context.Context, s bucket.Store, item bucket.Item) erro
 		e.Head, e.keys, e.conflicts = brief(head), len(head.Keys), found
 		// It is only right if the head was not replaced since the list was made; then
 		// the next list has another stamp.
-		e.stamp = item.Stamp
+		e.stamp, e.unread = item.Stamp, unread
+		if err != nil {
+			e.stamp = "" // read it again
+		}
 	}
 	if v != nil && (e.view == nil || v.Size >= e.view.Size) {
 		v.Progress = verify.Progress{}
 		e.view = v
 	}
 	x.mu.Unlock()
-	return nil
+	return err
+}
+
+// setUnread notes that a head cannot be read. What is known of it stays, unless it is
+// damaged: the store may only be away.
+func (x *index) setUnread(id string, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.entries[id]
+	if e == nil {
+		e = &entry{Head: Head{Journal: id}}
+		x.entries[id] = e
+	}
+	if e.Size == 0 || history.IsDamage(err) || errors.Is(err, errs.ErrNewer) {
+		e.unread = reason(err)
+	}
+}
+
+// setUnfolded notes that the view of a journal cannot be made.
+func (x *index) setUnfolded(id string, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e := x.entries[id]; e != nil {
+		e.unfolded = reason(err)
+	}
+}
+
+// reason returns an error as a text for the page.
+func reason(err error) string {
+	text := display.Clean(err.Error())
+	return text[:min(len(text), 500)]
 }
 
 // behind returns the journals whose view lacks records.
@@ -173,7 +216,7 @@ func (x *index) behind() (ids []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for id, e := range x.entries {
-		if e.Forgotten == nil && (e.view == nil || e.view.Size < e.Size) {
+		if e.Size > 0 && e.Forgotten == nil && (e.view == nil || e.view.Size < e.Size) {
 			ids = append(ids, id)
 		}
 	}
@@ -185,7 +228,7 @@ func (x *index) setView(id string, v *view) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if e := x.entries[id]; e != nil && (e.view == nil || v.Size >= e.view.Size) {
-		e.view = v
+		e.view, e.unfolded = v, ""
 	}
 }
 
@@ -206,9 +249,11 @@ func (x *index) all() (byNode map[string][]entry, complete bool) {
 	defer x.mu.Unlock()
 	byNode = map[string][]entry{}
 	for e := range maps.Values(x.entries) {
-		if e.Size > 0 {
-			byNode[e.Node] = append(byNode[e.Node], *e)
+		name := e.Node
+		if e.Size == 0 {
+			name = "journal " + e.Journal // of a node that is not known
 		}
+		byNode[name] = append(byNode[name], *e)
 	}
 	for _, entries := range byNode {
 		slices.SortFunc(entries, func(a, b entry) int {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/autonomyops/edged/internal/errs"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/transparency"
 	"github.com/autonomyops/edged/journal"
@@ -187,14 +188,21 @@ func (j *Journal) rootAt(size uint64) (tlog.Hash, error) {
 	if size == j.head.Size {
 		return tlog.Hash(j.head.Root), nil
 	}
-	// A checkpoint of this size was signed once, and it is kept.
+	// A checkpoint of this size was signed once, and it is kept. One that is damaged must
+	// accuse nobody: without the node's signature the records decide.
 	text, _, err := j.store.Get(j.ctx, checkpointName(j.ID(), size))
 	if err == nil {
-		c, err := transparency.Read(text)
+		var keys []transparency.Verifier
+		for _, key := range j.head.Keys {
+			if v, err := verifierOf(j.ID(), key); err == nil {
+				keys = append(keys, v)
+			}
+		}
+		c, _, err := transparency.Open(text, keys...)
 		if err == nil && c.Journal == j.ID() && c.Size == size {
 			return c.Root, nil
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	} else if !errors.Is(err, fs.ErrNotExist) && !history.IsDamage(err) {
 		return tlog.Hash{}, err
 	}
 	var edge transparency.Edge

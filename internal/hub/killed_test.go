@@ -110,6 +110,7 @@ func TestHubKilled(t *testing.T) {
 			}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for n := 0; ; n++ {
 				ended := false
 				for _, after := range []bool{false, true} {

@@ -6,16 +6,21 @@ import (
 	"time"
 )
 
+// requestBytes is what a request counts at least: each costs the hub a few files, whatever
+// is in it.
+const requestBytes = 64 << 10
+
 // Limits bound what one node may send.
 type Limits struct {
-	Bytes    int64 // a day
+	Bytes    int64 // a day; a request counts as 64 KiB at least
 	Journals int   // new ones a day
-	// Upload is the time for one request.
+	// Upload is the time for the body of one request: 8 MiB over a slow line. The answer
+	// has to follow within answerTime.
 	Upload time.Duration
 }
 
 // DefaultLimits is far beyond what an honest node needs.
-func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Journals: 8, Upload: time.Minute} }
+func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Journals: 8, Upload: 4 * time.Minute} }
 
 // quota counts what each node has sent today. After a restart it begins again.
 type quota struct {
@@ -47,6 +52,7 @@ func (q *quota) begin(node string, one bool, bytes int64, now time.Time) (done f
 		}
 		q.day = today
 	}
+	bytes = max(bytes, requestBytes)
 	u := q.nodes[node]
 	if u == nil {
 		u = &used{}
@@ -56,7 +62,7 @@ func (q *quota) begin(node string, one bool, bytes int64, now time.Time) (done f
 	case u.busy && one:
 		return nil, refuse(http.StatusTooManyRequests, "another request of this node is in progress")
 	case u.bytes+bytes > q.limits.Bytes:
-		return nil, refuse(http.StatusTooManyRequests, "this node has sent %d bytes today, and at most %d are possible", u.bytes, q.limits.Bytes)
+		return nil, refuse(http.StatusTooManyRequests, "this node has sent %d bytes today (a request counts as %d at least), and at most %d are possible", u.bytes, requestBytes, q.limits.Bytes)
 	}
 	u.busy = true
 	u.bytes += bytes

@@ -140,6 +140,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) {
 		http.Error(w, "the hub holds no such journal", http.StatusNotFound)
 	case errors.Is(err, ErrForgotten):
 		http.Error(w, err.Error(), http.StatusGone)
+	case errors.Is(err, errs.ErrNewer):
+		http.Error(w, "a record of this journal names a newer version, which this hub cannot show: update the hub, or look at the node's state on the page", http.StatusNotImplemented)
 	case r.Context().Err() != nil:
 		http.Error(w, "the request was given up", http.StatusServiceUnavailable)
 	default:

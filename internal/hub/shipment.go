@@ -23,6 +23,9 @@ const (
 	maxRotations       = 64
 	maxProof           = 128     // hashes
 	maxOther           = 1 << 20 // bytes of everything but the records
+	// Of these the hub keeps many, some of them in memory. Bytes; honest ones are far shorter.
+	maxSigned = 1 << 10 // a checkpoint with the node's signature
+	maxKey    = 4 << 10 // a key, or the note of its rotation
 )
 
 // Shipment is what a node sends in one request.
@@ -82,8 +85,11 @@ func ReadShipment(r *multipart.Reader) (*Shipment, error) {
 		}
 		seen[name] = true
 		limit := int64(transparency.MaxCheckpoint)
-		if name == "records" {
+		switch name {
+		case "records":
 			limit = MaxShipmentBytes
+		case "key", "rotation":
+			limit = maxKey
 		}
 		data, err := io.ReadAll(io.LimitReader(part, limit+1))
 		switch {
@@ -146,6 +152,9 @@ func (s *Shipment) addCheckpoint(data []byte) error {
 	old, err := strconv.ParseUint(number, 10, 63)
 	if !ok || !ok2 || err != nil || strconv.FormatUint(old, 10) != number || len(rows) > 1+maxProof {
 		return malformed("part checkpoint is no request of add-checkpoint")
+	}
+	if len(signed) > maxSigned {
+		return malformed("the checkpoint has more than %d bytes: send it with the node's signature alone", maxSigned)
 	}
 	s.Old = old
 	for _, row := range rows[1:] {

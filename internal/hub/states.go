@@ -48,7 +48,8 @@ func (h *Hub) Fleet(p Policy) Fleet {
 // ReadFleet returns the states of all nodes from a store alone.
 func ReadFleet(ctx context.Context, s bucket.Store, p Policy) (Fleet, error) {
 	x := newIndex()
-	if err := x.refresh(ctx, s, func(string) {}); err != nil {
+	// A journal that cannot be read is among the nodes.
+	if err := x.refresh(ctx, s, func(string) {}); err != nil && (!x.complete || ctx.Err() != nil) {
 		return Fleet{}, err
 	}
 	if err := x.foldAll(ctx, s); err != nil {
@@ -67,8 +68,6 @@ func ReadFleet(ctx context.Context, s bucket.Store, p Policy) (Fleet, error) {
 // foldAll makes the views that are behind. They are not kept: the store may be read-only.
 func (x *index) foldAll(ctx context.Context, s bucket.Store) error {
 	ids := make(chan string)
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
@@ -79,8 +78,8 @@ func (x *index) foldAll(ctx context.Context, s bucket.Store) error {
 					v, err = makeView(ctx, s, id, before)
 				}
 				if err != nil {
-					stop(fmt.Errorf("fold journal %s: %w", id, err))
-					return
+					x.setUnfolded(id, err)
+					continue
 				}
 				v.Progress = verify.Progress{}
 				x.setView(id, v)
@@ -97,7 +96,7 @@ func (x *index) foldAll(ctx context.Context, s bucket.Store) error {
 	}
 	close(ids)
 	wg.Wait()
-	return context.Cause(ctx)
+	return ctx.Err()
 }
 
 func fleetOf(x *index, p Policy, now time.Time) Fleet {
@@ -141,10 +140,17 @@ func (p Policy) node(name string, journals []entry, now time.Time) Node {
 		return n.sorted()
 	}
 	newest := journals[0]
+	if newest.Size == 0 {
+		n.add(Unsound, "the hub cannot read what it holds of this journal, and does not know its node: %s", newest.unread)
+		return n.sorted()
+	}
 	n.Journal, n.Records = newest.Journal, newest.Size
 	first, seen := newest.First, newest.Seen
 	for _, e := range journals {
 		n.Conflicts = append(n.Conflicts, e.conflicts...)
+		if trouble := cmp.Or(e.unread, e.unfolded); trouble != "" {
+			n.add(Unsound, "the hub cannot read all that it holds of journal %s: %s (edgehub verify)", e.Journal, trouble)
+		}
 		if e.First.Before(first) {
 			first = e.First
 		}

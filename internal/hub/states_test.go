@@ -142,6 +142,7 @@ func TestStates(t *testing.T) {
 		}, []hub.State{hub.Failing}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, d := newRig(t), newDevice(t)
 			d.boots(4).must(r, ship.Cosigned) // 5 records
 			before := held(t, r)

@@ -204,7 +204,8 @@ func (u *unreliable) Swap(ctx context.Context, name string, data []byte, old buc
 // A store that fails, answers with older content, or does what it says it did not, delays
 // nodes. It loses nothing that was signed, and accuses nobody.
 func TestUnreliableStore(t *testing.T) {
-	for seed := range uint64(4) {
+	t.Parallel()
+	for seed := range uint64(3) {
 		r := newRig(t)
 		r.stop()
 		store, err := bucket.OpenFolder(r.dir)

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/autonomyops/edged/internal/display"
+	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/verify"
 	"github.com/autonomyops/edged/journal"
@@ -49,7 +50,7 @@ type view struct {
 // readView returns the view of a journal, nil if there is none of this version.
 func readView(ctx context.Context, s bucket.Store, id string) (*view, error) {
 	data, _, err := s.Get(ctx, viewsDir+id)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || history.IsDamage(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -94,7 +95,7 @@ func (v *view) extend(j *Journal) (*view, error) {
 	next.Size = j.Tip().Seq
 	for _, f := range fold.Findings {
 		if f.Severity == journal.SeverityError && len(next.Findings) < maxFindings {
-			f.Detail = display.Clean(f.Detail)
+			f.Detail = short(f.Detail)
 			next.Findings = append(next.Findings, f)
 		}
 	}
@@ -104,7 +105,7 @@ func (v *view) extend(j *Journal) (*view, error) {
 	}
 	next.Epoch = state.Epoch
 	if b := state.Baseline; b != nil {
-		next.System, next.Kernel = display.System(b.OSRelease), display.Clean(b.UnameRelease)
+		next.System, next.Kernel = short(display.System(b.OSRelease)), short(b.UnameRelease)
 	}
 	if next.Boot != nil {
 		next.Boot.Attempt = 0
@@ -119,6 +120,16 @@ func (v *view) extend(j *Journal) (*view, error) {
 	return next, next.flag(j, state.Epoch)
 }
 
+// short returns a text of a node as it is shown, and kept in memory: printable, and not
+// longer than an honest one.
+func short(text string) string {
+	const most = 1000 // bytes
+	if text = display.Clean(text); len(text) > most {
+		text = text[:most] + "..."
+	}
+	return text
+}
+
 // boot sets the newest boot from a state after one of its records.
 func (v *view) boot(s machine.State) {
 	v.Boot = &Boot{Time: s.Run.Time, Outcome: "unfinished"}
@@ -126,7 +137,7 @@ func (v *view) boot(s machine.State) {
 	case s.Run.Failed != 0:
 		v.Boot.Outcome, v.Boot.Exit = "failed", s.Run.Failed
 		if f := s.LastFail; f != nil {
-			v.Boot.Stage, v.Boot.Reason = display.Clean(f.Failed.Stage), display.Clean(f.Failed.Reason)
+			v.Boot.Stage, v.Boot.Reason = short(f.Failed.Stage), short(f.Failed.Reason)
 		}
 	case s.Run.Ended || s.Run.Closed:
 		v.Boot.Outcome = "passed"
@@ -231,6 +242,7 @@ func (v *views) run(ctx context.Context) {
 			if err := v.make(ctx, id); err != nil && ctx.Err() == nil {
 				// The next refresh asks again.
 				v.log.Warn("a journal cannot be folded", "journal", id, "error", err)
+				v.index.setUnfolded(id, err)
 			}
 		}
 	}

@@ -104,7 +104,7 @@ func shipToHub(ctx context.Context, transport *http.Transport, h *Hub, kept *Kep
 // run sends until the hub holds all records. old is the number that it is believed to
 // hold.
 func (s *shipment) run(ctx context.Context, old uint64, r *Result) error {
-	tip := s.tree.Checkpoint().Size
+	tip, most := s.tree.Checkpoint().Size, uint64(0)
 	for asked := 0; asked < maxAsked; asked++ {
 		to, records, err := s.batch(old, tip)
 		if err != nil {
@@ -126,7 +126,9 @@ func (s *shipment) run(ctx context.Context, old uint64, r *Result) error {
 			if old = c.Size; old == tip {
 				return nil
 			}
-			asked = -1 // it took a part
+			if c.Size > most { // it took a part, and not the same one again
+				asked, most = -1, c.Size
+			}
 		case errors.As(err, &conflict) && conflict.size == old && old > tip:
 			return fmt.Errorf("it holds %d records, %w", old, errMore)
 		case errors.As(err, &conflict) && conflict.size == old:

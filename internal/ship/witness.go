@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// requestTimeout bounds one request, its answer included.
+	// requestTimeout bounds one request to a witness, its answer included. A hub gets records,
+	// and has more: uploadTimeout.
 	requestTimeout = 30 * time.Second
 	// maxAnswer is the largest answer that is read, in bytes.
 	maxAnswer = 64 << 10
@@ -41,6 +42,8 @@ func (e conflictError) Error() string { return fmt.Sprintf("it knows %d records"
 // (https://c2sp.org/tlog-witness). proof leads from the first old records to the
 // checkpoint. Errors are those of post.
 func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proof []transparency.HashText, checkpoint []byte) (transparency.Cosignature, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	return w.post(ctx, client, "/add-checkpoint", "text/plain; charset=utf-8", bytes.NewReader(addCheckpoint(old, proof, checkpoint)), checkpoint)
 }
 
@@ -55,11 +58,9 @@ func addCheckpoint(old uint64, proof []transparency.HashText, checkpoint []byte)
 	return body.Bytes()
 }
 
-// post sends a request and returns the witness's signature over the checkpoint. The
+// post sends a request, which the deadline of ctx bounds, and returns the witness's signature over the checkpoint. The
 // error is [ErrAway], [ErrStranger], [ErrContradicts] or a conflictError.
 func (w *Witness) post(ctx context.Context, client *http.Client, path, kind string, body *bytes.Reader, checkpoint []byte) (transparency.Cosignature, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL+path, body)
 	if err != nil {
 		return transparency.Cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
