@@ -140,6 +140,7 @@ func TestSchemas(t *testing.T) {
 		{"hub-status", "echo depot-06 >nodes.txt; edgehub status --store fleet/store --json --inventory nodes.txt; [ $? = 1 ]"},
 		{"hub-verify", "edgehub verify --store fleet/store --deep --json"},
 		{"hub-export", "edgehub export --store fleet/store --out exported --json"},
+		{"hub-export", "cp -r fleet/store lost; rm lost/records/*; edgehub export --store lost --out few --json; [ $? = 1 ]"},
 		{"hub-verify", "cp -r fleet/store damaged; for f in damaged/records/*; do echo >$f; done; edgehub verify --store damaged --json; [ $? = 1 ]"},
 	} {
 		out, errs, exit := n.Run("set +e +o pipefail; " + tt.command)
