@@ -331,3 +331,22 @@ func TestManySmallShipments(t *testing.T) {
 	}
 	d.must(r, ship.Cosigned)
 }
+
+// status says that the hub stopped until one with another key signs.
+func TestStoppedUntilAnotherKeySigns(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	text, err := json.Marshal(hub.Rollback{Time: time.Now().Add(-time.Hour), Journal: d.id(), Held: 1})
+	historytest.Check(t, err)
+	name := filepath.Join(r.dir, "rollbacks", "00000000")
+	historytest.Check(t, os.WriteFile(name, text, 0o600))
+	if f, err := hub.ReadFleet(t.Context(), r.store, r.policy); err != nil || f.Stopped != "" {
+		t.Errorf("afterwards: %q, %v", f.Stopped, err)
+	}
+	for _, text := range []string{`{"time":"` + time.Now().Add(-time.Second).Format(time.RFC3339) + `"}`, "x", ""} {
+		historytest.Check(t, os.WriteFile(name, []byte(text), 0o600))
+		if f, err := hub.ReadFleet(t.Context(), r.store, r.policy); err != nil || f.Stopped == "" {
+			t.Errorf("%s: %q, %v", text, f.Stopped, err)
+		}
+	}
+}
