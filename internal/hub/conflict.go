@@ -53,7 +53,8 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 		if err := h.tellFirst(ctx, head, first); err != nil {
 			return err
 		}
-	} else if next.Conflicts++; next.Conflicts <= maxConflicts {
+	} else {
+		next.Conflicts++
 		e := Evidence{Conflict: Conflict{
 			Kind: kind, Journal: head.Journal, Time: now,
 			Held:  Side{head.Size, head.Root.String(), head.Checkpoint},
@@ -63,8 +64,14 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 		for _, hash := range s.Proof {
 			e.Proof = append(e.Proof, transparency.HashText(hash))
 		}
-		if err := create(ctx, h.store, conflictName(head.Journal, next.Conflicts), e.encode()); err != nil {
-			return err
+		for ; next.Conflicts <= maxConflicts; next.Conflicts++ {
+			kept, err := h.keep(ctx, conflictName(head.Journal, next.Conflicts), &e)
+			if err != nil {
+				return err
+			}
+			if kept {
+				break
+			}
 		}
 	}
 	if err := h.store.Swap(ctx, headsDir+head.Journal, next.encode(), version); err != nil {
@@ -77,6 +84,21 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 	h.index.putConflicts(&next, found)
 	h.log.Warn("a node contradicts what the hub holds", "state", string(kind), "node", head.Node, "journal", head.Journal, "held", head.Size, "shown", s.Checkpoint.Size)
 	return answer
+}
+
+// keep writes evidence, and reports whether it is there: another request may have used the
+// name for something else, and not have replaced the head.
+func (h *Hub) keep(ctx context.Context, name string, e *Evidence) (bool, error) {
+	err := h.store.Swap(ctx, name, e.encode(), "")
+	if !errors.Is(err, bucket.ErrChanged) {
+		return err == nil, err
+	}
+	data, _, err := h.store.Get(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	var there Evidence
+	return json.Unmarshal(data, &there) == nil && there.Shown.Checkpoint == e.Shown.Checkpoint && there.Kind == e.Kind, nil
 }
 
 // same reports whether two conflicts are about the same checkpoint.

@@ -350,3 +350,20 @@ func TestStoppedUntilAnotherKeySigns(t *testing.T) {
 		}
 	}
 }
+
+// Evidence of a hub that died before it replaced the head, or of another hub that was
+// slower, is not taken for that of the next conflict.
+func TestEvidenceOfTwo(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	dir := filepath.Join(r.dir, "conflicts", d.id())
+	historytest.Check(t, os.MkdirAll(dir, 0o700))
+	text, err := json.Marshal(map[string]any{"kind": "rewritten", "journal": d.id(), "shown": map[string]any{"size": 3, "checkpoint": "another one"}})
+	historytest.Check(t, err)
+	historytest.Check(t, os.WriteFile(filepath.Join(dir, "1"), text, 0o600))
+	shown(t, r, d, d.rewrite(3, 4), ship.Rewritten)
+	n := r.is(historytest.Node, hub.Rewritten)
+	if !slices.ContainsFunc(n.Conflicts, func(c hub.Conflict) bool { return c.Shown.Size == 4 && c.First != nil && c.First.Seq == 3 }) {
+		t.Errorf("%+v", n.Conflicts)
+	}
+}
