@@ -351,6 +351,20 @@ func TestStoppedUntilAnotherKeySigns(t *testing.T) {
 	}
 }
 
+// Evidence that is damaged in the store does not hide a new conflict, neither from the node
+// nor from the operator.
+func TestDamagedEvidence(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	shown(t, r, d, d.rewrite(3, 3), ship.Rewritten)
+	historytest.Check(t, os.WriteFile(filepath.Join(r.dir, "conflicts", d.id(), "1"), []byte("x"), 0o600))
+	shown(t, r, d, d.rewrite(3, 4), ship.Rewritten)
+	n := r.node(historytest.Node)
+	if !slices.Contains(n.States, hub.Rewritten) || !slices.ContainsFunc(n.Conflicts, func(c hub.Conflict) bool { return c.Shown.Size == 4 }) {
+		t.Errorf("%q %q %+v", n.States, n.Reasons, n.Conflicts)
+	}
+}
+
 // Evidence of a hub that died before it replaced the head, or of another hub that was
 // slower, is not taken for that of the next conflict.
 func TestEvidenceOfTwo(t *testing.T) {
