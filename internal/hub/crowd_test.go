@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/hub"
+	"github.com/autonomyops/edged/internal/hub/bucket"
+	"github.com/autonomyops/edged/internal/ship"
 )
 
 // Two hubs over one store take the shipments of several nodes, while others read, verify and
@@ -116,4 +119,41 @@ func TestCrowd(t *testing.T) {
 	r.intact(uint64(boots), "at the end")
 	_, err := hub.Forget(t.Context(), r.store, nodes[0].id, hub.NewForgotten("op", "closed"))
 	historytest.Check(t, err)
+}
+
+// forgetful is a store in which a journal is removed just before its view is written.
+type forgetful struct {
+	bucket.Store
+	written chan error
+}
+
+func (f *forgetful) Put(ctx context.Context, name string, data []byte) error {
+	id, ok := strings.CutPrefix(name, "views/")
+	if !ok {
+		return f.Store.Put(ctx, name, data)
+	}
+	_, err := hub.Forget(ctx, f.Store, id, hub.NewForgotten("op", "closed"))
+	err = errors.Join(err, f.Store.Put(ctx, name, data))
+	f.written <- err
+	return err
+}
+
+// A view that is being made while its journal is removed does not stay: it holds what the
+// records say.
+func TestForgetWhileFolding(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	r.stop()
+	store, err := bucket.OpenFolder(r.dir)
+	historytest.Check(t, err)
+	f := &forgetful{store, make(chan error, 8)}
+	r.serve(f, &hub.Access{Open: true})
+	d.boots(2).must(r, ship.Cosigned)
+	historytest.Check(t, <-f.written)
+	for range 100 {
+		if _, _, err = store.Get(t.Context(), "views/"+d.id()); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("the view is still there: %v", err)
 }
