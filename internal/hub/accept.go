@@ -31,6 +31,8 @@ const (
 	maxAhead = 5 * time.Minute
 	// seenEvery: a node that shows the same checkpoint again is noted at most so often.
 	seenEvery = time.Minute
+	// maxName is the length of the longest name of a node, as its config allows it, in bytes.
+	maxName = 128
 	// maxHead bounds a head, in bytes: it is read and written as a whole. An honest node ships
 	// 100,000 times before.
 	maxHead = 4 << 20
@@ -156,6 +158,8 @@ func (h *Hub) extend(next *Head, node string, s *Shipment) error {
 		// The name changes with a record that says so. Whether it may is for the fold.
 		renamed = renamed || rec.Type == string(machine.KindNodeRenamed)
 		switch {
+		case len(rec.Node) > maxName:
+			return malformed("record %d is of a node whose name has %d bytes, and at most %d are possible", seq, len(rec.Node), maxName)
 		case rec.Journal != next.Journal:
 			return malformed("record %d names journal %.80q", seq, rec.Journal)
 		case rec.Seq != seq:

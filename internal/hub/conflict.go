@@ -53,7 +53,8 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 		if err := h.tellFirst(ctx, head, first); err != nil {
 			return err
 		}
-	} else if next.Conflicts++; next.Conflicts <= maxConflicts {
+	} else {
+		next.Conflicts++
 		e := Evidence{Conflict: Conflict{
 			Kind: kind, Journal: head.Journal, Time: now,
 			Held:  Side{head.Size, head.Root.String(), head.Checkpoint},
@@ -63,8 +64,14 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 		for _, hash := range s.Proof {
 			e.Proof = append(e.Proof, transparency.HashText(hash))
 		}
-		if err := create(ctx, h.store, conflictName(head.Journal, next.Conflicts), e.encode()); err != nil {
-			return err
+		for ; next.Conflicts <= maxConflicts; next.Conflicts++ {
+			kept, err := h.keep(ctx, conflictName(head.Journal, next.Conflicts), &e)
+			if err != nil {
+				return err
+			}
+			if kept {
+				break
+			}
 		}
 	}
 	if err := h.store.Swap(ctx, headsDir+head.Journal, next.encode(), version); err != nil {
@@ -72,11 +79,26 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 	}
 	found, err := conflicts(ctx, h.store, &next)
 	if err != nil {
-		return err
+		h.log.Error("evidence of older conflicts cannot be read", "journal", head.Journal, "error", err)
 	}
 	h.index.putConflicts(&next, found)
 	h.log.Warn("a node contradicts what the hub holds", "state", string(kind), "node", head.Node, "journal", head.Journal, "held", head.Size, "shown", s.Checkpoint.Size)
 	return answer
+}
+
+// keep writes evidence, and reports whether it is there: another request may have used the
+// name for something else, and not have replaced the head.
+func (h *Hub) keep(ctx context.Context, name string, e *Evidence) (bool, error) {
+	err := h.store.Swap(ctx, name, e.encode(), "")
+	if !errors.Is(err, bucket.ErrChanged) {
+		return err == nil, err
+	}
+	data, _, err := h.store.Get(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	var there Evidence
+	return json.Unmarshal(data, &there) == nil && there.Shown.Checkpoint == e.Shown.Checkpoint && there.Kind == e.Kind, nil
 }
 
 // same reports whether two conflicts are about the same checkpoint.
@@ -91,12 +113,15 @@ func (h *Hub) tellFirst(ctx context.Context, head *Head, first *Differing) error
 	}
 	name := conflictName(head.Journal, head.Conflicts)
 	data, version, err := h.store.Get(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is lost, and nothing can be added
+	}
 	if err != nil {
 		return err
 	}
 	var e Evidence
-	if err := json.Unmarshal(data, &e); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if json.Unmarshal(data, &e) != nil {
+		return nil // the same
 	}
 	e.First = first
 	return h.store.Swap(ctx, name, e.encode(), version)
@@ -129,21 +154,24 @@ func (h *Hub) differing(ctx context.Context, s *Shipment, head *Head) (*Differin
 	return nil, nil
 }
 
-// conflicts returns the conflicts of a journal that are kept, the newest first.
-func conflicts(ctx context.Context, s bucket.Store, head *Head) ([]Conflict, error) {
-	var all []Conflict
+// conflicts returns the conflicts of a journal that are kept, the newest first. Those that
+// cannot be read are in the error.
+func conflicts(ctx context.Context, s bucket.Store, head *Head) (all []Conflict, failed error) {
 	for n := min(head.Conflicts, maxConflicts); n > 0; n-- {
-		data, _, err := s.Get(ctx, conflictName(head.Journal, n))
-		if err != nil {
-			return all, err
-		}
 		var e Evidence
-		if err := json.Unmarshal(data, &e); err != nil {
-			return all, fmt.Errorf("%s: %w", conflictName(head.Journal, n), err)
+		data, _, err := s.Get(ctx, conflictName(head.Journal, n))
+		if err == nil {
+			if err = json.Unmarshal(data, &e); err != nil {
+				err = fmt.Errorf("%s: %w", conflictName(head.Journal, n), err)
+			}
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
 		}
 		all = append(all, e.Conflict)
 	}
-	return all, nil
+	return all, failed
 }
 
 // Rollback shows that the store was put back: the hub has signed a checkpoint that the

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,9 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/tlsfiles"
 	"github.com/autonomyops/edged/internal/transparency"
+	"github.com/autonomyops/edged/journal/record"
 )
 
 // Remote is a journal at a hub: https://HUB/edged/ID, or in its store: STORE/heads/ID,
@@ -51,11 +55,15 @@ type Reader struct {
 	Certificate, CertificateKey string // PEM files of a client certificate
 }
 
+// maxFetched is the largest journal that is copied from a hub, in bytes: about ten million
+// records.
+const maxFetched = 8 << 30
+
 // ErrRefused: the hub does not let this reader read.
 var ErrRefused = errors.New("the hub refuses")
 
 // Fetch writes the records of the journal to w, one a line, and returns the checkpoint
-// that the hub has signed over them. Errors are [ErrUnknown], [ErrForgotten],
+// that the hub has signed over them. It verifies the root, and no signature. Errors are [ErrUnknown], [ErrForgotten],
 // [ErrRefused], and those of the network or the store.
 func (r Remote) Fetch(ctx context.Context, w io.Writer, as Reader) (cosigned []byte, err error) {
 	if r.url {
@@ -87,12 +95,15 @@ func (r Remote) download(ctx context.Context, w io.Writer, as Reader) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("%s/checkpoint: %w", r.location, err)
 	}
-	out := &lineCounter{w: w}
-	if err := r.get(ctx, client, as.Token, "/records.jsonl", out, 0); err != nil {
+	if c.Journal != r.id {
+		return nil, fmt.Errorf("%s/checkpoint is of journal %.80q", r.location, c.Journal)
+	}
+	out := &signedRecords{w: bufio.NewWriter(w), of: c}
+	if err := r.get(ctx, client, as.Token, "/records.jsonl", out, 0); err != nil && !errors.Is(err, errEnough) {
 		return nil, err
 	}
-	if out.lines < c.Size {
-		return nil, fmt.Errorf("%s/records.jsonl holds %d records, but the hub has signed %d", r.location, out.lines, c.Size)
+	if err := out.end(); err != nil {
+		return nil, fmt.Errorf("%s/records.jsonl: %w", r.location, err)
 	}
 	return cosigned.Bytes(), nil
 }
@@ -128,8 +139,12 @@ func (r Remote) get(ctx context.Context, client *http.Client, token, name string
 	if limit > 0 {
 		body = io.LimitReader(body, limit)
 	}
-	if _, err := io.Copy(w, body); err != nil {
-		return fmt.Errorf("%s%s: cut short: %w", r.location, name, err)
+	_, err = io.Copy(w, body)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("cut short: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s%s: %w", r.location, name, err)
 	}
 	return nil
 }
@@ -138,18 +153,78 @@ func (r Remote) get(ctx context.Context, client *http.Client, token, name string
 func (as Reader) client() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = 30 * time.Second
+	transport.DisableCompression = true // a few bytes could become many
 	var err error
 	transport.TLSClientConfig, err = tlsfiles.Client(as.CA, as.Certificate, as.CertificateKey)
-	return &http.Client{Transport: transport}, err
+	// A hub has one address. Another one must not get the reader's certificate.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: transport, CheckRedirect: stay}, err
 }
 
-type lineCounter struct {
-	w     io.Writer
-	lines uint64
+// signedRecords passes on the records that a checkpoint is over, one a line, and no more. A
+// hub that lies can otherwise fill the disk of the reader, or show it another journal.
+type signedRecords struct {
+	w       *bufio.Writer
+	of      transparency.Checkpoint
+	edge    transparency.Edge
+	partial []byte // a line that has only begun
+	bytes   int64
 }
 
-func (c *lineCounter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.lines += uint64(bytes.Count(p[:n], []byte("\n"))) //nolint:gosec // not negative
-	return n, err
+// errEnough ends a download: all records of the checkpoint are there.
+var errEnough = errors.New("all records are there")
+
+func (s *signedRecords) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		part, _, ended := bytes.Cut(p[n:], []byte("\n"))
+		if len(s.partial)+len(part) > record.MaxLen {
+			return n, fmt.Errorf("record %d is too long", s.edge.Count+1)
+		}
+		s.partial = append(s.partial, part...)
+		n += len(part)
+		if !ended {
+			return n, nil
+		}
+		n++
+		if err := s.add(s.partial); err != nil {
+			return n, err
+		}
+		s.partial = s.partial[:0]
+	}
+	return n, nil
+}
+
+func (s *signedRecords) add(line []byte) error {
+	if s.edge.Count == 0 {
+		// The chain binds the others to it.
+		rec, err := record.Decode(line)
+		if err == nil && rec.Journal != s.of.Journal {
+			err = fmt.Errorf("it is of journal %.80q", rec.Journal)
+		}
+		if err != nil {
+			return fmt.Errorf("record 1: %w", err)
+		}
+	}
+	if s.bytes += int64(len(line)) + 1; s.bytes > maxFetched {
+		return fmt.Errorf("it has more than %d bytes: read the hub's store itself, STORE/heads/%s", int64(maxFetched), s.of.Journal)
+	}
+	s.edge.Push(tlog.RecordHash(line))
+	if _, err := s.w.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	if s.edge.Count == s.of.Size {
+		return errEnough
+	}
+	return nil
+}
+
+// end returns nil if these were the records of the checkpoint.
+func (s *signedRecords) end() error {
+	switch {
+	case s.edge.Count < s.of.Size:
+		return fmt.Errorf("it holds %d records, but the hub has signed %d", s.edge.Count, s.of.Size)
+	case s.edge.Root() != s.of.Root:
+		return fmt.Errorf("its first %d records are not those that the hub has signed", s.of.Size)
+	}
+	return s.w.Flush()
 }

@@ -331,3 +331,53 @@ func TestManySmallShipments(t *testing.T) {
 	}
 	d.must(r, ship.Cosigned)
 }
+
+// status says that the hub stopped until one with another key signs.
+func TestStoppedUntilAnotherKeySigns(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	text, err := json.Marshal(hub.Rollback{Time: time.Now().Add(-time.Hour), Journal: d.id(), Held: 1})
+	historytest.Check(t, err)
+	name := filepath.Join(r.dir, "rollbacks", "00000000")
+	historytest.Check(t, os.WriteFile(name, text, 0o600))
+	if f, err := hub.ReadFleet(t.Context(), r.store, r.policy); err != nil || f.Stopped != "" {
+		t.Errorf("afterwards: %q, %v", f.Stopped, err)
+	}
+	for _, text := range []string{`{"time":"` + time.Now().Add(-time.Second).Format(time.RFC3339) + `"}`, "x", ""} {
+		historytest.Check(t, os.WriteFile(name, []byte(text), 0o600))
+		if f, err := hub.ReadFleet(t.Context(), r.store, r.policy); err != nil || f.Stopped == "" {
+			t.Errorf("%s: %q, %v", text, f.Stopped, err)
+		}
+	}
+}
+
+// Evidence that is damaged in the store does not hide a new conflict, neither from the node
+// nor from the operator.
+func TestDamagedEvidence(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	shown(t, r, d, d.rewrite(3, 3), ship.Rewritten)
+	historytest.Check(t, os.WriteFile(filepath.Join(r.dir, "conflicts", d.id(), "1"), []byte("x"), 0o600))
+	shown(t, r, d, d.rewrite(3, 4), ship.Rewritten)
+	n := r.node(historytest.Node)
+	if !slices.Contains(n.States, hub.Rewritten) || !slices.ContainsFunc(n.Conflicts, func(c hub.Conflict) bool { return c.Shown.Size == 4 }) {
+		t.Errorf("%q %q %+v", n.States, n.Reasons, n.Conflicts)
+	}
+}
+
+// Evidence of a hub that died before it replaced the head, or of another hub that was
+// slower, is not taken for that of the next conflict.
+func TestEvidenceOfTwo(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	dir := filepath.Join(r.dir, "conflicts", d.id())
+	historytest.Check(t, os.MkdirAll(dir, 0o700))
+	text, err := json.Marshal(map[string]any{"kind": "rewritten", "journal": d.id(), "shown": map[string]any{"size": 3, "checkpoint": "another one"}})
+	historytest.Check(t, err)
+	historytest.Check(t, os.WriteFile(filepath.Join(dir, "1"), text, 0o600))
+	shown(t, r, d, d.rewrite(3, 4), ship.Rewritten)
+	n := r.is(historytest.Node, hub.Rewritten)
+	if !slices.ContainsFunc(n.Conflicts, func(c hub.Conflict) bool { return c.Shown.Size == 4 && c.First != nil && c.First.Seq == 3 }) {
+		t.Errorf("%+v", n.Conflicts)
+	}
+}

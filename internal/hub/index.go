@@ -242,6 +242,18 @@ func (x *index) size(id string) uint64 {
 	return 0
 }
 
+// newest returns the time of the newest signature.
+func (x *index) newest() (at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, e := range x.entries {
+		if e.Signed.After(at) {
+			at = e.Signed
+		}
+	}
+	return at
+}
+
 // all returns the entries, the journals of each node together, the newest first. complete
 // is false if the store was not read to its end yet.
 func (x *index) all() (byNode map[string][]entry, complete bool) {

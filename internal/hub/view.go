@@ -264,6 +264,10 @@ func (v *views) make(ctx context.Context, id string) error {
 	if err := v.store.Put(ctx, viewsDir+id, data); err != nil {
 		return err
 	}
+	// Forget marks the head, and then removes the view.
+	if head, _, err := readHead(ctx, v.store, id); err != nil || head.Forgotten != nil {
+		return errors.Join(err, v.store.Delete(ctx, viewsDir+id))
+	}
 	next.Progress = verify.Progress{} // not kept in memory
 	v.index.setView(id, next)
 	return nil
