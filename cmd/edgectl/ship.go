@@ -103,21 +103,21 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 	} else {
 		err = e.printShipped(c, results)
 	}
-	contradicted, away, stranger := 0, 0, false
-	for _, r := range results {
+	contradicted, away, stranger, refused := 0, 0, false, hub != nil && hub.Outcome == ship.Stranger
+	for i, r := range results {
 		switch {
 		case r.Contradicts():
 			contradicted++
 		case r.Outcome != ship.Cosigned:
 			away++
-			stranger = stranger || r.Outcome == ship.Stranger
+			stranger = stranger || i < len(witnesses) && r.Outcome == ship.Stranger
 		}
 	}
 	switch {
 	case err != nil:
 		return err
 	case contradicted > 0:
-		fmt.Fprintf(e.stderr, "edgectl: %d of %d witnesses contradict what this node says of itself\n  next: keep the disk as it is; edgectl audit verify --since with a checkpoint in %s that the witness signed shows what differs\n",
+		fmt.Fprintf(e.stderr, "edgectl: %d of %d contradict what this node says of itself\n  next: keep the disk as it is; edgectl audit verify --since with a checkpoint in %s that they signed shows what differs\n",
 			contradicted, len(results), cfg.Checkpoints)
 		return errWrong
 	case stranger:
@@ -125,9 +125,11 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 		if err != nil {
 			return err
 		}
-		return fail("give the operator of that witness the origin "+transparency.Origin(c.Journal)+" and the key "+vkey, "%d of %d witnesses did not sign", away, len(results))
+		return fail("give the operator of that witness the origin "+transparency.Origin(c.Journal)+" and the key "+vkey, "%d of %d did not sign", away, len(results))
+	case refused:
+		return fail("the hub says why: the certificate that ship.yaml names must be for this node; of a key that was replaced its operator has to be told (edgehub accept-key)", "%d of %d did not sign", away, len(results))
 	case away > 0:
-		return fail("nothing is lost: the next run sends what they lack", "%d of %d witnesses did not sign", away, len(results))
+		return fail("nothing is lost: the next run sends what they lack", "%d of %d did not sign", away, len(results))
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func exportCommand(e *env) *cobra.Command {
 		Long: `export writes the records of all journals into few Parquet files, sorted by node and
 sequence: the columns of edgectl journal export --format parquet, and received_at, when the
 hub received the record. It needs the store alone, and memory does not grow with it.
-operations.md has queries.
+docs/hub.md has queries.
 
 Exit status: 0 all is written, 1 a journal is left out because the store is damaged, 2 it
 could not be done.`,

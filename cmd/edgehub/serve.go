@@ -162,7 +162,7 @@ func (s *serving) access() (*hub.Access, *tls.Config, error) {
 	case s.cert == "" || s.certKey == "":
 		return nil, nil, fail("pass --tls-cert and --tls-key; for a demonstration --open-enrolment", "the hub needs a certificate")
 	case a.Nodes == nil:
-		return nil, nil, fail("pass --node-ca; operations.md shows how to make one", "the hub needs the authority of the nodes' certificates")
+		return nil, nil, fail("pass --node-ca; docs/hub.md shows how to make one", "the hub needs the authority of the nodes' certificates")
 	case a.Operators == nil && len(a.Tokens) == 0:
 		return nil, nil, fail("pass --operator-ca or --token-file", "nobody could read what the hub holds")
 	}

@@ -93,7 +93,7 @@ func (e *env) printFleet(f hub.Fleet) error {
 			fmt.Fprintf(&b, "%7d %s\n", n, word(s))
 		}
 	}
-	for _, n := range f.Nodes {
+	for _, n := range f.Worst() {
 		if !n.State.Alert() {
 			continue
 		}

@@ -49,9 +49,9 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	for _, state := range States() {
 		fmt.Fprintf(&b, "edgehub_nodes{state=%q} %d\n", state, f.Counts[state])
 	}
-	about("edgehub_node_state", "gauge", "1 for each alerting state of a node; the first 1,000 nodes.")
+	about("edgehub_node_state", "gauge", "1 for each alerting state of a node; the worst 1,000 nodes.")
 	named := 0
-	for _, n := range f.Nodes {
+	for _, n := range f.Worst() {
 		alerting := false
 		for _, state := range n.States {
 			if state.Alert() && named < maxNamed {

@@ -190,6 +190,9 @@ func (s *Server) one(handle func(http.ResponseWriter, *http.Request, *Journal) e
 func (s *Server) addRecords(w http.ResponseWriter, r *http.Request) {
 	c, err := s.receive(w, r)
 	s.counts.add(err)
+	if refusal := (*Refusal)(nil); errors.As(err, &refusal) && refusal.Status != http.StatusConflict {
+		s.Hub.log.Info("a shipment was refused", "status", refusal.Status, "reason", refusal.Text, "from", r.RemoteAddr)
+	}
 	if err != nil {
 		s.answer(w, r, err)
 		return

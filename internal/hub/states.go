@@ -117,10 +117,15 @@ func fleetOf(x *index, p Policy, now time.Time) Fleet {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(byNode)) {
-		n := p.node(name, byNode[name], now)
+		// A node whose journals were all removed is gone.
+		journals := slices.DeleteFunc(slices.Clone(byNode[name]), func(e entry) bool { return e.Forgotten != nil })
+		if len(journals) == 0 && len(byNode[name]) > 0 {
+			continue
+		}
+		n := p.node(name, journals, now)
 		f.Counts[n.State]++
 		f.Nodes = append(f.Nodes, n)
-		for _, e := range byNode[name] {
+		for _, e := range journals {
 			f.Records += e.Size
 		}
 	}
@@ -174,7 +179,6 @@ func (p Policy) node(name string, journals []entry, now time.Time) Node {
 		n.folded(v)
 	}
 	switch gone := since(now, seen); {
-	case newest.Forgotten != nil:
 	case gone > p.Silent:
 		n.add(Silent, "it has not shipped for %s", days(gone))
 	case gone > p.Behind:
@@ -197,7 +201,7 @@ func (n *stating) histories(journals []entry) {
 	for _, e := range journals {
 		c := e.Conflict
 		switch {
-		case c == nil, continued[e.Journal], e.Forgotten != nil:
+		case c == nil, continued[e.Journal]:
 		case c.Kind == Rewritten && e.Seen.After(c.Time):
 			n.add(Cloned, "it showed another history of journal %s on %s, and then went on with this one: two copies of it are running", e.Journal, day(c.Time))
 		case c.Kind == Rewritten:
@@ -208,7 +212,7 @@ func (n *stating) histories(journals []entry) {
 	}
 	for i, older := range journals[1:] {
 		switch {
-		case continued[older.Journal], older.Forgotten != nil:
+		case continued[older.Journal]:
 		case older.Seen.After(journals[i].First):
 			n.add(Cloned, "journals %s and %s both go on under its name", older.Journal, journals[i].Journal)
 		case journals[i].Continues == nil:
@@ -292,6 +296,16 @@ func days(d time.Duration) string {
 		return "1 hour"
 	}
 	return fmt.Sprintf("%d hours", hours)
+}
+
+// Worst returns the nodes, those in the worst state first.
+func (f *Fleet) Worst() []Node {
+	order := States()
+	nodes := slices.Clone(f.Nodes)
+	slices.SortStableFunc(nodes, func(a, b Node) int {
+		return cmp.Compare(slices.Index(order, a.State), slices.Index(order, b.State))
+	})
+	return nodes
 }
 
 // Alerts returns the number of nodes that somebody has to look at.

@@ -137,6 +137,10 @@ func TestForget(t *testing.T) {
 	if err != nil || !c.OK || len(c.Findings) != 1 || c.Findings[0].Code != hub.CodeNotHolding {
 		t.Errorf("%+v, %v", c, err)
 	}
+	f, err := hub.ReadFleet(t.Context(), r.store, r.policy)
+	if err != nil || len(f.Nodes) != 0 || f.Records != 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
 	if _, err := hub.Forget(t.Context(), r.store, uuid.NewString(), hub.NewForgotten("op", "x")); !errors.Is(err, hub.ErrUnknown) {
 		t.Error(err)
 	}

@@ -135,12 +135,13 @@ func (s *shipment) run(ctx context.Context, old uint64, r *Result) error {
 			return fmt.Errorf("%w: it asks for the records after %d, and refuses them", ErrAway, old)
 		case errors.As(err, &conflict):
 			old = conflict.size
-		case errors.Is(err, ErrStranger) && s.rotations == nil && s.node.Rotations != nil:
-			if s.rotations, err = s.node.Rotations(); err != nil {
-				return err
+		case errors.Is(err, ErrRefused) && s.rotations == nil && s.node.Rotations != nil:
+			var broken error
+			if s.rotations, broken = s.node.Rotations(); broken != nil {
+				return broken
 			}
 			if len(s.rotations) == 0 {
-				return ErrStranger
+				return err
 			}
 		case errors.Is(err, ErrContradicts):
 			s.tell(ctx, min(old, tip))
@@ -218,6 +219,6 @@ func (s *shipment) send(ctx context.Context, old, size, from uint64, records []b
 	}
 	ctx, cancel := context.WithTimeout(ctx, uploadTimeout)
 	defer cancel()
-	cosigned, err = s.post(ctx, s.client, "/add-records", form.FormDataContentType(), bytes.NewReader(body.Bytes()), signed)
+	cosigned, err = s.post(ctx, s.client, "/add-records", form.FormDataContentType(), bytes.NewReader(body.Bytes()), signed, ErrRefused)
 	return c, signed, cosigned, err
 }

@@ -133,7 +133,7 @@ func (r *Result) end(err error) error {
 		r.Outcome = Rewritten
 	case errors.Is(err, errMore):
 		r.Outcome = RolledBack
-	case errors.Is(err, ErrStranger):
+	case errors.Is(err, ErrStranger), errors.Is(err, ErrRefused):
 		r.Outcome = Stranger
 	default:
 		r.Outcome = Away

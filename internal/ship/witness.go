@@ -29,6 +29,8 @@ var (
 	ErrAway = errors.New("no usable answer")
 	// ErrStranger: the witness does not know this journal or its key.
 	ErrStranger = errors.New("it does not know this journal or its key: give its operator the origin and the public key")
+	// ErrRefused: the hub does not accept the node's certificate, name or key; it says which.
+	ErrRefused = errors.New("it refuses this node")
 	// ErrContradicts: the witness remembers another history.
 	ErrContradicts = errors.New("it remembers another history of this journal")
 )
@@ -44,7 +46,7 @@ func (e conflictError) Error() string { return fmt.Sprintf("it knows %d records"
 func (w *Witness) ask(ctx context.Context, client *http.Client, old uint64, proof []transparency.HashText, checkpoint []byte) (transparency.Cosignature, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	return w.post(ctx, client, "/add-checkpoint", "text/plain; charset=utf-8", bytes.NewReader(addCheckpoint(old, proof, checkpoint)), checkpoint)
+	return w.post(ctx, client, "/add-checkpoint", "text/plain; charset=utf-8", bytes.NewReader(addCheckpoint(old, proof, checkpoint)), checkpoint, ErrStranger)
 }
 
 // addCheckpoint returns the body of a request of add-checkpoint.
@@ -59,8 +61,8 @@ func addCheckpoint(old uint64, proof []transparency.HashText, checkpoint []byte)
 }
 
 // post sends a request, which the deadline of ctx bounds, and returns the witness's signature over the checkpoint. The
-// error is [ErrAway], [ErrStranger], [ErrContradicts] or a conflictError.
-func (w *Witness) post(ctx context.Context, client *http.Client, path, kind string, body *bytes.Reader, checkpoint []byte) (transparency.Cosignature, error) {
+// error is [ErrAway], stranger, [ErrContradicts] or a conflictError.
+func (w *Witness) post(ctx context.Context, client *http.Client, path, kind string, body *bytes.Reader, checkpoint []byte, stranger error) (transparency.Cosignature, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL+path, body)
 	if err != nil {
 		return transparency.Cosignature{}, fmt.Errorf("%w: %w", ErrAway, err)
@@ -90,7 +92,7 @@ func (w *Witness) post(ctx context.Context, client *http.Client, path, kind stri
 		}
 		return transparency.Cosignature{}, conflictError{size}
 	case http.StatusForbidden, http.StatusNotFound:
-		return transparency.Cosignature{}, fmt.Errorf("%w (status %d)%s", ErrStranger, resp.StatusCode, said(answer))
+		return transparency.Cosignature{}, fmt.Errorf("%w (status %d)%s", stranger, resp.StatusCode, said(answer))
 	case http.StatusUnprocessableEntity:
 		return transparency.Cosignature{}, fmt.Errorf("%w%s", ErrContradicts, said(answer))
 	}
