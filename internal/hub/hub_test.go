@@ -33,10 +33,21 @@ type rig struct {
 	quiet  bool // the hub makes no views
 }
 
+// memory returns a directory in memory, where a sync costs nothing; on disk if there is none.
+func memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "edged-test-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func newRig(t *testing.T) *rig {
 	key, _, err := hub.GenerateKey("hub.test")
 	historytest.Check(t, err)
-	r := &rig{T: t, dir: filepath.Join(t.TempDir(), "store"), key: key, policy: hub.DefaultPolicy(), limits: hub.DefaultLimits()}
+	r := &rig{T: t, dir: filepath.Join(memory(t), "store"), key: key, policy: hub.DefaultPolicy(), limits: hub.DefaultLimits()}
 	r.start()
 	return r
 }
@@ -116,7 +127,7 @@ type device struct {
 func newDevice(t *testing.T) *device {
 	key, err := transparency.GenerateSigner("n")
 	historytest.Check(t, err)
-	d := &device{History: historytest.New(t, t.TempDir()), t: t, key: key, kept: t.TempDir()}
+	d := &device{History: historytest.New(t, t.TempDir()), t: t, key: key, kept: memory(t)}
 	d.First()
 	return d
 }

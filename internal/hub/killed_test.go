@@ -206,7 +206,7 @@ func TestHubRace(t *testing.T) {
 	var mu sync.Mutex
 	outcomes := map[string]int{}
 	for i := range 16 {
-		kept := t.TempDir()
+		kept := memory(t)
 		wg.Go(func() {
 			hubs := []*rig{r, second}
 			res, err := shipSource(t, sources[i%2], kept, d.key, hubs[i/2%2].server.URL, r.key.Public(), nil)
@@ -231,9 +231,9 @@ func TestHubRace(t *testing.T) {
 	if won[0] == 0 {
 		winner, loser = loser, winner
 	}
-	loser.kept = t.TempDir()
+	loser.kept = memory(t)
 	loser.must(second, ship.Rewritten)
-	winner.kept = t.TempDir()
+	winner.kept = memory(t)
 	winner.boots(256+3).must(r, ship.Cosigned)
 	winner.boots(1).must(second, ship.Cosigned)
 	r.intact(winner.State.Seq, "after the race")

@@ -72,14 +72,14 @@ func (d *device) copy(kept bool) *device {
 	d.t.Helper()
 	other := &device{History: d.History.Copy(d.t.TempDir()), t: d.t, key: d.key, kept: d.kept}
 	if !kept {
-		other.kept = d.t.TempDir()
+		other.kept = memory(d.t)
 	}
 	return other
 }
 
 func shown(t *testing.T, r *rig, d *device, src *remade, want ship.Outcome) {
 	t.Helper()
-	res, err := shipSource(t, src, t.TempDir(), d.key, r.server.URL, r.key.Public(), nil)
+	res, err := shipSource(t, src, memory(t), d.key, r.server.URL, r.key.Public(), nil)
 	historytest.Check(t, err)
 	if res.Outcome != want {
 		t.Errorf("%+v, want %s", res, want)

@@ -54,7 +54,7 @@ func TestLongBacklog(t *testing.T) {
 		t.Errorf("%q are kept, want two checkpoints", files)
 	}
 	// The node that lost what it kept, and knows nothing of the hub, finds out.
-	d.kept = t.TempDir()
+	d.kept = memory(t)
 	d.boots(1).must(r, ship.Cosigned)
 	r.intact(d.State.Seq, "at the end")
 }
