@@ -365,6 +365,20 @@ func TestDamagedEvidence(t *testing.T) {
 	}
 }
 
+// A node whose key was rotated more often than one request can say ships on: the hub needs
+// only those that it has not seen.
+func TestManyRotations(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	for range 7 {
+		for range 10 {
+			d.rotate()
+		}
+		d.must(r, ship.Cosigned)
+	}
+	r.intact(d.State.Seq, "afterwards")
+}
+
 // Evidence of a hub that died before it replaced the head, or of another hub that was
 // slower, is not taken for that of the next conflict.
 func TestEvidenceOfTwo(t *testing.T) {
