@@ -121,6 +121,23 @@ func TestCrowd(t *testing.T) {
 	historytest.Check(t, err)
 }
 
+// What a hub that died has not published, another one does, also if a conflict comes in
+// between.
+func TestPublishedAfterConflict(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	store, err := bucket.OpenFolder(r.dir)
+	historytest.Check(t, err)
+	dying := &rig{T: t, dir: r.dir, key: r.key, policy: r.policy, limits: r.limits, quiet: true}
+	dying.serve(&mortal{Store: store, n: 4}, &hub.Access{Open: true}) // until the head is written
+	d.boots(2).must(dying, ship.Away)
+	shown(t, r, d, d.rewrite(3, 4), ship.Rewritten)
+	d.boots(1).must(r, ship.Cosigned)
+	if _, _, err := store.Get(t.Context(), "checkpoints/"+d.id()+"/7"); err != nil {
+		t.Error(err)
+	}
+}
+
 // forgetful is a store in which a journal is removed just before its view is written.
 type forgetful struct {
 	bucket.Store
