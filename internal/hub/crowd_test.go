@@ -174,3 +174,35 @@ func TestForgetWhileFolding(t *testing.T) {
 	}
 	t.Errorf("the view is still there: %v", err)
 }
+
+// vanishing is a store in which a journal is removed just before its records are folded.
+type vanishing struct {
+	bucket.Store
+	written chan error
+}
+
+func (v *vanishing) Get(ctx context.Context, name string) ([]byte, bucket.Version, error) {
+	if id, ok := strings.CutPrefix(name, "views/"); ok {
+		_, err := hub.Forget(ctx, v.Store, id, hub.NewForgotten("op", "closed"))
+		v.written <- err
+	}
+	return v.Store.Get(ctx, name)
+}
+
+// A journal that is removed before it is folded is not one that the hub cannot read.
+func TestForgetBeforeFolding(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	r.stop()
+	store, err := bucket.OpenFolder(r.dir)
+	historytest.Check(t, err)
+	v := &vanishing{store, make(chan error, 8)}
+	r.serve(v, &hub.Access{Open: true})
+	d.boots(2).must(r, ship.Cosigned)
+	historytest.Check(t, <-v.written)
+	for range 20 {
+		if text := get(t, r, "/fleet.json"); strings.Contains(text, "cannot read") {
+			t.Fatal(text)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
