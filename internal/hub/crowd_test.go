@@ -121,6 +121,23 @@ func TestCrowd(t *testing.T) {
 	historytest.Check(t, err)
 }
 
+// What a hub that died has not published, another one does, also if a conflict comes in
+// between.
+func TestPublishedAfterConflict(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.boots(4).must(r, ship.Cosigned)
+	store, err := bucket.OpenFolder(r.dir)
+	historytest.Check(t, err)
+	dying := &rig{T: t, dir: r.dir, key: r.key, policy: r.policy, limits: r.limits, quiet: true}
+	dying.serve(&mortal{Store: store, n: 4}, &hub.Access{Open: true}) // until the head is written
+	d.boots(2).must(dying, ship.Away)
+	shown(t, r, d, d.rewrite(3, 4), ship.Rewritten)
+	d.boots(1).must(r, ship.Cosigned)
+	if _, _, err := store.Get(t.Context(), "checkpoints/"+d.id()+"/7"); err != nil {
+		t.Error(err)
+	}
+}
+
 // forgetful is a store in which a journal is removed just before its view is written.
 type forgetful struct {
 	bucket.Store
@@ -156,4 +173,36 @@ func TestForgetWhileFolding(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("the view is still there: %v", err)
+}
+
+// vanishing is a store in which a journal is removed just before its records are folded.
+type vanishing struct {
+	bucket.Store
+	written chan error
+}
+
+func (v *vanishing) Get(ctx context.Context, name string) ([]byte, bucket.Version, error) {
+	if id, ok := strings.CutPrefix(name, "views/"); ok {
+		_, err := hub.Forget(ctx, v.Store, id, hub.NewForgotten("op", "closed"))
+		v.written <- err
+	}
+	return v.Store.Get(ctx, name)
+}
+
+// A journal that is removed before it is folded is not one that the hub cannot read.
+func TestForgetBeforeFolding(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	r.stop()
+	store, err := bucket.OpenFolder(r.dir)
+	historytest.Check(t, err)
+	v := &vanishing{store, make(chan error, 8)}
+	r.serve(v, &hub.Access{Open: true})
+	d.boots(2).must(r, ship.Cosigned)
+	historytest.Check(t, <-v.written)
+	for range 20 {
+		if text := get(t, r, "/fleet.json"); strings.Contains(text, "cannot read") {
+			t.Fatal(text)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }

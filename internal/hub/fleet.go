@@ -15,7 +15,7 @@ const (
 	Cloned     State = "cloned"      // two histories under its name diverge, and both go on
 	RolledBack State = "rolled_back" // it showed fewer records than the hub holds: an older copy was put back
 	Wiped      State = "wiped"       // it began a new journal that names none before it
-	Unsound    State = "unsound"     // no gate can have written its records, or what a new journal says of the one before it is not true
+	Unsound    State = "unsound"     // no gate can have written its records, what a new journal says of the one before it is not true, or the hub cannot read them
 	Continued  State = "continued"   // it continues a journal that edgectl journal continue ended
 	Salvaged   State = "salvaged"    // it continues a damaged journal
 	Failing    State = "failing"     // the gate of its newest boot did not exit 0

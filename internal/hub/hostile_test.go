@@ -365,6 +365,34 @@ func TestDamagedEvidence(t *testing.T) {
 	}
 }
 
+// A node whose key was rotated more often than one request can say ships on: the hub needs
+// only those that it has not seen.
+func TestManyRotations(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	for range 7 {
+		for range 10 {
+			d.rotate()
+		}
+		d.must(r, ship.Cosigned)
+	}
+	r.intact(d.State.Seq, "afterwards")
+}
+
+// A node whose first shipment is refused learns the reason each time, and not that it has
+// begun too many journals.
+func TestRefusedJournalsDoNotCount(t *testing.T) {
+	nodes, operators := newAuthority(t), newAuthority(t)
+	r, d := secure(t, nodes, operators), newDevice(t)
+	other := nodes.issue(time.Now().Add(time.Hour), x509.ExtKeyUsageClientAuth, hub.Scheme+"other")
+	kind, body := encode(t, form(t, d, 0))
+	for range r.limits.Journals + 1 {
+		if status, text := post(t, r.client(other), r.server.URL, kind, bytes.NewReader(body)); status != http.StatusForbidden || !strings.Contains(text, "but the certificate is of node") {
+			t.Errorf("%d %s", status, text)
+		}
+	}
+}
+
 // Evidence of a hub that died before it replaced the head, or of another hub that was
 // slower, is not taken for that of the next conflict.
 func TestEvidenceOfTwo(t *testing.T) {

@@ -61,8 +61,8 @@ func (x *index) put(h *Head, published bool) {
 	if h.Size < e.Size || h.Conflicts < e.Conflicts {
 		return // another request has written a newer one
 	}
+	e.shipped = e.shipped && e.Size == h.Size && e.keys == len(h.Keys) || published
 	e.Head, e.keys, e.stamp, e.unread = brief(h), len(h.Keys), "", ""
-	e.shipped = e.shipped && e.Size == h.Size || published
 }
 
 // putConflicts adds a head that this hub has written because of a conflict, and all
@@ -165,6 +165,7 @@ func (x *index) load(ctx context.Context, s bucket.Store, item bucket.Item) erro
 		x.entries[head.Journal] = e
 	}
 	if head.Size >= e.Size && head.Conflicts >= e.Conflicts {
+		e.shipped = e.shipped && e.Size == head.Size && e.keys == len(head.Keys)
 		e.Head, e.keys, e.conflicts = brief(head), len(head.Keys), found
 		// It is only right if the head was not replaced since the list was made; then
 		// the next list has another stamp.
@@ -200,7 +201,7 @@ func (x *index) setUnread(id string, err error) {
 func (x *index) setUnfolded(id string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if e := x.entries[id]; e != nil {
+	if e := x.entries[id]; e != nil && !errors.Is(err, ErrForgotten) { // the next refresh reads that
 		e.unfolded = reason(err)
 	}
 }

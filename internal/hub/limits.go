@@ -73,8 +73,8 @@ func (q *quota) begin(node string, one bool, bytes int64, now time.Time) (done f
 	}, nil
 }
 
-// journal counts a new journal of a node. The error is a [*Refusal].
-func (q *quota) journal(node string) error {
+// mayBegin returns nil if a node may begin a journal. The error is a [*Refusal].
+func (q *quota) mayBegin(node string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	u := q.nodes[node]
@@ -84,6 +84,14 @@ func (q *quota) journal(node string) error {
 	if u.journals >= q.limits.Journals {
 		return refuse(http.StatusTooManyRequests, "this node has begun %d journals today, and at most %d are possible", u.journals, q.limits.Journals)
 	}
-	u.journals++
 	return nil
+}
+
+// began counts a journal that was accepted.
+func (q *quota) began(node string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if u := q.nodes[node]; u != nil {
+		u.journals++
+	}
 }

@@ -240,12 +240,17 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (c transparency
 	if err != nil {
 		return c, err
 	}
-	if shipment.Old == 0 && s.Hub.index.size(shipment.Checkpoint.Journal) == 0 {
-		if err := s.quota.journal(who); err != nil {
+	begins := shipment.Old == 0 && s.Hub.index.size(shipment.Checkpoint.Journal) == 0
+	if begins {
+		if err := s.quota.mayBegin(who); err != nil {
 			return c, err
 		}
 	}
-	return s.Hub.Accept(r.Context(), node, shipment)
+	c, err = s.Hub.Accept(r.Context(), node, shipment)
+	if refusal := (*Refusal)(nil); begins && !errors.As(err, &refusal) {
+		s.quota.began(who) // after an error of the store it may have been kept
+	}
+	return c, err
 }
 
 func (s *Server) page(w http.ResponseWriter, _ *http.Request) error {

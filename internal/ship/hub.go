@@ -20,6 +20,8 @@ const (
 	// intermediate checkpoints.
 	maxBytes   = 8 << 20
 	maxRecords = 8192
+	// maxRotations is the number of rotations that a hub reads in one request.
+	maxRotations = 64
 )
 
 // Hub is a hub of a fleet (edgehub serve). It gets the records, and cosigns as a witness
@@ -143,6 +145,7 @@ func (s *shipment) run(ctx context.Context, old uint64, r *Result) error {
 			if len(s.rotations) == 0 {
 				return err
 			}
+			s.rotations = s.rotations[max(0, len(s.rotations)-maxRotations):]
 		case errors.Is(err, ErrContradicts):
 			s.tell(ctx, min(old, tip))
 			return err
