@@ -110,7 +110,7 @@ func (s *simulated) shipment(old, size int) (*hub.Shipment, error) {
 	for _, line := range s.lines[:size] {
 		edge.Push(tlog.RecordHash(line))
 	}
-	out := &hub.Shipment{Old: uint64(old), Checkpoint: transparency.Checkpoint{Journal: s.id, Size: uint64(size), Root: edge.Root()}, Key: s.key.Verifier().String(), Records: s.lines[old:size]}
+	out := &hub.Shipment{Old: uint64(old), Checkpoint: transparency.Checkpoint{Journal: s.id, Size: uint64(size), Root: edge.Root()}, Key: s.key.Verifier().String(), Records: append(bytes.Join(s.lines[old:size], []byte("\n")), '\n')}
 	var err error
 	if out.Signed, err = out.Checkpoint.Sign(s.key); err != nil || old == 0 {
 		return out, err
@@ -152,7 +152,7 @@ func form(s *hub.Shipment) (kind string, body []byte, err error) {
 	}
 	part("checkpoint", append([]byte(head+"\n"), s.Signed...))
 	part("key", []byte(s.Key))
-	part("records", append(bytes.Join(s.Records, []byte("\n")), '\n'))
+	part("records", s.Records)
 	err = errors.Join(err, w.Close())
 	return w.FormDataContentType(), b.Bytes(), err
 }

@@ -1,10 +1,12 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net/http"
 	"time"
 
@@ -143,11 +145,17 @@ func (h *Hub) differing(ctx context.Context, s *Shipment, head *Head) (*Differin
 		return nil, nil
 	}
 	held := newJournal(ctx, h.store, head)
-	for raw, err := range held.RawRecords(1, uint64(len(s.Records))) {
+	next, stop := iter.Pull(s.lines())
+	defer stop()
+	for raw, err := range held.RawRecords(1, s.Checkpoint.Size) {
 		if err != nil {
 			return nil, err
 		}
-		if shown := s.Records[raw.Seq-1]; string(shown) != string(raw.Raw) {
+		shown, more := next()
+		if !more {
+			break
+		}
+		if !bytes.Equal(shown, raw.Raw) {
 			return &Differing{raw.Seq, record.HashOf(raw.Raw).String(), record.HashOf(shown).String()}, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"mime/multipart"
 	"net/http"
 	"slices"
@@ -37,7 +38,7 @@ type Shipment struct {
 	Cosigned   []byte   // the newest checkpoint that the hub signed; nil if there is none
 	Key        string   // the node's checkpoint key
 	Rotations  [][]byte // signed notes that lead to it
-	Records    [][]byte // those after Old
+	Records    []byte   // those after Old, one a line
 }
 
 // Refusal is the answer to a request that is not accepted.
@@ -136,7 +137,7 @@ func (s *Shipment) part(name string, data []byte) (err error) {
 		if bytes.Count(data, []byte("\n")) > MaxShipmentRecords {
 			return refuse(http.StatusRequestEntityTooLarge, "more than %d records", MaxShipmentRecords)
 		}
-		s.Records = lines(data)
+		s.Records = data
 	default:
 		return malformed("there is no part %.40q", name)
 	}
@@ -172,6 +173,17 @@ func (s *Shipment) addCheckpoint(data []byte) error {
 	}
 	s.Signed = signed
 	return nil
+}
+
+// lines yields the records, without their line feeds.
+func (s *Shipment) lines() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.Lines(s.Records) {
+			if !yield(line[: len(line)-1 : len(line)-1]) {
+				return
+			}
+		}
+	}
 }
 
 // tells reports whether the shipment has the node's records from the first one on: a node
