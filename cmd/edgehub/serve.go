@@ -111,7 +111,11 @@ func (e *env) serve(cmd *cobra.Command, s *serving) error {
 	log.Info("the hub serves", "address", scheme+"://"+l.Addr().String()+"/", "store", store.String(), "key", key.Public())
 	go h.Run(cmd.Context())
 	server := &hub.Server{Hub: h, Access: access, Policy: policy, Limits: s.limits}
-	return server.Serve(cmd.Context(), l, config)
+	if err := server.Serve(cmd.Context(), l, config); err != nil {
+		return err
+	}
+	log.Info("the hub ended")
+	return nil
 }
 
 func readKey(file string) (*hub.Key, error) {
