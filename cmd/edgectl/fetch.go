@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/autonomyops/edged/internal/hub"
 )
@@ -21,7 +22,10 @@ const (
 // copied. The file is removed when the command ends.
 func (e *env) fetch(path string) (string, error) {
 	remote, ok := hub.ParseRemote(path)
-	if !ok {
+	switch {
+	case !ok && strings.Contains(path, "://"):
+		return "", fail("write it as https://HUB/edged/ID or s3://BUCKET/PREFIX/heads/ID", "%s names no journal at a hub", path)
+	case !ok:
 		return path, nil
 	}
 	dir, err := os.MkdirTemp("", "edgectl-*")
@@ -38,6 +42,8 @@ func (e *env) fetch(path string) (string, error) {
 	switch {
 	case errors.Is(err, hub.ErrUnknown):
 		return "", fail("edgehub status --json lists the journals", "%w", err)
+	case errors.Is(err, hub.ErrForgotten):
+		return "", fail("edgehub verify --journal shows what the hub keeps of it", "%w", err)
 	case errors.Is(err, hub.ErrRefused):
 		return "", fail(fmt.Sprintf("set %s to an operator's token, or %s and %s to a client certificate", envHubToken, envHubCert, envHubKey), "%w", err)
 	case err != nil:

@@ -55,7 +55,7 @@ Exit status: 0 all witnesses have signed, 1 one contradicts, 2 one did not sign.
 			cfg, err := ship.Load(file)
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
-				return fail("write one with a directory for checkpoints, and the url and key of a witness; operations.md has an example", "ship is not configured: %w", err)
+				return fail("write one with a directory for checkpoints, and the url and key of a witness or of a hub; operations.md and hub.md has an example", "ship is not configured: %w", err)
 			case errors.Is(err, ship.ErrConfig):
 				return fail("correct it; operations.md has an example", "%w", err)
 			case err != nil:
@@ -90,6 +90,8 @@ func (e *env) ship(cmd *cobra.Command, cfg *ship.Config) error {
 	switch {
 	case errors.Is(err, ship.ErrContradicts):
 		return e.rewritten(cfg.Checkpoints, err)
+	case errors.Is(err, ship.ErrBusy):
+		return fail("wait until it has ended; each sends everything", "%w", err)
 	case err != nil:
 		return fail("create the directory "+cfg.Checkpoints+", and free space there", "%w", err)
 	}

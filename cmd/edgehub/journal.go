@@ -72,7 +72,7 @@ and why. The journal takes no more records. This cannot be undone.`,
 			if err != nil {
 				return unknown(err)
 			}
-			_, err = fmt.Fprintf(e.stdout, "journal %s: %s removed; head and checkpoints stay\n", id, display.Count(n, "object"))
+			_, err = fmt.Fprintf(e.stdout, "journal %s: its records are removed (%s); head and checkpoints stay\n", id, display.Count(n, "object"))
 			return err
 		},
 	}

@@ -110,7 +110,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"verify"}, 0, "warning: journal " + f.journal + " of " + historytest.Node + ": accepted: key 2 of the node"},
 		{[]string{"forget", "--journal", f.journal}, 2, "say why with --reason"},
 		{[]string{"forget", "--reason", "x"}, 2, "pass --journal ID"},
-		{[]string{"forget", "--journal", f.journal, "--reason", "depot closed", "--by", "op"}, 0, "1 object removed; head and checkpoints stay"},
+		{[]string{"forget", "--journal", f.journal, "--reason", "depot closed", "--by", "op"}, 0, "its records are removed (1 object); head and checkpoints stay"},
 		{[]string{"verify"}, 0, "the records were removed on"},
 		{[]string{"export", "--out", out + "4"}, 0, "is left out: its records were removed"},
 		{[]string{"serve"}, 2, "edgehub key makes one"},

@@ -87,7 +87,7 @@ func (h *Hub) consider(ctx context.Context, node string, s *Shipment, head *Head
 	switch {
 	case node != "" && node != head.Node && shown.Size <= head.Size:
 		return c, otherNode(head, node)
-	case shown.Size > head.Size && s.Old != head.Size, shown.Size < head.Size && s.Old != head.Size && !s.tells():
+	case shown.Size > head.Size && s.Old != head.Size, shown.Size < head.Size && s.Old != head.Size && !s.fromFirst():
 		// A node that has fewer records says that it knows how many the hub holds: an older
 		// request that arrives late is no sign of anything.
 		return c, &Refusal{Status: http.StatusConflict, Size: head.Size}
@@ -99,7 +99,7 @@ func (h *Hub) consider(ctx context.Context, node string, s *Shipment, head *Head
 		switch {
 		case root != shown.Root:
 			return c, h.conflict(ctx, Rewritten, s, head, version)
-		case s.tells():
+		case s.fromFirst():
 			return c, &Refusal{Status: http.StatusConflict, Size: head.Size}
 		}
 		return c, h.conflict(ctx, RolledBack, s, head, version)
@@ -234,10 +234,8 @@ func (h *Hub) commit(ctx context.Context, s *Shipment, head, next *Head, version
 	}
 	known := 0
 	if head != nil {
-		if !h.index.published(head) {
-			if err := publish(ctx, h.store, head, 0); err != nil {
-				return c, err
-			}
+		if err := h.publish(ctx, head); err != nil {
+			return c, err
 		}
 		known = len(head.Keys)
 	}
@@ -259,6 +257,15 @@ func (h *Hub) commit(ctx context.Context, s *Shipment, head, next *Head, version
 		_ = h.store.Delete(ctx, recordsDir+replaced)
 	}
 	return c, nil
+}
+
+// publish writes the files that follow from a head that was read, unless this hub knows
+// that they are there.
+func (h *Hub) publish(ctx context.Context, head *Head) error {
+	if h.index.published(head) {
+		return nil
+	}
+	return publish(ctx, h.store, head, 0)
 }
 
 // putRun writes the records of a shipment: into the newest run, made longer, or into a new
@@ -307,9 +314,9 @@ func (h *Hub) again(ctx context.Context, head *Head, version bucket.Version) (c 
 		}
 		next.Checkpoint, next.Signed = head.Checkpoint+c.Line, at
 	} else if next.Seen.Sub(head.Seen) < seenEvery {
-		return c, publish(ctx, h.store, head, 0)
+		return c, h.publish(ctx, head)
 	}
-	if err := publish(ctx, h.store, head, 0); err != nil {
+	if err := h.publish(ctx, head); err != nil {
 		return c, err
 	}
 	if err := h.store.Swap(ctx, headsDir+next.Journal, next.encode(), version); err != nil {

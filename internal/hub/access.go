@@ -127,7 +127,7 @@ func (a *Access) mayRead(r *http.Request, now time.Time, node string) error {
 	return refuse(http.StatusUnauthorized, "an operator's certificate or bearer token is needed to read")
 }
 
-// String says what Access gives away.
+// String describes who may write and read.
 func (a *Access) String() string {
 	switch {
 	case a.Open && a.Operators == nil && len(a.Tokens) == 0:

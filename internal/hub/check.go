@@ -13,6 +13,7 @@ import (
 	"filippo.io/torchwood"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/autonomyops/edged/internal/display"
 	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/hub/bucket"
 	"github.com/autonomyops/edged/internal/transparency"
@@ -58,7 +59,7 @@ func Check(ctx context.Context, s bucket.Store, id string, keys []*torchwood.Cos
 	}
 	c.Node, c.Records = head.Node, head.Size
 	if head.Conflicts > 0 {
-		c.warn(CodeConflict, head.Conflict.Size, "the node contradicted this history %d times, last on %s: %s", head.Conflicts, day(head.Conflict.Time), head.Conflict.Kind)
+		c.warn(CodeConflict, head.Conflict.Size, "the node contradicted this history %s, last on %s: %s", display.Count(head.Conflicts, "time"), day(head.Conflict.Time), head.Conflict.Kind)
 	}
 	c.nodeKeys(head)
 	c.signatures([]byte(head.Checkpoint), head.commitment())

@@ -52,7 +52,7 @@ func (h *Hub) conflict(ctx context.Context, kind State, s *Shipment, head *Head,
 			return answer
 		}
 		place.Compared = place.Compared || last.Compared
-		if err := h.tellFirst(ctx, head, first); err != nil {
+		if err := h.addFirst(ctx, head, first); err != nil {
 			return err
 		}
 	} else {
@@ -108,8 +108,8 @@ func (c ConflictPlace) same(d ConflictPlace) bool {
 	return c.Kind == d.Kind && c.Size == d.Size && c.Root == d.Root
 }
 
-// tellFirst adds to the newest evidence which record differs.
-func (h *Hub) tellFirst(ctx context.Context, head *Head, first *Differing) error {
+// addFirst adds to the newest evidence which record differs.
+func (h *Hub) addFirst(ctx context.Context, head *Head, first *Differing) error {
 	if first == nil || head.Conflicts > maxConflicts {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (e *Evidence) encode() []byte {
 // that was refused sends its records from the first one on. It is nil if these are
 // the same, or if they are none.
 func (h *Hub) differing(ctx context.Context, s *Shipment, head *Head) (*Differing, error) {
-	if !s.tells() {
+	if !s.fromFirst() {
 		return nil, nil
 	}
 	held := newJournal(ctx, h.store, head)

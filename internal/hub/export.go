@@ -121,8 +121,7 @@ func damaged(err error) bool {
 }
 
 // received streams the records of journals, one journal after the other, with the time at
-// which each arrived. It sets broken to the index of
-// one that cannot be read.
+// which each arrived. It sets broken to the index of a journal that cannot be read.
 func received(ctx context.Context, s bucket.Store, heads []*Head, broken *int) iter.Seq2[export.Received, error] {
 	return func(yield func(export.Received, error) bool) {
 		for i, h := range heads {

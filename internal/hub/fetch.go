@@ -63,7 +63,8 @@ const maxFetched = 8 << 30
 var ErrRefused = errors.New("the hub refuses")
 
 // Fetch writes the records of the journal to w, one a line, and returns the checkpoint
-// that the hub has signed over them. It verifies the root, and no signature. Errors are [ErrUnknown], [ErrForgotten],
+// that the hub has signed over them. From a hub it accepts only records that make the
+// checkpoint's root; it verifies no signature. Errors are [ErrUnknown], [ErrForgotten],
 // [ErrRefused], and those of the network or the store.
 func (r Remote) Fetch(ctx context.Context, w io.Writer, as Reader) (cosigned []byte, err error) {
 	if r.url {

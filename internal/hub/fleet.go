@@ -89,7 +89,7 @@ type Conflict struct {
 	Time    time.Time  `json:"time"`
 	Held    Side       `json:"held"`  // by the hub
 	Shown   Side       `json:"shown"` // by the node
-	First   *Differing `json:"first"` // null if the records do not tell
+	First   *Differing `json:"first"` // null if it is not known
 }
 
 // Side is one side of a conflict.
@@ -99,7 +99,7 @@ type Side struct {
 	Checkpoint string `json:"checkpoint"` // the signed note
 }
 
-// Differing is the first record that differs. A hash is "" where there is no record.
+// Differing is the first record that differs. A hash is "" if there is no record.
 type Differing struct {
 	Seq   uint64 `json:"seq"`
 	Held  string `json:"held"`  // BLAKE3 of the hub's record

@@ -201,7 +201,7 @@ func (x *index) setUnread(id string, err error) {
 func (x *index) setUnfolded(id string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if e := x.entries[id]; e != nil && !errors.Is(err, ErrForgotten) { // the next refresh reads that
+	if e := x.entries[id]; e != nil && damaged(err) { // otherwise the store may only be away
 		e.unfolded = reason(err)
 	}
 }

@@ -186,9 +186,9 @@ func (s *Shipment) lines() iter.Seq[[]byte] {
 	}
 }
 
-// tells reports whether the shipment has the node's records from the first one on: a node
+// fromFirst reports whether the shipment has the node's records from the first one on: a node
 // that was refused sends them, so that the first one that differs is known.
-func (s *Shipment) tells() bool { return s.Old == 0 && len(s.Records) > 0 }
+func (s *Shipment) fromFirst() bool { return s.Old == 0 && len(s.Records) > 0 }
 
 // signer checks that the node's key in force has signed the checkpoint, or one to which the
 // rotations lead from there. known is the key in force; nil if the hub does not know the

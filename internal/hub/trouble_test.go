@@ -339,3 +339,32 @@ func TestExport(t *testing.T) {
 		t.Errorf("%+v, %v", out, err)
 	}
 }
+
+// recordsAway is a store whose records cannot be read for now.
+type recordsAway struct{ bucket.Store }
+
+func (a recordsAway) Get(ctx context.Context, name string) ([]byte, bucket.Version, error) {
+	if strings.HasPrefix(name, "records/") {
+		return nil, "", errStore
+	}
+	return a.Store.Get(ctx, name)
+}
+
+// A store that is away for a while accuses no node: its records are only not folded yet.
+func TestStoreAway(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	r.stop()
+	store, err := bucket.OpenFolder(r.dir)
+	historytest.Check(t, err)
+	r.serve(recordsAway{store}, &hub.Access{Open: true})
+	d.must(r, ship.Cosigned)
+	for range 20 {
+		time.Sleep(10 * time.Millisecond) // the view is tried meanwhile
+		if fleet := get(t, r, "/fleet.json"); strings.Contains(fleet, `"state":"unsound"`) {
+			t.Fatal(fleet)
+		}
+	}
+	r.is(historytest.Node, hub.Behind)
+	r.again()
+	same(t, r, r.is(historytest.Node, hub.Alive))
+}

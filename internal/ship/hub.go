@@ -147,7 +147,7 @@ func (s *shipment) run(ctx context.Context, old uint64, r *Result) error {
 			}
 			s.rotations = s.rotations[max(0, len(s.rotations)-maxRotations):]
 		case errors.Is(err, ErrContradicts):
-			s.tell(ctx, min(old, tip))
+			s.sendAgain(ctx, min(old, tip))
 			return err
 		default:
 			return err
@@ -156,10 +156,10 @@ func (s *shipment) run(ctx context.Context, old uint64, r *Result) error {
 	return fmt.Errorf("%w: it answered with %d different sizes", ErrAway, maxAsked)
 }
 
-// tell sends the records that the node has, from the first on, under a checkpoint of the
+// sendAgain sends the records that the node has, from the first on, under a checkpoint of the
 // hub's size, so that the hub can name the first one that differs. The answer is the same
 // refusal again.
-func (s *shipment) tell(ctx context.Context, size uint64) {
+func (s *shipment) sendAgain(ctx context.Context, size uint64) {
 	if _, records, err := s.batch(0, size); err == nil && size > 0 {
 		_, _, _, _ = s.send(ctx, 0, size, 0, records)
 	}

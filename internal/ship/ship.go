@@ -45,8 +45,8 @@ type Result struct {
 // Contradicts reports whether the witness remembers something else than the node.
 func (r Result) Contradicts() bool { return r.Outcome == Rewritten || r.Outcome == RolledBack }
 
-// errBusy: the directory of checkpoints is locked.
-var errBusy = errors.New("another edgectl ship runs")
+// ErrBusy: the directory of checkpoints is locked.
+var ErrBusy = errors.New("another edgectl ship runs")
 
 // maxAsked is the number of times that a witness is asked in one run. It answers
 // with another size once; more often only if others ship the same journal.
@@ -57,9 +57,9 @@ var errKeep = errors.New("keep the checkpoint")
 
 // Ship asks every witness to cosign the checkpoint of a tree, sends the hub the records
 // that it lacks, and keeps each answer in the directory of the config as soon as it
-// arrives. The hub's result is nil if there is none. Only a failure of that directory, or
-// of the history, is an error: [ErrContradicts] if the directory holds a checkpoint of this size over
-// other records.
+// arrives. The hub's result is nil if there is none. Only a failure of that directory, or of
+// the history, is an error: [ErrContradicts] if the directory holds a checkpoint of this
+// size over other records, [ErrBusy] if another run has locked it.
 func Ship(ctx context.Context, c *Config, tree *transparency.Tree, node Node) (witnesses []Result, hub *Result, err error) {
 	kept, err := OpenKept(c.Checkpoints, tree.Checkpoint().Journal)
 	if err != nil {
@@ -67,7 +67,7 @@ func Ship(ctx context.Context, c *Config, tree *transparency.Tree, node Node) (w
 	}
 	defer kept.Close() //nolint:errcheck // every file was synced
 	if held, err := kept.root.TryLock(); err != nil || !held {
-		return nil, nil, errors.Join(err, fmt.Errorf("%s: %w", c.Checkpoints, errBusy))
+		return nil, nil, errors.Join(err, fmt.Errorf("%s: %w", c.Checkpoints, ErrBusy))
 	}
 	signed, err := tree.Checkpoint().Sign(node.Key)
 	if err != nil {

@@ -117,6 +117,19 @@ func TestFolderPowerCut(t *testing.T) {
 			}
 			check(t, fmt.Sprintf("seen, operation %d, %+v", at, crash), seen, alive.Crash(crash), locks)
 
+			// Or another process learns from Swap that the object is there, and relies on it.
+			alive = disk.Restart()
+			if next, err = bucket.OnDisk(alive, locks); err != nil {
+				t.Fatal(err)
+			}
+			if there, _, err := durable.ReadFile(alive, r.doing, 100); err == nil {
+				if err := next.Swap(t.Context(), r.doing, []byte("another"), ""); !errors.Is(err, bucket.ErrChanged) {
+					t.Fatal(err)
+				}
+				refused := &script{acked: map[string]string{r.doing: string(there)}}
+				check(t, fmt.Sprintf("refused, operation %d, %+v", at, crash), refused, alive.Crash(crash), locks)
+			}
+
 			// Or another process does everything again.
 			alive = disk.Restart()
 			if next, err = bucket.OnDisk(alive, locks); err != nil {

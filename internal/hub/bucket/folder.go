@@ -157,17 +157,15 @@ func (f *Folder) Get(ctx context.Context, name string) ([]byte, Version, error) 
 // keeps a changed directory in memory for longer than half a minute.
 const settled = 10 * time.Minute
 
+// read returns an object that a power cut cannot take back: the caller acts on it.
 func (f *Folder) read(name string) ([]byte, Version, error) {
 	data, info, err := durable.ReadFile(f.disk, name, MaxObject)
+	// Its writer may be between the rename and the flush, or may have died there.
+	if err == nil && f.now().Sub(info.ModTime) < settled {
+		err = f.flush(name)
+	}
 	if err != nil {
 		return nil, "", failed("read an object", err)
-	}
-	// Its writer may be between the rename and the flush, or may have died there. What
-	// has been read is acted on, so it must not be taken back by a power cut.
-	if f.now().Sub(info.ModTime) < settled {
-		if err := f.flush(name); err != nil {
-			return nil, "", failed("read an object", err)
-		}
 	}
 	return data, versionOf(data), nil
 }
@@ -195,14 +193,21 @@ func (f *Folder) Swap(ctx context.Context, name string, data []byte, old Version
 		return failed("lock the object "+name, err)
 	}
 	defer unlock()
-	_, now, err := f.read(name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	var now Version
+	switch found, _, err := durable.ReadFile(f.disk, name, MaxObject); {
+	case err == nil:
+		now = versionOf(found)
+	case !errors.Is(err, fs.ErrNotExist):
+		return failed("read an object", err)
 	}
-	if now != old {
-		return fmt.Errorf("replace the object %s: %w", name, ErrChanged)
+	if now == old {
+		return f.write(name, data) // and flush: the comparison needs none of its own
 	}
-	return f.write(name, data)
+	// The caller relies on the object that is there instead.
+	if err := f.flush(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return failed("replace an object", err)
+	}
+	return fmt.Errorf("replace the object %s: %w", name, ErrChanged)
 }
 
 // write returns when the object is durable. The rename makes it visible.
