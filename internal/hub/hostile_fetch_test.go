@@ -3,6 +3,7 @@ package hub_test
 import (
 	"compress/gzip"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,10 +33,10 @@ func TestFetchFromHostileHub(t *testing.T) {
 		historytest.Check(t, err)
 		return string(signed), records
 	}
-	same := func(*record.Entry) {}
-	checkpoint, records := journal(d, d.id(), d.edited(same))
-	foreign, others := journal(other, other.id(), other.edited(same))
-	disguised, _ := journal(other, d.id(), other.edited(same))
+	same := func(uint64, *record.Entry) {}
+	checkpoint, records := journal(d, d.id(), d.edited(math.MaxUint64, same))
+	foreign, others := journal(other, other.id(), other.edited(math.MaxUint64, same))
+	disguised, _ := journal(other, d.id(), other.edited(math.MaxUint64, same))
 	lines := strings.SplitAfter(records, "\n")
 	endless := func(w http.ResponseWriter, text string) {
 		for written := 0; written < 64<<20; written += len(text) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,7 +20,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/autonomyops/edged/internal/history"
 	"github.com/autonomyops/edged/internal/history/historytest"
 	"github.com/autonomyops/edged/internal/hub"
 	"github.com/autonomyops/edged/internal/ship"
@@ -78,26 +78,6 @@ func TestBodyThatNeverArrives(t *testing.T) {
 	}
 }
 
-// edited returns the records of the node, each changed.
-func (d *device) edited(change func(*record.Entry)) *remade {
-	d.t.Helper()
-	d.Stop()
-	src, err := history.Open(d.Dir)
-	historytest.Check(d.t, err)
-	defer src.Close() //nolint:errcheck // read-only
-	r := &remade{id: src.ID()}
-	for rec, err := range src.Records(1, src.Tip().Seq) {
-		historytest.Check(d.t, err)
-		e := record.Entry{ID: uuid.MustParse(rec.ID), Type: rec.Type, Crit: rec.Crit, Time: rec.Time, BootID: rec.BootID, UptimeMS: rec.UptimeMS, Run: rec.Run, Node: rec.Node, Epoch: rec.Epoch, Data: rec.Data}
-		change(&e)
-		raw, err := record.Encode(r.id, rec.Seq, r.tip.Hash, e)
-		historytest.Check(d.t, err)
-		r.lines = append(r.lines, raw)
-		r.tip = record.Tip{Seq: rec.Seq, Hash: record.HashOf(raw)}
-	}
-	return r
-}
-
 // A node whose records no gate can have written is unsound, whatever is in them.
 func TestRecordsOfNoGate(t *testing.T) {
 	for name, change := range map[string]func(*record.Entry){
@@ -113,7 +93,7 @@ func TestRecordsOfNoGate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, good, bad := newRig(t), newDevice(t), newDevice(t)
 			good.boots(3).must(r, ship.Cosigned)
-			shown(t, r, bad, bad.boots(3).edited(func(e *record.Entry) {
+			shown(t, r, bad, bad.boots(3).edited(math.MaxUint64, func(_ uint64, e *record.Entry) {
 				e.Node = "bad"
 				change(e)
 			}), ship.Cosigned)
@@ -184,23 +164,23 @@ func TestOneBadJournal(t *testing.T) {
 		damage func(r *rig, id string)
 		fine   bool // it is no damage
 	}{
-		"another file":                 {write("heads/x.bak", "x"), true},
-		"a head that is none":          {write("heads/ID", "{"), false},
-		"an empty head":                {write("heads/ID", ""), false},
-		"a head of a newer version":    {edit(func(h map[string]any) { h["v"] = 99 }), false},
-		"a head of another root":       {edit(func(h map[string]any) { h["root"] = strings.Repeat("A", 43) + "=" }), false},
-		"a head without its conflict":  {edit(func(h map[string]any) { h["conflicts"] = 1 }), false},
-		"fewer conflicts than none":    {edit(func(h map[string]any) { h["conflicts"] = -1 }), false},
-		"a head of a key that is none": {edit(func(h map[string]any) { h["keys"] = []string{"x"} }), true}, // for verify
+		"another file":                {write("heads/x.bak", "x"), true},
+		"a head of no JSON":           {write("heads/ID", "{"), false},
+		"an empty head":               {write("heads/ID", ""), false},
+		"a head of a newer version":   {edit(func(h map[string]any) { h["v"] = 99 }), false},
+		"a head of another root":      {edit(func(h map[string]any) { h["root"] = strings.Repeat("A", 43) + "=" }), false},
+		"a head without its conflict": {edit(func(h map[string]any) { h["conflicts"] = 1 }), false},
+		"fewer conflicts than none":   {edit(func(h map[string]any) { h["conflicts"] = -1 }), false},
+		"a head with a malformed key": {edit(func(h map[string]any) { h["keys"] = []string{"x"} }), true}, // for verify
 		"a run of another hash": {edit(func(h map[string]any) {
 			h["runs"].([]any)[0].(map[string]any)["sha256"] = strings.Repeat("0", 64)
 		}), false},
 		"a run of no hash": {edit(func(h map[string]any) {
 			h["runs"].([]any)[0].(map[string]any)["sha256"] = "../../x"
 		}), false},
-		"a view that is none": {write("views/ID", "{"), true},
-		"a view of too much":  {write("views/ID", `{"v":1,"size":99}`), true},
-		"a view of no state":  {write("views/ID", `{"v":1,"size":1,"progress":{}}`), true},
+		"a view of no JSON":  {write("views/ID", "{"), true},
+		"a view of too much": {write("views/ID", `{"v":1,"size":99}`), true},
+		"a view of no state": {write("views/ID", `{"v":1,"size":1,"progress":{}}`), true},
 		"a conflict that is not kept": {edit(func(h map[string]any) {
 			h["conflicts"], h["conflict"] = 1, map[string]any{"kind": "rewritten", "time": time.Now(), "size": 1, "root": strings.Repeat("A", 43) + "="}
 		}), false},
@@ -208,7 +188,7 @@ func TestOneBadJournal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, good, bad := newRig(t), newDevice(t), newDevice(t)
 			good.boots(3).must(r, ship.Cosigned)
-			shown(t, r, bad, bad.boots(3).edited(func(e *record.Entry) { e.Node = "bad" }), ship.Cosigned)
+			shown(t, r, bad, bad.boots(3).edited(math.MaxUint64, func(_ uint64, e *record.Entry) { e.Node = "bad" }), ship.Cosigned)
 			r.stop()
 			historytest.Check(t, os.RemoveAll(filepath.Join(r.dir, "views", bad.id())))
 			tt.damage(r, bad.id())

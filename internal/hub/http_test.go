@@ -289,11 +289,11 @@ func TestMalformed(t *testing.T) {
 		"no checkpoint":            {with("checkpoint", ""), 400, "are needed"},
 		"no key":                   {with("key", ""), 400, "are needed"},
 		"another key":              {with("key", newDevice(t).key.Verifier().String()), 403, "is not signed by the key"},
-		"a key that is none":       {with("key", "x"), 400, "not an Ed25519 key"},
+		"a malformed key":          {with("key", "x"), 400, "not an Ed25519 key"},
 		"an unknown part":          {with("more", "x"), 400, `there is no part "more"`},
 		"no old size":              {with("checkpoint", strings.Replace(checkpoint, "old 0", "new 0", 1)), 400, "no request of add-checkpoint"},
 		"an old size with a zero":  {with("checkpoint", strings.Replace(checkpoint, "old 0", "old 00", 1)), 400, "no request of add-checkpoint"},
-		"a proof that is none":     {with("checkpoint", strings.Replace(checkpoint, "old 0\n", "old 0\nx\n", 1)), 400, "a line of the proof"},
+		"a malformed proof":        {with("checkpoint", strings.Replace(checkpoint, "old 0\n", "old 0\nx\n", 1)), 400, "a line of the proof"},
 		"another old size":         {with("checkpoint", strings.Replace(checkpoint, "old 0", "old 3", 1)), 409, "0\n"},
 		"a changed checkpoint":     {with("checkpoint", strings.Replace(checkpoint, "\n4\n", "\n5\n", 1)), 403, "is not signed"},
 		"no such journal":          {with("checkpoint", strings.ReplaceAll(checkpoint, d.id(), "x")), 400, "is no id of a journal"},
@@ -309,7 +309,7 @@ func TestMalformed(t *testing.T) {
 		"a changed newest record":  {with("records", records[0]+records[1]+records[2]+strings.Replace(records[3], `"uptime_ms":1000`, `"uptime_ms":1001`, 1)), 400, "the root of these records"},
 		"a record of another name": {with("records", strings.Replace(good["records"], `"node":"test-node"`, `"node":"other"`, 1)), 400, "record 2 does not link"},
 		"no cosignature of it":     {with("cosigned", "x"), 200, ""}, // signed by no key of the hub: it says nothing
-		"a rotation that is none":  {with("rotation", "x"), 200, ""}, // the first key signed
+		"a malformed rotation":     {with("rotation", "x"), 200, ""}, // the first key signed
 		"all":                      {good, 200, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

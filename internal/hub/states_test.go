@@ -46,19 +46,27 @@ func (r *remade) RawRecords(from, to uint64) iter.Seq2[journal.RawRecord, error]
 // rewrite returns the first size records of the node, those from seq on written again.
 func (d *device) rewrite(seq, size uint64) *remade {
 	d.t.Helper()
+	return d.edited(size, func(n uint64, e *record.Entry) {
+		if n >= seq {
+			e.UptimeMS++
+		}
+	})
+}
+
+// edited returns the first size records of the node, each changed, and chained again.
+func (d *device) edited(size uint64, change func(seq uint64, e *record.Entry)) *remade {
+	d.t.Helper()
 	d.Stop()
 	src, err := history.Open(d.Dir)
 	historytest.Check(d.t, err)
 	defer src.Close() //nolint:errcheck // read-only
 	r := &remade{id: src.ID()}
-	for rec, err := range src.Records(1, size) {
+	for rec, err := range src.Records(1, min(size, src.Tip().Seq)) {
 		historytest.Check(d.t, err)
-		uptime := rec.UptimeMS
-		if rec.Seq >= seq {
-			uptime++
-		}
-		raw, err := record.Encode(r.id, rec.Seq, r.tip.Hash, record.Entry{ID: uuid.MustParse(rec.ID), Type: rec.Type, Crit: rec.Crit, Time: rec.Time,
-			BootID: rec.BootID, UptimeMS: uptime, Run: rec.Run, Node: rec.Node, Epoch: rec.Epoch, Data: rec.Data})
+		e := record.Entry{ID: uuid.MustParse(rec.ID), Type: rec.Type, Crit: rec.Crit, Time: rec.Time, BootID: rec.BootID,
+			UptimeMS: rec.UptimeMS, Run: rec.Run, Node: rec.Node, Epoch: rec.Epoch, Data: rec.Data}
+		change(rec.Seq, &e)
+		raw, err := record.Encode(r.id, rec.Seq, r.tip.Hash, e)
 		historytest.Check(d.t, err)
 		r.lines = append(r.lines, raw)
 		r.tip = record.Tip{Seq: rec.Seq, Hash: record.HashOf(raw)}
