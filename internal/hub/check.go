@@ -224,17 +224,3 @@ func (c *checking) deep(ctx context.Context, j *Journal) error {
 		return err
 	})
 }
-
-// Journals returns the ids of all journals in a store, in alphabetical order. Other files
-// below heads are left out.
-func Journals(ctx context.Context, s bucket.Store) (ids []string, err error) {
-	for item, err := range s.List(ctx, headsDir) {
-		if err != nil {
-			return nil, err
-		}
-		if id := strings.TrimPrefix(item.Name, headsDir); isJournalID(id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
-}

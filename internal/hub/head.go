@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"math/bits"
 	"slices"
 	"sort"
@@ -140,6 +141,46 @@ func readHead(ctx context.Context, s bucket.Store, id string) (*Head, bucket.Ver
 	}
 	h, err := parseHead(data, id)
 	return h, version, err
+}
+
+// heads yields every head that a store lists, and, if all is set, then those it does not: a
+// MinIO that was killed while it replaced an object reads it, but does not list it until it
+// is written again. A journal's keys are written once, and are there to find its head; one
+// found so has no stamp.
+func heads(ctx context.Context, s bucket.Store, all bool) iter.Seq2[bucket.Item, error] {
+	return func(yield func(bucket.Item, error) bool) {
+		seen := map[string]bool{}
+		for _, dir := range []string{headsDir, keysDir} {
+			if dir == keysDir && !all {
+				return
+			}
+			for item, err := range s.List(ctx, dir) {
+				id, _, _ := strings.Cut(strings.TrimPrefix(item.Name, dir), "/")
+				if err == nil && (!isJournalID(id) || seen[id]) {
+					continue
+				}
+				if dir == keysDir {
+					item = bucket.Item{Name: headsDir + id}
+				}
+				seen[id] = true
+				if !yield(item, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Journals returns the ids of all journals in a store, in alphabetical order.
+func Journals(ctx context.Context, s bucket.Store) (ids []string, err error) {
+	for item, err := range heads(ctx, s, true) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, strings.TrimPrefix(item.Name, headsDir))
+	}
+	slices.Sort(ids)
+	return ids, nil
 }
 
 func parseHead(data []byte, id string) (*Head, error) {

@@ -109,13 +109,14 @@ func (x *index) refresh(ctx context.Context, s bucket.Store, want func(id string
 		})
 	}
 	listed := true
-	for item, err := range s.List(ctx, headsDir) {
+	// Once all; afterwards a head that is not listed is known, and stays.
+	for item, err := range heads(ctx, s, !x.isComplete()) {
 		if err != nil {
 			fail(err)
 			listed = false
 			break
 		}
-		if isJournalID(strings.TrimPrefix(item.Name, headsDir)) && x.stampOf(item.Name) != item.Stamp {
+		if stamp := x.stampOf(item.Name); stamp == "" || stamp != item.Stamp {
 			items <- item
 		}
 	}
@@ -130,6 +131,12 @@ func (x *index) refresh(ctx context.Context, s bucket.Store, want func(id string
 		x.mu.Unlock()
 	}
 	return errors.Join(failed...)
+}
+
+func (x *index) isComplete() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.complete
 }
 
 func (x *index) stampOf(name string) string {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -367,4 +369,41 @@ func TestStoreAway(t *testing.T) {
 	r.is(historytest.Node, hub.Behind)
 	r.again()
 	same(t, r, r.is(historytest.Node, hub.Alive))
+}
+
+// headsHidden is a store whose list leaves out heads, as that of a MinIO which was killed
+// while it replaced them.
+type headsHidden struct{ bucket.Store }
+
+func (s headsHidden) List(ctx context.Context, prefix string) iter.Seq2[bucket.Item, error] {
+	if prefix == "heads/" {
+		return func(func(bucket.Item, error) bool) {}
+	}
+	return s.Store.List(ctx, prefix)
+}
+
+// A head that the store does not list is found by its key: no node disappears.
+func TestHeadNotListed(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	r.stop()
+	store, err := bucket.OpenFolder(r.dir)
+	historytest.Check(t, err)
+	r.serve(headsHidden{store}, &hub.Access{Open: true})
+	same(t, r, r.is(historytest.Node, hub.Alive))
+	if ids, err := hub.Journals(t.Context(), r.store); err != nil || !slices.Equal(ids, []string{d.id()}) {
+		t.Errorf("%q, %v", ids, err)
+	}
+}
+
+// A head that the store has lost is reported, though nothing lists it.
+func TestHeadLost(t *testing.T) {
+	r, d := newRig(t), newDevice(t)
+	d.must(r, ship.Cosigned)
+	historytest.Check(t, r.store.Delete(t.Context(), "heads/"+d.id()))
+	r.again()
+	same(t, r, r.is("journal "+d.id(), hub.Unsound))
+	if _, err := hub.Check(t.Context(), r.store, d.id(), nil, false); !errors.Is(err, hub.ErrUnknown) {
+		t.Error(err)
+	}
 }

@@ -48,16 +48,19 @@ func TestMinIOKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	acked := &lines{}
+	acked, failed := &lines{}, &lines{}
 	ctx, stop := context.WithCancel(t.Context())
 	var writers sync.WaitGroup
+	defer func() { stop(); writers.Wait() }()
 	for i := range 4 {
 		// An error is a server that is away, or the other writer of this head.
 		writers.Go(func() {
 			for ctx.Err() == nil {
-				if err := buckettest.Write(ctx, s, fmt.Sprintf("heads/%d", i%2), acked); errors.Is(err, bucket.ErrUnsuitable) {
+				err := buckettest.Write(ctx, s, fmt.Sprintf("heads/%d", i%2), acked)
+				if errors.Is(err, bucket.ErrUnsuitable) {
 					t.Error(err)
 				}
+				_, _ = fmt.Fprintln(failed, err)
 			}
 		})
 	}
@@ -65,8 +68,8 @@ func TestMinIOKilled(t *testing.T) {
 		before := len(acked.get())
 		for start := time.Now(); len(acked.get()) == before; time.Sleep(time.Millisecond) {
 			if time.Since(start) > 20*time.Second {
-				t.Error("nothing was written for 20 s")
-				break
+				said := failed.get()
+				t.Fatalf("nothing was written for 20 s:\n%s", said[max(len(said)-2000, 0):])
 			}
 		}
 		time.Sleep(time.Duration(i*23) * time.Millisecond)

@@ -90,7 +90,11 @@ func Check(t *testing.T, s bucket.Store, acked io.Reader) {
 		}
 		delete(named, name)
 	}
+	// A MinIO that was killed while it replaced an object no longer lists it.
+	_, lists := s.(*bucket.Folder)
 	for name, head := range named {
-		t.Errorf("%s names %s, which is not listed", head, name)
+		if run, _, err := s.Get(ctx, name); lists || err != nil || recordName(run) != name {
+			t.Errorf("%s names %s, which is not listed, and read it has %d bytes: %v", head, name, len(run), err)
+		}
 	}
 }
