@@ -143,29 +143,48 @@ func readHead(ctx context.Context, s bucket.Store, id string) (*Head, bucket.Ver
 	return h, version, err
 }
 
-// heads yields every head that a store lists, and, if all is set, then those it does not: a
-// MinIO that was killed while it replaced an object reads it, but does not list it until it
-// is written again. A journal's keys are written once, and are there to find its head; one
-// found so has no stamp.
+// heads yields the heads that a store lists. With all, it yields those that it has: the
+// list of a MinIO that was killed lacks objects that it was replacing, until they are written
+// again, and names some that it was creating and does not have. A journal's first key is
+// written once, after its head, so it tells which heads must be there. A head that was found
+// by its key has no stamp.
 func heads(ctx context.Context, s bucket.Store, all bool) iter.Seq2[bucket.Item, error] {
 	return func(yield func(bucket.Item, error) bool) {
-		seen := map[string]bool{}
-		for _, dir := range []string{headsDir, keysDir} {
-			if dir == keysDir && !all {
-				return
-			}
-			for item, err := range s.List(ctx, dir) {
-				id, _, _ := strings.Cut(strings.TrimPrefix(item.Name, dir), "/")
-				if err == nil && (!isJournalID(id) || seen[id]) {
-					continue
-				}
-				if dir == keysDir {
-					item = bucket.Item{Name: headsDir + id}
-				}
-				seen[id] = true
-				if !yield(item, err) || err != nil {
+		fail := func(err error) { yield(bucket.Item{}, err) }
+		keyed := map[string]bool{}
+		if all {
+			for item, err := range s.List(ctx, keysDir) {
+				if err != nil {
+					fail(err)
 					return
 				}
+				if id, _, _ := strings.Cut(strings.TrimPrefix(item.Name, keysDir), "/"); isJournalID(id) {
+					keyed[id] = true
+				}
+			}
+		}
+		for item, err := range s.List(ctx, headsDir) {
+			if err != nil {
+				fail(err)
+				return
+			}
+			id := strings.TrimPrefix(item.Name, headsDir)
+			if !isJournalID(id) {
+				continue
+			}
+			if all && !keyed[id] {
+				if _, _, err := readHead(ctx, s, id); errors.Is(err, ErrUnknown) {
+					continue
+				}
+			}
+			delete(keyed, id)
+			if !yield(item, nil) {
+				return
+			}
+		}
+		for id := range keyed {
+			if !yield(bucket.Item{Name: headsDir + id}, nil) {
+				return
 			}
 		}
 	}

@@ -109,7 +109,7 @@ func (x *index) refresh(ctx context.Context, s bucket.Store, want func(id string
 		})
 	}
 	listed := true
-	// Once all; afterwards a head that is not listed is known, and stays.
+	// All of them once: a head that is known stays.
 	for item, err := range heads(ctx, s, !x.isComplete()) {
 		if err != nil {
 			fail(err)
@@ -151,6 +151,9 @@ func (x *index) stampOf(name string) string {
 func (x *index) load(ctx context.Context, s bucket.Store, item bucket.Item) error {
 	id := strings.TrimPrefix(item.Name, headsDir)
 	head, _, err := readHead(ctx, s, id)
+	if errors.Is(err, ErrUnknown) && x.isComplete() {
+		return nil // it is listed and not there: see heads
+	}
 	if err != nil {
 		x.setUnread(id, err)
 		return err

@@ -52,9 +52,9 @@ type Store interface {
 	// Delete removes an object. It is no error if there is none.
 	Delete(ctx context.Context, name string) error
 	// List yields the objects whose names begin with a prefix that ends in a slash, in
-	// alphabetical order. An object store that was killed may leave out an object that it
-	// was replacing, until it is written again (MinIO of 2026-02-12 does): what must not be
-	// missed is read by its name.
+	// alphabetical order. The list of an object store that was killed may lack objects that
+	// it was replacing, and name some that it was creating and does not have (MinIO of
+	// 2026-02-12 does): what must not be missed is read by its name.
 	List(ctx context.Context, prefix string) iter.Seq2[Item, error]
 	// String returns the location as it is given to --store.
 	String() string

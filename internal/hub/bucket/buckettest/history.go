@@ -84,16 +84,16 @@ func Check(t *testing.T, s bucket.Store, acked io.Reader) {
 	}
 	// After the heads: other writers may be at work.
 	records, _ := listed(t, s, "records/")
+	_, exact := s.(*bucket.Folder) // the list of an object store may be wrong, see bucket.Store
 	for _, name := range records {
-		if run, _, err := s.Get(ctx, name); err != nil || recordName(run) != name {
+		run, _, err := s.Get(ctx, name)
+		if err == nil && recordName(run) != name || err != nil && (exact || named[name] != "" || !errors.Is(err, fs.ErrNotExist)) {
 			t.Errorf("%s is listed: %d bytes, %v", name, len(run), err)
 		}
 		delete(named, name)
 	}
-	// A MinIO that was killed while it replaced an object no longer lists it.
-	_, lists := s.(*bucket.Folder)
 	for name, head := range named {
-		if run, _, err := s.Get(ctx, name); lists || err != nil || recordName(run) != name {
+		if run, _, err := s.Get(ctx, name); exact || err != nil || recordName(run) != name {
 			t.Errorf("%s names %s, which is not listed, and read it has %d bytes: %v", head, name, len(run), err)
 		}
 	}
