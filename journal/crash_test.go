@@ -352,7 +352,7 @@ func TestCrashKill(t *testing.T) {
 			err := points(s.disk.Clone(), s.gate(), s.acked, every(3), func(p point) {
 				seen := readable(p.disk, p.acked)
 				again := &gate{boot: s.boot, sizes: []int{2, 1}, settle: p.n%3 == 0}
-				err := points(p.disk.Restart(), again, p.acked, every(5), func(q point) {
+				err := points(p.disk.Restart(), again, p.acked, every(8), func(q point) {
 					seen := readable(q.disk, newer(q.acked, seen))
 					for i, c := range powerCuts(p.n<<6 + q.n) {
 						if !crashFull && i > 3 {

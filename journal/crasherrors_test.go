@@ -97,7 +97,7 @@ func TestCrashErrors(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			for j, f := range diskFaults {
-				stride := every(9)
+				stride := every(14)
 				for k := 1 + (i+j)%stride; ; k += stride {
 					m := s.disk.Clone()
 					g, acked := s.gate(), s.acked

@@ -102,7 +102,7 @@ func (w *walk) step() error {
 
 // TestCrashWalk tries random histories of many runs.
 func TestCrashWalk(t *testing.T) {
-	walks := 1000 / every(12)
+	walks := 1000 / every(20)
 	for part := range 4 {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
 			t.Parallel()

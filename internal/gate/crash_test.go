@@ -173,7 +173,7 @@ func crashRowMatrix(t *testing.T, row crashRow) (points int) {
 	m.disk.SetHook(nil)
 	want := outcome(t, m.disk)
 
-	stride := every(7)
+	stride := every(11)
 	for i := 0; i < len(at); i += stride {
 		m.now, m.disk = now, base.Clone()
 		dying := m.disk

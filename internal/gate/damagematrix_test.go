@@ -23,7 +23,7 @@ func TestCrashDamageFlips(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, dense(797, 31), p.flips(), p.salvaging(20, 2).also)
+			p.judge(t, dense(1597, 31), p.flips(), p.salvaging(20, 2).also)
 		})
 	}
 }
@@ -34,7 +34,7 @@ func TestCrashDamageBlocks(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, every(3), p.blockFaults(), p.salvaging(20, 2).also)
+			p.judge(t, every(5), p.blockFaults(), p.salvaging(20, 2).also)
 		})
 	}
 }
@@ -44,7 +44,7 @@ func TestCrashDamageTruncations(t *testing.T) {
 	for _, c := range patients {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.make(t)
-			p.judge(t, dense(197, 7), p.truncations(), p.salvaging(20, 2).also)
+			p.judge(t, dense(311, 7), p.truncations(), p.salvaging(20, 2).also)
 		})
 	}
 }

@@ -38,7 +38,7 @@ func deepRow(t *testing.T, row crashRow) (points int) {
 	m.disk = base.Clone()
 	first := m.mutations(row.exit)
 	want := outcome(t, m.disk)
-	outer, inner := dense(29, 5), dense(31, 7)
+	outer, inner := dense(43, 5), dense(37, 7)
 	for i := 0; i < len(first); i += outer {
 		for _, once := range keeps(first[i]) {
 			m.now, m.disk = now, base.Clone()

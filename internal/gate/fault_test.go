@@ -60,7 +60,7 @@ func faultRowMatrix(t *testing.T, row crashRow) (points int) {
 	m.boot(row.exit)
 	last, want := m.disk.Ops(), outcome(t, m.disk)
 
-	stride := every(23)
+	stride := every(37)
 	for _, fault := range faults {
 		for at := first + 1; at <= last; at += stride {
 			points++

@@ -29,7 +29,7 @@ func killedRow(t *testing.T, row crashRow) (points int) {
 	m.disk = base.Clone()
 	first := m.mutations(row.exit)
 	want := outcome(t, m.disk)
-	outer, inner := dense(17, 3), dense(23, 5)
+	outer, inner := dense(29, 3), dense(23, 5)
 	for i := 0; i < len(first); i += outer {
 		m.now, m.boots, m.disk = now, boots, base.Clone()
 		killed := m.dies(first[i])

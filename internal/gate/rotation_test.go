@@ -133,7 +133,7 @@ func TestCrashRotation(t *testing.T) {
 			r.disk.SetHook(nil)
 			r.judge("no crash", r.disk)
 
-			points, stride := 0, every(2)
+			points, stride := 0, every(3)
 			for i := 0; i < len(at); i += stride {
 				r.now, r.boots, r.disk = now, boots, base.Clone()
 				dying := r.disk

@@ -192,7 +192,7 @@ func TestCrashSalvage(t *testing.T) {
 				return nil
 			})
 			m.boot(ExitOK)
-			stride := every(5)
+			stride := every(9)
 			points := 0
 			for i := 0; i < len(at); i += stride {
 				m.disk, m.now = base.Clone(), now
@@ -263,7 +263,7 @@ func TestSalvage_NeverAFirstRun(t *testing.T) {
 	m.disk = base.Clone()
 	at := m.mutations(ExitOK)
 	salvaged := 0
-	for i := 0; i < len(at); i += every(3) {
+	for i := 0; i < len(at); i += every(5) {
 		for _, keep := range keeps(i) {
 			m.disk, m.now = base.Clone(), now
 			m.disk = m.dies(at[i]).Crash(keep)
@@ -328,7 +328,7 @@ func TestCrashSalvageKilled(t *testing.T) {
 			base, now, boots := m.disk, m.now, m.boots
 			m.disk = base.Clone()
 			first := m.mutations(ExitOK)
-			for i := 0; i < len(first); i += dense(37, 3) {
+			for i := 0; i < len(first); i += dense(61, 3) {
 				m.disk, m.now, m.boots = base.Clone(), now, boots
 				left := m.dies(first[i]).Restart()
 				later, boot := m.now, m.boots

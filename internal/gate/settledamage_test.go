@@ -177,7 +177,7 @@ func TestCrashSettleDamage(t *testing.T) {
 	m.disk = base.Clone()
 	at := m.mutations(ExitOK)
 	points := 0
-	for i := 0; i < len(at); i += every(7) {
+	for i := 0; i < len(at); i += every(11) {
 		m.disk, m.now = base.Clone(), now
 		dying := m.dies(at[i])
 		for _, kept := range keeps(i) {

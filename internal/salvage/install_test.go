@@ -127,7 +127,7 @@ func TestCrashInstallKilled(t *testing.T) {
 		if whole(t, killed.Clone(), new(Installed)) {
 			return nil
 		}
-		for k := n % every(31); k < 120; k += every(31) {
+		for k := n % every(43); k < 120; k += every(43) {
 			d := losesPower(killed, k+1)
 			left = append(left, d.Crash(memfs.Crash{Keep: memfs.None}), d.Crash(memfs.Crash{Keep: memfs.Random, Seed: uint64(n<<8 | k)}))
 		}
@@ -221,7 +221,7 @@ func everywhere(t *testing.T, happen func(t *testing.T, m *memfs.FS, n int) []*m
 		t.Fatal(err)
 	}
 	total, points, resumed := counted.Ops()-first, 0, 0
-	for n := 1; n <= total; n += every(3) {
+	for n := 1; n <= total; n += every(5) {
 		for _, m := range happen(t, base, n) {
 			points++
 			in, err := again(t, m)

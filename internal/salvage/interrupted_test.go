@@ -191,7 +191,7 @@ func TestInstall_HeadMisplaced(t *testing.T) {
 			if in.Event.Size != grownRecords || headOf(counted) != in.Journal {
 				t.Errorf("%+v, head file of %s", in, headOf(counted))
 			}
-			for n := 1; n <= total; n += every(3) {
+			for n := 1; n <= total; n += every(5) {
 				after := losesPower(m, n).Crash(memfs.Crash{Keep: memfs.Random, Seed: uint64(n)})
 				in, err := again(t, after)
 				if err != nil || in.Event.Size != grownRecords || headOf(after) != in.Journal {
