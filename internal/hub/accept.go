@@ -313,9 +313,10 @@ func (h *Hub) again(ctx context.Context, head *Head, version bucket.Version) (c 
 			return c, err
 		}
 		next.Checkpoint, next.Signed = head.Checkpoint+c.Line, at
-	} else if next.Seen.Sub(head.Seen) < seenEvery {
-		return c, h.publish(ctx, head)
+	} else if next.Seen.Sub(head.Seen) < seenEvery && h.index.published(head) {
+		return c, nil
 	}
+	// Nobody may have acknowledged a head that was read only: replacing it makes it durable.
 	if err := h.publish(ctx, head); err != nil {
 		return c, err
 	}

@@ -134,6 +134,16 @@ func (s *S3) swap(ctx context.Context, name string, data []byte, old Version) er
 		opt.SetMatchETag(string(old))
 	}
 	err := s.put(ctx, s.once, name, data, opt)
+	if old != "" && minio.ToErrorResponse(err).Code == minio.NoSuchKey {
+		// A MinIO that was killed while it replaced the object may read the one before, and
+		// compare with none, until it is healed (seen in that of 2026-02-12). Creating it
+		// then excludes other writers as a replacement does.
+		if _, now, readErr := s.get(ctx, name); readErr == nil && now == old {
+			opt = putOptions(data)
+			opt.SetMatchETagExcept("*")
+			err = s.put(ctx, s.once, name, data, opt)
+		}
+	}
 	if conditionFailed(err) {
 		return fmt.Errorf("replace the object %s: %w", s.full(name), ErrChanged)
 	}

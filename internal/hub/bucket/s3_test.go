@@ -313,3 +313,47 @@ func TestOpenReader(t *testing.T) {
 		}
 	}
 }
+
+// A store that reads an object and compares with none is healed by the next Swap, and one of
+// two succeeds.
+func TestS3Split(t *testing.T) {
+	f := startFake(t)
+	s, err := bucket.OpenS3(t.Context(), "s3://bucket/store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(err, s.Swap(t.Context(), "heads/x", []byte("one"), ""))
+	_, v, getErr := s.Get(t.Context(), "heads/x")
+	if err := errors.Join(err, getErr); err != nil {
+		t.Fatal(err)
+	}
+	split := true
+	f.evaluate = func(r *http.Request, found bool, etag string) bool {
+		if !split {
+			return compare(r, found, etag)
+		}
+		split = r.Header.Get("If-None-Match") != "*"
+		return !split
+	}
+	f.fail(func(w http.ResponseWriter, r *http.Request) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		none := split && r.Method == http.MethodPut && r.Header.Get("If-Match") != ""
+		if none {
+			refuse(w, http.StatusNotFound, "NoSuchKey")
+		}
+		return none
+	})
+	if err := s.Swap(t.Context(), "heads/x", []byte("two"), "other"); !errors.Is(err, bucket.ErrChanged) {
+		t.Errorf("a stale version: %v", err)
+	}
+	if err := s.Swap(t.Context(), "heads/x", []byte("two"), v); err != nil {
+		t.Error(err)
+	}
+	if err := s.Swap(t.Context(), "heads/x", []byte("three"), v); !errors.Is(err, bucket.ErrChanged) {
+		t.Errorf("the second one: %v", err)
+	}
+	if got, _, err := s.Get(t.Context(), "heads/x"); err != nil || string(got) != "two" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
