@@ -324,7 +324,7 @@ func TestPackageLife(t *testing.T) {
 	life := exec.Command("unshare", "--mount", "--pid", "--fork", "bash", "packagelife.sh", deb, debs[0])
 	out, err := life.CombinedOutput()
 	if exit, ok := err.(*exec.ExitError); ok && exit.ExitCode() == 77 {
-		t.Skipf("%s", out)
+		t.Skipf("%s", out) // the script says what this machine lacks
 	}
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -98,10 +98,13 @@ func (e *env) printChecked(all []hub.Checked, records uint64, signed bool) error
 		}
 		for _, f := range c.Findings {
 			place := ""
-			if f.Seq > 0 {
-				place = fmt.Sprintf(", record %d", f.Seq)
+			if c.Node != "" { // the head could be read
+				place = " of " + display.Clean(c.Node)
 			}
-			fmt.Fprintf(&b, "%s: journal %s of %s%s: %s: %s\n", f.Severity, c.Journal, display.Clean(c.Node), place, f.Code, display.Clean(f.Detail))
+			if f.Seq > 0 {
+				place += fmt.Sprintf(", record %d", f.Seq)
+			}
+			fmt.Fprintf(&b, "%s: journal %s%s: %s: %s\n", f.Severity, c.Journal, place, f.Code, display.Clean(f.Detail))
 		}
 	}
 	fmt.Fprintf(&b, "%s, %s: ", display.Count(len(all), "journal"), display.Count(int(records), "record")) //nolint:gosec // below 2^63

@@ -316,7 +316,8 @@ func (h *Hub) again(ctx context.Context, head *Head, version bucket.Version) (c 
 	} else if next.Seen.Sub(head.Seen) < seenEvery && h.index.published(head) {
 		return c, nil
 	}
-	// Nobody may have acknowledged a head that was read only: replacing it makes it durable.
+	// It may be that no store has acknowledged the head that was read. Its replacement shows
+	// that it is durable.
 	if err := h.publish(ctx, head); err != nil {
 		return c, err
 	}

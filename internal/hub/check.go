@@ -49,16 +49,7 @@ type Checked struct {
 // signatures are not verified. An error is one of reading: what is wrong is a finding.
 func Check(ctx context.Context, s bucket.Store, id string, keys []*torchwood.CosignatureVerifier, deep bool) (Checked, error) {
 	c := &checking{Checked: Checked{Journal: id, OK: true, Findings: []journal.Finding{}}, store: s, keys: keys}
-	head, _, err := readHead(ctx, s, id)
-	if errors.Is(err, ErrUnknown) && isJournalID(id) {
-		if _, _, keyErr := s.Get(ctx, keyName(id, 1)); keyErr == nil {
-			// The key is written after the head.
-			if head, _, err = readHead(ctx, s, id); errors.Is(err, ErrUnknown) {
-				c.bad(CodeObject, 0, "the store has the key of this journal, but has lost its head")
-				return c.Checked, nil
-			}
-		}
-	}
+	head, _, err := readHeld(ctx, s, id)
 	switch {
 	case history.IsDamage(err):
 		c.bad(CodeObject, 0, "%v", err)

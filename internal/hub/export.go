@@ -67,7 +67,7 @@ func Export(ctx context.Context, s bucket.Store, dir string, chosen func(*Head) 
 	}
 	var heads []*Head
 	for _, id := range ids {
-		h, _, err := readHead(ctx, s, id)
+		h, _, err := readHeld(ctx, s, id)
 		switch {
 		case damaged(err):
 			out.Damaged = append(out.Damaged, Damaged{id, err.Error()})
@@ -117,7 +117,7 @@ func Export(ctx context.Context, s bucket.Store, dir string, chosen func(*Head) 
 
 // damaged reports whether an error is about one journal, rather than about the store.
 func damaged(err error) bool {
-	return history.IsDamage(err) || errors.Is(err, errs.ErrNewer) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrUnknown)
+	return history.IsDamage(err) || errors.Is(err, errs.ErrNewer) || errors.Is(err, fs.ErrNotExist)
 }
 
 // received streams the records of journals, one journal after the other, with the time at

@@ -143,6 +143,24 @@ func readHead(ctx context.Context, s bucket.Store, id string) (*Head, bucket.Ver
 	return h, version, err
 }
 
+// readHeld is readHead, but a head that is missing although the journal's first key is there
+// was lost: the error is errs.ErrCorrupt.
+func readHeld(ctx context.Context, s bucket.Store, id string) (*Head, bucket.Version, error) {
+	h, version, err := readHead(ctx, s, id)
+	if !errors.Is(err, ErrUnknown) || !isJournalID(id) {
+		return h, version, err
+	}
+	if _, _, keyErr := s.Get(ctx, keyName(id, 1)); keyErr != nil {
+		return nil, "", err
+	}
+	// The key is written after the head, which may have been written meanwhile.
+	h, version, err = readHead(ctx, s, id)
+	if errors.Is(err, ErrUnknown) {
+		err = &errs.Error{Kind: errs.ErrCorrupt, Path: headsDir + id, Detail: "read a head: the store has the key of this journal, but has lost its head", Next: nextLost}
+	}
+	return h, version, err
+}
+
 // heads yields the heads that a store lists. With all, it yields those that it has: the
 // list of a MinIO that was killed lacks objects that it was replacing, until they are written
 // again, and names some that it was creating and does not have. A journal's first key is
@@ -150,12 +168,11 @@ func readHead(ctx context.Context, s bucket.Store, id string) (*Head, bucket.Ver
 // by its key has no stamp.
 func heads(ctx context.Context, s bucket.Store, all bool) iter.Seq2[bucket.Item, error] {
 	return func(yield func(bucket.Item, error) bool) {
-		fail := func(err error) { yield(bucket.Item{}, err) }
 		keyed := map[string]bool{}
 		if all {
 			for item, err := range s.List(ctx, keysDir) {
 				if err != nil {
-					fail(err)
+					yield(bucket.Item{}, err)
 					return
 				}
 				if id, _, _ := strings.Cut(strings.TrimPrefix(item.Name, keysDir), "/"); isJournalID(id) {
@@ -165,7 +182,7 @@ func heads(ctx context.Context, s bucket.Store, all bool) iter.Seq2[bucket.Item,
 		}
 		for item, err := range s.List(ctx, headsDir) {
 			if err != nil {
-				fail(err)
+				yield(bucket.Item{}, err)
 				return
 			}
 			id := strings.TrimPrefix(item.Name, headsDir)
@@ -202,10 +219,12 @@ func Journals(ctx context.Context, s bucket.Store) (ids []string, err error) {
 	return ids, nil
 }
 
+const nextLost = "restore it from a copy of the store, and retire the hub's key"
+
 func parseHead(data []byte, id string) (*Head, error) {
 	var h Head
 	corrupt := func(cause error, detail string) error {
-		return &errs.Error{Kind: errs.ErrCorrupt, Path: headsDir + id, Detail: "read a head: " + detail, Err: cause, Next: "restore it from a copy of the store, and retire the hub's key"}
+		return &errs.Error{Kind: errs.ErrCorrupt, Path: headsDir + id, Detail: "read a head: " + detail, Err: cause, Next: nextLost}
 	}
 	if err := json.Unmarshal(data, &h); err != nil {
 		return nil, corrupt(err, "it is no JSON of a head")

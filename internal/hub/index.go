@@ -150,8 +150,8 @@ func (x *index) stampOf(name string) string {
 
 func (x *index) load(ctx context.Context, s bucket.Store, item bucket.Item) error {
 	id := strings.TrimPrefix(item.Name, headsDir)
-	head, _, err := readHead(ctx, s, id)
-	if errors.Is(err, ErrUnknown) && x.isComplete() {
+	head, _, err := readHeld(ctx, s, id)
+	if errors.Is(err, ErrUnknown) {
 		return nil // it is listed and not there: see heads
 	}
 	if err != nil {
